@@ -1,0 +1,150 @@
+"""Everything a person can set, in one typed place; and where things lie under the store root.
+
+What belongs here: a setting's name, type, default and meaning. What does not: reading a setting at
+import time, or deciding anything from it. Every setting is an environment variable with the prefix
+``ITS_`` (``ITS_STORE_ROOT``); functions call `get_settings` when they run, so a test or a worker
+with another environment sees its own values.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """The settings of one installation. Field descriptions are the documentation."""
+
+    model_config = SettingsConfigDict(env_prefix="ITS_", extra="ignore", frozen=True)
+
+    store_root: Path = Field(
+        default=_PROJECT_ROOT / "data", description="Folder under which everything generated lies."
+    )
+    source: Literal["files", "simulator", "postgres"] = Field(
+        default="files",
+        description="Where new events come from. Imported files are always read as well.",
+    )
+    source_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL URL of the app's database, for source=postgres."
+    )
+    source_url_file: Path | None = Field(
+        default=None, description="A file that holds source_url; keeps it out of the environment."
+    )
+    source_table: str = Field(default="behavioral_events", description="Table of source=postgres.")
+    metrics_file: Path | None = Field(
+        default=None, description="YAML of outcome metrics; default <store_root>/metrics.yaml if there."
+    )
+    intervention_log_url: str | None = Field(
+        default=None, description="SQLAlchemy URL; default SQLite under store_root."
+    )
+    mlflow_tracking_uri: str | None = Field(
+        default=None, description="MLflow tracking URI; default SQLite under store_root."
+    )
+    mlflow_experiment: str = Field(default="its_pipeline", description="MLflow experiment name.")
+    late_window_days: int = Field(
+        default=3, ge=0, le=60, description="Days the nightly run exports again for late events."
+    )
+    nightly_hour: int = Field(default=3, ge=0, le=23, description="Local hour of the nightly run.")
+    nightly_time_zone: str = Field(default="UTC", description="IANA zone of nightly_hour.")
+    shard_size: int = Field(
+        default=300, ge=1, description="Experiments in one shard of refresh_experiments."
+    )
+    burst_size: int = Field(
+        default=20, ge=1, description="More logged interventions than this in a tick: one bulk run."
+    )
+    draws: int = Field(default=2000, ge=100, le=20_000, description="Posterior draws a chain.")
+    tune: int = Field(default=1000, ge=100, le=20_000, description="Tuning steps a chain.")
+    chains: int = Field(default=4, ge=2, le=16, description="Markov chains.")
+    seed: int = Field(default=0, ge=0, description="Seed of every analysis.")
+    today_on: date | None = Field(
+        default=None,
+        description="Pretend that this is today (UTC), for demos and tests; default the clock.",
+    )
+    dagster_url: str | None = Field(
+        default="http://127.0.0.1:3000", description="Address of Dagster's UI, for links."
+    )
+    mlflow_url: str | None = Field(
+        default="http://127.0.0.1:5000", description="Address of MLflow's UI, for links."
+    )
+    notifier: Literal["log", "webhook"] = Field(default="log", description="Where alerts go.")
+    notifier_webhook_url: SecretStr | None = Field(
+        default=None, description="Address that notifier=webhook posts JSON to."
+    )
+
+    @field_validator("store_root", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def lake_dir(self) -> Path:
+        """Folder of the Parquet lake."""
+        return self.store_root / "lake"
+
+    @property
+    def daily_outcomes_path(self) -> Path:
+        """The sorted Parquet file of daily outcomes that every reader of ours reads."""
+        return self.store_root / "daily_outcomes.parquet"
+
+    @property
+    def evidence_path(self) -> Path:
+        """The Parquet file of all experiments' evidence."""
+        return self.store_root / "evidence.parquet"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file for analysts; derived and rebuildable."""
+        return self.store_root / "warehouse.duckdb"
+
+    @property
+    def experiments_dir(self) -> Path:
+        """Folder of verdicts and analyses, one sub-folder an experiment."""
+        return self.store_root / "experiments"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Folder of the index page and of every experiment's report."""
+        return self.store_root / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's home of this installation."""
+        return self.store_root / "dagster"
+
+    @property
+    def resolved_metrics_file(self) -> Path | None:
+        """`metrics_file`, or the store's own ``metrics.yaml`` where there is one."""
+        own = self.store_root / "metrics.yaml"
+        return self.metrics_file or (own if own.is_file() else None)
+
+    @property
+    def resolved_intervention_log_url(self) -> str:
+        """SQLAlchemy URL of the intervention log."""
+        return self.intervention_log_url or f"sqlite:///{self.store_root / 'interventions.sqlite'}"
+
+    @property
+    def resolved_mlflow_tracking_uri(self) -> str:
+        """MLflow's tracking URI."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.store_root / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifact_dir(self) -> Path:
+        """Folder of MLflow's artifacts when the tracking URI is the default SQLite."""
+        return self.store_root / "mlartifacts"
+
+
+def get_settings() -> Settings:
+    """Read the settings from the environment, now.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        Names the setting, the rule and the value.
+    """
+    return Settings()
