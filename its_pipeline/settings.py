@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     )
     source_table: str = Field(default="behavioral_events", description="Table of source=postgres.")
     metrics_file: Path | None = Field(
-        default=None, description="YAML of outcome metrics; default <store_root>/metrics.yaml if there."
+        default=None,
+        description="YAML of outcome metrics; default <store_root>/metrics.yaml if there.",
     )
     intervention_log_url: str | None = Field(
         default=None, description="SQLAlchemy URL; default SQLite under store_root."

@@ -1,0 +1,194 @@
+"""What is known about an experiment before any effect is: its plan.
+
+What belongs here: counting observed days in the window, describing the baseline, and saying whether
+and from when the experiment can be analysed. What does not: anything computed from the post-period
+beyond the number of its observed days; a plan never looks at an effect.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from its_pipeline.events.interventions import Intervention
+from its_pipeline.events.keys import experiment_key
+from its_pipeline.experiments.window import Window
+
+#: Fewest observed days in a phase; below, slope, level and autocorrelation cannot be told apart.
+#: What Works Clearinghouse asks for at least 3 to 5 points a phase, CENT reporting for the reasons;
+#: 8 is the house's rule (DESIGN section 4) and the one that calibration was measured from.
+MINIMUM_DAYS: Final = 8
+
+PlanState = Literal["ready", "waiting", "refused", "closed"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What can be said of an experiment before its effect is looked at.
+
+    Attributes
+    ----------
+    key
+        Experiment key.
+    state
+        ``ready`` to be analysed; ``waiting`` for days; ``refused``: it can never be analysed as
+        logged; ``closed``: withdrawn.
+    reason, reason_code
+        Why it is not ready; empty when it is.
+    n_pre, n_post
+        Observed days in the baseline and in the post-period after the washout.
+    baseline_mean, baseline_sd
+        Of the daily outcome in the baseline, outcome units; None below two days.
+    baseline_autocorrelation
+        Lag-one correlation over pairs of neighbouring calendar days; None below eight pairs.
+    analysable_on
+        First date on which it can be analysed if the outcome is observed every day from now on.
+    window
+        Its days.
+    """
+
+    key: str
+    state: PlanState
+    reason: str
+    reason_code: str
+    n_pre: int
+    n_post: int
+    baseline_mean: float | None
+    baseline_sd: float | None
+    baseline_autocorrelation: float | None
+    analysable_on: date | None
+    window: Window
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, dates as ISO 8601."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, date):
+                return value.isoformat()
+            if isinstance(value, dict):
+                return {name: plain(item) for name, item in value.items()}
+            if isinstance(value, list | tuple):
+                return [plain(item) for item in value]
+            return value
+
+        return plain(asdict(self))
+
+
+def autocorrelation(
+    days: NDArray[np.datetime64], values: NDArray[np.float64], *, minimum_pairs: int = 8
+) -> float | None:
+    """Return the lag-one correlation over pairs of neighbouring calendar days.
+
+    Parameters
+    ----------
+    days, values
+        Shape ``(n,)``, increasing days and the outcome on them; gaps are allowed.
+    minimum_pairs
+        Below as many pairs the answer is None, as it is where the outcome is constant.
+    """
+    neighbours = np.diff(days) == np.timedelta64(1, "D")
+    if int(neighbours.sum()) < minimum_pairs:
+        return None
+    centred = values - values.mean()
+    first, second = centred[:-1][neighbours], centred[1:][neighbours]
+    scale = math.sqrt(float(first @ first) * float(second @ second))
+    return float(first @ second) / scale if scale > 0 else None
+
+
+def plan_experiment(
+    intervention: Intervention,
+    window: Window,
+    days: NDArray[np.datetime64],
+    values: NDArray[np.float64],
+    complete_until_on: date,
+) -> Plan:
+    """Return the plan of an experiment.
+
+    Parameters
+    ----------
+    intervention
+        The intervention.
+    window
+        Its window, from `experiment_window`.
+    days, values
+        Shape ``(n,)``: all observed days of the person's outcome, increasing, and the outcome.
+    complete_until_on
+        The last complete local day.
+    """
+    observed = np.isfinite(values)
+    days, values = days[observed].astype("datetime64[D]"), values[observed]
+    pre = (days >= np.datetime64(window.pre_start_on)) & (days < np.datetime64(window.started_on))
+    post = (days >= np.datetime64(window.fit_start_on)) & (
+        days <= np.datetime64(window.post_end_on)
+    )
+    n_pre, n_post = int(pre.sum()), int(post.sum())
+    state, code, reason, analysable_on = _state(
+        intervention, window, n_pre, n_post, complete_until_on
+    )
+    baseline = values[pre]
+    return Plan(
+        key=experiment_key(intervention.user_id, intervention.intervention_id),
+        state=state,
+        reason=reason,
+        reason_code=code,
+        n_pre=n_pre,
+        n_post=n_post,
+        baseline_mean=float(baseline.mean()) if n_pre >= 2 else None,
+        baseline_sd=float(baseline.std(ddof=1)) if n_pre >= 2 else None,
+        baseline_autocorrelation=autocorrelation(days[pre], baseline),
+        analysable_on=analysable_on,
+        window=window,
+    )
+
+
+def _state(
+    intervention: Intervention, window: Window, n_pre: int, n_post: int, complete_until_on: date
+) -> tuple[PlanState, str, str, date | None]:
+    if intervention.status == "withdrawn":
+        return "closed", "withdrawn", "the intervention was withdrawn", None
+    if window.concurrent:
+        names = ", ".join(window.concurrent)
+        reason = (
+            f"{names} started on the same day for the same outcome; two interventions that start "
+            "together cannot be told apart: amend or withdraw one of them"
+        )
+        return "refused", "concurrent_interventions", reason, None
+    if n_pre >= MINIMUM_DAYS and n_post >= MINIMUM_DAYS:
+        return "ready", "", "", None
+
+    counts = (
+        f"{n_pre} observed days before the start and {n_post} after it; at least {MINIMUM_DAYS} "
+        "of each are needed"
+    )
+    next_day = max(complete_until_on + timedelta(days=1), window.fit_start_on)
+    last_needed = next_day + timedelta(days=max(MINIMUM_DAYS - n_post, 0) - 1)
+    post_possible = n_post >= MINIMUM_DAYS or last_needed <= window.final_end_on
+    baseline_over = window.started_on <= complete_until_on + timedelta(days=1)
+    if n_pre < MINIMUM_DAYS and baseline_over:
+        reason = (
+            f"{counts}. The baseline is over: only events that arrive late, or an amended start or "
+            "longer baseline, can change this"
+        )
+        return "waiting", "too_few_pre_days", reason, None
+    if not post_possible:
+        reason = (
+            f"{counts}. The post-period ends on {window.final_end_on.isoformat()}, too early for "
+            "that: amend the end or the horizon, or log the intervention anew"
+        )
+        return ("refused" if window.is_final else "waiting"), "too_few_post_days", reason, None
+    if n_pre < MINIMUM_DAYS:
+        left = (window.started_on - complete_until_on).days - 1
+        if n_pre + left < MINIMUM_DAYS:
+            reason = (
+                f"{counts}. Even with an event on every day until the start the baseline stays "
+                "too short: amend the start or the baseline"
+            )
+            return "waiting", "too_few_pre_days", reason, None
+    first = last_needed + timedelta(days=1)
+    code = "not_started" if window.fit_start_on > complete_until_on else "too_few_post_days"
+    return "waiting", code, f"{counts}. Possible from {first.isoformat()} on", first

@@ -1,0 +1,114 @@
+"""Writing so that nobody ever sees half a file.
+
+What belongs here: putting one file or one finished folder in its place in a single step, and taking
+away what an interrupted process left. What does not: what the files mean.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+#: Names of unfinished files and folders start with this; nothing that reads looks at them.
+UNFINISHED_PREFIX: Final = ".unfinished-"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and durably.
+
+    Parameters
+    ----------
+    path
+        Where the file is to lie; its folder is made where it is missing.
+    content
+        All of it.
+
+    Raises
+    ------
+    OSError
+        The disk is full or not writable; `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.parent / f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}"
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole or not at all; NaN and infinities are refused because JSON has none."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True)
+    write_bytes(path, text.encode())
+
+
+@contextmanager
+def finished_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to fill; it gets its name when the body has ended without an error.
+
+    Where `path` is there already, the new folder is dropped: the first one to finish stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.parent / f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}"
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if not path.exists():
+            for file in unfinished.rglob("*"):
+                if file.is_file():
+                    _sync(file)
+            unfinished.rename(path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_unfinished(folder: Path) -> int:
+    """Remove what interrupted writers left directly in `folder`; return how many.
+
+    Call it only while holding the lock that the folder's writers hold.
+    """
+    count = 0
+    if not folder.is_dir():
+        return count
+    for entry in folder.glob(f"{UNFINISHED_PREFIX}*"):
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+        count += 1
+    return count
+
+
+@contextmanager
+def exclusive(lock_path: Path) -> Iterator[None]:
+    """Hold an advisory lock on `lock_path`; wait for it as long as it takes.
+
+    The operating system releases it when the process ends, however it ends.
+    """
+    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    with lock_path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)

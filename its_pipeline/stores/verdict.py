@@ -1,0 +1,121 @@
+"""What was found out about one experiment, as plain data that can be stored and read back.
+
+What belongs here: the record of one outcome (`Verdict`) and its exact JSON form. What does not:
+deciding it (`its_pipeline.experiments`), where it lies (`stores.experiments`), or how it is shown
+(`report`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Literal
+
+Status = Literal["analysed", "not_converged", "waiting", "refused", "closed", "crashed"]
+
+#: Every state of an experiment, in the order in which people look for them.
+STATUSES: Final[tuple[Status, ...]] = (
+    "analysed",
+    "waiting",
+    "not_converged",
+    "refused",
+    "closed",
+    "crashed",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one look at one experiment.
+
+    ``effects``, ``probability_of_benefit`` are None unless ``status == "analysed"``; the
+    constructor refuses anything else, so that nothing unpublishable can be stored.
+
+    Attributes
+    ----------
+    key, user_id, intervention_id
+        The experiment.
+    status
+        One of `STATUSES`.
+    reason
+        Why, in a sentence, where the status is not ``analysed``; empty otherwise.
+    reason_code
+        The same for programs, e.g. ``too_few_post_days``, ``constant_outcome``.
+    fingerprint
+        Of the analysis asked for; None where the data did not get that far.
+    decided_at
+        UTC instant, ISO 8601.
+    analysable_on
+        First date on which a waiting experiment can be analysed, ISO 8601, or None.
+    pre_start_on, started_on, fit_start_on, post_end_on
+        The window's days, ISO 8601; see `its_pipeline.experiments.window.Window`.
+    effects
+        Estimand name to its numbers (mean, sd, ci_lower, ci_upper, probability_positive,
+        probability_negative, unit).
+    diagnostics
+        The gate's numbers, of any analysis that was sampled.
+    warnings
+        Each a mapping of code, text and numbers.
+    """
+
+    key: str
+    user_id: str
+    intervention_id: str
+    intervention_name: str
+    intervention_version: int
+    status: Status
+    reason: str
+    reason_code: str
+    fingerprint: str | None
+    decided_at: str
+    direction: str
+    outcome_metric: str
+    unit: str
+    minimum_effect: float
+    started_on: str
+    pre_start_on: str | None = None
+    fit_start_on: str | None = None
+    post_end_on: str | None = None
+    analysable_on: str | None = None
+    n_pre: int = 0
+    n_post: int = 0
+    effects: Mapping[str, Mapping[str, Any] | None] | None = None
+    probability_of_benefit: float | None = None
+    diagnostics: Mapping[str, Any] | None = None
+    warnings: tuple[Mapping[str, Any], ...] = field(default=())
+    model_version: str = ""
+    computed_seconds: float = 0.0
+    dagster_run_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"status should be one of {STATUSES} but got {self.status!r}")
+        published = self.effects is not None or self.probability_of_benefit is not None
+        if published and self.status != "analysed":
+            raise ValueError(
+                f"a verdict of status {self.status!r} should carry no effects but got some for "
+                f"{self.key}: only a converged analysis has effects"
+            )
+        if self.status == "analysed" and (self.effects is None or self.fingerprint is None):
+            raise ValueError(
+                f"an analysed verdict should carry effects and fingerprint: {self.key}"
+            )
+
+    @property
+    def converged(self) -> bool | None:
+        """The sampler's gate: None where nothing was sampled."""
+        return None if self.diagnostics is None else bool(self.diagnostics["converged"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; `from_dict` is its inverse."""
+        plain = asdict(self)
+        plain["warnings"] = [dict(warning) for warning in self.warnings]
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Verdict:
+        """Read what `to_dict` wrote; fields of a later version are passed over."""
+        known = {spec.name for spec in fields(cls)}
+        values = {name: value for name, value in plain.items() if name in known}
+        values["warnings"] = tuple(values.get("warnings", ()))
+        return cls(**values)
