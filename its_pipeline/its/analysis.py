@@ -1,0 +1,274 @@
+"""The answer of one analysis: effects, what stands behind them, and what a caller may ask of it.
+
+An `Analysis` that did not converge holds no effects and no coefficient draws at all: they are
+dropped before it is built, so no attribute, serialisation or pickle can leak them. Computing the
+pieces lives in `engine`; writing them to disk in `storage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from its_pipeline.its.errors import NotConverged
+from its_pipeline.its.results import AnalysisWarning, Diagnostics, Effects
+from its_pipeline.its.spec import AnalysisSpec
+
+if TYPE_CHECKING:
+    import arviz
+    import pandas as pd
+
+DAILY_COLUMNS = (
+    "day",
+    "phase",
+    "observed",
+    "fitted",
+    "counterfactual",
+    "counterfactual_lower",
+    "counterfactual_upper",
+    "counterfactual_lower_50",
+    "counterfactual_upper_50",
+    "effect",
+    "effect_lower",
+    "effect_upper",
+    "cumulative_effect",
+    "cumulative_lower",
+    "cumulative_upper",
+)
+"""Columns of `Analysis.daily`; the first three alone when the analysis did not converge."""
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorDraws:
+    """Draws of a converged analysis, in the outcome's own units.
+
+    Parameters
+    ----------
+    coefficients
+        Name to draws of shape (chain, draw): the regression's coefficients, in the order of
+        `design`'s columns.
+    estimands
+        Name to draws of shape (chain, draw): "immediate_effect" and the others.
+    noise
+        Name to draws of shape (chain, draw): "sigma" (outcome units), "rho", and "nu" with a
+        Student-t likelihood.
+    design
+        Shape (n_days, n_coefficients): `design @ coefficients` is the fitted value.
+    """
+
+    coefficients: Mapping[str, np.ndarray]
+    estimands: Mapping[str, np.ndarray]
+    noise: Mapping[str, np.ndarray]
+    design: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Answer for one series and one intervention.
+
+    Parameters
+    ----------
+    spec
+        The settings it was computed with.
+    intervention_on
+        First post day, INCLUSIVE.
+    fit_start_on
+        First post day that is in the fit: `intervention_on` plus the washout.
+    effects
+        All estimands, or None when the sampler did not converge.
+    probability_of_benefit
+        P(counterfactual effect beats `minimum_effect` in the declared direction), or None.
+    n_pre, n_post
+        Observed days in the two phases of the fit.
+    warnings
+        What a reader must know, as data.
+    diagnostics
+        The gate's verdict.
+    daily
+        One row a calendar day (month for monthly series) of the window; columns
+        `DAILY_COLUMNS`, the first three alone when not converged.
+    has_slope
+        Whether the slope may change at the intervention.
+    model_version
+        `MODEL_VERSION` of the code that computed it.
+    timing
+        Seconds by part: "prepare", "compile", "sample", "effects", "diagnostics", "cautions",
+        "total".
+    trace
+        Draws of the nuisance parameters alone.
+    posterior
+        All draws; None when not converged.
+    """
+
+    spec: AnalysisSpec
+    intervention_on: date
+    fit_start_on: date
+    effects: Effects | None
+    probability_of_benefit: float | None
+    n_pre: int
+    n_post: int
+    warnings: tuple[AnalysisWarning, ...]
+    diagnostics: Diagnostics
+    daily: pd.DataFrame
+    has_slope: bool
+    model_version: str
+    timing: Mapping[str, float]
+    trace: Mapping[str, np.ndarray] = field(repr=False)
+    posterior: PosteriorDraws | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.diagnostics.converged is not True and (
+            self.effects is not None
+            or self.probability_of_benefit is not None
+            or self.posterior is not None
+            or set(self.daily.columns) - set(DAILY_COLUMNS[:3])
+        ):
+            raise ValueError(
+                "an analysis that did not converge must be built without effects, draws and "
+                f"fitted values; converged is {self.diagnostics.converged!r}"
+            )
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gate was passed."""
+        return self.diagnostics.converged is True
+
+    @property
+    def sampler_trace(self) -> Mapping[str, np.ndarray]:
+        """Draws of the nuisance parameters ("sigma", "rho", ...) as (chain, draw).
+
+        There for every analysis, so that diagnostics can be drawn for one that did not converge.
+        """
+        return MappingProxyType(dict(self.trace))
+
+    @property
+    def draws(self) -> Mapping[str, np.ndarray]:
+        """All draws by name, shape (chain, draw), in the outcome's own units.
+
+        Raises
+        ------
+        NotConverged
+            If the gate was not passed.
+        """
+        posterior = self._posterior()
+        return MappingProxyType(
+            {**posterior.coefficients, **posterior.noise, **posterior.estimands}
+        )
+
+    @property
+    def idata(self) -> arviz.InferenceData:
+        """The draws as ArviZ InferenceData (imports ArviZ; seconds the first time).
+
+        Raises
+        ------
+        NotConverged
+            If the gate was not passed.
+        """
+        posterior = self._posterior()
+        import arviz
+
+        observed = self.daily["observed"].to_numpy()
+        present = np.isfinite(observed)
+        return arviz.from_dict(
+            posterior=dict(self.draws),
+            observed_data={"outcome": observed[present]},
+            constant_data={"design": posterior.design[present]},
+            coords={
+                "day": self.daily["day"].to_numpy()[present],
+                "coefficient": list(posterior.coefficients),
+            },
+            dims={"outcome": ["day"], "design": ["day", "coefficient"]},
+            attrs={"model_version": self.model_version, "seed": self.spec.seed},
+        )
+
+    def posterior_predictive(self, n: int = 200, seed: int = 0) -> np.ndarray:
+        """Draw replicated series from the fitted model, autocorrelated noise included.
+
+        Parameters
+        ----------
+        n
+            How many replicated series.
+        seed
+            Seed of the draws picked and of the noise.
+
+        Returns
+        -------
+        np.ndarray
+            Shape (n, n_days), one column a row of `daily`.
+
+        Raises
+        ------
+        NotConverged
+            If the gate was not passed.
+        ValueError
+            If `n` is not positive.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1 but got {n}")
+        posterior = self._posterior()
+        rng = np.random.default_rng(seed)
+        total = posterior.noise["rho"].size
+        chosen = rng.choice(total, size=n, replace=n > total)
+        coefficients = np.stack(
+            [
+                np.asarray(d, dtype=float).reshape(-1)[chosen]
+                for d in posterior.coefficients.values()
+            ]
+        )
+        noise = {k: np.asarray(v, float).reshape(-1)[chosen] for k, v in posterior.noise.items()}
+        n_days = len(posterior.design)
+        if "nu" in noise:
+            shocks = rng.standard_t(noise["nu"][:, None], size=(n, n_days))
+        else:
+            shocks = rng.standard_normal((n, n_days))
+        rho = noise["rho"]
+        innovation = np.sqrt(1.0 - rho**2)
+        errors = np.empty((n, n_days))
+        errors[:, 0] = shocks[:, 0]
+        for day in range(1, n_days):
+            errors[:, day] = rho * errors[:, day - 1] + innovation * shocks[:, day]
+        return (posterior.design @ coefficients).T + noise["sigma"][:, None] * errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the draws and the daily table as JSON-able values.
+
+        `effects` and `probability_of_benefit` are None when the gate was not passed.
+        """
+        return {
+            "model_version": self.model_version,
+            "spec": self.spec.to_dict(),
+            "intervention_on": self.intervention_on.isoformat(),
+            "fit_start_on": self.fit_start_on.isoformat(),
+            "n_pre": self.n_pre,
+            "n_post": self.n_post,
+            "has_slope": self.has_slope,
+            "effects": None if self.effects is None else self.effects.to_dict(),
+            "probability_of_benefit": self.probability_of_benefit,
+            "warnings": [warning.to_dict() for warning in self.warnings],
+            "diagnostics": self.diagnostics.to_dict(),
+            "timing": dict(self.timing),
+        }
+
+    def save(self, directory: Path | str) -> Path:
+        """Write analysis.json, daily.parquet and the draws into a directory; return it."""
+        from its_pipeline.its.storage import save_analysis
+
+        return save_analysis(self, Path(directory))
+
+    @classmethod
+    def load(cls, directory: Path | str) -> Analysis:
+        """Read what `save` wrote; effects come back exactly, draws as float32."""
+        from its_pipeline.its.storage import load_analysis
+
+        return load_analysis(Path(directory))
+
+    def _posterior(self) -> PosteriorDraws:
+        if self.posterior is None:
+            raise NotConverged(self.diagnostics.failures)
+        return self.posterior

@@ -1,0 +1,84 @@
+"""The fingerprint of an analysis: same fingerprint, same answer.
+
+A hash over the series, the intervention's date, the covariates, the settings with seed, the
+model's version and whatever else the caller says the answer depends on. It is the cache key; what
+is cached, and where, is not decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
+
+
+def fingerprint(
+    outcome: pd.Series,
+    intervention_on: object,
+    spec: AnalysisSpec,
+    covariates: pd.DataFrame | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> str:
+    """Hash everything an analysis depends on.
+
+    Missing days may be absent or NaN: both give the same fingerprint, as both give the same
+    analysis, unless they change the window's first or last day.
+
+    Parameters
+    ----------
+    outcome
+        Local days (DatetimeIndex) to values.
+    intervention_on
+        Date-like, first post day.
+    spec
+        Settings, seed included.
+    covariates
+        On the same index, or None.
+    extra
+        JSON-able values, e.g. the intervention's name and version.
+
+    Returns
+    -------
+    str
+        32 hexadecimal characters.
+
+    Raises
+    ------
+    TypeError
+        If `extra` is not JSON-able.
+    """
+    digest = hashlib.sha256()
+    head = {
+        "model_version": MODEL_VERSION,
+        "intervention_on": pd.Timestamp(intervention_on).date().isoformat(),  # type: ignore[arg-type]
+        "spec": spec.to_dict(),
+        "extra": dict(extra or {}),
+        "columns": [] if covariates is None else [str(name) for name in covariates.columns],
+    }
+    digest.update(json.dumps(head, sort_keys=True, allow_nan=False).encode())
+    index = pd.DatetimeIndex(outcome.index)
+    values = outcome.to_numpy(dtype=np.float64)
+    present = ~np.isnan(values)
+    if len(present):
+        present[0] = present[-1] = True
+    _update(digest, index[present].to_numpy().astype("datetime64[s]").astype(np.int64))
+    _update(digest, values[present])
+    if covariates is not None:
+        aligned = covariates.reindex(outcome.index).to_numpy(dtype=np.float64)
+        _update(digest, aligned[present])
+    return digest.hexdigest()[:32]
+
+
+def _update(digest: Any, values: np.ndarray) -> None:
+    canonical = np.ascontiguousarray(values)
+    if canonical.dtype.kind == "f":
+        canonical = np.where(np.isnan(canonical), np.nan, canonical) + 0.0
+        canonical = canonical.astype("<f8")
+    digest.update(str(canonical.shape).encode())
+    digest.update(canonical.tobytes())

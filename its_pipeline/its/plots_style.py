@@ -1,0 +1,194 @@
+"""How every figure looks, and how a figure becomes bytes.
+
+Here belong the one style sheet, the colours, the small helpers all figures share and `render`. What a figure
+shows belongs in the other `plots_*` modules. Matplotlib is imported inside functions and used through its object
+interface only: no pyplot, no current figure, no window system.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+FigureFormat = Literal["png", "svg"]
+FORMATS: tuple[FigureFormat, ...] = ("png", "svg")
+DEFAULT_DPI = 150
+
+# Okabe and Ito's palette, told apart by colour-blind readers; every use also differs in line style or
+# lightness, so that a grey print loses nothing.
+INK = "#1f2933"
+MUTED = "#5f6c7b"
+FAINT = "#c9d1da"
+GRID = "#e6eaef"
+BLUE = "#0072b2"
+ORANGE = "#c2500a"
+GREEN = "#00735c"
+WASHOUT = "#f0e6c8"
+CHAIN_COLOURS = (
+    "#0072b2",
+    "#c2500a",
+    "#007a5e",
+    "#7a3e8f",
+    "#8a6d00",
+    "#444f5a",
+    "#b0366f",
+    "#2f9bd8",
+)
+CHAIN_STYLES = ("-", "--", "-.", ":")
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 6.0,
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "axes.xmargin": 0.015,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 0.0,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "legend.handlelength": 1.8,
+    "legend.columnspacing": 1.4,
+    "lines.solid_capstyle": "round",
+    "path.simplify_threshold": 0.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "its_pipeline",
+}
+
+# Matplotlib's settings and its text caches are shared by all threads and not guarded; an HTTP server draws from
+# several.
+_DRAWING = threading.RLock()
+
+
+def styled(draw: Callable[P, Any]) -> Callable[P, Any]:
+    """Run `draw` under the style sheet, one thread at a time, and leave Matplotlib's settings as they were."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Any:
+        import matplotlib as mpl
+
+        with _DRAWING, mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of `width` by `height` inches, bound to the Agg canvas only."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@styled
+def render(figure: Figure, fmt: FigureFormat = "png", dpi: int = DEFAULT_DPI) -> bytes:
+    """Return a figure as the bytes of a PNG or SVG file.
+
+    Parameters
+    ----------
+    figure
+        A figure of this package.
+    fmt
+        "png" or "svg". An SVG keeps its text as text and carries no date, so equal figures give equal bytes.
+    dpi
+        Dots per inch of a PNG, between 20 and 600; an SVG ignores it.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown or the resolution out of range.
+    """
+    if fmt not in FORMATS:
+        raise ValueError(f"fmt must be one of {', '.join(FORMATS)} but got {fmt!r}")
+    if not 20 <= dpi <= 600:
+        raise ValueError(f"dpi must be in the interval [20, 600] but got {dpi}")
+    buffer = io.BytesIO()
+    if fmt == "svg":
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        return buffer.getvalue()
+    figure.savefig(
+        buffer, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"compress_level": 6}
+    )
+    return buffer.getvalue()
+
+
+def date_axis(ax: Axes, days: Sequence[Any] | Any, show_labels: bool = True) -> None:
+    """Label the x axis with few, whole local dates covering `days`."""
+    import matplotlib.dates as mdates
+
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=7)
+    ax.xaxis.set_major_locator(locator)
+    if show_labels:
+        ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    else:
+        ax.tick_params(axis="x", labelbottom=False)
+
+
+def date_numbers(days: Any) -> Any:
+    """Return dates as Matplotlib's day numbers, shape (n,), so no axis has to convert units while drawing."""
+    import matplotlib.dates as mdates
+
+    return mdates.date2num(days.to_numpy())
+
+
+def readable_number(value: float, scale: float | None = None) -> str:
+    """Return a number with as many decimals as its uncertainty `scale` deserves, with a true minus sign."""
+    from math import floor, isfinite, log10
+
+    if not isfinite(value):
+        return "n/a"
+    reference = abs(scale) if scale else abs(value)
+    decimals = 0 if reference == 0 else min(4, max(0, 1 - floor(log10(reference))))
+    text = f"{value:,.{decimals}f}"
+    if float(text.replace(",", "")) == 0.0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+@functools.lru_cache(maxsize=1)
+def _known_glyphs() -> frozenset[int]:
+    """Return the code points that the figures' own font can draw."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    path = findfont(FontProperties(family=STYLE["font.family"]))
+    return frozenset(get_font(path).get_charmap())
+
+
+def axis_label(text: str, limit: int = 42) -> str:
+    """Return user text safe to draw: one line, at most `limit` characters, `□` for what the font cannot draw."""
+    known = _known_glyphs()
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    short = flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+    return "".join(c if ord(c) in known else "□" for c in short)

@@ -1,0 +1,198 @@
+"""The small frozen pieces an analysis is made of: effects, diagnostics, warnings.
+
+Plain data with serialisation. How they are computed lives in `effects`, `diagnostics` and
+`cautions`; the whole lives in `analysis`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Posterior of one estimand.
+
+    Parameters
+    ----------
+    mean, sd
+        Posterior mean and standard deviation, in `unit`.
+    ci_lower, ci_upper
+        Equal-tailed 95 % interval.
+    probability_positive, probability_negative
+        Posterior probability of lying above and below zero.
+    unit
+        Unit of the figures, e.g. "points per week".
+    """
+
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+    probability_positive: float
+    probability_negative: float
+    unit: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Effects:
+    """All estimands of one analysis.
+
+    Parameters
+    ----------
+    immediate
+        Level change at the first post day (the day of the intervention, INCLUSIVE; with a
+        washout it is extrapolated back to that day).
+    sustained
+        Slope change per week (per month for monthly series); None where the model has none.
+    counterfactual
+        Mean distance from the counterfactual over the observed post days.
+    cumulative
+        Sum of that distance over the observed post days.
+    relative
+        `cumulative` in percent of the counterfactual's sum; None where that is near zero.
+    """
+
+    immediate: Effect
+    sustained: Effect | None
+    counterfactual: Effect
+    cumulative: Effect
+    relative: Effect | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the effects as JSON-able values, None where there is none."""
+        return {
+            field.name: None
+            if getattr(self, field.name) is None
+            else asdict(getattr(self, field.name))
+            for field in fields(self)
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Effects:
+        """Build the effects from `to_dict`'s output."""
+        return cls(**{k: None if v is None else Effect(**v) for k, v in values.items()})
+
+
+@dataclass(frozen=True)
+class ParameterDiagnostics:
+    """Convergence of one parameter or estimand.
+
+    Parameters
+    ----------
+    name
+        Parameter or estimand.
+    r_hat
+        Rank-normalised split R-hat, the larger of bulk and folded.
+    ess_bulk, ess_tail
+        Effective sample sizes; the tail's is the smaller of the 5 % and 95 % quantiles'.
+    """
+
+    name: str
+    r_hat: float
+    ess_bulk: float
+    ess_tail: float
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """The gate's verdict and the figures behind it.
+
+    Parameters
+    ----------
+    converged
+        True, False, or None when nothing was sampled.
+    max_r_hat, min_ess_bulk, min_ess_tail
+        Worst over all parameters and estimands; NaN where not computable, which fails.
+    divergences
+        Divergent transitions after warm-up, all chains.
+    bfmi
+        E-BFMI, minimum over chains.
+    parameters
+        One entry a parameter or estimand.
+    max_tree_depth
+        Deepest tree after warm-up.
+    chains, draws
+        Chains, and kept draws per chain.
+    escalated
+        Whether the sampler had to be run again with stricter settings.
+    failures
+        Each threshold that failed, with value and threshold.
+    """
+
+    converged: bool | None
+    max_r_hat: float
+    min_ess_bulk: float
+    min_ess_tail: float
+    divergences: int
+    bfmi: float
+    parameters: tuple[ParameterDiagnostics, ...] = ()
+    max_tree_depth: int = 0
+    chains: int = 0
+    draws: int = 0
+    escalated: bool = False
+    failures: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values; NaN becomes None."""
+        values = asdict(self)
+        values["parameters"] = [
+            {k: _or_none(v) for k, v in asdict(p).items()} for p in self.parameters
+        ]
+        values["failures"] = list(self.failures)
+        return {k: _or_none(v) for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Diagnostics:
+        """Build the diagnostics from `to_dict`'s output."""
+        floats = ("max_r_hat", "min_ess_bulk", "min_ess_tail", "bfmi")
+        restored = {k: math.nan if k in floats and v is None else v for k, v in values.items()}
+        restored["parameters"] = tuple(
+            ParameterDiagnostics(**{k: math.nan if v is None else v for k, v in parameter.items()})
+            for parameter in values["parameters"]
+        )
+        restored["failures"] = tuple(values["failures"])
+        return cls(**restored)
+
+
+@dataclass(frozen=True)
+class AnalysisWarning:
+    """Something a reader of the effects must know, as data.
+
+    Parameters
+    ----------
+    code
+        Stable word, e.g. "short_phase", "heavy_tails", "estimators_disagree".
+    text
+        One or two plain sentences.
+    numbers
+        The figures behind the text.
+    """
+
+    code: str
+    text: str
+    numbers: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the warning as JSON-able values; NaN becomes None."""
+        numbers = {k: _or_none(v) for k, v in self.numbers.items()}
+        return {"code": self.code, "text": self.text, "numbers": numbers}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AnalysisWarning:
+        """Build the warning from `to_dict`'s output."""
+        numbers = {k: math.nan if v is None else v for k, v in values["numbers"].items()}
+        return cls(values["code"], values["text"], numbers)
+
+
+def _or_none(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

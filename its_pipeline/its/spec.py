@@ -1,0 +1,148 @@
+"""What a caller may ask of an analysis, and the version of the model that answers.
+
+Only validated settings and their serialisation; no data, no computing. Importing this module
+loads the standard library alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+MODEL_VERSION = "ar1-collapsed-1"
+"""Part of every fingerprint: changes whenever the same input could give other numbers."""
+
+Direction = Literal["increase", "decrease"]
+Season = Literal["day_of_week", "month", "none"]
+Estimator = Literal["segmented", "forecast"]
+Likelihood = Literal["normal", "student_t"]
+
+_MOST_DRAWS = 100_000
+_MOST_CHAINS = 64
+
+
+@dataclass(frozen=True)
+class AnalysisSpec:
+    """Settings of one analysis.
+
+    Parameters
+    ----------
+    direction
+        Which way a benefit points: "increase" or "decrease".
+    minimum_effect
+        Smallest effect that counts as a benefit, in outcome units, >= 0.
+    washout_days
+        Time steps from the intervention (INCLUSIVE) that are left out of the fit.
+    season
+        "day_of_week", "month" (the unit of time is then the month) or "none".
+    slope
+        Whether the slope may change at the intervention; "auto" puts it in the model when both
+        phases have at least 14 observed days.
+    estimator
+        "segmented" (level and slope change in one regression) or "forecast" (fitted to the
+        pre-period alone).
+    likelihood
+        "normal" or "student_t" for the innovations.
+    draws, tune, chains
+        Kept draws per chain, warm-up draws per chain, number of chains.
+    seed
+        Same input and seed, same numbers. 0 <= seed < 2**63.
+    unit
+        Unit of the outcome, for texts.
+    trend
+        Whether a linear trend over the whole series is in the model.
+
+    Raises
+    ------
+    ValueError
+        Naming the field, the rule and the value.
+    """
+
+    direction: Direction = "increase"
+    minimum_effect: float = 0.0
+    washout_days: int = 0
+    season: Season = "day_of_week"
+    slope: Literal["auto"] | bool = "auto"
+    estimator: Estimator = "segmented"
+    likelihood: Likelihood = "normal"
+    draws: int = 2000
+    tune: int = 1000
+    chains: int = 4
+    seed: int = 0
+    unit: str = ""
+    trend: bool = True
+
+    def __post_init__(self) -> None:
+        _check_choice("direction", self.direction, get_args(Direction))
+        _check_choice("season", self.season, get_args(Season))
+        _check_choice("estimator", self.estimator, get_args(Estimator))
+        _check_choice("likelihood", self.likelihood, get_args(Likelihood))
+        if not (isinstance(self.slope, bool) or self.slope == "auto"):
+            raise ValueError(f'slope must be "auto", True or False but got {self.slope!r}')
+        if not isinstance(self.trend, bool):
+            raise ValueError(f"trend must be True or False but got {self.trend!r}")
+        if self.slope is True and not self.trend:
+            raise ValueError("slope=True needs trend=True: a slope change needs a slope to change")
+        if isinstance(self.minimum_effect, bool) or not isinstance(
+            self.minimum_effect, (int, float)
+        ):
+            raise ValueError(f"minimum_effect must be a number but got {self.minimum_effect!r}")
+        if not (math.isfinite(self.minimum_effect) and self.minimum_effect >= 0):
+            raise ValueError(
+                f"minimum_effect must be finite and >= 0 but got {self.minimum_effect!r}; "
+                "the direction is said by `direction`"
+            )
+        object.__setattr__(self, "minimum_effect", float(self.minimum_effect))
+        _check_integer("washout_days", self.washout_days, 0, 3650)
+        _check_integer("draws", self.draws, 1, _MOST_DRAWS)
+        _check_integer("tune", self.tune, 50, _MOST_DRAWS)
+        _check_integer("chains", self.chains, 1, _MOST_CHAINS)
+        _check_integer("seed", self.seed, 0, 2**63 - 1)
+        if not isinstance(self.unit, str):
+            raise ValueError(f"unit must be text but got {self.unit!r}")
+
+    @property
+    def step(self) -> str:
+        """Name of one time step: "day", or "month" for monthly series."""
+        return "month" if self.season == "month" else "day"
+
+    @property
+    def slope_period(self) -> str:
+        """Period the slope change is stated in: "week", or "month" for monthly series."""
+        return "month" if self.season == "month" else "week"
+
+    @property
+    def steps_per_slope_period(self) -> int:
+        """How many time steps one slope period has: 7 days, or 1 month."""
+        return 1 if self.season == "month" else 7
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AnalysisSpec:
+        """Build a spec from `to_dict`'s output.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or a value breaks its rule.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown settings {unknown}; known are {sorted(known)}")
+        return cls(**values)
+
+
+def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)} but got {value!r}")
+
+
+def _check_integer(name: str, value: object, lowest: int, highest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError(f"{name} must be an integer in [{lowest}, {highest}] but got {value!r}")
