@@ -1,0 +1,1 @@
+"""The data: contract, sources, simulator, intervention log, daily aggregation."""

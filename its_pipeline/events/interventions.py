@@ -1,0 +1,360 @@
+"""The intervention log: what a person tried, from when to when, and what they expected of it.
+
+An append-only SQL table; every write is a new version of one intervention with a new `sequence`.
+What can be concluded from an intervention belongs to `its_pipeline.experiments`; reading many of
+them from a CSV file to `intervention_files`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.intervention_table import VERSIONS, open_engine, writing
+from its_pipeline.events.keys import validate_id
+from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
+
+if TYPE_CHECKING:
+    from its_pipeline.settings import Settings
+
+NOT_AMENDABLE = frozenset({"user_id", "intervention_id", "sequence", "version", "logged_at"})
+
+
+class AlreadyLoggedError(ValueError):
+    """An intervention of this id is in the log with other contents."""
+
+
+class UnknownInterventionError(LookupError):
+    """The log has no intervention of this user and id."""
+
+
+class InterventionLog:
+    """The log behind one database URL.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL: `sqlite:///path/interventions.sqlite` or `postgresql+psycopg2://...`.
+    metrics
+        The registered outcome metrics; an intervention on another metric is refused. None skips
+        this one rule.
+    """
+
+    def __init__(self, url: str, metrics: Mapping[str, OutcomeMetric] | None = None) -> None:
+        self._url = url
+        self._metrics = metrics
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        return open_engine(self._url)
+
+    def close(self) -> None:
+        """Close the database connections; the log can be used again afterwards."""
+        self._engine.dispose()
+
+    def log(
+        self,
+        *,
+        user_id: str,
+        intervention_id: str,
+        outcome_metric: str,
+        started_on: date,
+        **fields: Any,
+    ) -> Intervention:
+        """Log an intervention.
+
+        Repeating the same log entry returns what is there; nothing is written.
+
+        Parameters
+        ----------
+        user_id, intervention_id, outcome_metric, started_on
+            As in `Intervention`; `started_on` is **INCLUSIVE**.
+        **fields
+            Any other declared field of `Intervention`.
+
+        Raises
+        ------
+        AlreadyLoggedError
+            If the user has an intervention of this id with other contents.
+        ValueError
+            If a field breaks a rule; the message names value and rule.
+        """
+        now = datetime.now(UTC)
+        wanted = Intervention.declared(
+            user_id=user_id,
+            intervention_id=intervention_id,
+            outcome_metric=outcome_metric,
+            started_on=started_on,
+            **fields,
+        )
+        return self.log_all([wanted], now)[0]
+
+    def log_all(
+        self, wanted: Iterable[Intervention], now: datetime | None = None
+    ) -> list[Intervention]:
+        """Log several interventions in one transaction: all or none.
+
+        Raises
+        ------
+        AlreadyLoggedError, ValueError
+            As in `log`; for the first entry that is refused.
+        """
+        now = now or datetime.now(UTC)
+        logged = []
+        with writing(self._engine) as connection:
+            for entry in wanted:
+                self._check_metric(entry)
+                present = _current(connection, entry.user_id, entry.intervention_id)
+                if present is None:
+                    fresh = dataclasses.replace(entry, version=1, status="open", logged_at=now)
+                    logged.append(_append(connection, fresh, now, "logged"))
+                elif present.declaration() == entry.declaration() and present.status == "open":
+                    logged.append(present)
+                else:
+                    raise AlreadyLoggedError(_already_logged(present, entry))
+        return logged
+
+    def refusal(self, entry: Intervention) -> str | None:
+        """Say why `log` would refuse `entry`, or None; nothing is written."""
+        try:
+            self._check_metric(entry)
+        except ValueError as error:
+            return str(error)
+        with self._engine.connect() as connection:
+            present = _current(connection, entry.user_id, entry.intervention_id)
+        if present is None:
+            return None
+        if present.declaration() == entry.declaration() and present.status == "open":
+            return None
+        return _already_logged(present, entry)
+
+    def get(self, user_id: str, intervention_id: str) -> Intervention:
+        """Return the newest version of one intervention.
+
+        Raises
+        ------
+        UnknownInterventionError
+            If the log has none.
+        """
+        with self._engine.connect() as connection:
+            present = _current(connection, user_id, intervention_id)
+        if present is None:
+            raise UnknownInterventionError(
+                f"user {user_id!r} has no intervention {intervention_id!r} in the log"
+            )
+        return present
+
+    def list(
+        self, user_id: str | None = None, include_withdrawn: bool = False
+    ) -> list[Intervention]:
+        """Return the newest version of every intervention, by user, start and id.
+
+        Parameters
+        ----------
+        user_id
+            Only this user's.
+        include_withdrawn
+            Whether withdrawn ones are in it.
+        """
+        query = _newest_versions()
+        if user_id is not None:
+            query = query.where(VERSIONS.c.user_id == user_id)
+        if not include_withdrawn:
+            query = query.where(VERSIONS.c.status == "open")
+        query = query.order_by(
+            VERSIONS.c.user_id, VERSIONS.c.started_on, VERSIONS.c.intervention_id
+        )
+        return self._read(query)
+
+    def history(self, user_id: str, intervention_id: str) -> tuple[Intervention, ...]:
+        """Return every version of one intervention, oldest first; empty if it is unknown."""
+        query = sa.select(VERSIONS).where(_is(user_id, intervention_id))
+        return tuple(self._read(query.order_by(VERSIONS.c.version)))
+
+    def changed_since(self, sequence: int) -> tuple[Intervention, ...]:
+        """Return the newest versions written after `sequence`, in the order written.
+
+        Withdrawn ones are among them. Sequences become visible in their order, so a reader that
+        keeps the largest one it saw misses nothing.
+        """
+        query = _newest_versions().where(VERSIONS.c.sequence > sequence)
+        return tuple(self._read(query.order_by(VERSIONS.c.sequence)))
+
+    def latest_sequence(self) -> int:
+        """Return the largest sequence in the log, 0 if it is empty."""
+        with self._engine.connect() as connection:
+            return int(connection.scalar(sa.select(sa.func.max(VERSIONS.c.sequence))) or 0)
+
+    def amend(
+        self, user_id: str, intervention_id: str, *, reason: str = "amended", **changes: Any
+    ) -> Intervention:
+        """Write a new version of an intervention; the earlier ones stay in the history.
+
+        Raises
+        ------
+        UnknownInterventionError
+            If the log has none.
+        ValueError
+            If a changed field breaks a rule, is unknown, or must not change.
+        """
+        fixed = sorted(NOT_AMENDABLE & changes.keys())
+        if fixed:
+            raise ValueError(
+                f"{', '.join(fixed)} cannot be amended; withdraw the intervention and log another"
+            )
+        known = {field.name for field in dataclasses.fields(Intervention)}
+        unknown = sorted(changes.keys() - known)
+        if unknown:
+            raise ValueError(
+                f"an intervention has no field {', '.join(unknown)}; fields are "
+                f"{', '.join(sorted(known - NOT_AMENDABLE))}"
+            )
+        with writing(self._engine) as connection:
+            present = _require(connection, user_id, intervention_id)
+            amended = dataclasses.replace(present, **changes)
+            if amended == present:
+                return present
+            self._check_metric(amended)
+            fresh = dataclasses.replace(amended, version=present.version + 1)
+            return _append(connection, fresh, datetime.now(UTC), reason)
+
+    def withdraw(self, user_id: str, intervention_id: str, reason: str) -> Intervention:
+        """Mark an intervention as withdrawn; its history stays. Repeating it changes nothing.
+
+        Raises
+        ------
+        UnknownInterventionError
+            If the log has none.
+        ValueError
+            If the reason is empty.
+        """
+        if not reason.strip():
+            raise ValueError("withdrawing an intervention needs a reason, got an empty text")
+        with writing(self._engine) as connection:
+            present = _require(connection, user_id, intervention_id)
+            if present.status == "withdrawn":
+                return present
+            fresh = dataclasses.replace(present, status="withdrawn", version=present.version + 1)
+            return _append(connection, fresh, datetime.now(UTC), reason)
+
+    def reasons(self, user_id: str, intervention_id: str) -> tuple[tuple[int, datetime, str], ...]:
+        """Return (version, recorded_at, reason) of every version of one intervention."""
+        query = (
+            sa.select(VERSIONS.c.version, VERSIONS.c.recorded_at, VERSIONS.c.reason)
+            .where(_is(user_id, intervention_id))
+            .order_by(VERSIONS.c.version)
+        )
+        with self._engine.connect() as connection:
+            return tuple((v, _utc(at), reason) for v, at, reason in connection.execute(query))
+
+    def bulk_load(self, csv_file: Any) -> tuple[Intervention, ...]:
+        """Log every row of a CSV file, or none: see `intervention_files.bulk_load`."""
+        from its_pipeline.events.intervention_files import bulk_load
+
+        return bulk_load(self, csv_file)
+
+    def _check_metric(self, entry: Intervention) -> None:
+        if self._metrics is not None:
+            get_metric(self._metrics, entry.outcome_metric)
+
+    def _read(self, query: sa.Select[Any]) -> list[Intervention]:
+        with self._engine.connect() as connection:
+            return [_to_intervention(row) for row in connection.execute(query).mappings()]
+
+
+def open_log(settings: Settings) -> InterventionLog:
+    """Open the installation's log, which refuses interventions on unregistered metrics."""
+    return InterventionLog(settings.resolved_intervention_log_url, registered_metrics(settings))
+
+
+def _is(user_id: str, intervention_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(VERSIONS.c.user_id == user_id, VERSIONS.c.intervention_id == intervention_id)
+
+
+def _newest_versions() -> sa.Select[Any]:
+    later = VERSIONS.alias("later")
+    has_later = (
+        sa.select(later.c.sequence)
+        .where(later.c.user_id == VERSIONS.c.user_id)
+        .where(later.c.intervention_id == VERSIONS.c.intervention_id)
+        .where(later.c.version > VERSIONS.c.version)
+        .exists()
+    )
+    return sa.select(VERSIONS).where(~has_later)
+
+
+def _current(connection: sa.Connection, user_id: str, intervention_id: str) -> Intervention | None:
+    query = (
+        sa.select(VERSIONS)
+        .where(_is(user_id, intervention_id))
+        .order_by(VERSIONS.c.version.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _to_intervention(row)
+
+
+def _require(connection: sa.Connection, user_id: str, intervention_id: str) -> Intervention:
+    present = _current(
+        connection,
+        validate_id("user_id", user_id),
+        validate_id("intervention_id", intervention_id),
+    )
+    if present is None:
+        raise UnknownInterventionError(
+            f"user {user_id!r} has no intervention {intervention_id!r} in the log"
+        )
+    return present
+
+
+def _append(
+    connection: sa.Connection, entry: Intervention, now: datetime, reason: str
+) -> Intervention:
+    newest = connection.scalar(sa.select(sa.func.max(VERSIONS.c.sequence))) or 0
+    entry = dataclasses.replace(entry, sequence=int(newest) + 1)
+    values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
+    values["protocol"] = json.dumps(dict(entry.protocol), sort_keys=True, ensure_ascii=False)
+    connection.execute(sa.insert(VERSIONS).values(**values, recorded_at=now, reason=reason))
+    return entry
+
+
+def _to_intervention(row: sa.RowMapping) -> Intervention:
+    values = {name: row[name] for name in (f.name for f in dataclasses.fields(Intervention))}
+    values["protocol"] = json.loads(values["protocol"])
+    values["logged_at"] = _utc(values["logged_at"])
+    return Intervention(**values)
+
+
+def _utc(at: datetime) -> datetime:
+    """SQLite forgets the time zone; what is stored is UTC."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _already_logged(present: Intervention, wanted: Intervention) -> str:
+    before, after = present.declaration(), wanted.declaration()
+    differing = [
+        f"{name} is {before[name]!r}, not {after[name]!r}"
+        for name in before
+        if before[name] != after[name]
+    ]
+    what = "; ".join(differing) or f"it is {present.status}"
+    return (
+        f"user {present.user_id!r} has an intervention {present.intervention_id!r} already "
+        f"(version {present.version}): {what}; amend it or choose another intervention_id"
+    )
+
+
+__all__ = [
+    "AlreadyLoggedError",
+    "Intervention",
+    "InterventionLog",
+    "UnknownInterventionError",
+    "open_log",
+]
