@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from its_pipeline.events.interventions import Intervention
+from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import experiment_key
 from its_pipeline.experiments.window import Window
 

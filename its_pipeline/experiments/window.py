@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from its_pipeline.events.interventions import Intervention
+from its_pipeline.events.intervention import Intervention
 
 _DAY = timedelta(days=1)
 

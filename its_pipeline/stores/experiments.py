@@ -23,7 +23,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.stores.verdict import Verdict
 from its_pipeline.stores.atomic import (
     UNFINISHED_PREFIX,
     exclusive,
@@ -31,6 +30,7 @@ from its_pipeline.stores.atomic import (
     remove_unfinished,
     write_json,
 )
+from its_pipeline.stores.verdict import Verdict
 
 
 class ExperimentStore:

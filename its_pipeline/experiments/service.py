@@ -1,0 +1,334 @@
+"""What is done for one experiment: look at it, decide, keep the verdict.
+
+What belongs here: the one path from a key to a stored verdict that Dagster, the HTTP API and the
+command line share. What does not: preparing the data (`workbench`), the statistics (`its`), pages
+(`publish`), or where things lie (`stores`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from its_pipeline.experiments.workbench import Prepared, Workbench
+from its_pipeline.settings import Settings
+from its_pipeline.stores.experiments import ExperimentStore
+from its_pipeline.stores.verdict import Status, Verdict
+
+if TYPE_CHECKING:
+    from its_pipeline.its import Analysis
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where a look at an experiment comes from, for tracing it back.
+
+    Attributes
+    ----------
+    dagster_run_id, dagster_partition
+        The Dagster run and partition, where one asked.
+    parent_mlflow_run_id
+        The MLflow run of that Dagster run, where there is one.
+    """
+
+    dagster_run_id: str | None = None
+    dagster_partition: str | None = None
+    parent_mlflow_run_id: str | None = None
+
+
+class RunRecorder(Protocol):
+    """Where analyses are recorded for people to browse: MLflow (`stores.runs.RunStore`)."""
+
+    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+        """Record a stored analysis and the files of its folder; return the run's identifier.
+
+        An analysis that is recorded already (same fingerprint) is not recorded again.
+        """
+        ...
+
+    def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
+        """Add files to a recorded run, by artifact path."""
+        ...
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """What a look at an experiment came to.
+
+    Attributes
+    ----------
+    verdict
+        The verdict, stored.
+    cached
+        Whether it was known already and nothing was computed.
+    mlflow_run_id
+        The run that records it, where it was sampled and a recorder was given.
+    prepared
+        What it was decided from.
+    """
+
+    verdict: Verdict
+    cached: bool
+    prepared: Prepared
+    mlflow_run_id: str | None = None
+
+
+def open_store(settings: Settings) -> ExperimentStore:
+    """Return the store of plans, verdicts and analyses of an installation."""
+    return ExperimentStore(settings.experiments_dir)
+
+
+def is_stale(bench: Workbench, key: str) -> bool:
+    """Tell whether looking at an experiment would change its verdict.
+
+    It does not take the experiment's lock and computes nothing but the fingerprint.
+    """
+    prepared = bench.prepare(key)
+    known = open_store(bench.settings).verdict(key)
+    return known is None or not _still_true(prepared, known)
+
+
+def fit_experiment(
+    bench: Workbench,
+    key: str,
+    context: RunContext | None = None,
+    recorder: RunRecorder | None = None,
+    *,
+    force: bool = False,
+) -> FitOutcome:
+    """Look at an experiment and store the verdict.
+
+    An analysis of the same fingerprint that was stored before, by whatever process, is its
+    answer; two callers at once compute it once.
+
+    Parameters
+    ----------
+    bench
+        What is known now.
+    key
+        Experiment key.
+    context
+        Where the request comes from.
+    recorder
+        Where sampled analyses are recorded, if anywhere.
+    force
+        Look again even where the verdict cannot have changed. A stored analysis is still not
+        replaced: same fingerprint, same answer.
+
+    Raises
+    ------
+    UnknownInterventionError
+        The log has no such intervention.
+    Exception
+        Whatever crashes in the analysis; nothing is stored then, see `record_crash`.
+    """
+    prepared = bench.prepare(key)
+    return fit_prepared(bench.settings, prepared, context, recorder, force=force)
+
+
+def fit_prepared(
+    settings: Settings,
+    prepared: Prepared,
+    context: RunContext | None = None,
+    recorder: RunRecorder | None = None,
+    *,
+    force: bool = False,
+) -> FitOutcome:
+    """Look at a prepared experiment and store the verdict; see `fit_experiment`."""
+    context = context or RunContext()
+    store = open_store(settings)
+    key = prepared.plan.key
+    known = store.verdict(key)
+    if not force and known is not None and _still_true(prepared, known):
+        return FitOutcome(known, True, prepared, _record(store, known, context, recorder))
+    with store.locked(key):
+        verdict, cached = _decide(store, prepared, context)
+        store.write_verdict(verdict)
+        run_id = _record(store, verdict, context, recorder)
+    return FitOutcome(verdict, cached, prepared, run_id)
+
+
+def record_crash(
+    settings: Settings, prepared: Prepared, error: BaseException, context: RunContext | None = None
+) -> Verdict:
+    """Store that an analysis crashed; the next look tries again.
+
+    Parameters
+    ----------
+    settings, prepared, context
+        As in `fit_prepared`.
+    error
+        What was raised.
+    """
+    store = open_store(settings)
+    verdict = _verdict(
+        prepared,
+        "crashed",
+        context or RunContext(),
+        reason=f"the analysis crashed with {type(error).__name__}: {error}",
+        reason_code="crashed",
+        fingerprint=prepared.fingerprint,
+    )
+    with store.locked(verdict.key):
+        store.write_verdict(verdict)
+    return verdict
+
+
+def load_analysis(settings: Settings, verdict: Verdict) -> Analysis | None:
+    """Return the stored analysis behind a verdict, or None where nothing was sampled."""
+    from its_pipeline.its import Analysis
+
+    if verdict.fingerprint is None or verdict.diagnostics is None:
+        return None
+    return Analysis.load(open_store(settings).analysis_folder(verdict.key, verdict.fingerprint))
+
+
+def _still_true(prepared: Prepared, known: Verdict) -> bool:
+    """Whether a stored verdict is what a look at this very data would come to."""
+    plan = prepared.plan
+    if known.intervention_version != prepared.intervention.version:
+        return False
+    if plan.state == "ready":
+        return known.status != "crashed" and known.fingerprint == prepared.fingerprint
+    return (
+        known.status == plan.state
+        and known.reason == plan.reason
+        and (known.n_pre, known.n_post) == (plan.n_pre, plan.n_post)
+    )
+
+
+def _decide(
+    store: ExperimentStore, prepared: Prepared, context: RunContext
+) -> tuple[Verdict, bool]:
+    """Return the verdict and whether it was there already; the experiment's lock is held."""
+    plan = prepared.plan
+    if plan.state != "ready":
+        verdict = _verdict(
+            prepared,
+            plan.state,
+            context,
+            reason=plan.reason,
+            reason_code=plan.reason_code,
+            analysable_on=plan.analysable_on.isoformat() if plan.analysable_on else None,
+        )
+        return verdict, False
+    if prepared.fingerprint is None:
+        raise ValueError(f"a ready experiment should have a fingerprint: {plan.key}")
+    finished = store.finished(plan.key, prepared.fingerprint)
+    if finished is not None:
+        # The numbers are the stored ones; names and versions may have been amended since.
+        return replace(finished, **_who(prepared)), True
+    return _analyse(store, prepared, context), False
+
+
+def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) -> Verdict:
+    from its_pipeline.its import InsufficientData, InvalidSeries, analyze
+
+    if prepared.spec is None or prepared.outcome is None:
+        raise ValueError(f"a ready experiment should have a series: {prepared.plan.key}")
+    started = time.perf_counter()
+    try:
+        analysis = analyze(
+            prepared.outcome,
+            prepared.intervention.started_on,
+            prepared.spec,
+            prepared.covariates,
+        )
+    except (InsufficientData, InvalidSeries) as refusal:
+        return _verdict(
+            prepared,
+            "refused",
+            context,
+            reason=str(refusal),
+            reason_code=getattr(refusal, "code", "insufficient_data"),
+            fingerprint=prepared.fingerprint,
+        )
+    converged = analysis.effects is not None
+    verdict = _verdict(
+        prepared,
+        "analysed" if converged else "not_converged",
+        context,
+        reason="" if converged else "; ".join(analysis.diagnostics.failures),
+        reason_code="" if converged else "not_converged",
+        fingerprint=prepared.fingerprint,
+        effects=analysis.effects.to_dict() if analysis.effects is not None else None,
+        probability_of_benefit=analysis.probability_of_benefit,
+        diagnostics=analysis.diagnostics.to_dict(),
+        warnings=tuple(warning.to_dict() for warning in analysis.warnings),
+        model_version=analysis.model_version,
+        computed_seconds=time.perf_counter() - started,
+    )
+
+    def save(folder: Path) -> None:
+        analysis.save(folder)
+        prepared.daily.to_parquet(folder / "series.parquet", index=False)
+
+    store.write_analysis(verdict, save)
+    return verdict
+
+
+def _record(
+    store: ExperimentStore, verdict: Verdict, context: RunContext, recorder: RunRecorder | None
+) -> str | None:
+    """Make sure that a sampled analysis is recorded, once, and return its run."""
+    if recorder is None or verdict.fingerprint is None or verdict.diagnostics is None:
+        return None
+    known = store.recorded_run(verdict.key, verdict.fingerprint)
+    if known is not None:
+        return known
+    folder = store.analysis_folder(verdict.key, verdict.fingerprint)
+    run_id = recorder.record_analysis(verdict, folder, context)
+    store.write_recorded_run(verdict.key, verdict.fingerprint, run_id)
+    return run_id
+
+
+def _who(prepared: Prepared) -> dict[str, Any]:
+    intervention = prepared.intervention
+    return {
+        "intervention_name": intervention.name,
+        "intervention_version": intervention.version,
+    }
+
+
+def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: Any) -> Verdict:
+    intervention, plan = prepared.intervention, prepared.plan
+    return Verdict(
+        key=plan.key,
+        user_id=intervention.user_id,
+        intervention_id=intervention.intervention_id,
+        **_who(prepared),
+        status=status,
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        direction=intervention.direction,
+        outcome_metric=intervention.outcome_metric,
+        unit=prepared.unit,
+        minimum_effect=intervention.minimum_effect,
+        started_on=intervention.started_on.isoformat(),
+        pre_start_on=plan.window.pre_start_on.isoformat(),
+        fit_start_on=plan.window.fit_start_on.isoformat(),
+        post_end_on=plan.window.post_end_on.isoformat(),
+        n_pre=plan.n_pre,
+        n_post=plan.n_post,
+        dagster_run_id=context.dagster_run_id,
+        **{"reason": "", "reason_code": "", "fingerprint": None, **found},
+    )
+
+
+def summary(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
+    row = asdict(replace(verdict, warnings=(), effects=None, diagnostics=None))
+    for dropped in ("warnings", "effects", "diagnostics"):
+        del row[dropped]
+    for estimand in ("immediate", "sustained", "counterfactual", "cumulative", "relative"):
+        effect = (verdict.effects or {}).get(estimand)
+        for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):
+            row[f"{estimand}_{number}"] = effect[number] if effect else None
+    diagnostics = verdict.diagnostics or {}
+    for number in ("converged", "max_r_hat", "min_ess_bulk", "min_ess_tail", "divergences", "bfmi"):
+        row[number] = diagnostics.get(number)
+    row["warning_codes"] = ",".join(str(warning["code"]) for warning in verdict.warnings)
+    return row
