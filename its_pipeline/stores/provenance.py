@@ -1,0 +1,47 @@
+"""What an analysis ran on: the code's commit and the libraries' versions.
+
+What belongs here: facts about this installation that never change while a process lives. What does
+not: anything about data or models.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+#: The libraries whose version may change a number.
+LIBRARIES: Final = ("its-pipeline", "pymc", "causalpy", "nutpie", "numpy", "pandas", "duckdb")
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str | None:
+    """Return the commit of the checkout that this code runs from, or None outside of one."""
+    git = shutil.which("git")
+    folder = Path(__file__).resolve().parent
+    if git is None:
+        return None
+    done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
+        [git, "-C", str(folder), "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=10,
+    )
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+@lru_cache(maxsize=1)
+def library_versions() -> Mapping[str, str]:
+    """Return the installed version of every library in `LIBRARIES`."""
+    versions: dict[str, str] = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

@@ -1,0 +1,156 @@
+"""What one MLflow run of an analysis holds: its tags, parameters and metrics, and filters on them.
+
+What belongs here: the names under which an analysis is recorded, reading a run back, and filter
+clauses that no value can break out of. What does not: talking to MLflow (`stores.runs`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from its_pipeline.stores.provenance import git_commit, library_versions
+from its_pipeline.stores.verdict import Verdict
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+TAG_USER: Final = "its.user_id"
+TAG_INTERVENTION: Final = "its.intervention_id"
+TAG_FINGERPRINT: Final = "its.fingerprint"
+TAG_STATUS: Final = "its.status"
+TAG_DAGSTER_RUN: Final = "dagster.run_id"
+TAG_DAGSTER_PARTITION: Final = "dagster.partition"
+#: The tag by which dagster-mlflow finds the parent run of a Dagster run.
+TAG_PARENT_DAGSTER_RUN: Final = "dagster_run_id"
+TAG_PARENT: Final = "mlflow.parentRunId"
+
+
+#: MLflow's own limit on a parameter's length, with room to spare.
+_LONGEST_PARAMETER = 500
+_FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One analysis as MLflow remembers it.
+
+    Attributes
+    ----------
+    run_id
+        MLflow's identifier.
+    user_id, intervention_id, fingerprint, status
+        The experiment, the analysis and its verdict's status.
+    started_at, ended_at
+        UTC instants; `ended_at` is None while the run is being written.
+    metrics, params, tags
+        As recorded; effect metrics exist for a converged analysis alone.
+    """
+
+    run_id: str
+    user_id: str
+    intervention_id: str
+    fingerprint: str
+    status: str
+    started_at: datetime
+    ended_at: datetime | None
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One page of a history, newest first; `next_page` is None on the last one."""
+
+    runs: tuple[RunSummary, ...]
+    next_page: str | None
+
+
+def verdict_metrics(verdict: Verdict, analysis: Any | None = None) -> dict[str, float]:
+    """Return a verdict's finite numbers by metric name; no effect metric without convergence."""
+    numbers: dict[str, Any] = {
+        "n_pre": verdict.n_pre,
+        "n_post": verdict.n_post,
+        "computed_seconds": verdict.computed_seconds,
+        "probability_of_benefit": verdict.probability_of_benefit,
+    }
+    for estimand, effect in (verdict.effects or {}).items():
+        for name, value in (effect or {}).items():
+            numbers[f"{estimand}.{name}"] = value
+    for name, value in (verdict.diagnostics or {}).items():
+        numbers[f"diagnostics.{name}"] = value
+    for name, value in (getattr(analysis, "timing", None) or {}).items():
+        numbers[f"seconds.{name}"] = value
+    return {
+        name: float(value)
+        for name, value in numbers.items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
+
+
+def analysis_params(verdict: Verdict, analysis: Any | None = None) -> dict[str, str]:
+    """Return what the analysis was asked and what it ran on, as MLflow parameters."""
+    params: dict[str, Any] = {
+        "outcome_metric": verdict.outcome_metric,
+        "intervention_name": verdict.intervention_name,
+        "intervention_version": verdict.intervention_version,
+        "started_on": verdict.started_on,
+        "pre_start_on": verdict.pre_start_on,
+        "fit_start_on": verdict.fit_start_on,
+        "post_end_on": verdict.post_end_on,
+        "direction": verdict.direction,
+        "minimum_effect": verdict.minimum_effect,
+        "unit": verdict.unit,
+        "model_version": verdict.model_version,
+        "git_commit": git_commit(),
+        **{f"version.{name}": version for name, version in library_versions().items()},
+    }
+    if analysis is not None:
+        for name, value in analysis.spec.to_dict().items():
+            params.setdefault(f"spec.{name}", value)
+    return {
+        name: str(value)[:_LONGEST_PARAMETER] for name, value in params.items() if value is not None
+    }
+
+
+def summarise(run: Run) -> RunSummary:
+    """Read an MLflow run back."""
+    tags = dict(run.data.tags)
+    ended = run.info.end_time
+    return RunSummary(
+        run_id=str(run.info.run_id),
+        user_id=tags.get(TAG_USER, ""),
+        intervention_id=tags.get(TAG_INTERVENTION, ""),
+        fingerprint=tags.get(TAG_FINGERPRINT, ""),
+        status=tags.get(TAG_STATUS, ""),
+        started_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
+        ended_at=None if ended is None else datetime.fromtimestamp(ended / 1000, UTC),
+        metrics=dict(run.data.metrics),
+        params=dict(run.data.params),
+        tags=tags,
+    )
+
+
+def tag_equals(tag: str, value: str) -> str:
+    """Return the clause ``tag = value`` for MLflow's search.
+
+    Raises
+    ------
+    ValueError
+        The value could end its own quotes; MLflow's filter has no way to escape them.
+    """
+    if "'" in value or "\\" in value:
+        raise ValueError(f"{tag} {value!r} must hold neither a quote nor a backslash")
+    return f"tags.`{tag}` = '{value}'"
+
+
+def fingerprint_equals(fingerprint: str) -> str:
+    """Return the clause that finds one fingerprint; ValueError where it is not one."""
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        raise ValueError(f"fingerprint {fingerprint!r} should be 8 to 64 hexadecimal digits")
+    return tag_equals(TAG_FINGERPRINT, fingerprint)

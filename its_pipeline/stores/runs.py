@@ -1,0 +1,344 @@
+"""The run store: every analysis as one MLflow run, findable by person, experiment and fingerprint.
+
+What belongs here: what an analysis' run holds, how runs are searched, and opening the store safely
+from several processes at once. What does not: deciding a verdict (`experiments`), the files of an
+analysis (`stores.experiments`), or Dagster's own run (`defs.resources`).
+MLflow is imported when a store is first used: it takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from its_pipeline.events.keys import validate_id
+from its_pipeline.settings import Settings
+from its_pipeline.stores.atomic import exclusive
+from its_pipeline.stores.run_fields import (
+    TAG_DAGSTER_PARTITION,
+    TAG_DAGSTER_RUN,
+    TAG_FINGERPRINT,
+    TAG_INTERVENTION,
+    TAG_PARENT,
+    TAG_PARENT_DAGSTER_RUN,
+    TAG_STATUS,
+    TAG_USER,
+    RunPage,
+    RunSummary,
+    analysis_params,
+    fingerprint_equals,
+    summarise,
+    tag_equals,
+    verdict_metrics,
+)
+from its_pipeline.stores.verdict import STATUSES, Verdict
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RunState = Literal["FINISHED", "FAILED", "KILLED"]
+
+#: How long a writer waits for another one on SQLite, in seconds.
+SQLITE_WAIT_SECONDS: Final = 60
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_DAGSTER_RUN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
+
+
+class UnknownRunError(LookupError):
+    """A run was asked for that the store does not hold."""
+
+
+class RunStore:
+    """The MLflow experiment that holds all analyses.
+
+    Parameters
+    ----------
+    tracking_uri
+        MLflow's tracking URI; a SQLite file is created where it is missing.
+    experiment_name
+        MLflow experiment.
+    artifact_dir
+        Folder of the artifacts where the tracking URI is a SQLite file; by default
+        ``mlartifacts`` beside that file. A tracking server decides for itself.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        experiment_name: str = "its_pipeline",
+        artifact_dir: Path | None = None,
+    ) -> None:
+        self.tracking_uri = tracking_uri
+        self.experiment_name = experiment_name
+        self._sqlite = _sqlite_path(tracking_uri)
+        self._artifact_dir = artifact_dir or (
+            self._sqlite.parent / "mlartifacts" if self._sqlite else None
+        )
+        self._opened: tuple[MlflowClient, str] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RunStore:
+        """Open the run store that the settings name."""
+        own = settings.mlflow_tracking_uri is None
+        return cls(
+            settings.resolved_mlflow_tracking_uri,
+            settings.mlflow_experiment,
+            settings.mlflow_artifact_dir if own else None,
+        )
+
+    @property
+    def client_uri(self) -> str:
+        """The tracking URI with which our own clients open the store."""
+        if self._sqlite is None or "?" in self.tracking_uri:
+            return self.tracking_uri
+        return f"{self.tracking_uri}?timeout={SQLITE_WAIT_SECONDS}"
+
+    def open(self) -> tuple[MlflowClient, str]:
+        """Return the client and the experiment's id; create store and experiment where missing.
+
+        Several processes may call this at the same time on a store that is not there yet: one
+        creates it, the others wait.
+        """
+        if self._opened is None:
+            os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+            from mlflow import MlflowClient
+
+            if self._sqlite is not None:
+                with exclusive(self._sqlite.with_name(f".{self._sqlite.name}.lock")):
+                    _use_write_ahead_log(self._sqlite)
+                    client = MlflowClient(tracking_uri=self.client_uri)
+                    experiment_id = self._ensure_experiment(client)
+            else:
+                client = MlflowClient(tracking_uri=self.client_uri)
+                experiment_id = self._ensure_experiment(client)
+            self._opened = client, experiment_id
+        return self._opened
+
+    def _ensure_experiment(self, client: MlflowClient) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = client.get_experiment_by_name(self.experiment_name)
+        if found is not None:
+            return str(found.experiment_id)
+        location = None if self._artifact_dir is None else str(self._artifact_dir)
+        try:
+            return str(client.create_experiment(self.experiment_name, artifact_location=location))
+        except MlflowException:
+            # Another machine created it between the two calls.
+            found = client.get_experiment_by_name(self.experiment_name)
+            if found is None:
+                raise
+            return str(found.experiment_id)
+
+    def record_analysis(
+        self,
+        verdict: Verdict,
+        analysis: Any | None = None,
+        artifacts: Path | None = None,
+        tags: Mapping[str, str] | None = None,
+        parent_run_id: str | None = None,
+    ) -> str:
+        """Record one analysis as one finished MLflow run.
+
+        The same analysis of the same experiment is recorded once: where a finished run exists, its
+        id is returned. Call it while holding the experiment's lock.
+
+        Parameters
+        ----------
+        verdict
+            What came out; its effects become metrics, so one that did not converge has none.
+        analysis
+            The analysis with its spec and timing, for parameters; None where nothing was sampled.
+        artifacts
+            Folder whose files are copied into the run.
+        tags
+            More tags, e.g. ``dagster.run_id``.
+        parent_run_id
+            MLflow run of the Dagster run that did the work.
+
+        Returns
+        -------
+        str
+            MLflow's run id.
+
+        Raises
+        ------
+        ValueError
+            The verdict has no fingerprint: nothing was analysed.
+        """
+        if verdict.fingerprint is None:
+            raise ValueError(
+                f"only an analysis can be recorded, but {verdict.key} is {verdict.status} "
+                "and has no fingerprint"
+            )
+        client, experiment_id = self.open()
+        for run in self._search(self._same_analysis(verdict), 10):
+            if run.info.status == "FINISHED":
+                return str(run.info.run_id)
+            # Its writer was interrupted: the lock says nobody is at it.
+            client.set_terminated(run.info.run_id, "KILLED")
+        from mlflow.entities import Metric, Param, RunTag
+
+        started = int(time.time() * 1000)
+        all_tags = {
+            TAG_USER: verdict.user_id,
+            TAG_INTERVENTION: verdict.intervention_id,
+            TAG_FINGERPRINT: verdict.fingerprint,
+            TAG_STATUS: verdict.status,
+            TAG_DAGSTER_PARTITION: verdict.key,
+            **({TAG_DAGSTER_RUN: verdict.dagster_run_id} if verdict.dagster_run_id else {}),
+            **({TAG_PARENT: parent_run_id} if parent_run_id else {}),
+            **(tags or {}),
+        }
+        # Searchable from the first moment, so that an interrupted writing is recognised.
+        run = client.create_run(
+            experiment_id, start_time=started, tags=all_tags, run_name=verdict.key
+        )
+        run_id = str(run.info.run_id)
+        client.log_batch(
+            run_id,
+            metrics=[
+                Metric(k, v, started, 0) for k, v in verdict_metrics(verdict, analysis).items()
+            ],
+            params=[Param(k, v) for k, v in analysis_params(verdict, analysis).items()],
+            tags=[RunTag("its.recorded_at", datetime.now(UTC).isoformat(timespec="seconds"))],
+        )
+        if artifacts is not None:
+            client.log_artifacts(run_id, str(artifacts))
+        client.set_terminated(run_id, "FINISHED")
+        return run_id
+
+    def history(
+        self,
+        user_id: str | None = None,
+        intervention_id: str | None = None,
+        status: str | None = None,
+        page: str | None = None,
+        page_size: int = 50,
+    ) -> RunPage:
+        """Return finished analyses, newest first.
+
+        Raises
+        ------
+        ValueError
+            An identifier or a status is not a legal one; nothing reaches MLflow's filter then.
+        """
+        clauses = ["attributes.status = 'FINISHED'", f"tags.`{TAG_FINGERPRINT}` != ''"]
+        if user_id is not None:
+            clauses.append(tag_equals(TAG_USER, validate_id("user_id", user_id)))
+        if intervention_id is not None:
+            clauses.append(
+                tag_equals(TAG_INTERVENTION, validate_id("intervention_id", intervention_id))
+            )
+        if status is not None:
+            if status not in STATUSES:
+                raise ValueError(f"status should be one of {STATUSES} but got {status!r}")
+            clauses.append(tag_equals(TAG_STATUS, status))
+        found = self._search(" and ".join(clauses), page_size, page)
+        return RunPage(tuple(summarise(run) for run in found), found.token or None)
+
+    def find(self, fingerprint: str, user_id: str | None = None) -> RunSummary | None:
+        """Return the finished run of an analysis by its fingerprint, or None."""
+        clauses = [fingerprint_equals(fingerprint), "attributes.status = 'FINISHED'"]
+        if user_id is not None:
+            clauses.append(tag_equals(TAG_USER, validate_id("user_id", user_id)))
+        found = self._search(" and ".join(clauses), 1)
+        return summarise(found[0]) if found else None
+
+    def get(self, run_id: str) -> RunSummary:
+        """Return one run.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run, or it holds no analysis.
+        """
+        from mlflow.exceptions import MlflowException
+
+        if not _RUN_ID.fullmatch(run_id):
+            raise UnknownRunError(f"no run {run_id!r}: a run id has 32 hexadecimal digits")
+        client, experiment_id = self.open()
+        try:
+            run = client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise UnknownRunError(f"no run {run_id!r} in the run store") from error
+        if run.info.experiment_id != experiment_id or TAG_FINGERPRINT not in run.data.tags:
+            raise UnknownRunError(f"run {run_id!r} holds no analysis")
+        return summarise(run)
+
+    def artifact(self, run_id: str, name: str) -> Path:
+        """Return a local path of one artifact of a run; downloaded where it lies elsewhere.
+
+        Raises
+        ------
+        UnknownRunError
+            There is no such run or artifact.
+        """
+        self.get(run_id)
+        client, _ = self.open()
+        known = {info.path for info in client.list_artifacts(run_id)}
+        if name not in known:
+            raise UnknownRunError(
+                f"run {run_id!r} has no artifact {name!r}; it has {sorted(known)}"
+            )
+        return Path(client.download_artifacts(run_id, name))
+
+    def close_dagster_run(self, dagster_run_id: str, state: RunState) -> int:
+        """End the parent runs of a Dagster run that are still open; return how many.
+
+        For Dagster runs that ended without a chance to say so (a killed process).
+        """
+        if not _DAGSTER_RUN_ID.fullmatch(dagster_run_id):
+            raise ValueError(f"dagster_run_id {dagster_run_id!r} is not a run id")
+        client, _ = self.open()
+        same_run = tag_equals(TAG_PARENT_DAGSTER_RUN, dagster_run_id)
+        clause = f"{same_run} and attributes.status = 'RUNNING'"
+        runs = self._search(clause, 10)
+        for run in runs:
+            client.set_terminated(run.info.run_id, state)
+        return len(runs)
+
+    def _same_analysis(self, verdict: Verdict) -> str:
+        return " and ".join(
+            (
+                fingerprint_equals(verdict.fingerprint or ""),
+                tag_equals(TAG_USER, verdict.user_id),
+                tag_equals(TAG_INTERVENTION, verdict.intervention_id),
+                "attributes.status != 'KILLED'",
+            )
+        )
+
+    def _search(self, clause: str, limit: int, page: str | None = None) -> Any:
+        client, experiment_id = self.open()
+        return client.search_runs(
+            [experiment_id],
+            filter_string=clause,
+            max_results=limit,
+            order_by=["attributes.start_time DESC"],
+            page_token=page,
+        )
+
+
+def _sqlite_path(tracking_uri: str) -> Path | None:
+    prefix = "sqlite:///"
+    if not tracking_uri.startswith(prefix):
+        return None
+    return Path(tracking_uri.removeprefix(prefix).split("?", 1)[0])
+
+
+def _use_write_ahead_log(path: Path) -> None:
+    """Let readers and one writer of the SQLite file work at the same time; kept in the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, timeout=SQLITE_WAIT_SECONDS)
+    try:
+        connection.execute("pragma journal_mode=wal")
+    finally:
+        connection.close()

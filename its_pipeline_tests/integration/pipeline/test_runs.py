@@ -1,0 +1,147 @@
+"""The run store on a real SQLite MLflow: what is recorded, found again, and never recorded twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from its_pipeline.stores.runs import RunStore, UnknownRunError
+from its_pipeline.stores.verdict import Verdict
+
+EFFECT = {
+    "mean": 6.0,
+    "sd": 1.0,
+    "ci_lower": 4.0,
+    "ci_upper": 8.0,
+    "probability_positive": 0.99,
+    "probability_negative": 0.01,
+    "unit": "points",
+}
+
+
+def make_verdict(user="ada", intervention="mornings", fingerprint="ab" * 16, status="analysed"):
+    analysed = status == "analysed"
+    return Verdict(
+        key=f"{user}|{intervention}",
+        user_id=user,
+        intervention_id=intervention,
+        intervention_name="Study in the morning",
+        intervention_version=1,
+        status=status,
+        reason="" if analysed else "the sampler did not converge",
+        reason_code="" if analysed else "not_converged",
+        fingerprint=fingerprint,
+        decided_at="2026-03-01T00:00:00+00:00",
+        direction="increase",
+        outcome_metric="sessionPerformanceScore",
+        unit="points",
+        minimum_effect=0.0,
+        started_on="2026-01-15",
+        n_pre=30,
+        n_post=30,
+        effects={"counterfactual": EFFECT, "sustained": None} if analysed else None,
+        probability_of_benefit=0.99 if analysed else None,
+        diagnostics={"converged": analysed, "max_r_hat": 1.001 if analysed else float("nan")},
+    )
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mlflow")
+    return RunStore(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
+    (tmp_path / "report.html").write_text("<p>hello")
+    run_id = store.record_analysis(make_verdict(), artifacts=tmp_path, tags={"dagster.run_id": "r"})
+    assert store.record_analysis(make_verdict(), artifacts=tmp_path) == run_id
+    run = store.get(run_id)
+    assert run.metrics["counterfactual.mean"] == 6.0
+    assert run.params["started_on"] == "2026-01-15"
+    assert run.tags["dagster.run_id"] == "r"
+    assert run.ended_at is not None
+    assert store.find("ab" * 16).run_id == run_id
+    assert store.artifact(run_id, "report.html").read_text() == "<p>hello"
+    with pytest.raises(UnknownRunError, match="no artifact"):
+        store.artifact(run_id, "../mlflow.db")
+
+
+def test_an_unconverged_analysis_has_no_effect_metric(store):
+    run_id = store.record_analysis(
+        make_verdict(user="bob", fingerprint="cd" * 16, status="not_converged")
+    )
+    run = store.get(run_id)
+    assert run.status == "not_converged"
+    assert not [name for name in run.metrics if "counterfactual" in name or "probab" in name]
+
+
+def test_history_filters_pages_and_orders(store):
+    runs = [
+        store.record_analysis(make_verdict(user="eve", fingerprint=f"{n:032x}")) for n in range(5)
+    ]
+    first = store.history("eve", page_size=3)
+    second = store.history("eve", page_size=3, page=first.next_page)
+    assert [run.run_id for run in first.runs + second.runs] == runs[::-1]
+    assert second.next_page is None
+    assert store.history("eve", "evenings").runs == ()
+    assert store.history("eve", status="not_converged").runs == ()
+
+
+@pytest.mark.parametrize("hostile", ["' OR tags.x = '", "a'b", "a\\", "../x", ""])
+def test_no_identifier_reaches_the_filter_unchecked(store, hostile):
+    with pytest.raises(ValueError):
+        store.history(hostile)
+    with pytest.raises(ValueError):
+        store.history("ada", status=hostile)
+    with pytest.raises(ValueError):
+        store.find(hostile)
+
+
+def test_an_interrupted_recording_is_ended_and_done_again(store):
+    client, experiment_id = store.open()
+    verdict = make_verdict(user="kim", fingerprint="ef" * 16)
+    torn = client.create_run(
+        experiment_id,
+        tags={
+            "its.user_id": "kim",
+            "its.intervention_id": "mornings",
+            "its.fingerprint": "ef" * 16,
+            "its.status": "analysed",
+        },
+    )
+    assert store.find("ef" * 16) is None
+    run_id = store.record_analysis(verdict)
+    assert run_id != torn.info.run_id
+    assert client.get_run(torn.info.run_id).info.status == "KILLED"
+    assert [run.run_id for run in store.history("kim").runs] == [run_id]
+
+
+def test_a_killed_dagster_run_is_closed_by_its_id(store):
+    client, experiment_id = store.open()
+    parent = client.create_run(experiment_id, tags={"dagster_run_id": "0a1b2c3d-0000"})
+    assert store.close_dagster_run("0a1b2c3d-0000", "FAILED") == 1
+    assert client.get_run(parent.info.run_id).info.status == "FAILED"
+    assert store.close_dagster_run("0a1b2c3d-0000", "FAILED") == 0
+
+
+def test_two_processes_may_open_a_store_that_is_not_there_yet(tmp_path: Path):
+    code = (
+        "import sys; from its_pipeline.stores.runs import RunStore;"
+        "client, experiment = RunStore(sys.argv[1]).open(); print(experiment)"
+    )
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, uri],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
