@@ -6,11 +6,13 @@ clauses that no value can break out of. What does not: talking to MLflow (`store
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.stores.provenance import git_commit, library_versions
@@ -18,6 +20,8 @@ from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+
+    from its_pipeline.experiments.service import RunContext
 
 TAG_USER: Final = "its.user_id"
 TAG_INTERVENTION: Final = "its.intervention_id"
@@ -71,8 +75,36 @@ class RunPage:
     next_page: str | None
 
 
-def verdict_metrics(verdict: Verdict, analysis: Any | None = None) -> dict[str, float]:
-    """Return a verdict's finite numbers by metric name; no effect metric without convergence."""
+def read_stored_analysis(folder: Path) -> Mapping[str, Any]:
+    """Return what ``analysis.json`` of a stored analysis says; empty where there is none."""
+    path = folder / "analysis.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def analysis_tags(verdict: Verdict, context: RunContext) -> dict[str, str]:
+    """Return the tags by which an analysis is found."""
+    tags = {
+        TAG_USER: verdict.user_id,
+        TAG_INTERVENTION: verdict.intervention_id,
+        TAG_FINGERPRINT: verdict.fingerprint,
+        TAG_STATUS: verdict.status,
+        TAG_DAGSTER_RUN: context.dagster_run_id,
+        TAG_DAGSTER_PARTITION: context.dagster_partition,
+        TAG_PARENT: context.parent_mlflow_run_id,
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def verdict_metrics(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, float]:
+    """Return the finite numbers by metric name; no effect metric without convergence.
+
+    Parameters
+    ----------
+    verdict
+        Its effects, diagnostics and counts.
+    stored
+        `read_stored_analysis`; its ``timing`` gives the seconds by part.
+    """
     numbers: dict[str, Any] = {
         "n_pre": verdict.n_pre,
         "n_post": verdict.n_post,
@@ -84,7 +116,7 @@ def verdict_metrics(verdict: Verdict, analysis: Any | None = None) -> dict[str, 
             numbers[f"{estimand}.{name}"] = value
     for name, value in (verdict.diagnostics or {}).items():
         numbers[f"diagnostics.{name}"] = value
-    for name, value in (getattr(analysis, "timing", None) or {}).items():
+    for name, value in (stored.get("timing") or {}).items():
         numbers[f"seconds.{name}"] = value
     return {
         name: float(value)
@@ -93,7 +125,7 @@ def verdict_metrics(verdict: Verdict, analysis: Any | None = None) -> dict[str, 
     }
 
 
-def analysis_params(verdict: Verdict, analysis: Any | None = None) -> dict[str, str]:
+def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, str]:
     """Return what the analysis was asked and what it ran on, as MLflow parameters."""
     params: dict[str, Any] = {
         "outcome_metric": verdict.outcome_metric,
@@ -103,16 +135,11 @@ def analysis_params(verdict: Verdict, analysis: Any | None = None) -> dict[str, 
         "pre_start_on": verdict.pre_start_on,
         "fit_start_on": verdict.fit_start_on,
         "post_end_on": verdict.post_end_on,
-        "direction": verdict.direction,
-        "minimum_effect": verdict.minimum_effect,
-        "unit": verdict.unit,
         "model_version": verdict.model_version,
         "git_commit": git_commit(),
+        **{f"spec.{name}": value for name, value in (stored.get("spec") or {}).items()},
         **{f"version.{name}": version for name, version in library_versions().items()},
     }
-    if analysis is not None:
-        for name, value in analysis.spec.to_dict().items():
-            params.setdefault(f"spec.{name}", value)
     return {
         name: str(value)[:_LONGEST_PARAMETER] for name, value in params.items() if value is not None
     }

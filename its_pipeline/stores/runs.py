@@ -10,29 +10,30 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
+import tempfile
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from its_pipeline.events.keys import validate_id
 from its_pipeline.settings import Settings
 from its_pipeline.stores.atomic import exclusive
 from its_pipeline.stores.run_fields import (
-    TAG_DAGSTER_PARTITION,
-    TAG_DAGSTER_RUN,
     TAG_FINGERPRINT,
     TAG_INTERVENTION,
-    TAG_PARENT,
     TAG_PARENT_DAGSTER_RUN,
     TAG_STATUS,
     TAG_USER,
     RunPage,
     RunSummary,
     analysis_params,
+    analysis_tags,
     fingerprint_equals,
+    read_stored_analysis,
     summarise,
     tag_equals,
     verdict_metrics,
@@ -41,6 +42,8 @@ from its_pipeline.stores.verdict import STATUSES, Verdict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from its_pipeline.experiments.service import RunContext
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -110,7 +113,7 @@ class RunStore:
             from mlflow import MlflowClient
 
             if self._sqlite is not None:
-                with exclusive(self._sqlite.with_name(f".{self._sqlite.name}.lock")):
+                with self._writing():
                     _use_write_ahead_log(self._sqlite)
                     client = MlflowClient(tracking_uri=self.client_uri)
                     experiment_id = self._ensure_experiment(client)
@@ -136,31 +139,20 @@ class RunStore:
                 raise
             return str(found.experiment_id)
 
-    def record_analysis(
-        self,
-        verdict: Verdict,
-        analysis: Any | None = None,
-        artifacts: Path | None = None,
-        tags: Mapping[str, str] | None = None,
-        parent_run_id: str | None = None,
-    ) -> str:
-        """Record one analysis as one finished MLflow run.
+    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+        """Record one analysis and the files of its folder as one finished MLflow run.
 
         The same analysis of the same experiment is recorded once: where a finished run exists, its
-        id is returned. Call it while holding the experiment's lock.
+        id is returned; one that an interrupted writer left is ended as killed and written anew.
 
         Parameters
         ----------
         verdict
             What came out; its effects become metrics, so one that did not converge has none.
-        analysis
-            The analysis with its spec and timing, for parameters; None where nothing was sampled.
-        artifacts
-            Folder whose files are copied into the run.
-        tags
-            More tags, e.g. ``dagster.run_id``.
-        parent_run_id
-            MLflow run of the Dagster run that did the work.
+        folder
+            The stored analysis; ``analysis.json`` in it gives the parameters.
+        context
+            The Dagster run, and the MLflow run of that Dagster run.
 
         Returns
         -------
@@ -177,40 +169,76 @@ class RunStore:
                 f"only an analysis can be recorded, but {verdict.key} is {verdict.status} "
                 "and has no fingerprint"
             )
-        client, experiment_id = self.open()
-        for run in self._search(self._same_analysis(verdict), 10):
+        self.open()
+        with self._writing():
+            return self._recorded(verdict) or self._record(verdict, folder, context)
+
+    def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
+        """Add files to a recorded run.
+
+        Parameters
+        ----------
+        run_id
+            MLflow's run id.
+        files
+            Path inside the run's artifacts to local file.
+        """
+        client, _ = self.open()
+        for name, file in files.items():
+            inside = PurePosixPath(name)
+            parent = None if inside.parent == PurePosixPath() else str(inside.parent)
+            if inside.name == file.name:
+                client.log_artifact(run_id, str(file), parent)
+                continue
+            with tempfile.TemporaryDirectory() as renamed:
+                copy = Path(renamed) / inside.name
+                shutil.copyfile(file, copy)
+                client.log_artifact(run_id, str(copy), parent)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Let one process at a time write to a SQLite store; a server does that itself."""
+        if self._sqlite is None:
+            yield
+        else:
+            with exclusive(self._sqlite.with_name(f".{self._sqlite.name}.lock")):
+                yield
+
+    def _recorded(self, verdict: Verdict) -> str | None:
+        client, _ = self.open()
+        clauses = (
+            fingerprint_equals(verdict.fingerprint or ""),
+            tag_equals(TAG_USER, verdict.user_id),
+            tag_equals(TAG_INTERVENTION, verdict.intervention_id),
+            "attributes.status != 'KILLED'",
+        )
+        for run in self._search(" and ".join(clauses), 10):
             if run.info.status == "FINISHED":
                 return str(run.info.run_id)
-            # Its writer was interrupted: the lock says nobody is at it.
             client.set_terminated(run.info.run_id, "KILLED")
-        from mlflow.entities import Metric, Param, RunTag
+        return None
 
-        started = int(time.time() * 1000)
-        all_tags = {
-            TAG_USER: verdict.user_id,
-            TAG_INTERVENTION: verdict.intervention_id,
-            TAG_FINGERPRINT: verdict.fingerprint,
-            TAG_STATUS: verdict.status,
-            TAG_DAGSTER_PARTITION: verdict.key,
-            **({TAG_DAGSTER_RUN: verdict.dagster_run_id} if verdict.dagster_run_id else {}),
-            **({TAG_PARENT: parent_run_id} if parent_run_id else {}),
-            **(tags or {}),
-        }
-        # Searchable from the first moment, so that an interrupted writing is recognised.
+    def _record(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+        from mlflow.entities import Metric, Param
+
+        client, experiment_id = self.open()
+        stored = read_stored_analysis(folder)
+        now = int(time.time() * 1000)
+        # Tagged from the first moment, so that an interrupted writing is recognised.
         run = client.create_run(
-            experiment_id, start_time=started, tags=all_tags, run_name=verdict.key
+            experiment_id,
+            start_time=now,
+            tags=analysis_tags(verdict, context),
+            run_name=verdict.key,
         )
         run_id = str(run.info.run_id)
+        metrics = verdict_metrics(verdict, stored).items()
         client.log_batch(
             run_id,
-            metrics=[
-                Metric(k, v, started, 0) for k, v in verdict_metrics(verdict, analysis).items()
-            ],
-            params=[Param(k, v) for k, v in analysis_params(verdict, analysis).items()],
-            tags=[RunTag("its.recorded_at", datetime.now(UTC).isoformat(timespec="seconds"))],
+            metrics=[Metric(name, value, now, 0) for name, value in metrics],
+            params=[Param(name, value) for name, value in analysis_params(verdict, stored).items()],
         )
-        if artifacts is not None:
-            client.log_artifacts(run_id, str(artifacts))
+        client.log_artifacts(run_id, str(folder))
         client.set_terminated(run_id, "FINISHED")
         return run_id
 

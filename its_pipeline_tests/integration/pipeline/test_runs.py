@@ -1,4 +1,4 @@
-"""The run store on a real SQLite MLflow: what is recorded, found again, and never recorded twice."""
+"""The run store on a real SQLite MLflow: recorded once, found again, filtered safely."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from its_pipeline.experiments.service import RunContext
 from its_pipeline.stores.runs import RunStore, UnknownRunError
 from its_pipeline.stores.verdict import Verdict
 
@@ -55,32 +56,43 @@ def store(tmp_path_factory):
 
 
 def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
-    (tmp_path / "report.html").write_text("<p>hello")
-    run_id = store.record_analysis(make_verdict(), artifacts=tmp_path, tags={"dagster.run_id": "r"})
-    assert store.record_analysis(make_verdict(), artifacts=tmp_path) == run_id
+    folder, report = tmp_path / "analysis", tmp_path / "ada.html"
+    folder.mkdir()
+    (folder / "analysis.json").write_text('{"spec": {"draws": 7}, "timing": {"sample": 0.5}}')
+    report.write_text("<p>hello")
+    context = RunContext("r", "ada|mornings", "p" * 32)
+    run_id = store.record_analysis(make_verdict(), folder, context)
+    assert store.record_analysis(make_verdict(), folder, context) == run_id
+    store.add_artifacts(run_id, {"report.html": report, "plots/ada.html": report})
     run = store.get(run_id)
     assert run.metrics["counterfactual.mean"] == 6.0
     assert run.params["started_on"] == "2026-01-15"
+    assert run.params["spec.draws"] == "7"
+    assert run.metrics["seconds.sample"] == 0.5
     assert run.tags["dagster.run_id"] == "r"
+    assert run.tags["mlflow.parentRunId"] == "p" * 32
     assert run.ended_at is not None
     assert store.find("ab" * 16).run_id == run_id
     assert store.artifact(run_id, "report.html").read_text() == "<p>hello"
+    assert store.artifact(run_id, "analysis.json").is_file()
     with pytest.raises(UnknownRunError, match="no artifact"):
         store.artifact(run_id, "../mlflow.db")
 
 
-def test_an_unconverged_analysis_has_no_effect_metric(store):
-    run_id = store.record_analysis(
-        make_verdict(user="bob", fingerprint="cd" * 16, status="not_converged")
-    )
+def test_an_unconverged_analysis_has_no_effect_metric(store, tmp_path):
+    verdict = make_verdict(user="bob", fingerprint="cd" * 16, status="not_converged")
+    run_id = store.record_analysis(verdict, tmp_path, RunContext())
     run = store.get(run_id)
     assert run.status == "not_converged"
     assert not [name for name in run.metrics if "counterfactual" in name or "probab" in name]
 
 
-def test_history_filters_pages_and_orders(store):
+def test_history_filters_pages_and_orders(store, tmp_path):
     runs = [
-        store.record_analysis(make_verdict(user="eve", fingerprint=f"{n:032x}")) for n in range(5)
+        store.record_analysis(
+            make_verdict(user="eve", fingerprint=f"{n:032x}"), tmp_path, RunContext()
+        )
+        for n in range(5)
     ]
     first = store.history("eve", page_size=3)
     second = store.history("eve", page_size=3, page=first.next_page)
@@ -100,7 +112,7 @@ def test_no_identifier_reaches_the_filter_unchecked(store, hostile):
         store.find(hostile)
 
 
-def test_an_interrupted_recording_is_ended_and_done_again(store):
+def test_an_interrupted_recording_is_ended_and_done_again(store, tmp_path):
     client, experiment_id = store.open()
     verdict = make_verdict(user="kim", fingerprint="ef" * 16)
     torn = client.create_run(
@@ -113,7 +125,7 @@ def test_an_interrupted_recording_is_ended_and_done_again(store):
         },
     )
     assert store.find("ef" * 16) is None
-    run_id = store.record_analysis(verdict)
+    run_id = store.record_analysis(verdict, tmp_path, RunContext())
     assert run_id != torn.info.run_id
     assert client.get_run(torn.info.run_id).info.status == "KILLED"
     assert [run.run_id for run in store.history("kim").runs] == [run_id]
