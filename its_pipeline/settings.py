@@ -56,6 +56,14 @@ class Settings(BaseSettings):
     shard_size: int = Field(
         default=300, ge=1, description="Experiments in one shard of refresh_experiments."
     )
+    shard_concurrency: int = Field(
+        default=1, ge=1, description="Shards of refresh_experiments that run at the same time."
+    )
+    first_day_on: date | None = Field(
+        default=None,
+        description="First UTC day of the event partitions; default the first day in the lake, "
+        "or 90 days ago where it is empty.",
+    )
     burst_size: int = Field(
         default=20, ge=1, description="More logged interventions than this in a tick: one bulk run."
     )
