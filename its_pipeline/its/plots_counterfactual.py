@@ -1,13 +1,12 @@
 """The main picture: what was observed against what would have been expected without the change.
 
-Here belong the three-panel counterfactual figure and its thumbnail. Both read `analysis.daily` alone and compute
-nothing statistical.
+Here belong the three-panel counterfactual figure and its thumbnail. Both read `analysis.daily`
+alone and compute nothing statistical.
 """
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from its_pipeline.its import plots_style as style
 
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from its_pipeline.its import Analysis
+    from its_pipeline.its import Analysis, Effects
 
 THUMBNAIL_MAX_BYTES = 30_000
 _THUMBNAIL_DPI = (100, 80, 60)
 
 
-def require_effects(analysis: Analysis) -> None:
-    """Refuse to draw effects of an analysis that has none.
+def require_effects(analysis: Analysis) -> Effects:
+    """Return the effects, or refuse to draw an analysis that has none.
 
     Raises
     ------
@@ -33,8 +32,10 @@ def require_effects(analysis: Analysis) -> None:
     """
     if analysis.effects is None:
         raise ValueError(
-            "this analysis did not converge, so it has no effects to draw; draw diagnostics_figure(analysis) instead"
+            "this analysis did not converge, so it has no effects to draw; "
+            "draw diagnostics_figure(analysis) instead"
         )
+    return analysis.effects
 
 
 @style.styled
@@ -46,12 +47,14 @@ def counterfactual_figure(analysis: Analysis, label: str = "") -> Figure:
     analysis
         A converged analysis.
     label
-        The outcome's name for the axis; "Outcome" where empty. The unit comes from `analysis.spec.unit`.
+        The outcome's name for the axis; "Outcome" where empty. The unit comes from
+        `analysis.spec.unit`.
 
     Returns
     -------
     Figure
-        Three panels on one axis of local dates. Days without data are gaps in the line and ticks at the bottom.
+        Three panels on one axis of local dates. Days without data are gaps in the line and ticks at
+        the bottom.
 
     Raises
     ------
@@ -69,14 +72,12 @@ def counterfactual_figure(analysis: Analysis, label: str = "") -> Figure:
     x = style.date_numbers(daily["day"])
     unit = style.axis_label(analysis.spec.unit, 20)
     draw_levels(top, analysis, x)
-    top.set_ylabel(_with_unit(style.axis_label(label) or "Outcome", unit))
-    top.set_title("Observed, and expected without the change", pad=40)
-    top.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 0.995), ncols=4, borderaxespad=0.2, fontsize=7.8
-    )
+    top.set_ylabel(outcome_name(analysis, label))
+    top.set_title("Observed, and expected without the change", pad=35)
+    _draw_legend(top)
     point = figure.add_subplot(grid[1], sharex=top)
     _draw_effect(point, analysis, x, "effect", "effect_lower", "effect_upper")
-    point.set_title(f"Difference from expected, each {_period(analysis)}")
+    point.set_title(f"Difference from expected, each {analysis.spec.step}")
     point.set_ylabel(unit or "difference")
     total = figure.add_subplot(grid[2], sharex=top)
     _draw_effect(total, analysis, x, "cumulative_effect", "cumulative_lower", "cumulative_upper")
@@ -87,6 +88,32 @@ def counterfactual_figure(analysis: Analysis, label: str = "") -> Figure:
     top.set_xlim(x[0] - _margin(x), x[-1] + _margin(x))
     figure.align_ylabels([top, point, total])
     return figure
+
+
+def _draw_legend(ax: Axes) -> None:
+    """Put the legend above the panel, in the order in which a reader needs it."""
+    by_name = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    wanted = (
+        "observed",
+        "no data",
+        "fitted mean",
+        "expected without it",
+        "50 % band",
+        "95 % band",
+        "effect",
+        "washout",
+    )
+    names = [name for start in wanted for name in by_name if name.startswith(start)]
+    ax.legend(
+        [by_name[name] for name in names],
+        names,
+        loc="lower left",
+        bbox_to_anchor=(-0.012, 0.99),
+        ncols=4,
+        borderaxespad=0.2,
+        fontsize=7.6,
+        labelspacing=0.35,
+    )
 
 
 def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
@@ -169,21 +196,19 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
         gid="fitted-pre",
     )
     ax.plot(x[post], fitted[post], color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
-    _mark_missing(ax, x, observed, _period(analysis))
+    _mark_missing(ax, x, observed, analysis.spec.step)
 
 
 def _phase_masks(daily: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return which rows lie in the pre-period and which from the intervention on, each of shape (n_days,)."""
+    """Return which rows lie before and which from the intervention on, each (n_days,)."""
     pre = (daily["phase"] == "pre").to_numpy()
     return pre, ~pre
 
 
 def _draw_intervention(ax: Axes, analysis: Analysis, x: np.ndarray, named: bool = False) -> None:
     """Draw the line where the intervention starts and shade the washout, if there is one."""
-    import matplotlib.dates as mdates
-
     half = _spacing(x) / 2
-    start = mdates.date2num(analysis.intervention_on) - half
+    start = style.date_number(analysis.intervention_on) - half
     ax.axvline(
         start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), zorder=6, gid="intervention"
     )
@@ -199,7 +224,7 @@ def _draw_intervention(ax: Axes, analysis: Analysis, x: np.ndarray, named: bool 
             alpha=0.75,
             zorder=0,
             gid="washout",
-            label="washout, left out" if named else None,
+            label="washout (left out)" if named else None,
         )
 
 
@@ -245,11 +270,6 @@ def _mark_missing(ax: Axes, x: np.ndarray, observed: np.ndarray, period: str) ->
         )
 
 
-def _period(analysis: Analysis) -> str:
-    """Return the analysis's unit of time."""
-    return "month" if analysis.spec.season == "month" else "day"
-
-
 def _spacing(x: np.ndarray) -> float:
     """Return the usual distance between rows in days; 1 for a daily series."""
     import numpy as np
@@ -265,13 +285,16 @@ def _marker_size(x: np.ndarray) -> float:
     return 3.4 if len(x) <= 120 else 2.6
 
 
-def _with_unit(label: str, unit: str) -> str:
-    return f"{label} ({unit})" if unit else label
+def outcome_name(analysis: Analysis, label: str) -> str:
+    """Return the outcome's name with its unit, safe to draw."""
+    unit = style.axis_label(analysis.spec.unit, 20)
+    name = style.axis_label(label) or "Outcome"
+    return f"{name} ({unit})" if unit else name
 
 
 @style.styled
 def thumbnail_png(analysis: Analysis) -> bytes:
-    """Return a small PNG (under 30 KB) of the top panel, for places that only have room for a glance.
+    """Return a small PNG (under 30 KB) of the top panel, for a glance.
 
     Raises
     ------
@@ -291,23 +314,10 @@ def thumbnail_png(analysis: Analysis) -> bytes:
     ax.locator_params(axis="y", nbins=4)
     ax.set_xlim(x[0] - _margin(x), x[-1] + _margin(x))
     for dpi in _THUMBNAIL_DPI:
-        data = _as_palette(style.render(figure, "png", dpi))
+        data = style.render(figure, "png", dpi)
         if len(data) < THUMBNAIL_MAX_BYTES:
             return data
     raise RuntimeError(
-        f"thumbnail of {len(data)} bytes exceeds {THUMBNAIL_MAX_BYTES}; draw fewer days"
+        f"the thumbnail must be under {THUMBNAIL_MAX_BYTES} bytes at {_THUMBNAIL_DPI[-1]} dpi but "
+        f"is not, with {len(x)} days; draw fewer days"
     )
-
-
-def _as_palette(png: bytes) -> bytes:
-    """Return a PNG with a palette of 64 colours, about a third of the size of a full-colour one."""
-    from PIL import Image
-
-    image: Any = (
-        Image.open(io.BytesIO(png))
-        .convert("RGB")
-        .quantize(colors=64, method=Image.Quantize.FASTOCTREE)
-    )
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=False, compress_level=9)
-    return buffer.getvalue()
