@@ -1,0 +1,123 @@
+"""ARCHITECTURE.md and the house's rules, held against the code itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from its_pipeline_tests.support import PROJECT_ROOT
+
+PACKAGE = PROJECT_ROOT / "its_pipeline"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+#: What each room may import of ours; everything may import settings but the two innermost rooms.
+ALLOWED = {
+    "its": set(),
+    "events": set(),
+    "stores": {"its", "events", "settings"},
+    "report": {"its", "events"},
+    "experiments": {"its", "events", "stores", "report", "settings"},
+    "defs": {"its", "events", "stores", "report", "experiments", "settings", "notify"},
+    "api": {"its", "events", "stores", "report", "experiments", "settings"},
+}
+
+
+def _module_map():
+    spec = importlib.util.spec_from_file_location(
+        "module_map", PROJECT_ROOT / "tools" / "module_map.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _rooms_imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+            if node.module == "its_pipeline":
+                names = [f"its_pipeline.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("its_pipeline.")}
+    return found
+
+
+def test_the_module_map_is_current():
+    tool = _module_map()
+    text = (PROJECT_ROOT / "ARCHITECTURE.md").read_text()
+    assert text == tool.rewritten(text, tool.module_map()), "run: python tools/module_map.py"
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_dependencies_point_one_way(room):
+    wrong = {
+        str(path.relative_to(PROJECT_ROOT)): sorted(extra)
+        for path in (PACKAGE / room).rglob("*.py")
+        if (extra := _rooms_imported(path) - ALLOWED[room] - {room})
+    }
+    assert wrong == {}
+
+
+def test_every_room_has_its_rule():
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert rooms == set(ALLOWED)
+
+
+def test_modules_are_short_and_say_what_they_are_for():
+    too_long = {
+        path.name: count
+        for path in MODULES
+        if (count := len(path.read_text().splitlines())) > 400
+    }
+    assert too_long == {}
+    silent = [
+        str(path.relative_to(PROJECT_ROOT))
+        for path in MODULES
+        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_no_crash_is_turned_into_a_result():
+    broad = re.compile(r"except\s*(Exception|BaseException)?\s*(as \w+)?:")
+    justified = re.compile(r"except (Exception|BaseException) as \w+:  # noqa: BLE001 - \w+")
+    wrong = [
+        f"{path.relative_to(PROJECT_ROOT)}: {line.strip()}"
+        for path in MODULES
+        for line in path.read_text().splitlines()
+        if broad.search(line) and not justified.search(line)
+    ]
+    assert wrong == []
+
+
+def _tracked_text() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [PROJECT_ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file() and path.suffix not in {".png", ".lock"}]
+
+
+def test_no_file_names_a_registry_or_a_machine():
+    # The patterns are put together here so that this file does not hold what it forbids.
+    hosts = "|".join(["py" + r"pi\.org", "python" + "hosted", "npm" + r"js\.(org|com)"])
+    machine = "|".join(f"/{name}/" for name in ("ho" + "me", "ro" + "ot", "wo" + "rk"))
+    forbidden = re.compile(rf"{hosts}|(?<![\w.$}}]){machine}")
+    wrong = [
+        f"{path.relative_to(PROJECT_ROOT)}: {match.group()}"
+        for path in _tracked_text()
+        if (match := forbidden.search(path.read_text(errors="replace")))
+    ]
+    assert wrong == []
