@@ -17,27 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from its_pipeline.experiments.workbench import Prepared, Workbench
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiments import ExperimentStore
-from its_pipeline.stores.verdict import Status, Verdict
+from its_pipeline.stores.verdict import RunContext, Status, Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """Where a look at an experiment comes from, for tracing it back.
-
-    Attributes
-    ----------
-    dagster_run_id, dagster_partition
-        The Dagster run and partition, where one asked.
-    parent_mlflow_run_id
-        The MLflow run of that Dagster run, where there is one.
-    """
-
-    dagster_run_id: str | None = None
-    dagster_partition: str | None = None
-    parent_mlflow_run_id: str | None = None
 
 
 class RunRecorder(Protocol):

@@ -43,7 +43,7 @@ from its_pipeline.stores.verdict import STATUSES, Verdict
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from its_pipeline.experiments.service import RunContext
+    from its_pipeline.stores.verdict import RunContext
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 

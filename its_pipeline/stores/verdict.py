@@ -1,6 +1,7 @@
 """What was found out about one experiment, as plain data that can be stored and read back.
 
-What belongs here: the record of one outcome (`Verdict`) and its exact JSON form. What does not:
+What belongs here: the record of one outcome (`Verdict`), where the look came from (`RunContext`),
+and the exact JSON form. What does not:
 deciding it (`its_pipeline.experiments`), where it lies (`stores.experiments`), or how it is shown
 (`report`).
 """
@@ -22,6 +23,23 @@ STATUSES: Final[tuple[Status, ...]] = (
     "closed",
     "crashed",
 )
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where a look at an experiment comes from, for tracing it back.
+
+    Attributes
+    ----------
+    dagster_run_id, dagster_partition
+        The Dagster run and partition, where one asked.
+    parent_mlflow_run_id
+        The MLflow run of that Dagster run, where there is one.
+    """
+
+    dagster_run_id: str | None = None
+    dagster_partition: str | None = None
+    parent_mlflow_run_id: str | None = None
 
 
 @dataclass(frozen=True)
