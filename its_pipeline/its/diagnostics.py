@@ -1,0 +1,220 @@
+"""The gate: rank-normalised split R-hat, bulk and tail ESS, E-BFMI, divergences, and the verdict.
+
+Written on arrays and vectorised over parameters, after Vehtari et al. (2021), "Rank-normalization,
+folding, and localization: an improved R-hat", Bayesian Analysis 16(2), and Betancourt (2016),
+arXiv:1604.00695. It takes raw chains from anywhere; running a sampler belongs in `sampler`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import fft, special
+
+from its_pipeline.its.results import Diagnostics, ParameterDiagnostics
+
+R_HAT_MAX = 1.01
+"""R-hat must be below this (Vehtari et al. 2021, section 4)."""
+ESS_MIN = 400.0
+"""Bulk and tail ESS must reach this (Vehtari et al. 2021, section 4: 100 a chain, four chains)."""
+BFMI_MIN = 0.3
+"""E-BFMI must reach this (Betancourt 2016; Stan's and ArviZ's warning threshold)."""
+
+_LEAST_DRAWS = 8
+
+
+def assess(
+    draws: Mapping[str, np.ndarray],
+    energy: np.ndarray,
+    diverging: np.ndarray,
+    depth: np.ndarray | None = None,
+    escalated: bool = False,
+) -> Diagnostics:
+    """Judge raw chains.
+
+    Parameters
+    ----------
+    draws
+        Name to draws of shape (chain, draw), every sampled parameter and estimand.
+    energy
+        Hamiltonian energy, shape (chain, draw).
+    diverging
+        Divergent transitions, shape (chain, draw), bool.
+    depth
+        Tree depth, shape (chain, draw).
+    escalated
+        Whether this is the second, stricter run.
+
+    Returns
+    -------
+    Diagnostics
+        `converged` is True only where every threshold is met; NaN meets none.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to judge, or shapes differ.
+    """
+    names = list(draws)
+    if not names:
+        raise ValueError("no parameters were given; there is nothing to assess")
+    values = np.stack([np.asarray(draws[name], dtype=float) for name in names])
+    if values.ndim != 3 or values.shape[1:] != np.shape(energy) != np.shape(diverging):
+        raise ValueError(
+            f"draws must be (chain, draw) like energy but got {values.shape[1:]}, "
+            f"energy {np.shape(energy)}, diverging {np.shape(diverging)}"
+        )
+    r_hat, bulk, tail = rank_r_hat(values), ess_bulk(values), ess_tail(values)
+    bfmi = float(_worst(energy_bfmi(energy), least=True))
+    divergences = int(np.sum(diverging))
+    worst_r_hat = _worst(r_hat, least=False)
+    worst_bulk = _worst(bulk, least=True)
+    worst_tail = _worst(tail, least=True)
+    failures = []
+    if not worst_r_hat < R_HAT_MAX:
+        failures.append(f"R-hat {worst_r_hat:.4f} is not below {R_HAT_MAX}")
+    if not worst_bulk >= ESS_MIN:
+        failures.append(f"bulk ESS {worst_bulk:.0f} is not at least {ESS_MIN:.0f}")
+    if not worst_tail >= ESS_MIN:
+        failures.append(f"tail ESS {worst_tail:.0f} is not at least {ESS_MIN:.0f}")
+    if divergences > 0:
+        failures.append(f"{divergences} divergent transitions, none are allowed")
+    if not bfmi >= BFMI_MIN:
+        failures.append(f"E-BFMI {bfmi:.3f} is not at least {BFMI_MIN}")
+    return Diagnostics(
+        converged=not failures,
+        max_r_hat=worst_r_hat,
+        min_ess_bulk=worst_bulk,
+        min_ess_tail=worst_tail,
+        divergences=divergences,
+        bfmi=bfmi,
+        parameters=tuple(
+            ParameterDiagnostics(name, float(r_hat[i]), float(bulk[i]), float(tail[i]))
+            for i, name in enumerate(names)
+        ),
+        max_tree_depth=0 if depth is None else int(np.max(depth)),
+        chains=values.shape[1],
+        draws=values.shape[2],
+        escalated=escalated,
+        failures=tuple(failures),
+    )
+
+
+def rank_r_hat(draws: np.ndarray) -> np.ndarray:
+    """Return the rank-normalised split R-hat, shape (p,), of draws of shape (p, chain, draw).
+
+    The larger of the bulk's and the folded draws' (Vehtari et al. 2021, section 4.1 and 4.2). NaN
+    where draws are not finite or do not vary, or where there are fewer than 8 a chain.
+    """
+    if draws.shape[2] < _LEAST_DRAWS:
+        return np.full(len(draws), math.nan)
+    split = _split(draws)
+    folded = np.abs(split - np.median(split, axis=(1, 2), keepdims=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = np.fmax(_r_hat(_normal_scores(split)), _r_hat(_normal_scores(folded)))
+    return np.where(_usable(draws), result, math.nan)
+
+
+def ess_bulk(draws: np.ndarray) -> np.ndarray:
+    """Return the bulk ESS, shape (p,), of draws of shape (p, chain, draw)."""
+    if draws.shape[2] < _LEAST_DRAWS:
+        return np.full(len(draws), math.nan)
+    return np.where(_usable(draws), _ess(_normal_scores(_split(draws))), math.nan)
+
+
+def ess_tail(draws: np.ndarray) -> np.ndarray:
+    """Return the tail ESS, shape (p,): the smaller of the 5 % and the 95 % quantile's."""
+    if draws.shape[2] < _LEAST_DRAWS:
+        return np.full(len(draws), math.nan)
+    lower, upper = np.quantile(draws, [0.05, 0.95], axis=(1, 2))
+    result = np.fmin(
+        _ess(_split((draws <= lower[:, None, None]).astype(float))),
+        _ess(_split((draws <= upper[:, None, None]).astype(float))),
+    )
+    return np.where(_usable(draws), result, math.nan)
+
+
+def energy_bfmi(energy: np.ndarray) -> np.ndarray:
+    """Return E-BFMI by chain, shape (chain,), of energies of shape (chain, draw)."""
+    energy = np.asarray(energy, dtype=float)
+    if energy.shape[1] < 2:
+        return np.full(len(energy), math.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
+
+
+def _usable(draws: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(draws).all(axis=(1, 2))
+    return finite & (np.ptp(np.where(np.isfinite(draws), draws, 0.0), axis=(1, 2)) > 0)
+
+
+def _worst(values: np.ndarray, *, least: bool) -> float:
+    if not len(values) or np.isnan(values).any():
+        return math.nan
+    return float(np.min(values) if least else np.max(values))
+
+
+def _split(draws: np.ndarray) -> np.ndarray:
+    half = draws.shape[2] // 2
+    return np.concatenate([draws[:, :, :half], draws[:, :, -half:]], axis=1)
+
+
+def _normal_scores(draws: np.ndarray) -> np.ndarray:
+    """Return normal scores of the average ranks over all chains (Blom's offsets)."""
+    p = len(draws)
+    flat = draws.reshape(p, -1)
+    size = flat.shape[1]
+    # a tie has a rank that is a multiple of one half, so all scores fit one table
+    table = special.ndtri((np.arange(2, 2 * size + 1) / 2.0 - 0.375) / (size + 0.25))
+    order = np.argsort(flat, axis=1)
+    scores = np.empty_like(flat)
+    position = np.arange(size)
+    for row in range(p):
+        ranked = flat[row, order[row]]
+        starts = np.empty(size, dtype=bool)
+        starts[0] = True
+        np.not_equal(ranked[1:], ranked[:-1], out=starts[1:])
+        if starts.all():
+            twice = 2 * position + 2
+        else:
+            first = position[starts]
+            last = np.append(first[1:], size) - 1
+            twice = (first + last + 2)[np.cumsum(starts) - 1]
+        scores[row, order[row]] = table[twice - 2]
+    return scores.reshape(draws.shape)
+
+
+def _r_hat(draws: np.ndarray) -> np.ndarray:
+    n = draws.shape[2]
+    between = n * np.var(draws.mean(axis=2), axis=1, ddof=1)
+    within = np.var(draws, axis=2, ddof=1).mean(axis=1)
+    return np.sqrt((between / within + n - 1) / n)
+
+
+def _ess(draws: np.ndarray) -> np.ndarray:
+    """Return the ESS of draws (p, chain, draw) by Geyer's initial monotone sequence."""
+    p, chains, n = draws.shape
+    means = draws.mean(axis=2, keepdims=True)
+    length = fft.next_fast_len(2 * n, real=True)
+    spectrum = fft.rfft(draws - means, length, axis=2)
+    power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=1)
+    covariance = fft.irfft(power, length, axis=1)[:, :n] / n
+    within = covariance[:, 0] * n / (n - 1.0)
+    total = covariance[:, 0].copy()
+    if chains > 1:
+        total += np.var(means[:, :, 0], axis=1, ddof=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rho = 1.0 - (within[:, None] - covariance) / total[:, None]
+    rho[:, 0] = 1.0
+    last = max(1, (n - 3) // 2 + (n - 3) % 2)
+    pairs = (rho[:, 0 : 2 * last + 2 : 2] + rho[:, 1 : 2 * last + 2 : 2])[:, : last + 1]
+    ended = pairs <= 0
+    stop = np.where(ended.any(axis=1), ended.argmax(axis=1), last)
+    inside = np.arange(pairs.shape[1]) < stop[:, None]
+    monotone = np.minimum.accumulate(pairs, axis=1)
+    tau = -1.0 + 2.0 * np.sum(np.where(inside, monotone, 0.0), axis=1)
+    tau += np.maximum(rho[np.arange(p), 2 * stop], 0.0)
+    size = chains * n
+    return size / np.maximum(tau, 1.0 / math.log10(size))
