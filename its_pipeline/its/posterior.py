@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from its_pipeline.its.design import Design
 from its_pipeline.its.effects import EffectDraws
+from its_pipeline.its.grid import log_residual_sd
 from its_pipeline.its.packing import pack
 from its_pipeline.its.sampler import Chains, SamplerSettings, available_cores, sample
 from its_pipeline.its.series import POST, PRE, PreparedSeries
@@ -109,7 +111,7 @@ def sample_posterior(
         )
     else:
         buffer = pack(fitted, outcome, series.steps[rows], design.prior_sd)
-        chains, internal = sample_collapsed(buffer, _start(fitted, outcome), settings, cores)
+        chains, internal = sample_collapsed(buffer, np.array([0.0, log_residual_sd(fitted, outcome)]), settings, cores)
         points, nu = chains.position, None
     noise = {
         "rho": np.tanh(points[..., 0]),
@@ -239,17 +241,10 @@ def _reported(
     return {name: values[row].reshape(shape) for row, name in enumerate(design.names)}
 
 
-def _start(design: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    coefficients = np.linalg.lstsq(design, outcome, rcond=None)[0]
-    rest = outcome - design @ coefficients
-    freedom = max(1, len(outcome) - design.shape[1])
-    return np.array([0.0, 0.5 * np.log(max(rest @ rest / freedom, 1e-8))])
-
-
 def _in_parallel(work, n: int, cores: int | None) -> None:  # noqa: ANN001
     parts = min(cores or available_cores(), 8)
     edges = np.linspace(0, n, parts + 1).astype(int)
-    slices = [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    slices = [slice(low, high) for low, high in pairwise(edges)]
     if parts == 1:
         work(slices[0])
         return
