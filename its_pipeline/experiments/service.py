@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -120,8 +120,17 @@ def fit_prepared(
     recorder: RunRecorder | None = None,
     *,
     force: bool = False,
+    make_newest: bool = True,
 ) -> FitOutcome:
-    """Look at a prepared experiment and store the verdict; see `fit_experiment`."""
+    """Look at a prepared experiment and store the verdict; see `fit_experiment`.
+
+    Parameters
+    ----------
+    make_newest
+        Whether the verdict becomes the experiment's newest one, which reports and tables show.
+        False for a question with other options than the installation's: its analysis is stored
+        and recorded like any other, and the experiment's own verdict stays.
+    """
     context = context or RunContext()
     store = open_store(settings)
     key = prepared.plan.key
@@ -130,7 +139,8 @@ def fit_prepared(
         return FitOutcome(known, True, prepared, _record(store, known, context, recorder))
     with store.locked(key):
         verdict, cached = _decide(store, prepared, context)
-        store.write_verdict(verdict)
+        if make_newest:
+            store.write_verdict(verdict)
         run_id = _record(store, verdict, context, recorder)
     return FitOutcome(verdict, cached, prepared, run_id)
 
@@ -294,8 +304,14 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
         pre_start_on=plan.window.pre_start_on.isoformat(),
         fit_start_on=plan.window.fit_start_on.isoformat(),
         post_end_on=plan.window.post_end_on.isoformat(),
+        final_end_on=plan.window.final_end_on.isoformat(),
+        cuts=tuple(
+            {"side": cut.side, "on": cut.on.isoformat(), "code": cut.code, "reason": cut.reason}
+            for cut in plan.window.cuts
+        ),
         n_pre=plan.n_pre,
         n_post=plan.n_post,
+        n_events=int(prepared.daily["n_events"].sum()),
         dagster_run_id=context.dagster_run_id,
         **{"reason": "", "reason_code": "", "fingerprint": None, **found},
     )
@@ -303,9 +319,8 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
 
 def summary(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
-    row = asdict(replace(verdict, warnings=(), effects=None, diagnostics=None))
-    for dropped in ("warnings", "effects", "diagnostics"):
-        del row[dropped]
+    nested = {"warnings", "cuts", "effects", "diagnostics"}
+    row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
     for estimand in ("immediate", "sustained", "counterfactual", "cumulative", "relative"):
         effect = (verdict.effects or {}).get(estimand)
         for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):

@@ -65,8 +65,10 @@ class Verdict:
         UTC instant, ISO 8601.
     analysable_on
         First date on which a waiting experiment can be analysed, ISO 8601, or None.
-    pre_start_on, started_on, fit_start_on, post_end_on
-        The window's days, ISO 8601; see `its_pipeline.experiments.window.Window`.
+    pre_start_on, started_on, fit_start_on, post_end_on, final_end_on, cuts
+        The window's days, ISO 8601, and why they end; see `its_pipeline.experiments.window`.
+    n_events
+        Events behind the daily outcomes of the window.
     effects
         Estimand name to its numbers (mean, sd, ci_lower, ci_upper, probability_positive,
         probability_negative, unit).
@@ -95,8 +97,11 @@ class Verdict:
     fit_start_on: str | None = None
     post_end_on: str | None = None
     analysable_on: str | None = None
+    final_end_on: str | None = None
+    cuts: tuple[Mapping[str, str], ...] = field(default=())
     n_pre: int = 0
     n_post: int = 0
+    n_events: int = 0
     effects: Mapping[str, Mapping[str, Any] | None] | None = None
     probability_of_benefit: float | None = None
     diagnostics: Mapping[str, Any] | None = None
@@ -127,7 +132,8 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; `from_dict` is its inverse."""
         plain = asdict(self)
-        plain["warnings"] = [dict(warning) for warning in self.warnings]
+        for several in ("warnings", "cuts"):
+            plain[several] = [dict(each) for each in plain[several]]
         return plain
 
     @classmethod
@@ -135,5 +141,6 @@ class Verdict:
         """Read what `to_dict` wrote; fields of a later version are passed over."""
         known = {spec.name for spec in fields(cls)}
         values = {name: value for name, value in plain.items() if name in known}
-        values["warnings"] = tuple(values.get("warnings", ()))
+        for several in ("warnings", "cuts"):
+            values[several] = tuple(values.get(several, ()))
         return cls(**values)

@@ -1,0 +1,166 @@
+"""All experiments' newest verdicts in one table and one page.
+
+What belongs here: collecting stored verdicts and putting the table, the warehouse's copy and the
+index page in place. What does not: looking at experiments (`service`) or drawing (`report`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from its_pipeline.experiments.publish import ongoing_until, page_path
+from its_pipeline.experiments.service import open_store, summary
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.settings import Settings
+from its_pipeline.stores.atomic import write_bytes
+from its_pipeline.stores.verdict import STATUSES, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from its_pipeline.report.inputs import IndexRow
+
+INDEX_FILE: Final = "index.html"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was collected.
+
+    Attributes
+    ----------
+    table
+        One row an experiment that was looked at, see `service.summary`.
+    counts
+        Status to number of experiments; every status is there.
+    table_path, index_path
+        Where table and page lie.
+    """
+
+    table: pd.DataFrame
+    counts: dict[str, int]
+    table_path: Path
+    index_path: Path
+
+
+def collect_evidence(settings: Settings, bench: Workbench | None = None) -> Evidence:
+    """Collect every experiment's newest verdict, and rebuild table, warehouse copy and index page.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    bench
+        Reused where given.
+    """
+    bench = bench or Workbench(settings)
+    store = open_store(settings)
+    found = [store.verdict(key) for key in bench.experiment_keys()]
+    verdicts = [verdict for verdict in found if verdict is not None]
+    table = evidence_table(verdicts)
+    buffer = BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_bytes(settings.evidence_path, buffer.getvalue())
+    index_path = settings.reports_dir / INDEX_FILE
+    write_bytes(index_path, _index_html(settings, bench, verdicts).encode())
+    counts = Counter(verdict.status for verdict in verdicts)
+    return Evidence(
+        table, {status: counts[status] for status in STATUSES}, settings.evidence_path, index_path
+    )
+
+
+def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
+    """Return the table, one row a verdict; the same columns and types however many there are."""
+    import pandas as pd
+
+    rows = [summary(verdict) for verdict in verdicts]
+    template = summary(_TEMPLATE)
+    table = pd.DataFrame(rows, columns=list(template))
+    for name in ("started_on", "pre_start_on", "fit_start_on", "post_end_on", "final_end_on"):
+        table[name] = pd.to_datetime(table[name])
+    table["analysable_on"] = pd.to_datetime(table["analysable_on"])
+    table["decided_at"] = pd.to_datetime(table["decided_at"], utc=True)
+    for name in table.columns:
+        if name.endswith(("_mean", "_sd", "_lower", "_upper", "_positive")) or name in _NUMBERS:
+            table[name] = pd.to_numeric(table[name]).astype("float64")
+        elif name in _TEXTS:
+            table[name] = table[name].astype("string")
+    table["converged"] = table["converged"].astype("boolean")
+    return table
+
+
+_NUMBERS: Final = frozenset(
+    {"probability_of_benefit", "max_r_hat", "min_ess_bulk", "min_ess_tail", "divergences", "bfmi"}
+)
+_TEXTS: Final = frozenset({"fingerprint", "dagster_run_id", "reason", "reason_code", "unit"})
+_TEMPLATE: Final = Verdict(
+    key="",
+    user_id="",
+    intervention_id="",
+    intervention_name="",
+    intervention_version=1,
+    status="waiting",
+    reason="",
+    reason_code="",
+    fingerprint=None,
+    decided_at="",
+    direction="increase",
+    outcome_metric="",
+    unit="",
+    minimum_effect=0.0,
+    started_on="",
+)
+
+
+def _index_html(settings: Settings, bench: Workbench, verdicts: list[Verdict]) -> str:
+    from its_pipeline.report.index import render_index
+
+    return render_index([_row(settings, bench, verdict) for verdict in verdicts])
+
+
+def _row(settings: Settings, bench: Workbench, verdict: Verdict) -> IndexRow:
+    from its_pipeline.report.inputs import EffectNumbers, IndexRow
+
+    metric = bench.metrics.get(verdict.outcome_metric)
+    numbers = (verdict.effects or {}).get("counterfactual")
+    effect = None
+    if numbers is not None and verdict.probability_of_benefit is not None:
+        effect = EffectNumbers(
+            mean=numbers["mean"],
+            sd=numbers["sd"],
+            ci_lower=numbers["ci_lower"],
+            ci_upper=numbers["ci_upper"],
+            probability_positive=numbers["probability_positive"],
+            probability_of_benefit=verdict.probability_of_benefit,
+        )
+    page = page_path(settings, verdict.key)
+    dagster = settings.dagster_url
+    return IndexRow(
+        user_id=verdict.user_id,
+        intervention_id=verdict.intervention_id,
+        name=verdict.intervention_name,
+        outcome=metric.title if metric is not None else verdict.outcome_metric,
+        unit=verdict.unit,
+        direction=verdict.direction,
+        started_on=date.fromisoformat(verdict.started_on),
+        state=verdict.status,
+        minimum_effect=verdict.minimum_effect,
+        reason=verdict.reason,
+        n_pre=verdict.n_pre,
+        n_post=verdict.n_post,
+        analysable_on=date.fromisoformat(verdict.analysable_on) if verdict.analysable_on else None,
+        effect=effect,
+        warning_codes=tuple(str(warning["code"]) for warning in verdict.warnings),
+        ongoing_until=ongoing_until(verdict),
+        report_href=page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None,
+        dagster_url=(
+            f"{dagster.rstrip('/')}/runs/{verdict.dagster_run_id}"
+            if dagster and verdict.dagster_run_id
+            else None
+        ),
+    )

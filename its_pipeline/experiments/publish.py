@@ -1,0 +1,287 @@
+"""What people get to see of an experiment: its page, its plots, and their copies in the run store.
+
+What belongs here: gathering the facts of one stored verdict for the page and putting the finished
+files in place. What does not: deciding the verdict (`service`), wording and drawing (`report`,
+`its.plots`). The stored verdict is read again here, whatever the caller believes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from its_pipeline.events.keys import parse_experiment_key
+from its_pipeline.experiments.plan import MINIMUM_DAYS
+from its_pipeline.experiments.rejections import Rejections
+from its_pipeline.experiments.service import RunRecorder, load_analysis, open_store
+from its_pipeline.experiments.window import Cut, Window
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.settings import Settings
+from its_pipeline.stores.atomic import exclusive, remove_unfinished, write_bytes, write_json
+from its_pipeline.stores.provenance import git_commit, library_versions
+from its_pipeline.stores.verdict import Verdict
+
+if TYPE_CHECKING:
+    from its_pipeline.events.intervention import Intervention
+    from its_pipeline.its import Analysis
+    from its_pipeline.report.inputs import DataFacts, Provenance
+
+#: Part of what decides whether a page is up to date: raise it when pages change their form.
+PAGE_VERSION: Final = 1
+PAGE_FILE: Final = "index.html"
+_MARK_FILE: Final = ".published.json"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published.
+
+    Attributes
+    ----------
+    verdict
+        The stored verdict that the page shows.
+    page
+        The experiment's page.
+    plots
+        Name to PNG file; empty unless the verdict is ``analysed``.
+    sentences
+        The answer in words; the reason where there is none.
+    thumbnail_png
+        A small picture of the counterfactual plot, or None.
+    unchanged
+        Whether everything was there already.
+    """
+
+    verdict: Verdict
+    page: Path
+    plots: Mapping[str, Path]
+    sentences: tuple[str, ...]
+    thumbnail_png: bytes | None
+    unchanged: bool
+
+
+def page_path(settings: Settings, key: str) -> Path:
+    """Return where an experiment's page lies, whether it is there or not."""
+    parsed = parse_experiment_key(key)
+    return settings.reports_dir / parsed.user_id / parsed.intervention_id / PAGE_FILE
+
+
+def ongoing_until(verdict: Verdict) -> date | None:
+    """Return the last day that the post-period can still reach, while it is not there yet."""
+    final = _day(verdict.final_end_on)
+    reached = _day(verdict.post_end_on)
+    return final if final is not None and reached is not None and reached < final else None
+
+
+def is_published(settings: Settings, verdict: Verdict) -> bool:
+    """Tell whether the page shows this verdict, in the current form of pages."""
+    page = page_path(settings, verdict.key)
+    mark = page.with_name(_MARK_FILE)
+    return page.is_file() and mark.is_file() and json.loads(mark.read_text()) == _mark(verdict)
+
+
+def publish_experiment(
+    settings: Settings,
+    key: str,
+    recorder: RunRecorder | None = None,
+    *,
+    bench: Workbench | None = None,
+    rejections: Rejections | None = None,
+) -> Publication:
+    """Publish the newest stored verdict of an experiment.
+
+    An analysed one gets its report, every other state a page that says what happened, why and what
+    to do. Files are put in place one by one, each whole; the page last.
+
+    Parameters
+    ----------
+    settings, key
+        The installation and the experiment.
+    recorder
+        Where copies of the report and the plots go, if anywhere.
+    bench, rejections
+        Reused over many experiments where given.
+
+    Raises
+    ------
+    LookupError
+        Nobody has looked at the experiment yet.
+    """
+    store = open_store(settings)
+    verdict = store.verdict(key)
+    if verdict is None:
+        raise LookupError(f"{key} has no verdict yet: look at it first (`its-pipeline refresh`)")
+    page = page_path(settings, key)
+    with exclusive(page.with_name(".lock")):
+        remove_unfinished(page.parent)
+        analysis = load_analysis(settings, verdict)
+        unchanged = is_published(settings, verdict)
+        run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
+        if not unchanged:
+            bench = bench or Workbench(settings)
+            rejections = rejections or Rejections(settings.lake_dir)
+            _write(page, verdict, analysis, bench, rejections, run_id)
+            if recorder is not None and run_id is not None:
+                recorder.add_artifacts(run_id, _artifacts(page, verdict))
+            write_json(page.with_name(_MARK_FILE), _mark(verdict))
+    return _publication(verdict, analysis, page, unchanged)
+
+
+def _publication(
+    verdict: Verdict, analysis: Analysis | None, page: Path, unchanged: bool
+) -> Publication:
+    sentences: tuple[str, ...] = (verdict.reason,)
+    thumbnail = None
+    if analysis is not None and analysis.effects is not None:
+        from its_pipeline.its.plots import thumbnail_png
+        from its_pipeline.report.sentence import answer_sentences, finding_of
+
+        finding = finding_of(
+            analysis, verdict.intervention_name, verdict.outcome_metric, ongoing_until(verdict)
+        )
+        sentences = answer_sentences(finding).sentences
+        thumbnail = thumbnail_png(analysis)
+    return Publication(verdict, page, _plots(page, verdict), sentences, thumbnail, unchanged)
+
+
+def _write(
+    page: Path,
+    verdict: Verdict,
+    analysis: Analysis | None,
+    bench: Workbench,
+    rejections: Rejections,
+    run_id: str | None,
+) -> None:
+    from its_pipeline.report.inputs import ReportInput, StateInput
+    from its_pipeline.report.page import render_report, render_state_page
+
+    settings = bench.settings
+    intervention = bench.intervention(verdict.key)
+    shared: dict[str, Any] = {
+        "intervention": intervention,
+        "metric": bench.metrics.get(verdict.outcome_metric),
+        "window": _window(verdict),
+        "data": _data(verdict, rejections),
+        "provenance": _provenance(settings, intervention, verdict, analysis, run_id),
+        "index_href": "../../index.html",
+    }
+    if verdict.status != "analysed" or analysis is None:
+        html = render_state_page(
+            StateInput(
+                **shared,
+                state=verdict.status,
+                reason=verdict.reason,
+                n_pre=verdict.n_pre,
+                n_post=verdict.n_post,
+                minimum_days=MINIMUM_DAYS,
+                analysable_on=_day(verdict.analysable_on),
+                analysis=analysis,
+            )
+        )
+        for plot in page.parent.glob("*.png"):
+            plot.unlink()
+    else:
+        report = render_report(ReportInput(**shared, analysis=analysis))
+        html = report.html
+        for name, png in report.plots.items():
+            write_bytes(page.with_name(f"{name}.png"), png)
+    write_bytes(page, html.encode())
+
+
+def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:
+    if verdict.status != "analysed":
+        return {}
+    return {path.stem: path for path in sorted(page.parent.glob("*.png"))}
+
+
+def _artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:
+    plots = {f"plots/{path.name}": path for path in _plots(page, verdict).values()}
+    return {"report/report.html": page, **plots}
+
+
+def _mark(verdict: Verdict) -> dict[str, str | int]:
+    text = json.dumps(verdict.to_dict(), sort_keys=True)
+    return {"page_version": PAGE_VERSION, "verdict": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _window(verdict: Verdict) -> Window | None:
+    days = [
+        _day(text)
+        for text in (
+            verdict.pre_start_on,
+            verdict.started_on,
+            verdict.fit_start_on,
+            verdict.post_end_on,
+            verdict.final_end_on,
+        )
+    ]
+    pre, start, fit, post, final = days
+    if pre is None or start is None or fit is None or post is None or final is None:
+        return None
+    cuts = tuple(
+        Cut(
+            "pre" if cut["side"] == "pre" else "post",
+            date.fromisoformat(cut["on"]),
+            cut["code"],
+            cut["reason"],
+        )
+        for cut in verdict.cuts
+    )
+    return Window(pre, start, fit, post, final, cuts, ())
+
+
+def _data(verdict: Verdict, rejections: Rejections) -> DataFacts:
+    from its_pipeline.report.inputs import DataFacts
+
+    reasons = rejections.of(verdict.user_id, _day(verdict.pre_start_on), _day(verdict.post_end_on))
+    return DataFacts(
+        n_events=verdict.n_events,
+        rejected_rows=sum(reasons.values()),
+        rejected_reasons=reasons,
+    )
+
+
+def _provenance(
+    settings: Settings,
+    intervention: Intervention,
+    verdict: Verdict,
+    analysis: Analysis | None,
+    run_id: str | None,
+) -> Provenance:
+    from its_pipeline.report.inputs import Provenance
+
+    dagster = settings.dagster_url
+    mlflow = settings.mlflow_url
+    partitions = None
+    if verdict.pre_start_on and verdict.post_end_on:
+        partitions = (verdict.pre_start_on, verdict.post_end_on)
+    return Provenance(
+        fingerprint=verdict.fingerprint,
+        model_version=verdict.model_version,
+        versions=library_versions(),
+        git_commit=git_commit(),
+        seed=analysis.spec.seed if analysis is not None else None,
+        mlflow_run_id=run_id,
+        mlflow_url=f"{mlflow.rstrip('/')}/#/runs/{run_id}" if mlflow and run_id else None,
+        dagster_run_id=verdict.dagster_run_id,
+        dagster_url=(
+            f"{dagster.rstrip('/')}/runs/{verdict.dagster_run_id}"
+            if dagster and verdict.dagster_run_id
+            else None
+        ),
+        event_partitions=partitions,
+        command=(
+            f"its-pipeline refresh --force '{intervention.user_id}|{intervention.intervention_id}'"
+        ),
+        decided_at=datetime.fromisoformat(verdict.decided_at),
+        computed_seconds=verdict.computed_seconds or None,
+    )
