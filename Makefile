@@ -46,8 +46,10 @@ mlflow: setup  ## open MLflow's UI on http://127.0.0.1:5000
 serve: setup  ## start the HTTP API on http://127.0.0.1:8000
 	$(BIN)/its-pipeline serve
 
-bench: setup  ## run the benchmarks in their short form and print their tables
-	$(BIN)/python -m benchmarks.run_all
+bench: setup  ## measure fit, cold start and calibration in short form
+	$(BIN)/python -m benchmarks.fit
+	$(BIN)/python -m benchmarks.cold
+	$(BIN)/python -m benchmarks.calibration --series 20
 
 lock:  ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet pyproject.toml --all-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements.lock
