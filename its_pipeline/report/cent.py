@@ -1,0 +1,242 @@
+"""The CENT 2015 checklist of an experiment, and how its design stands against standards.
+
+Here belong reading the checklist, filling it, the table over all experiments and the What Works
+Clearinghouse rating. What the system can answer by itself is in `cent_answers`; the items with
+their sources are in `cent.yaml`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Final, Literal
+
+import yaml
+
+from its_pipeline.report.cent_answers import ANSWERS, Facts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ItemStatus = Literal["reported", "partial", "blank", "not_applicable"]
+Source = Literal["data", "system", "protocol", "data and protocol", ""]
+
+N_ITEMS: Final = 25
+N_SUB_ITEMS: Final = 44
+
+#: What Works Clearinghouse, Single-Case Design Technical Documentation 1.0 (Kratochwill et al.
+#: 2010), section B: at least three attempts at three points in time, and in each phase at least 5
+#: points (3 with reservations).
+WWC_ATTEMPTS: Final = 3
+WWC_POINTS: Final = 5
+WWC_POINTS_WITH_RESERVATIONS: Final = 3
+
+
+@dataclass(frozen=True)
+class CentItem:
+    """One sub-item of the checklist, in our own wording.
+
+    Parameters
+    ----------
+    id, section, text
+        Number as published, part of the paper, what is asked.
+    source
+        Where an answer can come from: data, system or protocol.
+    field
+        Protocol field that fills or completes it; empty where there is none.
+    partial
+        Whether the data's answer needs the field to be complete.
+    series
+        Whether it only applies to a series of trials.
+    needs
+        Protocol field without which the item does not apply.
+    """
+
+    id: str
+    section: str
+    text: str
+    source: Literal["data", "system", "protocol"]
+    field: str = ""
+    partial: bool = False
+    series: bool = False
+    needs: str = ""
+
+
+@dataclass(frozen=True)
+class CentAnswer:
+    """How one experiment answers one item.
+
+    Parameters
+    ----------
+    item
+        The item.
+    status
+        "reported", "partial" (something is missing), "blank" or "not_applicable".
+    text
+        The answer; for a blank, which field is missing.
+    source
+        Where the answer came from; empty for a blank.
+    """
+
+    item: CentItem
+    status: ItemStatus
+    text: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class WwcCriterion:
+    """One criterion of the What Works Clearinghouse; `met` is None where nothing is known."""
+
+    text: str
+    met: bool | None
+    found: str
+
+
+@dataclass(frozen=True)
+class WwcRating:
+    """The design's rating, with the criteria behind it."""
+
+    rating: str
+    reason: str
+    criteria: tuple[WwcCriterion, ...]
+
+
+@functools.lru_cache(maxsize=1)
+def _document() -> Mapping[str, object]:
+    text = resources.files("its_pipeline.report").joinpath("cent.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+@functools.lru_cache(maxsize=1)
+def cent_items() -> tuple[CentItem, ...]:
+    """Return all sub-items in the published order."""
+    entries = _document()["items"]
+    return tuple(CentItem(**entry) for entry in entries)  # type: ignore[attr-defined]
+
+
+def cent_citation() -> str:
+    """Return the checklist's citation, with its correction."""
+    return str(_document()["citation"])
+
+
+def checklist(facts: Facts) -> tuple[CentAnswer, ...]:
+    """Fill the checklist of one experiment.
+
+    An automatic answer is made from the experiment's own facts. A protocol field of the
+    intervention (by the item's field name or its number) completes or replaces it. What neither
+    knows is a blank that names the field to fill.
+    """
+    protocol = {
+        name.strip(): text.strip()
+        for name, text in facts.intervention.protocol.items()
+        if text.strip()
+    }
+    return tuple(_fill(item, facts, protocol) for item in cent_items())
+
+
+def _fill(item: CentItem, facts: Facts, protocol: Mapping[str, str]) -> CentAnswer:
+    told = protocol.get(item.field) or protocol.get(item.id)
+    known = ANSWERS[item.id](facts) if item.id in ANSWERS else None
+    if item.id == "17b" and (facts.metric is None or facts.metric.aggregation != "rate"):
+        return CentAnswer(item, "not_applicable", "The outcome is not a yes-or-no outcome.", "")
+    if told and known:
+        return CentAnswer(item, "reported", f"{known} {told}", "data and protocol")
+    if told:
+        return CentAnswer(item, "reported", told, "protocol")
+    if item.series:
+        return CentAnswer(item, "not_applicable", "This is a single trial, not a series.", "")
+    if known and item.partial:
+        missing = f"{known} Still missing: protocol field “{item.field}”."
+        return CentAnswer(item, "partial", missing, "data")
+    if known:
+        return CentAnswer(item, "reported", known, "system" if item.source == "system" else "data")
+    if item.needs and not protocol.get(item.needs):
+        reason = f"Applies only where the protocol field “{item.needs}” is filled."
+        return CentAnswer(item, "not_applicable", reason, "")
+    if item.field:
+        return CentAnswer(item, "blank", f"Not known. Protocol field “{item.field}” is empty.", "")
+    return CentAnswer(item, "blank", "Not known: there is no published result.", "")
+
+
+def reported_count(answers: Iterable[CentAnswer]) -> tuple[int, int]:
+    """Return how many items are fully reported, and how many apply."""
+    applicable = [answer for answer in answers if answer.status != "not_applicable"]
+    return sum(answer.status == "reported" for answer in applicable), len(applicable)
+
+
+def compliance_table(filled: Mapping[str, Iterable[CentAnswer]]) -> pd.DataFrame:
+    """Return the checklist over many experiments, as one row an experiment and item.
+
+    Parameters
+    ----------
+    filled
+        Experiment key to its filled checklist.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns experiment, item, section, status, source, field, text.
+    """
+    import pandas as pd
+
+    columns = ["experiment", "item", "section", "status", "source", "field", "text"]
+    rows = [
+        (key, a.item.id, a.item.section, a.status, a.source, a.item.field, a.text)
+        for key, answers in filled.items()
+        for a in answers
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def wwc_rating(n_pre: int, n_post: int, attempts: int = 1) -> WwcRating:
+    """Rate a design by the What Works Clearinghouse's single-case standards.
+
+    Parameters
+    ----------
+    n_pre, n_post
+        Observed points in the two phases.
+    attempts
+        How often the effect could show at different points in time; one for a single A to B
+        change.
+    """
+    fewest = min(n_pre, n_post)
+    points = fewest >= WWC_POINTS_WITH_RESERVATIONS
+    criteria = (
+        WwcCriterion(
+            "The intervention's timing is decided by the researcher", None, "chosen by the person"
+        ),
+        WwcCriterion(
+            "The outcome is measured repeatedly, with agreement between assessors",
+            None,
+            "measured automatically every day; agreement not assessed",
+        ),
+        WwcCriterion(
+            f"The effect is attempted at least {WWC_ATTEMPTS} times at different points in time",
+            attempts >= WWC_ATTEMPTS,
+            f"{attempts} change" + ("s" if attempts != 1 else ""),
+        ),
+        WwcCriterion(
+            f"Each phase has at least {WWC_POINTS} points "
+            f"({WWC_POINTS_WITH_RESERVATIONS} with reservations)",
+            points,
+            f"{n_pre} and {n_post}",
+        ),
+    )
+    if attempts < WWC_ATTEMPTS:
+        return WwcRating(
+            "Does not meet the standards",
+            "A single change from A to B, however clear, cannot rule out that something else "
+            "changed at the same time; the standards ask for at least three attempts.",
+            criteria,
+        )
+    if not points:
+        return WwcRating("Does not meet the standards", "A phase has too few points.", criteria)
+    return WwcRating(
+        "Not rated",
+        "Number of attempts and points would allow a rating; timing and agreement between "
+        "assessors are not known.",
+        criteria,
+    )

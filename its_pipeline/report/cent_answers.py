@@ -1,0 +1,358 @@
+"""What the system itself can answer of the CENT checklist.
+
+One function an item, from the facts of an experiment to a sentence or None for "not known". Nothing
+here guesses: what only a person knows stays None, and `cent` turns it into a named blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from its_pipeline.report.inputs import ReportInput, StateInput
+from its_pipeline.report.sentence import (
+    answer_sentences,
+    date_text,
+    decimals_for,
+    finding_of,
+    number_text,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from its_pipeline.its import Analysis, Effect
+
+Facts = ReportInput | StateInput
+Answerer = Callable[[Facts], str | None]
+
+
+def outcome_label(facts: Facts) -> str:
+    """Return the outcome's name for people."""
+    if facts.metric is not None:
+        return facts.metric.label or facts.metric.name
+    return facts.intervention.outcome_metric
+
+
+def intervention_name(facts: Facts) -> str:
+    """Return the intervention's name for people; its identifier where it has none."""
+    return facts.intervention.name or facts.intervention.intervention_id
+
+
+def ongoing_until(facts: Facts) -> date | None:
+    """Return the last day still to come in the post-period, or None where it is complete."""
+    window = facts.window
+    if window is None or window.post_end_on >= window.final_end_on:
+        return None
+    return window.final_end_on
+
+
+def effect_text(effect: Effect) -> str:
+    """Return mean, interval and unit of an effect, with the decimals its uncertainty deserves."""
+    decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
+    mean, lower, upper = (
+        number_text(value, decimals) for value in (effect.mean, effect.ci_lower, effect.ci_upper)
+    )
+    unit = f" {effect.unit}" if effect.unit else ""
+    return f"{mean}{unit} (95 % interval {lower} to {upper})"
+
+
+def _converged(facts: Facts) -> Analysis | None:
+    return facts.analysis if isinstance(facts, ReportInput) else None
+
+
+def _title(facts: Facts) -> str:
+    return f"This report is headed “N-of-1 report: {intervention_name(facts)}”."
+
+
+def _summary(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None:
+        return None
+    finding = finding_of(
+        analysis, intervention_name(facts), outcome_label(facts), ongoing_until(facts)
+    )
+    return (
+        f"Single-person interrupted time series, {analysis.n_pre} and {analysis.n_post} observed "
+        f"{analysis.spec.step}s. {answer_sentences(finding).text}"
+    )
+
+
+def _objective(facts: Facts) -> str | None:
+    intervention = facts.intervention
+    if not intervention.hypothesis:
+        return None
+    aim = "an increase" if intervention.direction == "increase" else "a decrease"
+    least = (
+        f" of at least {intervention.minimum_effect:g}" if intervention.minimum_effect > 0 else ""
+    )
+    return f"“{intervention.hypothesis}”; benefit is {aim} of {outcome_label(facts)}{least}."
+
+
+def _design(facts: Facts) -> str:
+    intervention = facts.intervention
+    return (
+        "Interrupted time series with two periods and one change: baseline (A), planned "
+        f"{intervention.baseline_days} days, then intervention (B), planned "
+        f"{intervention.horizon_days} days; washout {intervention.washout_days} days; no run-in."
+    )
+
+
+def _method_changes(facts: Facts) -> str | None:
+    if facts.intervention.version == 1:
+        return "None: the intervention was never amended in the log."
+    return None
+
+
+def _interventions(facts: Facts) -> str:
+    intervention = facts.intervention
+    end = (
+        "and goes on" if intervention.ended_on is None else f"to {date_text(intervention.ended_on)}"
+    )
+    return (
+        f"Baseline: life as before. Intervention: “{intervention_name(facts)}” from "
+        f"{date_text(intervention.started_on)} {end}."
+    )
+
+
+def _outcomes(facts: Facts) -> str | None:
+    metric = facts.metric
+    if metric is None:
+        return None
+    events = ", ".join(metric.event_types) or "all events"
+    unit = f" in {metric.unit}" if metric.unit else ""
+    return (
+        f"{outcome_label(facts)} ({metric.name}): {metric.aggregation} a local day{unit}, over "
+        f"{events}, recorded automatically; legal range {metric.minimum:g} to {metric.maximum:g}."
+    )
+
+
+def _outcome_changes(facts: Facts) -> str | None:
+    if facts.intervention.version == 1:
+        return "None: the outcome was never amended in the log."
+    return None
+
+
+def _sample_size(facts: Facts) -> str:
+    intervention = facts.intervention
+    return (
+        f"Planned {intervention.baseline_days} days of baseline and {intervention.horizon_days} of "
+        "intervention; at least 8 observed days in each. No power calculation is recorded."
+    )
+
+
+def _interim(facts: Facts) -> str:
+    del facts
+    return (
+        "The analysis is repeated as days come in, and every earlier verdict is kept; no rule "
+        "stops the experiment."
+    )
+
+
+def _randomised(facts: Facts) -> str:
+    return (
+        "Not randomised: one change, on the date that the person logged "
+        f"({date_text(facts.intervention.started_on)})."
+    )
+
+
+def _sequence(facts: Facts) -> str:
+    return f"A, then B from {date_text(facts.intervention.started_on)}."
+
+
+def _statistics(facts: Facts) -> str | None:
+    analysis = facts.analysis
+    if analysis is None:
+        return None
+    spec = analysis.spec
+    change = "level and slope" if analysis.has_slope else "level"
+    return (
+        f"Bayesian segmented regression with a change of {change} and AR(1) errors (model "
+        f"{analysis.model_version}, {spec.likelihood.replace('_', '-')} noise, {spec.chains} "
+        f"chains of {spec.draws} draws); posterior means with 95 % equal-tailed intervals."
+    )
+
+
+def _carry_over(facts: Facts) -> str | None:
+    analysis = facts.analysis
+    if analysis is None:
+        return None
+    season = {"day_of_week": "weekday terms", "month": "month terms", "none": "no season"}
+    trend = "a linear trend" if analysis.spec.trend else "no trend"
+    return (
+        f"Carry-over: {analysis.spec.washout_days} {analysis.spec.step}s of washout left out. "
+        f"Period effects: {trend}, {season[analysis.spec.season]}. Correlation: AR(1) over "
+        "calendar time; missing days widen the gap and are not filled."
+    )
+
+
+def _periods(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None or facts.window is None:
+        return None
+    cuts = "; ".join(f"{cut.side}-period: {cut.reason}" for cut in facts.window.cuts)
+    return (
+        f"A then B, with {analysis.n_pre} and {analysis.n_post} observed {analysis.spec.step}s. "
+        f"Ends: {cuts or 'as planned'}."
+    )
+
+
+def _dates(facts: Facts) -> str | None:
+    window = facts.window
+    if window is None:
+        return None
+    return (
+        f"Logged {date_text(facts.intervention.logged_at.date())}; baseline from "
+        f"{date_text(window.pre_start_on)}, intervention from {date_text(window.started_on)}, data "
+        f"to {date_text(window.post_end_on)}."
+    )
+
+
+def _stopped(facts: Facts) -> str | None:
+    window = facts.window
+    if window is None:
+        return None
+    if window.post_end_on < window.final_end_on:
+        return f"Not ended: days are counted until {date_text(window.final_end_on)}."
+    reasons = [cut.reason for cut in window.cuts if cut.side == "post"]
+    return f"Ended {date_text(window.final_end_on)}: {'; '.join(reasons) or 'as planned'}."
+
+
+def _phase_values(analysis: Analysis, phase: str) -> np.ndarray:
+    daily = analysis.daily
+    return daily.loc[daily["phase"] == phase, "observed"].dropna().to_numpy(float)
+
+
+def _phase_text(analysis: Analysis, phase: str) -> str:
+    values = _phase_values(analysis, phase)
+    spread = float(values.std(ddof=1))
+    decimals = decimals_for(spread)
+    unit = f" {analysis.spec.unit}" if analysis.spec.unit else ""
+    return (
+        f"mean {number_text(float(values.mean()), decimals)}{unit}, standard deviation "
+        f"{number_text(spread, decimals)}, {len(values)} {analysis.spec.step}s"
+    )
+
+
+def _baseline(facts: Facts) -> str | None:
+    if facts.analysis is None:
+        return None
+    return f"Outcome at baseline: {_phase_text(facts.analysis, 'pre')}."
+
+
+def _analysed(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None:
+        return None
+    return (
+        f"One period of each: {analysis.n_pre} {analysis.spec.step}s without and "
+        f"{analysis.n_post} with the intervention."
+    )
+
+
+def _period_results(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None:
+        return None
+    return (
+        f"Baseline: {_phase_text(analysis, 'pre')}. Intervention: {_phase_text(analysis, 'post')}. "
+        "The first figure shows every observation."
+    )
+
+
+def _effects(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None or analysis.effects is None:
+        return None
+    effects = analysis.effects
+    parts = [
+        f"average {effect_text(effects.counterfactual)}",
+        f"immediate {effect_text(effects.immediate)}",
+    ]
+    if effects.sustained is not None:
+        parts.append(f"trend {effect_text(effects.sustained)}")
+    return f"Effects: {'; '.join(parts)}."
+
+
+def _relative(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None or analysis.effects is None or analysis.effects.relative is None:
+        return None
+    return (
+        f"Absolute {effect_text(analysis.effects.counterfactual)}; relative "
+        f"{effect_text(analysis.effects.relative)}."
+    )
+
+
+def _other_analyses(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None:
+        return None
+    rho = float(analysis.sampler_trace["rho"].mean())
+    warned = ", ".join(warning.code for warning in analysis.warnings) or "none"
+    return (
+        f"Correlation of neighbouring {analysis.spec.step}s: {number_text(rho, 2)} (posterior "
+        f"mean). Warnings raised by the checks: {warned}."
+    )
+
+
+def _limitations(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None:
+        return None
+    texts = " ".join(warning.text for warning in analysis.warnings)
+    return (
+        "One change in one person, not randomised and not repeated: anything else that changed "
+        f"on {date_text(analysis.intervention_on)} would look the same. {texts}".strip()
+    )
+
+
+def _interpretation(facts: Facts) -> str | None:
+    analysis = _converged(facts)
+    if analysis is None:
+        return None
+    finding = finding_of(
+        analysis, intervention_name(facts), outcome_label(facts), ongoing_until(facts)
+    )
+    return answer_sentences(finding).sentences[1]
+
+
+def _registration(facts: Facts) -> str:
+    intervention = facts.intervention
+    logged = intervention.logged_at.date()
+    order = "before" if logged < intervention.started_on else "on or after"
+    return (
+        f"No registry is known. Entry {intervention.sequence} of the intervention log, first "
+        f"written {date_text(logged)}, {order} the start."
+    )
+
+
+ANSWERS: Final[dict[str, Answerer]] = {
+    "1a": _title,
+    "1b": _summary,
+    "2b": _objective,
+    "3a": _design,
+    "3b": _method_changes,
+    "5": _interventions,
+    "6a.1": _outcomes,
+    "6b": _outcome_changes,
+    "7a": _sample_size,
+    "7b": _interim,
+    "8a": _randomised,
+    "8c": _sequence,
+    "12a": _statistics,
+    "12c": _carry_over,
+    "13a.1": _periods,
+    "14a": _dates,
+    "14b": _stopped,
+    "15": _baseline,
+    "16": _analysed,
+    "17a.1": _period_results,
+    "17a.2": _effects,
+    "17b": _relative,
+    "18": _other_analyses,
+    "20": _limitations,
+    "22": _interpretation,
+    "23": _registration,
+}

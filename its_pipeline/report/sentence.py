@@ -1,0 +1,349 @@
+"""The answer in two plain sentences, written by rules.
+
+Here belong the words for probabilities, in one table, and the rules that turn numbers into
+sentences that claim no more than the numbers carry. Where the numbers come from belongs to `its`;
+how they are laid out to `page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from its_pipeline.its import Analysis
+
+Kind = Literal["helped", "harmed", "negligible", "unclear", "open"]
+
+#: From which probability on a word may be used, INCLUSIVE. The five plain levels of the IPCC's
+#: guidance note on uncertainty (Mastrandrea et al. 2010, table 1). Its stronger words ("virtually
+#: certain") are left out on purpose: one change in one person cannot carry them.
+PROBABILITY_WORDS: Final[tuple[tuple[float, str], ...]] = (
+    (0.90, "very likely"),
+    (0.66, "likely"),
+    (0.33, "about as likely as not"),
+    (0.10, "unlikely"),
+    (0.0, "very unlikely"),
+)
+
+#: What a warning means for the answer, in few words; the report explains each in full.
+CAUTIONS: Final[dict[str, str]] = {
+    "short_phase": "there are few days",
+    "heavy_tails": "some days are far from the rest",
+    "outlier_days": "some days are far from the rest",
+    "estimators_disagree": "a second method disagrees",
+    "placebo_effect": "a similar change shows on a date when nothing happened",
+    "time_of_day_shift": "the time of day shifted as well",
+}
+OTHER_CAUTION: Final = "see the warnings"
+
+PROVISO: Final = "if nothing else changed at that time"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The numbers that an answer is written from, in outcome units.
+
+    Parameters
+    ----------
+    name
+        The intervention's name.
+    outcome
+        The outcome's name for people.
+    unit
+        Its unit; may be empty.
+    direction
+        "increase" or "decrease": which way a benefit points.
+    mean, sd, ci_lower, ci_upper
+        Posterior mean, standard deviation and 95 % interval of the counterfactual effect.
+    probability_positive
+        P(effect > 0).
+    probability_of_benefit
+        P(effect beats `minimum_effect` in the direction).
+    minimum_effect
+        Smallest effect that counts, >= 0.
+    warning_codes
+        Codes of the warnings that apply.
+    ongoing_until
+        Last day that is still to be counted; None when no more days will come.
+    """
+
+    name: str
+    outcome: str
+    unit: str
+    direction: str
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+    probability_positive: float
+    probability_of_benefit: float
+    minimum_effect: float = 0.0
+    warning_codes: tuple[str, ...] = ()
+    ongoing_until: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("increase", "decrease"):
+            raise ValueError(f"direction must be increase or decrease but got {self.direction!r}")
+        numbers = (self.mean, self.sd, self.ci_lower, self.ci_upper)
+        if not all(isfinite(number) for number in numbers):
+            raise ValueError(f"effect of {self.name!r} must be finite but got {numbers}")
+        if not self.ci_lower <= self.ci_upper:
+            raise ValueError(
+                f"ci_lower must not exceed ci_upper but got {self.ci_lower} and {self.ci_upper}"
+            )
+        for field in ("probability_positive", "probability_of_benefit"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise ValueError(
+                    f"{field} must be in the interval [0, 1] but got {getattr(self, field)}"
+                )
+
+    @property
+    def covers_zero(self) -> bool:
+        """Whether no change at all lies within the 95 % interval, bounds INCLUSIVE."""
+        return self.ci_lower <= 0 <= self.ci_upper
+
+    @property
+    def probability_of_any_benefit(self) -> float:
+        """P(effect points the wanted way), whatever its size."""
+        positive = self.probability_positive
+        return positive if self.direction == "increase" else 1 - positive
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the five answers these numbers allow."""
+        if not self.covers_zero:
+            rises = self.ci_lower > 0
+            return "helped" if rises == (self.direction == "increase") else "harmed"
+        if self.minimum_effect > max(abs(self.ci_lower), abs(self.ci_upper)):
+            return "negligible"
+        return "unclear" if self.ongoing_until is None else "open"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person is told.
+
+    Parameters
+    ----------
+    headline
+        A few words for a badge.
+    sentences
+        The finding with its interval, then the probability with its limits.
+    kind
+        Which answer it is.
+    """
+
+    headline: str
+    sentences: tuple[str, str]
+    kind: Kind
+
+    @property
+    def text(self) -> str:
+        """Both sentences."""
+        return " ".join(self.sentences)
+
+
+def finding_of(
+    analysis: Analysis, name: str, outcome: str, ongoing_until: date | None = None
+) -> Finding:
+    """Return the finding of a converged analysis.
+
+    Raises
+    ------
+    ValueError
+        If the analysis has no effects.
+    """
+    if analysis.effects is None or analysis.probability_of_benefit is None:
+        raise ValueError("an analysis that did not converge has no finding to tell")
+    effect = analysis.effects.counterfactual
+    return Finding(
+        name=name,
+        outcome=outcome,
+        unit=analysis.spec.unit,
+        direction=analysis.spec.direction,
+        mean=effect.mean,
+        sd=effect.sd,
+        ci_lower=effect.ci_lower,
+        ci_upper=effect.ci_upper,
+        probability_positive=effect.probability_positive,
+        probability_of_benefit=analysis.probability_of_benefit,
+        minimum_effect=analysis.spec.minimum_effect,
+        warning_codes=tuple(warning.code for warning in analysis.warnings),
+        ongoing_until=ongoing_until,
+    )
+
+
+def answer_sentences(finding: Finding) -> Answer:
+    """Write the answer.
+
+    An interval that covers zero is said so and never gets a stronger word than "likely"; so does
+    any answer with warnings. No sentence calls anything significant, proved or certain.
+    """
+    return Answer(_headline(finding), (_effect_sentence(finding), _verdict(finding)), finding.kind)
+
+
+def probability_word(probability: float, capped: bool = False) -> str:
+    """Return the word for a probability; with `capped`, none stronger than (un)likely."""
+    word = next(word for bound, word in PROBABILITY_WORDS if probability >= bound)
+    return word.removeprefix("very ") if capped else word
+
+
+def percent(probability: float) -> str:
+    """Return a probability for people: whole percent, and never 0 or 100."""
+    if probability > 0.99:
+        return "more than 99 %"
+    if probability < 0.01:
+        return "less than 1 %"
+    return f"{100 * probability:.0f} %"
+
+
+def decimals_for(sd: float, *numbers: float) -> int:
+    """Return the decimals that an uncertainty deserves: two digits of `sd`, 0 to 4 of them.
+
+    One more where a number that is not zero would read as zero.
+    """
+    reference = sd if sd > 0 else max((abs(number) for number in numbers), default=0.0)
+    decimals = 0 if reference == 0 else min(4, max(0, 1 - floor(log10(reference))))
+    while decimals < 4 and any(n != 0 and round(abs(n), decimals) == 0 for n in numbers):
+        decimals += 1
+    return decimals
+
+
+def number_text(value: float, decimals: int) -> str:
+    """Return a number with a true minus sign and thousands separators."""
+    text = f"{value:,.{decimals}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def date_text(day: date) -> str:
+    """Return a date as people write it, e.g. "15 August 2026"; the same in every locale."""
+    months = "January February March April May June July August September October November December"
+    return f"{day.day} {months.split()[day.month - 1]} {day.year}"
+
+
+def cautions(codes: Sequence[str]) -> tuple[str, ...]:
+    """Return what the warnings mean, each once, in the order given."""
+    return tuple(dict.fromkeys(CAUTIONS.get(code, OTHER_CAUTION) for code in codes))
+
+
+def _amount(finding: Finding, value: float, decimals: int) -> str:
+    return f"{number_text(abs(value), decimals)} {finding.unit}".rstrip()
+
+
+def _side(value: float) -> str:
+    return "higher" if value > 0 else "lower"
+
+
+def _effect_sentence(finding: Finding) -> str:
+    """Say how far the outcome lay from its counterfactual, and how sure that is."""
+    lower, upper = finding.ci_lower, finding.ci_upper
+    decimals = decimals_for(finding.sd, lower, upper)
+    if round(abs(finding.mean), decimals) == 0:
+        lead = (
+            f"Since “{finding.name}” began, {finding.outcome} has been on average about where it was "
+            "expected to be without it"
+        )
+    else:
+        lead = (
+            f"Since “{finding.name}” began, {finding.outcome} has been on average "
+            f"{_amount(finding, finding.mean, decimals)} {_side(finding.mean)} than expected "
+            "without it"
+        )
+    if finding.covers_zero:
+        low = f"{_amount(finding, lower, decimals)} lower" if lower < 0 else "no change"
+        high = f"{_amount(finding, upper, decimals)} higher" if upper > 0 else "no change"
+        if low == high:
+            return f"{lead}."
+        return f"{lead}, but the 95 % interval goes from {low} to {high} and includes no change."
+    near, far = sorted((abs(lower), abs(upper)))
+    return (
+        f"{lead} (95 % interval {number_text(near, decimals)} to "
+        f"{_amount(finding, far, decimals)} {_side(lower)})."
+    )
+
+
+def _verdict(finding: Finding) -> str:
+    """Say how probable a benefit is, in words that the numbers carry."""
+    kind = finding.kind
+    weakened = bool(finding.warning_codes)
+    if kind == "helped":
+        core = _helped(finding, weakened)
+    elif kind == "harmed":
+        word = probability_word(1 - finding.probability_of_any_benefit, weakened)
+        core = (
+            f"It is {word} that it made things worse, {PROVISO}: the probability that it helped "
+            f"is {percent(finding.probability_of_any_benefit)}"
+        )
+    elif kind == "negligible":
+        smallest = _minimum(finding)
+        core = (
+            f"If there is an effect, it is likely smaller than the {smallest} that you named as "
+            f"the least that matters: the probability that it helped by at least as much is "
+            f"{percent(finding.probability_of_benefit)}"
+        )
+    elif kind == "open" and finding.ongoing_until is not None:
+        core = (
+            f"It is too early to tell whether it helped: {_undecided(finding)}, and days are "
+            f"counted until {date_text(finding.ongoing_until)}"
+        )
+    else:
+        core = f"The data do not tell whether it helped: {_undecided(finding)}"
+    if not weakened:
+        return f"{core}."
+    doubts = "; ".join(cautions(finding.warning_codes))
+    return f"{core}; but the warnings weaken this ({doubts})."
+
+
+def _helped(finding: Finding, weakened: bool) -> str:
+    """Say how probable a benefit is, and separately one as large as was asked for."""
+    anyhow = finding.probability_of_any_benefit
+    if finding.minimum_effect == 0:
+        return (
+            f"It is {probability_word(anyhow, weakened)} that it helped, {PROVISO}: the "
+            f"probability is {percent(anyhow)}"
+        )
+    wanted = finding.probability_of_benefit
+    return (
+        f"It is {probability_word(anyhow, weakened)} that it helped, {PROVISO} (probability "
+        f"{percent(anyhow)}), and {probability_word(wanted, weakened)} that it helped by at least "
+        f"{_minimum(finding)} ({percent(wanted)})"
+    )
+
+
+def _undecided(finding: Finding) -> str:
+    """State the probability behind an answer that stays open, never beyond "likely"."""
+    anyhow = finding.probability_of_any_benefit
+    text = f"the probability is {percent(anyhow)} ({probability_word(anyhow, capped=True)})"
+    if finding.minimum_effect == 0:
+        return text
+    return (
+        f"{text}, and {percent(finding.probability_of_benefit)} that it helped by at least "
+        f"{_minimum(finding)}"
+    )
+
+
+def _minimum(finding: Finding) -> str:
+    return f"{finding.minimum_effect:g} {finding.unit}".rstrip()
+
+
+def _headline(finding: Finding) -> str:
+    """Return the badge's words."""
+    weakened = bool(finding.warning_codes)
+    anyhow = finding.probability_of_any_benefit
+    if finding.kind == "helped":
+        word = probability_word(anyhow, weakened).capitalize()
+        if finding.minimum_effect == 0 or finding.probability_of_benefit >= 0.66:
+            return f"{word} helped"
+        doubt = "maybe too little" if finding.probability_of_benefit >= 0.33 else "but too little"
+        return f"{word} helped, {doubt}"
+    if finding.kind == "harmed":
+        return f"{probability_word(1 - anyhow, weakened).capitalize()} made it worse"
+    if finding.kind == "negligible":
+        return "No effect that matters"
+    return "Too early to tell" if finding.kind == "open" else "No clear effect"
