@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.stores.provenance import git_commit, library_versions
-from its_pipeline.stores.verdict import Verdict
+from its_pipeline.stores.verdict import RunContext, Verdict
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-    from its_pipeline.experiments.service import RunContext
 
 TAG_USER: Final = "its.user_id"
 TAG_INTERVENTION: Final = "its.intervention_id"

@@ -38,7 +38,7 @@ from its_pipeline.stores.run_fields import (
     tag_equals,
     verdict_metrics,
 )
-from its_pipeline.stores.verdict import STATUSES, Verdict
+from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

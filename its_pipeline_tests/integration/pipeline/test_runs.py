@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from its_pipeline.experiments.service import RunContext
 from its_pipeline.stores.runs import RunStore, UnknownRunError
-from its_pipeline.stores.verdict import Verdict
+from its_pipeline.stores.verdict import RunContext, Verdict
 
 EFFECT = {
     "mean": 6.0,

@@ -1,0 +1,69 @@
+"""All of Dagster's definitions, put together.
+
+What belongs here: the list of what there is. What does not: any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from its_pipeline.defs.event_assets import event_assets
+from its_pipeline.defs.event_checks import event_checks
+from its_pipeline.defs.evidence import evidence, evidence_consistent
+from its_pipeline.defs.experiment_assets import (
+    enough_days,
+    its_fit,
+    its_plan,
+    its_report,
+    sampler_converged,
+)
+from its_pipeline.defs.experiment_jobs import analyse_experiment, collect_evidence
+from its_pipeline.defs.ingest_job import ingest_events
+from its_pipeline.defs.partitions import event_days
+from its_pipeline.defs.refresh_job import refresh_experiments
+from its_pipeline.defs.resources import Installation, run_tracking
+from its_pipeline.defs.schedules import nightly_schedule
+from its_pipeline.defs.sensors import SENSORS
+from its_pipeline.settings import Settings, get_settings
+
+
+def build_defs(
+    settings: Settings | None = None, overrides: Mapping[str, Any] | None = None
+) -> dg.Definitions:
+    """Return fresh definitions.
+
+    Parameters
+    ----------
+    settings
+        Fixed settings; by default the environment is read now for what definitions hold (hours,
+        days), and again by every run for what it does.
+    overrides
+        Resources by key, instead of the house's own.
+    """
+    known = settings or get_settings()
+    days = event_days(known)
+    events = event_assets(days)
+    return dg.Definitions(
+        assets=[*events.all(), its_plan, its_fit, its_report, evidence],
+        asset_checks=[
+            *event_checks(events, days),
+            enough_days,
+            sampler_converged,
+            evidence_consistent,
+        ],
+        jobs=[ingest_events, refresh_experiments, analyse_experiment, collect_evidence],
+        schedules=[nightly_schedule(known)],
+        sensors=SENSORS,
+        resources={
+            "installation": Installation(settings),
+            "run_tracking": run_tracking,
+            "duckdb": DuckDBResource(database=":memory:"),
+            **(overrides or {}),
+        },
+        # A step in a process of its own costs 10 to 50 seconds before it does anything.
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,174 @@
+"""The assets of one experiment: its plan, its fit, its report.
+
+What belongs here: how the three stand in Dagster; each calls one plain function. What does not:
+computing anything (`experiments`), the form of metadata (`experiment_metadata`), bulk (`bulk`).
+
+The three have no backfill policy on purpose: one run a partition. In a run over several partitions
+Dagster records one verdict of a check for all of them, and one bad experiment would block, and be
+marked as, every other. Bulk work is the job ``refresh_experiments``.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from its_pipeline.defs import experiment_metadata as shown
+from its_pipeline.defs.looks import mark_announced
+from its_pipeline.defs.names import GROUP_EXPERIMENTS, OWNERS
+from its_pipeline.defs.partitions import EXPERIMENTS
+from its_pipeline.defs.resources import Installation, RunTracking
+from its_pipeline.experiments.service import open_store
+from its_pipeline.settings import Settings
+from its_pipeline.stores.verdict import RunContext, Verdict
+
+
+@dg.asset(
+    partitions_def=EXPERIMENTS,
+    deps=["daily_outcomes"],
+    group_name=GROUP_EXPERIMENTS,
+    owners=OWNERS,
+    kinds={"python"},
+    description=(
+        "What is known of an experiment before any effect is: its window, the observed days of "
+        "each phase, the baseline's mean, spread and autocorrelation, and the first date on which "
+        "it can be analysed."
+    ),
+)
+def its_plan(
+    context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
+) -> dg.MaterializeResult:
+    """Plan one experiment."""
+    from its_pipeline.experiments.workbench import Workbench
+
+    plan = Workbench(installation.settings).prepare(context.partition_key).plan
+    context.log.info(f"{plan.key} is {plan.state}. {plan.reason}".rstrip())
+    return dg.MaterializeResult(metadata=shown.plan_metadata(plan))
+
+
+@dg.asset_check(
+    asset=its_plan,
+    partitions_def=EXPERIMENTS,
+    description="Both phases have the days that an analysis needs. Warns while it waits for them.",
+)
+def enough_days(
+    context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
+) -> dg.AssetCheckResult:
+    """Check the number of observed days of one experiment."""
+    from its_pipeline.experiments.workbench import Workbench
+
+    plan = Workbench(installation.settings).prepare(context.partition_key).plan
+    return shown.enough_days(plan).result()
+
+
+@dg.asset(
+    partitions_def=EXPERIMENTS,
+    deps=[its_plan],
+    output_required=False,
+    group_name=GROUP_EXPERIMENTS,
+    owners=OWNERS,
+    kinds={"pymc", "causalpy", "mlflow"},
+    description=(
+        "The posterior of an experiment's effects: interrupted time series with autocorrelated "
+        "errors, PyMC in CausalPy's seat. Materialised whether or not the sampler converged; the "
+        "check sampler_converged says which. Skipped while the experiment waits."
+    ),
+)
+def its_fit(
+    context: dg.AssetExecutionContext,
+    installation: dg.ResourceParam[Installation],
+    run_tracking: dg.ResourceParam[RunTracking],
+) -> Iterator[dg.MaterializeResult]:
+    """Analyse one experiment, or say why not."""
+    from its_pipeline.experiments.publish import publish_experiment
+    from its_pipeline.experiments.service import fit_experiment
+    from its_pipeline.experiments.workbench import Workbench
+
+    settings, key = installation.settings, context.partition_key
+    outcome = fit_experiment(
+        Workbench(settings),
+        key,
+        RunContext(dagster_run_id=context.run_id, dagster_partition=key),
+        run_tracking,
+    )
+    verdict = outcome.verdict
+    if verdict.diagnostics is None:
+        publish_experiment(settings, verdict.key, run_tracking)
+        mark_announced(settings, verdict)
+        context.log.info(f"{key} is {verdict.status}: {verdict.reason}")
+        return
+    context.log.info(
+        f"{key} is {verdict.status}"
+        + (" (stored before, nothing computed)" if outcome.cached else "")
+    )
+    yield dg.MaterializeResult(
+        metadata=shown.fit_metadata(settings, verdict, run_tracking.run_url(outcome.mlflow_run_id))
+    )
+
+
+@dg.asset_check(
+    asset=its_fit,
+    partitions_def=EXPERIMENTS,
+    blocking=True,
+    description=(
+        "Rank-normalised split R-hat, bulk and tail effective sample size, divergences and E-BFMI "
+        "of all parameters and estimands are within their thresholds (Vehtari et al. 2021; "
+        "Betancourt 2016). Nothing is published otherwise."
+    ),
+)
+def sampler_converged(
+    context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
+) -> dg.AssetCheckResult:
+    """Check the stored verdict of one experiment's sampler."""
+    from its_pipeline.experiments.publish import publish_experiment
+
+    settings = installation.settings
+    verdict = stored_verdict(settings, context.partition_key)
+    outcome = shown.sampler_converged(verdict)
+    if not outcome.passed:
+        publish_experiment(settings, verdict.key)
+        mark_announced(settings, verdict)
+    return outcome.result()
+
+
+@dg.asset(
+    partitions_def=EXPERIMENTS,
+    deps=[its_fit],
+    group_name=GROUP_EXPERIMENTS,
+    owners=OWNERS,
+    kinds={"matplotlib", "html"},
+    description=(
+        "The published answer: the sentence, four plots and one page, for converged analyses only."
+    ),
+)
+def its_report(
+    context: dg.AssetExecutionContext,
+    installation: dg.ResourceParam[Installation],
+    run_tracking: dg.ResourceParam[RunTracking],
+) -> dg.MaterializeResult:
+    """Publish one experiment; the stored verdict is read again, whatever Dagster remembers."""
+    from its_pipeline.experiments.publish import publish_experiment
+
+    settings = installation.settings
+    verdict = stored_verdict(settings, context.partition_key)
+    if verdict.status != "analysed":
+        raise dg.Failure(
+            f"{verdict.key} is {verdict.status}, and only a converged analysis is published: "
+            f"{verdict.reason or 'materialise its_fit first'}"
+        )
+    publication = publish_experiment(settings, verdict.key, run_tracking)
+    mark_announced(settings, verdict)
+    return dg.MaterializeResult(metadata=shown.report_metadata(settings, verdict, publication))
+
+
+def stored_verdict(settings: Settings, key: str) -> Verdict:
+    """Return the stored verdict of an experiment.
+
+    Raises
+    ------
+    dagster.Failure
+        Nobody has looked at it yet.
+    """
+    verdict = open_store(settings).verdict(key)
+    if verdict is None:
+        raise dg.Failure(f"{key} has no verdict yet: materialise its_fit first")
+    return verdict

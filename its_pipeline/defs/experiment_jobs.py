@@ -1,0 +1,29 @@
+"""The jobs over assets: one experiment, and the evidence of all.
+
+What belongs here: which assets a job materialises. What does not: bulk work (`refresh_job`).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from its_pipeline.defs.names import JOB_ANALYSE, JOB_EVIDENCE
+from its_pipeline.defs.partitions import EXPERIMENTS
+
+analyse_experiment = dg.define_asset_job(
+    JOB_ANALYSE,
+    selection=["its_plan", "its_fit", "its_report"],
+    partitions_def=EXPERIMENTS,
+    executor_def=dg.in_process_executor,
+    description=(
+        "Plans, fits, checks and publishes one experiment. Fails where the sampler did not "
+        "converge: the check that blocks the report is red. Waiting is no failure."
+    ),
+)
+
+collect_evidence = dg.define_asset_job(
+    JOB_EVIDENCE,
+    selection=["evidence"],
+    executor_def=dg.in_process_executor,
+    description="Puts all experiments' verdicts into one table and one index page.",
+)

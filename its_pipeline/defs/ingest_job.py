@@ -1,0 +1,178 @@
+"""The job ``ingest_events``: events in, day by day, then the daily outcomes, then what is stale.
+
+What belongs here: which days, and telling Dagster of each day what a run of that day records. What
+does not: exporting, validating and aggregating (`events.ingest`).
+"""
+
+from datetime import date, timedelta
+
+import dagster as dg
+from pydantic import Field
+
+from its_pipeline.defs import event_metadata as shown
+from its_pipeline.defs.experiment_metadata import CheckOutcome
+from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, TAG_SHARDS
+from its_pipeline.defs.partitions import register_experiments, utc_today
+from its_pipeline.defs.progress import ProgressLog
+from its_pipeline.defs.resources import Installation
+from its_pipeline.settings import Settings
+
+BEHAVIORAL_EVENTS = dg.AssetKey("behavioral_events")
+VALID_EVENTS = dg.AssetKey("valid_events")
+DAILY_OUTCOMES = dg.AssetKey("daily_outcomes")
+
+
+class IngestConfig(dg.Config):
+    """Which UTC days are looked at."""
+
+    days: list[str] | None = Field(
+        default=None,
+        description="Exactly these UTC days (YYYY-MM-DD); default: every day whose source changed, "
+        "and the late window.",
+    )
+
+
+def days_to_ingest(settings: Settings, given: list[str] | None) -> list[date]:
+    """Return the UTC days to export and validate, in order.
+
+    Raises
+    ------
+    ValueError
+        A given day is no date.
+    """
+    if given is not None:
+        return sorted({date.fromisoformat(day) for day in given})
+    from its_pipeline.events.ingest import changed_days
+
+    today_on = utc_today(settings)
+    late = (today_on - timedelta(days=ago) for ago in range(settings.late_window_days + 1))
+    lake = settings.lake_dir / "behavioral_events"
+    known = {day for day in late if (lake / f"day={day.isoformat()}").is_dir()}
+    return sorted(known | set(changed_days(settings)))
+
+
+@dg.op(
+    name="ingest",
+    out=dg.Out(dg.Nothing),
+    description="Exports and validates each day; a day whose source did not change is passed over.",
+)
+def ingest_op(
+    context: dg.OpExecutionContext,
+    config: IngestConfig,
+    installation: dg.ResourceParam[Installation],
+) -> dg.Output[None]:
+    """Export and validate days, and tell Dagster of each."""
+    from its_pipeline.events.ingest import export_day, validate_day_partition
+
+    settings = installation.settings
+    days = days_to_ingest(settings, config.days)
+    progress = ProgressLog(context.log.info, "days")
+    read = valid = rejected = 0
+    for done, day in enumerate(days, start=1):
+        partition = day.isoformat()
+        exported = export_day(settings, day)
+        context.log_event(
+            dg.AssetMaterialization(
+                BEHAVIORAL_EVENTS, partition=partition, metadata=shown.export_metadata(exported)
+            )
+        )
+        result = validate_day_partition(settings, day)
+        context.log_event(
+            dg.AssetMaterialization(
+                VALID_EVENTS, partition=partition, metadata=shown.validation_metadata(result)
+            )
+        )
+        for name, outcome in (
+            ("reject_rate", shown.reject_rate({day: result})),
+            ("counts_add_up", shown.counts_add_up({day: result})),
+        ):
+            context.log_event(check_event(VALID_EVENTS, name, outcome, partition))
+        read, valid, rejected = (
+            read + result.read,
+            valid + result.valid,
+            rejected + result.rejected,
+        )
+        progress.update(done, len(days))
+    return dg.Output(
+        None,
+        metadata={"days": len(days), "read": read, "valid": valid, "rejected": rejected},
+    )
+
+
+def check_event(
+    asset_key: dg.AssetKey, name: str, outcome: CheckOutcome, partition: str | None = None
+) -> dg.AssetCheckEvaluation:
+    """Return the event that a check of its own would record."""
+    return dg.AssetCheckEvaluation(
+        asset_key=asset_key,
+        check_name=name,
+        passed=outcome.passed,
+        severity=outcome.severity,
+        description=outcome.description,
+        metadata=outcome.metadata,
+        partition=partition,
+    )
+
+
+@dg.op(
+    name="aggregate",
+    ins={"ingested": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing),
+    pool=POOL_WAREHOUSE,
+    description="Rebuilds the daily outcomes where any day changed.",
+)
+def aggregate_op(
+    context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
+) -> dg.Output[None]:
+    """Aggregate, and tell Dagster."""
+    from its_pipeline.events.ingest import build_daily
+
+    result = build_daily(installation.settings)
+    metadata = shown.daily_metadata(result)
+    context.log_event(dg.AssetMaterialization(DAILY_OUTCOMES, metadata=metadata))
+    return dg.Output(None, metadata=metadata)
+
+
+@dg.op(
+    name="count_stale",
+    ins={"aggregated": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing),
+    description="Makes partitions of new experiments and counts those that a look would change.",
+)
+def count_stale_op(
+    context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
+) -> dg.Output[None]:
+    """Count the stale experiments; the number of shards goes to the run's tags."""
+    from its_pipeline.defs.bulk import select_keys, stale_keys
+    from its_pipeline.experiments.workbench import Workbench
+
+    settings = installation.settings
+    bench = Workbench(settings)
+    keys = select_keys(bench, None)
+    registered = register_experiments(context.instance, keys)
+    stale = stale_keys(bench, keys)
+    shards = -(-len(stale) // settings.shard_size)
+    context.instance.add_run_tags(context.run_id, {TAG_SHARDS: str(shards)})
+    context.log.info(f"{len(stale)} of {len(keys)} open experiments are stale: {shards} shards")
+    return dg.Output(
+        None,
+        metadata={
+            "open": len(keys),
+            "new_partitions": len(registered),
+            "stale": len(stale),
+            "shards": shards,
+        },
+    )
+
+
+@dg.job(
+    name=JOB_INGEST,
+    executor_def=dg.in_process_executor,
+    description=(
+        "Events of the days that changed and of the late window, the daily outcomes, and how many "
+        "experiments are stale. Of a night's run, the end asks for the shards that refresh them."
+    ),
+)
+def ingest_events() -> None:
+    """Ingest events."""
+    count_stale_op(aggregate_op(ingest_op()))

@@ -1,0 +1,41 @@
+"""Which verdicts Dagster has been told of.
+
+What belongs here: a mark beside an experiment that says which verdict its newest events carry. A
+run that is killed between storing a verdict and telling Dagster leaves an old mark, and the next
+run tells it. What does not: the verdicts themselves (`stores.experiments`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from its_pipeline.experiments.service import open_store
+from its_pipeline.settings import Settings
+from its_pipeline.stores.atomic import write_json
+from its_pipeline.stores.verdict import Verdict
+
+
+def is_announced(settings: Settings, verdict: Verdict) -> bool:
+    """Tell whether Dagster's newest events of an experiment carry this verdict."""
+    path = _path(settings, verdict)
+    return path.is_file() and json.loads(path.read_text()) == _mark(verdict)
+
+
+def mark_announced(settings: Settings, verdict: Verdict) -> None:
+    """Remember that Dagster has been told of this verdict."""
+    write_json(_path(settings, verdict), _mark(verdict))
+
+
+def _path(settings: Settings, verdict: Verdict) -> Path:
+    return open_store(settings).folder(verdict.key) / "announced.json"
+
+
+def _mark(verdict: Verdict) -> dict[str, str | int | None]:
+    return {
+        "status": verdict.status,
+        "fingerprint": verdict.fingerprint,
+        "intervention_version": verdict.intervention_version,
+        "n_pre": verdict.n_pre,
+        "n_post": verdict.n_post,
+    }

@@ -1,0 +1,71 @@
+"""What Dagster's partitions are: UTC days of events, and experiments.
+
+What belongs here: the two partitions definitions and the registration of experiments. What does
+not: deciding which experiments there are; that is the intervention log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+
+from its_pipeline.settings import Settings
+
+#: One partition an experiment; the key is ``user_id|intervention_id`` (`events.keys`).
+#: One-dimensional on purpose: most pairs of a user and an intervention can never exist, and a grid
+#: would show them as missing for ever.
+EXPERIMENTS: Final = dg.DynamicPartitionsDefinition(name="experiment")
+
+_DAY_FOLDER = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
+_DAYS_WITHOUT_EVENTS = 90
+
+
+def event_days(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """Return the UTC days that events may lie on, today (still growing) included.
+
+    Parameters
+    ----------
+    settings
+        ``first_day_on`` is the first day; without it, the first day in the lake; without a lake,
+        90 days ago.
+    """
+    start_on = settings.first_day_on or first_lake_day(settings) or _default_start(settings)
+    end_offset = 1
+    if settings.today_on is not None:
+        # The pretended today, not the clock's, is the last day.
+        end_on = settings.today_on + timedelta(days=1)
+        return dg.DailyPartitionsDefinition(
+            start_date=start_on.isoformat(), end_date=end_on.isoformat()
+        )
+    return dg.DailyPartitionsDefinition(start_date=start_on.isoformat(), end_offset=end_offset)
+
+
+def first_lake_day(settings: Settings) -> date | None:
+    """Return the first UTC day that has events in the lake, or None."""
+    folder = settings.lake_dir / "behavioral_events"
+    if not folder.is_dir():
+        return None
+    days = (_DAY_FOLDER.fullmatch(entry.name) for entry in folder.iterdir())
+    return min((date.fromisoformat(day[1]) for day in days if day), default=None)
+
+
+def _default_start(settings: Settings) -> date:
+    return utc_today(settings) - timedelta(days=_DAYS_WITHOUT_EVENTS)
+
+
+def utc_today(settings: Settings) -> date:
+    """Return today's UTC date, or the pretended one."""
+    return settings.today_on or datetime.now(UTC).date()
+
+
+def register_experiments(instance: dg.DagsterInstance, keys: Iterable[str]) -> list[str]:
+    """Make partitions of the keys that are none yet; return those."""
+    known = set(instance.get_dynamic_partitions(EXPERIMENTS.name or ""))
+    missing = sorted(set(keys) - known)
+    if missing:
+        instance.add_dynamic_partitions(EXPERIMENTS.name or "", missing)
+    return missing

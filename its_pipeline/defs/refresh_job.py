@@ -1,0 +1,221 @@
+"""The job ``refresh_experiments``: many experiments in one warm run, told to Dagster one by one.
+
+What belongs here: the job's configuration, and turning every look into exactly the events that a
+run of that one experiment records. What does not: the loop (`bulk`), or what is shown
+(`experiment_metadata`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+from pydantic import Field
+
+from its_pipeline.defs.bulk import Look, RefreshSummary, refresh, select_keys
+from its_pipeline.defs.experiment_assets import its_fit, its_plan, its_report
+from its_pipeline.defs.experiment_metadata import (
+    CheckOutcome,
+    enough_days,
+    fit_metadata,
+    plan_metadata,
+    report_metadata,
+    sampler_converged,
+)
+from its_pipeline.defs.names import JOB_REFRESH
+from its_pipeline.defs.partitions import register_experiments
+from its_pipeline.defs.progress import ProgressLog, duration
+from its_pipeline.defs.resources import Installation, RunTracking
+from its_pipeline.settings import Settings
+from its_pipeline.stores.verdict import STATUSES, RunContext
+
+#: A summary lists at most as many problems; all of them are in the evidence table.
+MOST_PROBLEMS_SHOWN: Final = 50
+
+
+class RefreshConfig(dg.Config):
+    """Which experiments one bulk run looks at."""
+
+    select: str = Field(
+        default="stale",
+        pattern="^(stale|all)$",
+        description="stale: pass over what cannot have changed. all: publish every one again.",
+    )
+    keys: list[str] | None = Field(
+        default=None, description="Exactly these experiments (user_id|intervention_id)."
+    )
+    shard: int = Field(default=0, ge=0, description="Which shard this run is, from 0.")
+    shards: int = Field(default=1, ge=1, description="How many shards there are.")
+
+
+@dg.op(
+    name="refresh",
+    out=dg.Out(dg.Nothing),
+    description="Looks at experiments in turn; records for each what a run of its own would.",
+)
+def refresh_op(
+    context: dg.OpExecutionContext,
+    config: RefreshConfig,
+    installation: dg.ResourceParam[Installation],
+    run_tracking: dg.ResourceParam[RunTracking],
+) -> dg.Output[None]:
+    """Refresh experiments, tell Dagster, summarise; fail if any crashed."""
+    from its_pipeline.experiments.workbench import Workbench
+
+    settings = installation.settings
+    bench = Workbench(settings)
+    keys = select_keys(bench, config.keys, config.shard, config.shards)
+    register_experiments(context.instance, keys)
+    progress = ProgressLog(context.log.info, "experiments")
+
+    def tell(look: Look) -> None:
+        for event in look_events(settings, look, run_tracking.run_url(look.mlflow_run_id)):
+            _log_event(context, event)
+
+    summary = refresh(
+        bench,
+        keys,
+        tell,
+        select="all" if config.select == "all" else "stale",
+        run=RunContext(dagster_run_id=context.run_id),
+        recorder=run_tracking,
+        on_progress=lambda done, total, _: progress.update(done, total),
+        on_crash=lambda key, error: context.log.error(f"{key} crashed", exc_info=error),
+    )
+    context.log.info(summary_line(summary))
+    shown = summary_metadata(summary)
+    context.instance.add_run_tags(context.run_id, summary_tags(summary))
+    if summary.crashed:
+        raise dg.Failure(
+            f"{len(summary.crashed)} of {summary.total} experiments crashed; the others are done. "
+            f"First: {summary.crashed[0]}: {summary.problems[summary.crashed[0]]}",
+            metadata=shown,
+        )
+    return dg.Output(None, metadata=shown)
+
+
+@dg.job(
+    name=JOB_REFRESH,
+    executor_def=dg.in_process_executor,
+    description=(
+        "Looks at every experiment whose data, intervention or settings changed (or at all, or at "
+        "given ones), in one warm process, and publishes what converged. Records for each "
+        "experiment what a run of its own records. Interrupted, it resumes; a crash of one does "
+        "not stop the others but fails the run."
+    ),
+)
+def refresh_experiments() -> None:
+    """Refresh experiments in bulk."""
+    refresh_op()
+
+
+Event = dg.AssetMaterialization | tuple[dg.AssetKey, str, CheckOutcome, str, bool]
+
+
+def look_events(settings: Settings, look: Look, mlflow_url: str | None) -> list[Event]:
+    """Return what a single run records of this look, in its order."""
+    verdict, key = look.verdict, look.verdict.key
+    events: list[Event] = [
+        dg.AssetMaterialization(its_plan.key, partition=key, metadata=plan_metadata(look.plan)),
+        (its_plan.key, "enough_days", enough_days(look.plan), key, False),
+    ]
+    if verdict.diagnostics is None:
+        return events
+    events.append(
+        dg.AssetMaterialization(
+            its_fit.key, partition=key, metadata=fit_metadata(settings, verdict, mlflow_url)
+        )
+    )
+    events.append((its_fit.key, "sampler_converged", sampler_converged(verdict), key, True))
+    if verdict.status == "analysed":
+        events.append(
+            dg.AssetMaterialization(
+                its_report.key,
+                partition=key,
+                metadata=report_metadata(settings, verdict, look.publication),
+            )
+        )
+    return events
+
+
+def _log_event(context: dg.OpExecutionContext, event: Event) -> None:
+    if isinstance(event, dg.AssetMaterialization):
+        context.log_event(event)
+        return
+    asset_key, name, outcome, partition, blocking = event
+    context.log_event(
+        dg.AssetCheckEvaluation(
+            asset_key=asset_key,
+            check_name=name,
+            passed=outcome.passed,
+            severity=outcome.severity,
+            description=outcome.description,
+            metadata=outcome.metadata,
+            blocking=blocking,
+            partition=partition,
+            target_materialization_data=_target(context.instance, asset_key, partition),
+        )
+    )
+
+
+def _target(
+    instance: dg.DagsterInstance, asset_key: dg.AssetKey, partition: str
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """Return which materialisation a check looked at, as Dagster's own check step does."""
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=[partition]), limit=1
+    ).records
+    if not found:
+        return None
+    return AssetCheckEvaluationTargetMaterializationData(
+        storage_id=found[0].storage_id,
+        run_id=found[0].run_id,
+        timestamp=found[0].timestamp,
+    )
+
+
+def summary_line(summary: RefreshSummary) -> str:
+    """Return the summary in one sentence."""
+    parts = [
+        f"{summary.counts[name]} {name.replace('_', ' ')}"
+        for name in (*STATUSES, "unchanged")
+        if summary.counts[name]
+    ]
+    return (
+        f"{summary.total} experiments in {duration(summary.seconds)}: "
+        + (", ".join(parts) or "nothing to do")
+        + f" ({summary.computed} computed)"
+    )
+
+
+def summary_tags(summary: RefreshSummary) -> Mapping[str, str]:
+    """Return the counts as run tags, so that the list of runs shows them."""
+    return {
+        f"its/{name}": str(summary.counts[name])
+        for name in (*STATUSES, "unchanged")
+        if summary.counts[name]
+    }
+
+
+def summary_metadata(summary: RefreshSummary) -> dict[str, Any]:
+    """Return the summary as metadata: counts, seconds, and a table of the problems."""
+    shown: dict[str, Any] = {name: summary.counts[name] for name in (*STATUSES, "unchanged")}
+    shown |= {
+        "total": summary.total,
+        "computed": summary.computed,
+        "seconds": round(summary.seconds, 3),
+    }
+    if summary.problems:
+        schema = dg.TableSchema(
+            columns=[dg.TableColumn("experiment", "string"), dg.TableColumn("reason", "string")]
+        )
+        shown["problems"] = dg.MetadataValue.table(
+            records=[
+                dg.TableRecord({"experiment": key, "reason": reason[:300]})
+                for key, reason in list(summary.problems.items())[:MOST_PROBLEMS_SHOWN]
+            ],
+            schema=schema,
+        )
+    return shown

@@ -1,0 +1,280 @@
+"""What starts runs by itself: the intervention log, the end of a night's ingest, failures.
+
+What belongs here: comparing and requesting. What does not: any work; a sensor registers partitions,
+requests runs and tells somebody, nothing else.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import dagster as dg
+
+from its_pipeline.defs.experiment_jobs import analyse_experiment, collect_evidence
+from its_pipeline.defs.ingest_job import ingest_events
+from its_pipeline.defs.names import (
+    JOB_ANALYSE,
+    JOB_EVIDENCE,
+    JOB_INGEST,
+    JOB_REFRESH,
+    PURPOSE_BURST,
+    PURPOSE_INTERVENTION,
+    PURPOSE_NIGHT,
+    TAG_NIGHT,
+    TAG_PURPOSE,
+    TAG_SEQUENCE,
+    TAG_SHARD,
+    TAG_SHARDS,
+)
+from its_pipeline.defs.partitions import EXPERIMENTS
+from its_pipeline.defs.refresh_job import refresh_experiments
+from its_pipeline.defs.resources import Installation
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.experiments.service import open_store
+from its_pipeline.notify import Alert, open_notifier
+from its_pipeline.settings import Settings
+
+#: Seconds between two looks at the intervention log.
+LOG_EVERY_SECONDS: Final = 30
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dataclass(frozen=True)
+class LogChanges:
+    """What a look at the intervention log asks for.
+
+    Attributes
+    ----------
+    new_keys
+        Experiments that are no partition yet.
+    requests
+        Runs to start; their keys carry the log's sequence, so that asking again adds nothing.
+    sequence
+        The newest sequence seen.
+    """
+
+    new_keys: list[str]
+    requests: list[dg.RunRequest]
+    sequence: int
+
+
+def log_changes(
+    settings: Settings, changed: Sequence[Intervention], known_partitions: Iterable[str]
+) -> LogChanges:
+    """Compare changed interventions with the partitions and the stored verdicts.
+
+    Parameters
+    ----------
+    settings
+        ``burst_size``: more experiments than this become one bulk run.
+    changed
+        Newest versions of what was written since the last look (or all there is).
+    known_partitions
+        The experiments that are partitions.
+    """
+    store = open_store(settings)
+    known = set(known_partitions)
+    wanted: list[Intervention] = []
+    for intervention in changed:
+        key = str(intervention.key)
+        verdict = store.verdict(key) if key in known else None
+        if verdict is None or verdict.intervention_version != intervention.version:
+            wanted.append(intervention)
+    sequence = max((intervention.sequence for intervention in changed), default=0)
+    keys = [str(intervention.key) for intervention in wanted]
+    new_keys = [key for key in keys if key not in known]
+    if len(wanted) > settings.burst_size:
+        newest = max(intervention.sequence for intervention in wanted)
+        requests = [_burst(sorted(keys), newest)]
+    else:
+        requests = [_single(intervention) for intervention in wanted]
+    return LogChanges(new_keys, requests, sequence)
+
+
+def _single(intervention: Intervention) -> dg.RunRequest:
+    key = str(intervention.key)
+    return dg.RunRequest(
+        run_key=f"{PURPOSE_INTERVENTION}:{key}:{intervention.sequence}",
+        job_name=JOB_ANALYSE,
+        partition_key=key,
+        tags={TAG_PURPOSE: PURPOSE_INTERVENTION, TAG_SEQUENCE: str(intervention.sequence)},
+    )
+
+
+def _burst(keys: list[str], sequence: int) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{PURPOSE_BURST}:{sequence}",
+        job_name=JOB_REFRESH,
+        run_config={"ops": {"refresh": {"config": {"keys": keys}}}},
+        tags={TAG_PURPOSE: PURPOSE_BURST, TAG_SEQUENCE: str(sequence)},
+    )
+
+
+@dg.sensor(
+    jobs=[analyse_experiment, refresh_experiments],
+    minimum_interval_seconds=LOG_EVERY_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Makes a partition of every intervention in the log and asks for its analysis; an amended "
+        "one is analysed again, a withdrawn one closed. Many at once become one bulk run."
+    ),
+)
+def intervention_sensor(
+    context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
+) -> dg.SensorResult | dg.SkipReason:
+    """Look at what was written to the log since the last look."""
+    settings = installation.settings
+    since = int(context.cursor or 0)
+    log = InterventionLog(settings.resolved_intervention_log_url)
+    try:
+        changed = log.changed_since(since)
+    finally:
+        log.close()
+    if not changed:
+        return dg.SkipReason(f"nothing was logged after sequence {since}")
+    partitions = context.instance.get_dynamic_partitions(EXPERIMENTS.name or "")
+    changes = log_changes(settings, changed, partitions)
+    return dg.SensorResult(
+        run_requests=changes.requests,
+        skip_reason=None
+        if changes.requests
+        else f"everything up to sequence {changes.sequence} has its verdict",
+        dynamic_partitions_requests=[EXPERIMENTS.build_add_request(changes.new_keys)]
+        if changes.new_keys
+        else [],
+        cursor=str(changes.sequence),
+    )
+
+
+def shard_requests(night: str, shards: int) -> list[dg.RunRequest]:
+    """Return one run of ``refresh_experiments`` a shard of a night."""
+    return [
+        dg.RunRequest(
+            run_key=f"{PURPOSE_NIGHT}:{night}:{shard}/{shards}",
+            job_name=JOB_REFRESH,
+            run_config={"ops": {"refresh": {"config": {"shard": shard, "shards": shards}}}},
+            tags={
+                TAG_PURPOSE: PURPOSE_NIGHT,
+                TAG_NIGHT: night,
+                TAG_SHARD: f"{shard + 1} of {shards}",
+            },
+        )
+        for shard in range(shards)
+    ]
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[ingest_events],
+    request_job=refresh_experiments,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="When a night's events are in: asks for its shards of stale experiments.",
+)
+def night_ingested_sensor(
+    context: dg.RunStatusSensorContext,
+) -> Iterable[dg.RunRequest | dg.SkipReason]:
+    """Request the shards that the ingest run counted."""
+    tags = context.dagster_run.tags
+    run = context.instance.get_run_by_id(context.dagster_run.run_id)
+    if run is not None:
+        tags = run.tags
+    night, shards = tags.get(TAG_NIGHT), int(tags.get(TAG_SHARDS, "0"))
+    if night is None:
+        yield dg.SkipReason("the run belongs to no night")
+    elif shards == 0:
+        yield dg.SkipReason(f"night {night}: nothing is stale")
+    else:
+        yield from shard_requests(night, shards)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[refresh_experiments, analyse_experiment],
+    request_job=collect_evidence,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="When the last of several refreshing runs has ended: collects the evidence.",
+)
+def refreshed_sensor(
+    context: dg.RunStatusSensorContext,
+) -> Iterable[dg.RunRequest | dg.SkipReason]:
+    """Request the evidence once no other run is going to change it."""
+    yield from evidence_requests(context.instance, context.dagster_run.run_id)
+
+
+@dg.run_failure_sensor(
+    monitored_jobs=[refresh_experiments, analyse_experiment],
+    request_job=collect_evidence,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="As refreshed_sensor: a run that failed has published the rest.",
+)
+def refresh_failed_sensor(
+    context: dg.RunFailureSensorContext,
+) -> Iterable[dg.RunRequest | dg.SkipReason]:
+    """Request the evidence after a failed run as well."""
+    yield from evidence_requests(context.instance, context.dagster_run.run_id)
+
+
+def evidence_requests(
+    instance: dg.DagsterInstance, run_id: str
+) -> Iterable[dg.RunRequest | dg.SkipReason]:
+    """Return the request for the evidence, unless a run to come will ask for it."""
+    for job_name in (JOB_REFRESH, JOB_ANALYSE):
+        pending = instance.get_run_ids(
+            dg.RunsFilter(job_name=job_name, statuses=_UNFINISHED), limit=1
+        )
+        if pending:
+            yield dg.SkipReason(f"{job_name} {pending[0]} is still to come and will ask again")
+            return
+    yield dg.RunRequest(run_key=f"evidence:{run_id}", job_name=JOB_EVIDENCE)
+
+
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    monitor_all_code_locations=False,
+    description="Tells somebody of a failed run, and ends its MLflow run as failed.",
+)
+def failure_sensor(
+    context: dg.RunFailureSensorContext, installation: dg.ResourceParam[Installation]
+) -> None:
+    """Notify, and close what a killed process could not."""
+    settings = installation.settings
+    run = context.dagster_run
+    alert = failure_alert(settings, run, context.failure_event.message or "")
+    open_notifier(settings).notify(alert)
+    if run.job_name in (JOB_REFRESH, JOB_ANALYSE):
+        from its_pipeline.stores.runs import RunStore
+
+        RunStore.from_settings(settings).close_dagster_run(run.run_id, "FAILED")
+
+
+def failure_alert(settings: Settings, run: dg.DagsterRun, message: str) -> Alert:
+    """Return the alert of a failed run."""
+    link = f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}" if settings.dagster_url else ""
+    return Alert(
+        f"its_pipeline: {run.job_name} failed",
+        "\n".join(part for part in (message, link) if part),
+        {
+            "job": run.job_name,
+            "run_id": run.run_id,
+            "partition": run.tags.get("dagster/partition"),
+            "purpose": run.tags.get(TAG_PURPOSE),
+        },
+    )
+
+
+SENSORS: Final = [
+    intervention_sensor,
+    night_ingested_sensor,
+    refreshed_sensor,
+    refresh_failed_sensor,
+    failure_sensor,
+]
+
+__all__ = ["JOB_INGEST", "SENSORS", "LogChanges", "log_changes", "shard_requests"]
