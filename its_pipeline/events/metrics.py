@@ -84,7 +84,7 @@ class OutcomeMetric(BaseModel):
     equals
         For `rate`: the value whose share is taken.
     minimum, maximum
-        Legal range of one value, both **INCLUSIVE**; values outside are left out and counted.
+        Legal range of one value, both **INCLUSIVE**; an event with a number outside is rejected.
     unit
         Unit of the daily number, for texts.
     zero_days

@@ -1,0 +1,302 @@
+"""From valid events to daily outcomes, and reading one person's series back in milliseconds.
+
+The statements live in `sql/`; here their parts are chosen and the Parquet copy is written. Sums are
+taken in whole numbers or in a fixed order, so the same events give the same bits whatever the
+number of threads: a fingerprint must not change when nothing did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from its_pipeline.events.duck import in_memory, literal, sql
+from its_pipeline.events.metrics import OutcomeMetric
+from its_pipeline.events.schema import FIRST_DAY
+from its_pipeline.stores.lake import unfinished_file
+
+ROW_GROUP_SIZE = 8192
+"""Rows in a row group of the daily outcomes; a person's series touches one or two of them."""
+
+SERIES_COLUMNS = (
+    "day",
+    "value",
+    "n_events",
+    "share_morning",
+    "share_afternoon",
+    "share_evening",
+    "share_night",
+)
+
+DEFAULT_ZONE = "UTC"
+"""Zone of a person of whom no event names one."""
+
+_DAY_US = 86_400_000_000
+_NEVER = 2**62
+
+
+@dataclass(frozen=True)
+class OutcomeCount:
+    """How much one outcome metric has: rows, people, and its first and last local day."""
+
+    outcome: str
+    rows: int
+    users: int
+    first_on: date
+    last_on: date
+
+
+def build_daily_outcomes(
+    files: Sequence[Path],
+    metrics: Mapping[str, OutcomeMetric],
+    out_parquet: Path,
+    *,
+    memory: str = "2GB",
+    threads: int | None = None,
+) -> tuple[OutcomeCount, ...]:
+    """Aggregate valid events to one row per person, outcome and local day.
+
+    Parameters
+    ----------
+    files
+        Parquet files of valid events, one event an `event_id`.
+    metrics
+        What to compute, by name.
+    out_parquet
+        The file to replace: sorted by `user_id`, `outcome`, `day`.
+    memory, threads
+        Bounds for DuckDB; what does not fit is spilled beside `out_parquet`.
+
+    Returns
+    -------
+    What was written, by outcome, in name order.
+    """
+    out_parquet.parent.mkdir(parents=True, exist_ok=True)
+    with in_memory(memory, threads, spill_to=out_parquet.parent) as connection:
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute(
+            "CREATE TEMP TABLE outcomes (user_id VARCHAR, day DATE, outcome VARCHAR, "
+            "value DOUBLE, n_events INTEGER, share_morning DOUBLE, share_afternoon DOUBLE, "
+            "share_evening DOUBLE, share_night DOUBLE)"
+        )
+        if files:
+            _open_events(connection, files)
+            for metric in sorted(metrics.values(), key=lambda m: m.name):
+                connection.execute(_statement(metric))
+            _add_zero_days(connection, metrics)
+        counts = connection.execute(
+            "SELECT outcome, count(*), count(DISTINCT user_id), min(day), max(day) "
+            "FROM outcomes GROUP BY outcome ORDER BY outcome"
+        ).fetchall()
+        with unfinished_file(out_parquet) as unfinished:
+            connection.execute(
+                sql(
+                    "write_outcomes",
+                    path=literal(str(unfinished)),
+                    row_group_size=str(ROW_GROUP_SIZE),
+                )
+            )
+    return tuple(OutcomeCount(*row) for row in counts)
+
+
+def read_series(daily_parquet: Path, user_id: str, outcome: str) -> pd.DataFrame:
+    """Return one person's daily series of one outcome, by day.
+
+    Only the row groups whose statistics may hold the person are read.
+
+    Returns
+    -------
+    A frame with the columns `SERIES_COLUMNS`; `day` is datetime64 (local calendar days), `value`
+    in the metric's unit. Empty if there is nothing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the daily outcomes were never built.
+    """
+    file = pq.ParquetFile(daily_parquet)
+    wanted = [
+        number
+        for number in range(file.num_row_groups)
+        if _may_hold(file.metadata.row_group(number), user_id, outcome)
+    ]
+    table = file.read_row_groups(wanted, use_threads=False)
+    table = table.filter(
+        pc.and_(pc.equal(table["user_id"], user_id), pc.equal(table["outcome"], outcome))
+    )
+    frame = table.select(list(SERIES_COLUMNS)).to_pandas()
+    frame["day"] = pd.to_datetime(frame["day"]).astype("datetime64[ns]")
+    frame["n_events"] = frame["n_events"].astype("int64")
+    return frame.reset_index(drop=True)
+
+
+def list_series(daily_parquet: Path) -> pd.DataFrame:
+    """Return who has which outcome: `user_id`, `outcome`, `n_days`, `first_on`, `last_on`."""
+    with in_memory() as connection:
+        return connection.execute(
+            "SELECT user_id, outcome, count(*) AS n_days, min(day) AS first_on, "
+            "max(day) AS last_on FROM read_parquet($file) GROUP BY ALL ORDER BY ALL",
+            {"file": str(daily_parquet)},
+        ).df()
+
+
+def _may_hold(group: pq.RowGroupMetaData, user_id: str, outcome: str) -> bool:
+    for place, value in ((0, user_id), (1, outcome)):
+        statistics = group.column(place).statistics
+        if statistics is None or not statistics.has_min_max:
+            continue
+        if not statistics.min <= value <= statistics.max:
+            return False
+    return group.num_rows > 0
+
+
+def _open_events(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """Create the view `local_events` over the files."""
+    listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
+    summary = connection.execute(
+        "SELECT time_zone, min(occurred_at)::DATE, max(occurred_at)::DATE "  # noqa: S608
+        f"FROM read_parquet({listed}, hive_partitioning = false) GROUP BY time_zone"
+    ).fetchall()
+    zones = sorted({zone or DEFAULT_ZONE for zone, _, _ in summary})
+    first = min((first for _, first, _ in summary), default=FIRST_DAY)
+    last = max((last for _, _, last in summary), default=FIRST_DAY)
+    connection.register("offsets", zone_offsets(zones, first, last))
+    zone, join = "time_zone", ""
+    if any(zone is None for zone, _, _ in summary):
+        connection.execute(sql("home_zones", files=listed))
+        zone = f"coalesce(time_zone, home_zone, {literal(DEFAULT_ZONE)})"
+        join = "LEFT JOIN home_zones USING (user_id)"
+    connection.execute(sql("local_events", files=listed, zone=zone, home_zones=join))
+
+
+def zone_offsets(zones: Sequence[str], first: date, last: date) -> pa.Table:
+    """Return each zone's offset on every UTC day of `first` .. `last`, both **INCLUSIVE**.
+
+    Returns
+    -------
+    Columns `zone`, `utc_day` (days since 1970), `changes_at` (UTC microseconds; never reached on a
+    day without a change), `offset_us` ahead of it and `later_offset_us` from it on.
+    """
+    names: list[str] = []
+    days: list[int] = []
+    changes: list[int] = []
+    before: list[int] = []
+    after: list[int] = []
+    start = (first - date(1970, 1, 1)).days
+    count = (last - first).days + 1
+    for name in zones:
+        zone = ZoneInfo(name)
+        offsets = [_offset(zone, (start + n) * _DAY_US) for n in range(count + 1)]
+        for number in range(count):
+            names.append(name)
+            days.append(start + number)
+            before.append(offsets[number])
+            after.append(offsets[number + 1])
+            same = offsets[number] == offsets[number + 1]
+            changes.append(_NEVER if same else _change(zone, start + number))
+    return pa.table(
+        {
+            "zone": pa.array(names, pa.string()),
+            "utc_day": pa.array(days, pa.int64()),
+            "changes_at": pa.array(changes, pa.int64()),
+            "offset_us": pa.array(before, pa.int64()),
+            "later_offset_us": pa.array(after, pa.int64()),
+        }
+    )
+
+
+def _offset(zone: ZoneInfo, utc_us: int) -> int:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=utc_us)
+    offset = moment.astimezone(zone).utcoffset() or timedelta()
+    return round(offset.total_seconds() * 1e6)
+
+
+def _change(zone: ZoneInfo, utc_day: int) -> int:
+    """Return the first quarter of an hour of a UTC day with another offset than its start."""
+    quarter = _DAY_US // 96
+    earlier = _offset(zone, utc_day * _DAY_US)
+    moments = (utc_day * _DAY_US + number * quarter for number in range(1, 97))
+    return next(moment for moment in moments if _offset(zone, moment) != earlier)
+
+
+def _add_zero_days(
+    connection: duckdb.DuckDBPyConnection, metrics: Mapping[str, OutcomeMetric]
+) -> None:
+    with_zeros = sorted(name for name, metric in metrics.items() if metric.zero_days)
+    if with_zeros:
+        connection.execute(sql("spans"))
+    for name in with_zeros:
+        connection.execute(sql("zero_days", name=literal(name)))
+
+
+def _statement(metric: OutcomeMetric) -> str:
+    types = ", ".join(literal(kind) for kind in metric.event_types)
+    return sql(
+        "daily_outcome",
+        name=literal(metric.name),
+        events=f"event_type IN ({types})" if types else "true",
+        value=_value(metric),
+        legal=_legal(metric),
+        aggregate=_aggregate(metric),
+    )
+
+
+def _value(metric: OutcomeMetric) -> str:
+    if metric.column is None and metric.json_path is None:
+        return "1.0"
+    text = f'"{metric.column}"'
+    if metric.json_path is not None:
+        text = f"json_extract_string(event_data, {literal(metric.json_path)})"
+    if metric.aggregation == "rate":
+        return f"({text} = {literal(metric.equals or '')})::DOUBLE"
+    if metric.aggregation == "count":
+        return f"CASE WHEN {text} IS NOT NULL THEN 1.0 END"
+    return text if metric.column is not None else f"TRY_CAST({text} AS DOUBLE)"
+
+
+def _legal(metric: OutcomeMetric) -> str:
+    conditions = ["value IS NOT NULL"]
+    if metric.aggregation in ("mean", "median", "sum"):
+        conditions.append("isfinite(value)")
+        if math.isfinite(metric.minimum):
+            conditions.append(f"value >= {metric.minimum!r}")
+        if math.isfinite(metric.maximum):
+            conditions.append(f"value <= {metric.maximum!r}")
+    return " AND ".join(conditions)
+
+
+def _aggregate(metric: OutcomeMetric) -> str:
+    if metric.aggregation == "median":
+        return "median(value)"
+    if metric.aggregation == "count":
+        return "count(*)::DOUBLE"
+    if metric.aggregation == "rate":
+        return "count_if(value = 1.0)::DOUBLE / count(*)"
+    total = _exact_sum(metric)
+    return total if metric.aggregation == "sum" else f"({total}) / count(*)"
+
+
+def _exact_sum(metric: OutcomeMetric) -> str:
+    """Return a sum whose bits do not depend on the order of the values.
+
+    Within a finite legal range, values are whole multiples of a power of two small enough to keep
+    52 bits of the largest, and whole numbers add up exactly. Otherwise they are added in order of
+    size.
+    """
+    largest = max(abs(metric.minimum), abs(metric.maximum))
+    if not math.isfinite(largest):
+        return "sum(value ORDER BY value)"
+    bits = 52 - math.ceil(np.log2(max(largest, 2.0**-500)))
+    scale = 2.0**bits
+    return f"sum((value * {scale!r})::BIGINT)::DOUBLE / {scale!r}"

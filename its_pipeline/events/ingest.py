@@ -1,0 +1,293 @@
+"""The events' way into the store, a function a step: export, validate, aggregate.
+
+Plain functions of settings and a day; the Dagster assets, the command line and the demo call them.
+What a step does to the rows belongs to `sources`, `validation` and `daily`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
+from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
+from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
+from its_pipeline.events.schema import FIRST_DAY
+from its_pipeline.events.sources.opening import open_source
+from its_pipeline.events.summary import DaySummary
+from its_pipeline.events.validation import SUMMARY_KEY, validate_day
+from its_pipeline.stores.atomic import exclusive, remove_unfinished
+from its_pipeline.stores.lake import (
+    BEHAVIORAL_EVENTS,
+    REJECTED_EVENTS,
+    VALID_EVENTS,
+    Lake,
+    unfinished_file,
+)
+from its_pipeline.stores.warehouse import Warehouse, rebuild_warehouse
+
+if TYPE_CHECKING:
+    from its_pipeline.events.sources.base import EventSource
+    from its_pipeline.settings import Settings
+
+REJECT_RATE_WARN = 0.01
+"""A larger share of rejected rows in a day is worth a look (DESIGN, section 8)."""
+REJECT_RATE_ERROR = 0.20
+"""A larger share means that the source, not a few events, is broken."""
+
+_VERSION = "its.version"
+_CONTRACT = "its.contract"
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """One exported UTC day.
+
+    Attributes
+    ----------
+    day, path, rows, bytes
+        The partition.
+    version
+        The source's version of the day; empty for a day without events.
+    first_occurred_at, last_occurred_at
+        Interval of the readable times; None without any.
+    changed
+        Whether the partition's rows differ from those it had.
+    """
+
+    day: date
+    path: Path
+    rows: int
+    bytes: int
+    version: str
+    first_occurred_at: datetime | None
+    last_occurred_at: datetime | None
+    changed: bool
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """One validated UTC day: `summary.read = valid + rejected + duplicates`."""
+
+    day: date
+    valid_path: Path
+    rejected_path: Path
+    summary: DaySummary
+
+    @property
+    def reject_rate(self) -> float:
+        """Rejected rows over read rows, 0 for an empty day; duplicates are not counted."""
+        return self.summary.reject_rate
+
+    @property
+    def reject_severity(self) -> str:
+        """`"ok"`, `"warn"` above `REJECT_RATE_WARN`, `"error"` above `REJECT_RATE_ERROR`."""
+        if self.reject_rate > REJECT_RATE_ERROR:
+            return "error"
+        return "warn" if self.reject_rate > REJECT_RATE_WARN else "ok"
+
+
+@dataclass(frozen=True)
+class DailyResult:
+    """The daily outcomes as they lie now.
+
+    Attributes
+    ----------
+    path
+        The sorted Parquet file.
+    rows, users
+        How many rows, and people with at least one.
+    outcomes
+        The same by outcome.
+    warehouse
+        The rebuilt warehouse.
+    """
+
+    path: Path
+    rows: int
+    users: int
+    outcomes: tuple[OutcomeCount, ...]
+    warehouse: Warehouse
+
+
+def open_lake(settings: Settings) -> Lake:
+    """Return the installation's lake."""
+    return Lake(settings.lake_dir)
+
+
+def changed_days(settings: Settings, source: EventSource | None = None) -> list[date]:
+    """Return the UTC days whose events differ from what the lake holds, in order.
+
+    Late events, corrected rows and days that the source no longer has are among them. A day stays
+    in the list until it has been exported, so an interrupted run loses nothing.
+    """
+    source = source or open_source(settings)
+    lake = open_lake(settings)
+    versions = {day: v for day, v in source.day_versions().items() if day >= FIRST_DAY}
+    exported = {
+        day: lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, "")
+        for day in lake.days(BEHAVIORAL_EVENTS)
+    }
+    days = versions.keys() | exported.keys()
+    return sorted(d for d in days if versions.get(d, "") != exported.get(d, ""))
+
+
+def export_day(settings: Settings, day: date, source: EventSource | None = None) -> ExportResult:
+    """Write one UTC day of the source into the lake as delivered; the partition is replaced whole.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    day
+        UTC day.
+    source
+        Where to read; the configured source by default.
+
+    Raises
+    ------
+    SourceError
+        If the source cannot be read; the earlier partition stays.
+    """
+    source = source or open_source(settings)
+    lake = open_lake(settings)
+    with lake.exclusive(BEHAVIORAL_EVENTS, day):
+        before = _digest(lake.path(BEHAVIORAL_EVENTS, day))
+        with source.read_day(day) as read:
+            interval = _Interval()
+            written = lake.write(
+                BEHAVIORAL_EVENTS,
+                day,
+                read.schema,
+                (interval.watch(batch) for batch in read.batches),
+                {_VERSION: read.version},
+            )
+        changed = _digest(written.path) != before
+    return ExportResult(
+        day,
+        written.path,
+        written.rows,
+        written.bytes,
+        read.version,
+        interval.first,
+        interval.last,
+        changed,
+    )
+
+
+def validate_day_partition(settings: Settings, day: date) -> ValidationResult:
+    """Split an exported day into valid and rejected events.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the day was not exported; the message says what to run.
+    """
+    lake = open_lake(settings)
+    raw = lake.path(BEHAVIORAL_EVENTS, day)
+    if not raw.is_file():
+        raise FileNotFoundError(
+            f"no exported events for {day}: {raw} is missing; materialise behavioral_events first"
+        )
+    metrics = json_metrics(registered_metrics(settings))
+    valid_path = lake.path(VALID_EVENTS, day)
+    rejected_path = lake.path(REJECTED_EVENTS, day)
+    with lake.exclusive(REJECTED_EVENTS, day), lake.exclusive(VALID_EVENTS, day):
+        footer = {
+            _VERSION: lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, ""),
+            _CONTRACT: contract_fingerprint(metrics),
+        }
+        with unfinished_file(valid_path) as valid, unfinished_file(rejected_path) as rejected:
+            batches = lake.batches(BEHAVIORAL_EVENTS, day)
+            summary = validate_day(batches, day, metrics, valid, rejected, footer)
+    return ValidationResult(day, valid_path, rejected_path, summary)
+
+
+def read_validation(settings: Settings, day: date) -> ValidationResult:
+    """Return what `validate_day_partition` found when it last ran for a day.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the day was not validated.
+    """
+    lake = open_lake(settings)
+    summary = DaySummary.from_json(lake.metadata(VALID_EVENTS, day)[SUMMARY_KEY])
+    return ValidationResult(
+        day, lake.path(VALID_EVENTS, day), lake.path(REJECTED_EVENTS, day), summary
+    )
+
+
+def unvalidated_days(settings: Settings) -> list[date]:
+    """Return the exported days that were never validated, or with other rows or other rules."""
+    lake = open_lake(settings)
+    contract = contract_fingerprint(json_metrics(registered_metrics(settings)))
+    valid = set(lake.days(VALID_EVENTS))
+    days = []
+    for day in lake.days(BEHAVIORAL_EVENTS):
+        version = lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, "")
+        found = lake.metadata(VALID_EVENTS, day) if day in valid else {}
+        if (found.get(_VERSION), found.get(_CONTRACT)) != (version, contract):
+            days.append(day)
+    return days
+
+
+def contract_fingerprint(metrics: tuple[OutcomeMetric, ...]) -> str:
+    """Return a text that changes when the contract or a metric it checks changes."""
+    ranges = [(m.name, m.json_path, m.event_types, m.minimum, m.maximum) for m in metrics]
+    return hashlib.sha256(repr((CONTRACT_VERSION, ranges)).encode()).hexdigest()[:16]
+
+
+def build_daily(settings: Settings) -> DailyResult:
+    """Aggregate all valid events to daily outcomes and rebuild the warehouse from them."""
+    lake = open_lake(settings)
+    path = settings.daily_outcomes_path
+    with exclusive(settings.store_root / ".daily_outcomes.lock"):
+        remove_unfinished(path.parent)
+        files = [lake.path(VALID_EVENTS, day) for day in lake.days(VALID_EVENTS)]
+        outcomes = build_daily_outcomes(files, registered_metrics(settings), path)
+    return DailyResult(
+        path,
+        sum(count.rows for count in outcomes),
+        max((count.users for count in outcomes), default=0),
+        outcomes,
+        refresh_warehouse(settings),
+    )
+
+
+def refresh_warehouse(settings: Settings) -> Warehouse:
+    """Rebuild the analysts' warehouse from the daily outcomes and the evidence."""
+    tables = {"daily_outcomes": settings.daily_outcomes_path, "evidence": settings.evidence_path}
+    with exclusive(settings.store_root / ".warehouse.lock"):
+        return rebuild_warehouse(settings.warehouse_path, tables)
+
+
+class _Interval:
+    """The interval of the readable times in passing batches."""
+
+    def __init__(self) -> None:
+        self.first: datetime | None = None
+        self.last: datetime | None = None
+
+    def watch(self, batch: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.Table:
+        """Take note of a batch's times if they are instants, and return it."""
+        occurred = batch.column("occurred_at")
+        if batch.num_rows and not pa.types.is_string(occurred.type):
+            extremes = pc.min_max(occurred).as_py()
+            self.first = min(filter(None, (self.first, extremes["min"])), default=None)
+            self.last = max(filter(None, (self.last, extremes["max"])), default=None)
+        return batch
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of a file's bytes, empty where there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,247 @@
+"""Simulated people: the knobs of one, and the demo's people with what happens in their lives.
+
+Only declarations. Drawing their events belongs to `simulator`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Literal
+
+from its_pipeline.events.intervention import Direction, Intervention
+from its_pipeline.events.keys import validate_id
+from its_pipeline.events.metrics import EXAMPLES, SESSION_PERFORMANCE, OutcomeMetric
+
+DISTRACTION_MINUTES = "distractionMinutes"
+
+ExpectedState = Literal["analysed", "waiting", "refused"]
+
+DEMO_START_ON = date(2026, 2, 1)
+"""First simulated day; zones with daylight-saving time change within the demo's 90 days."""
+DEMO_DAYS = 90
+DEMO_STARTED_AFTER = 50
+"""Days ahead of each demo intervention; the other 40 are post."""
+WAITING_POST_DAYS = 5
+
+
+@dataclass(frozen=True)
+class Defects:
+    """What is wrong with a person's events besides.
+
+    Attributes
+    ----------
+    malformed
+        Number of extra events that break a rule of the contract.
+    duplicates
+        Number of events delivered a second time, half of them with an outdated value.
+    late
+        Number of events that arrive one to five days after they happened.
+    """
+
+    malformed: int = 0
+    duplicates: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True)
+class Person:
+    """One simulated person and their one intervention.
+
+    The daily outcome is `level + trend + weekend + AR(1) + effect`; each session's value is that
+    plus noise of its own. All in outcome units; days count from the first simulated day.
+
+    Attributes
+    ----------
+    user_id, time_zone
+        Who and where.
+    story
+        One line for the demo's table.
+    started_after_days
+        First post day.
+    immediate, slope_per_week
+        The planted effects; on the `d`-th post day (from 0) the effect is
+        `immediate + slope_per_week * d / 7`.
+    level, trend_per_week, weekend
+        Level ahead of the intervention, its drift, and what Saturdays and Sundays add.
+    sd, rho
+        Marginal standard deviation and lag-1 autocorrelation of the daily AR(1) noise.
+    session_sd, sessions_per_day
+        Noise of a session's value within its day; sessions on an average day (at least 2).
+    missing_share
+        Share of days without any event.
+    outlier_week
+        First day and shift of seven odd days, or None.
+    constant
+        Whether every session has the value `level` exactly.
+    other_events
+        Events around each session that carry no outcome.
+    usual_hour
+        Local hour around which sessions end, 7 to 20.
+    outcome_metric, direction
+        What is measured and which change is the benefit.
+    expected
+        What should come of the experiment.
+    defects
+        What is wrong with the events.
+    """
+
+    user_id: str
+    time_zone: str = "UTC"
+    story: str = ""
+    intervention_id: str = "new_habit"
+    started_after_days: int = DEMO_STARTED_AFTER
+    immediate: float = 0.0
+    slope_per_week: float = 0.0
+    level: float = 55.0
+    trend_per_week: float = 0.0
+    weekend: float = 0.0
+    sd: float = 4.0
+    rho: float = 0.2
+    session_sd: float = 5.0
+    sessions_per_day: int = 5
+    missing_share: float = 0.0
+    outlier_week: tuple[int, float] | None = None
+    constant: bool = False
+    other_events: int = 2
+    usual_hour: float = 15.0
+    outcome_metric: str = SESSION_PERFORMANCE
+    direction: Direction = "increase"
+    expected: ExpectedState = "analysed"
+    defects: Defects = field(default_factory=Defects)
+
+    def __post_init__(self) -> None:
+        validate_id("user_id", self.user_id)
+        validate_id("intervention_id", self.intervention_id)
+        limits = {
+            "rho": (0.0, 0.99),
+            "missing_share": (0.0, 0.95),
+            "sessions_per_day": (2, 1000),
+            "other_events": (0, 1000),
+            "usual_hour": (7.0, 20.0),
+            "sd": (0.0, 100.0),
+            "session_sd": (0.0, 100.0),
+        }
+        for name, (least, most) in limits.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(f"{name} must be in [{least}, {most}] but got {value}")
+
+    def intervention(self, start_on: date) -> Intervention:
+        """Return the person's intervention for a simulation that starts on `start_on`."""
+        return Intervention(
+            user_id=self.user_id,
+            intervention_id=self.intervention_id,
+            outcome_metric=self.outcome_metric,
+            started_on=start_on + timedelta(days=self.started_after_days),
+            name=self.intervention_id.replace("_", " "),
+            direction=self.direction,
+            hypothesis=f"simulated: {self.story}" if self.story else "simulated",
+            time_zone=self.time_zone,
+        )
+
+
+def demo_metrics() -> tuple[OutcomeMetric, ...]:
+    """Return the metrics the demo registers beside the shipped one."""
+    return EXAMPLES
+
+
+def demo_people() -> tuple[Person, ...]:
+    """Return the demo's people: each a thing that happens in life."""
+    return (
+        Person("ada", "Europe/Berlin", "clear immediate effect", "morning_study", immediate=8.0),
+        Person("ben", "America/New_York", "slow slope change", "daily_review", slope_per_week=2.0),
+        Person(
+            "chen",
+            "Asia/Shanghai",
+            "immediate and slope",
+            "spaced_cards",
+            immediate=5.0,
+            slope_per_week=1.5,
+        ),
+        Person("dana", "Europe/London", "no effect at all", "green_tea"),
+        Person("eli", "America/Sao_Paulo", "harmful", "late_nights", immediate=-8.0),
+        Person(
+            "fay",
+            "Asia/Kolkata",
+            "a decrease is the benefit",
+            "phone_away",
+            immediate=-9.0,
+            level=40.0,
+            outcome_metric=DISTRACTION_MINUTES,
+            direction="decrease",
+        ),
+        Person(
+            "gus",
+            "Europe/Madrid",
+            "a third of days missing",
+            "short_breaks",
+            immediate=7.0,
+            missing_share=1 / 3,
+        ),
+        Person(
+            "hana", "Asia/Tokyo", "strong autocorrelation", "fixed_bedtime", immediate=9.0, rho=0.7
+        ),
+        Person(
+            "ivo",
+            "Pacific/Auckland",
+            "strong weekend pattern",
+            "weekend_plan",
+            immediate=6.0,
+            weekend=-12.0,
+        ),
+        Person(
+            "jo",
+            "Pacific/Honolulu",
+            "an outlier week",
+            "quiet_room",
+            immediate=8.0,
+            outlier_week=(20, -15.0),
+        ),
+        Person(
+            "kim",
+            "Asia/Kathmandu",
+            "too few post days yet",
+            "cold_shower",
+            started_after_days=DEMO_DAYS - WAITING_POST_DAYS,
+            immediate=5.0,
+            expected="waiting",
+        ),
+        Person(
+            "lee",
+            "Africa/Nairobi",
+            "constant outcome",
+            "gold_stars",
+            constant=True,
+            expected="refused",
+        ),
+        Person(
+            "mia",
+            "America/Los_Angeles",
+            "malformed, duplicate and late events",
+            "new_desk",
+            immediate=7.0,
+            defects=Defects(malformed=24, duplicates=30, late=40),
+        ),
+    )
+
+
+def many_people(count: int, sessions_per_day: int = 4, other_events: int = 4) -> tuple[Person, ...]:
+    """Return `count` people of mixed effects, noise and zones, for measurements.
+
+    On an average day each has `sessions_per_day * (1 + other_events)` events.
+    """
+    zones = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "UTC")
+    return tuple(
+        Person(
+            f"user{number:06d}",
+            zones[number % len(zones)],
+            "simulated in bulk",
+            immediate=float(number % 5) * 2.0 - 4.0,
+            rho=0.1 * (number % 7),
+            missing_share=0.2 * (number % 3) / 2,
+            sessions_per_day=sessions_per_day,
+            other_events=other_events,
+        )
+        for number in range(count)
+    )

@@ -1,0 +1,96 @@
+"""The columns of an event: names, Arrow types, and the first day that can hold events.
+
+Only shape. What a value must satisfy lives in `contract`; reading text into these types in
+`parsing`. Nothing heavy is imported, so that anyone may.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pyarrow as pa
+
+FIRST_DAY = date(2000, 1, 1)
+"""First UTC day with a partition; every zone's offset is a multiple of 15 minutes since."""
+
+INSTANT = pa.timestamp("us", tz="UTC")
+
+EVENT_SCHEMA = pa.schema(
+    [
+        pa.field("event_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("occurred_at", INSTANT, nullable=False),
+        pa.field("event_type", pa.string(), nullable=False),
+        pa.field("time_zone", pa.string()),
+        pa.field("session_performance_score", pa.float64()),
+        pa.field("engagement_level", pa.string()),
+        pa.field("completion_quality", pa.string()),
+        pa.field("content_type", pa.string()),
+        pa.field("difficulty_level", pa.string()),
+        pa.field("experiment_phase", pa.string()),
+        pa.field("event_data", pa.string()),
+        pa.field("ingested_at", INSTANT, nullable=False),
+    ]
+)
+"""A valid event, as it lies in the lake."""
+
+REQUIRED_COLUMNS = tuple(field.name for field in EVENT_SCHEMA if not field.nullable)
+
+REJECTION_SCHEMA = pa.schema(
+    [pa.field(field.name, pa.string()) for field in EVENT_SCHEMA]
+    + [
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("column", pa.string(), nullable=False),
+        pa.field("value", pa.string()),
+        pa.field("all_rules", pa.string(), nullable=False),
+    ]
+)
+"""A rejected event: its raw values as text, and the first rule it broke."""
+
+DUPLICATE_RULE = "duplicate"
+"""Rule name of an event whose id was delivered again with a later `ingested_at`."""
+
+
+def raw_schema(text_columns: frozenset[str] | set[str] = frozenset()) -> pa.Schema:
+    """Return the schema of events as delivered: the named columns are text, all are nullable.
+
+    Parameters
+    ----------
+    text_columns
+        Columns whose source delivers text, so that an unreadable value can be kept.
+    """
+    return pa.schema(
+        [
+            pa.field(field.name, pa.string() if field.name in text_columns else field.type)
+            for field in EVENT_SCHEMA
+        ]
+    )
+
+
+def as_raw(batch: pa.RecordBatch | pa.Table, schema: pa.Schema) -> pa.Table:
+    """Bring a batch to a raw schema: order the columns, add absent ones, cast to text.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If a column would have to be cast to anything but text.
+    """
+    table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+            continue
+        column = table.column(field.name)
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.table(columns, schema=schema)
+
+
+def common_raw_schema(schemas: list[pa.Schema]) -> pa.Schema:
+    """Return the raw schema that holds all of `schemas`: text where their types differ."""
+    text = set()
+    for field in EVENT_SCHEMA:
+        types = {s.field(field.name).type for s in schemas if s.get_field_index(field.name) >= 0}
+        if any(kind != field.type for kind in types):
+            text.add(field.name)
+    return raw_schema(text)

@@ -1,0 +1,36 @@
+"""Which source the settings ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from its_pipeline.events.sources.base import CombinedSource, EventSource
+from its_pipeline.events.sources.simulated import SimulatedSource
+
+if TYPE_CHECKING:
+    from its_pipeline.settings import Settings
+
+
+def simulation_dir(settings: Settings) -> Path:
+    """Return the folder of the simulated events of source `simulator`."""
+    return settings.store_root / "simulated"
+
+
+def imports_dir(settings: Settings) -> Path:
+    """Return the folder of imported files."""
+    return settings.store_root / "imports"
+
+
+def open_source(settings: Settings) -> EventSource:
+    """Return the configured source together with the imported files, read as one.
+
+    Raises
+    ------
+    SourceError
+        If the settings of the source are incomplete.
+    """
+    sources: dict[str, EventSource] = {}
+    if settings.source == "simulator":
+        sources["simulator"] = SimulatedSource(simulation_dir(settings))
+    return CombinedSource(sources)
