@@ -51,7 +51,7 @@ def diagnostics_figure(analysis: Analysis) -> Figure:
         A row of trace and ranks for each chosen parameter; beside them R-hat and ESS of the worst
         parameters.
     """
-    ESS_MIN, R_HAT_MAX = 400.0, 1.01
+    from its_pipeline.its.diagnostics import ESS_MIN, R_HAT_MAX
 
     chains = _chosen_chains(analysis)
     rows = max(2, len(chains))

@@ -246,8 +246,8 @@ def _effect_sentence(finding: Finding) -> str:
     decimals = decimals_for(finding.sd, lower, upper)
     if round(abs(finding.mean), decimals) == 0:
         lead = (
-            f"Since “{finding.name}” began, {finding.outcome} has been on average about where it was "
-            "expected to be without it"
+            f"Since “{finding.name}” began, {finding.outcome} has been on average about where it "
+            "was expected to be without it"
         )
     else:
         lead = (

@@ -6,12 +6,15 @@ estimates is tested where the model is.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
+from its_pipeline.experiments.window import Cut, Window
 from its_pipeline.its import (
     AnalysisSpec,
     AnalysisWarning,
@@ -21,6 +24,7 @@ from its_pipeline.its import (
     ParameterDiagnostics,
 )
 from its_pipeline.its.analysis import Analysis, PosteriorDraws
+from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, State, StateInput
 
 STARTED_ON = date(2026, 8, 15)
 
@@ -225,3 +229,110 @@ def make_analysis(
         ),
         **shared,
     )
+
+
+def make_intervention(**fields: Any) -> Intervention:
+    values: dict[str, Any] = {
+        "user_id": "ada",
+        "intervention_id": "morning",
+        "outcome_metric": SESSION_PERFORMANCE,
+        "started_on": STARTED_ON,
+        "name": "Study in the morning",
+        "hypothesis": "I concentrate better before noon",
+        "time_zone": "Europe/Berlin",
+        "logged_at": datetime(2026, 8, 10, 9, 30, tzinfo=UTC),
+        "sequence": 7,
+    }
+    return Intervention(**{**values, **fields})
+
+
+def make_metric(**fields: Any) -> OutcomeMetric:
+    values: dict[str, Any] = {
+        "name": SESSION_PERFORMANCE,
+        "event_types": ("SESSION_ENDED",),
+        "column": "session_performance_score",
+        "minimum": 0.0,
+        "maximum": 100.0,
+        "unit": "points",
+        "label": "session performance",
+    }
+    return OutcomeMetric(**{**values, **fields})
+
+
+def make_window(n_pre: int = 60, n_post: int = 45, washout: int = 0, final_in: int = 0) -> Window:
+    end = STARTED_ON + timedelta(days=washout + n_post - 1)
+    return Window(
+        pre_start_on=STARTED_ON - timedelta(days=n_pre),
+        started_on=STARTED_ON,
+        fit_start_on=STARTED_ON + timedelta(days=washout),
+        post_end_on=end,
+        final_end_on=end + timedelta(days=final_in),
+        cuts=(
+            Cut(
+                "pre",
+                STARTED_ON - timedelta(days=n_pre),
+                "baseline_days",
+                f"the baseline is the {n_pre} days up to the start",
+            ),
+            Cut("post", end, "horizon_days", f"the horizon is {n_post} days"),
+        ),
+        concurrent=(),
+    )
+
+
+PROVENANCE = Provenance(
+    fingerprint="3f9a1c77d2e84b06a5519e0c4d7b8a21",
+    model_version="ar1-collapsed-1",
+    versions={"its_pipeline": "0.1.0", "pymc": "5.28.5", "nutpie": "0.16.8"},
+    git_commit="4df0664",
+    seed=0,
+    mlflow_run_id="c0ffee12",
+    mlflow_url="http://127.0.0.1:5000/#/experiments/1/runs/c0ffee12",
+    dagster_run_id="9d1f3a52-77aa",
+    dagster_url="http://127.0.0.1:3000/runs/9d1f3a52-77aa",
+    event_partitions=("2026-06-16", "2026-09-28"),
+    command="its-pipeline fit 'ada|morning' --fingerprint 3f9a1c77d2e84b06a5519e0c4d7b8a21",
+    decided_at=datetime(2026, 9, 29, 3, 4, tzinfo=UTC),
+    computed_seconds=0.62,
+)
+
+
+def make_report(analysis: Analysis | None = None, **fields: Any) -> ReportInput:
+    analysis = analysis or make_analysis()
+    values: dict[str, Any] = {
+        "intervention": make_intervention(
+            direction=analysis.spec.direction,
+            minimum_effect=analysis.spec.minimum_effect,
+            washout_days=analysis.spec.washout_days,
+        ),
+        "metric": make_metric(),
+        "analysis": analysis,
+        "window": make_window(washout=analysis.spec.washout_days),
+        "data": DataFacts(1412, 9, {"score_in_range": 6, "unique_event_id": 3}),
+        "provenance": PROVENANCE,
+        "index_href": "../../index.html",
+    }
+    return ReportInput(**{**values, **fields})
+
+
+def make_state(state: State = "waiting", **fields: Any) -> StateInput:
+    values: dict[str, Any] = {
+        "intervention": make_intervention(),
+        "metric": make_metric(),
+        "state": state,
+        "reason": "60 observed days before the start and 3 after it; at least 8 of each are needed. Possible from 2026-08-23 on",
+        "window": make_window(n_post=3, final_in=87),
+        "provenance": PROVENANCE,
+        "index_href": "../../index.html",
+        "data": DataFacts(800, 0),
+    }
+    if state == "waiting":
+        values |= {"n_pre": 60, "n_post": 3, "analysable_on": date(2026, 8, 23)}
+    if state == "not_converged":
+        values |= {
+            "analysis": make_analysis(converged=False),
+            "n_pre": 60,
+            "n_post": 45,
+            "reason": "R-hat 1.3100 is not below 1.01; bulk ESS 41 is not at least 400; 12 divergences",
+        }
+    return StateInput(**{**values, **fields})

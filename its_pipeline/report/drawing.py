@@ -1,0 +1,159 @@
+"""Small drawings that go straight into HTML: an interval on a line.
+
+Here belongs SVG written by hand from numbers, escaped and without styles of its own (the page's
+style sheet colours it by class). The figures of an analysis belong to `its.plots`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value with its 95 % interval, and how it is meant.
+
+    Parameters
+    ----------
+    mean, lower, upper
+        In outcome units.
+    tone
+        "good", "bad" or "open": the class that colours it.
+    """
+
+    mean: float
+    lower: float
+    upper: float
+    tone: str
+
+
+def _clamp(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+def interval_svg(
+    span: Span, reach: float, title: str, width: int = 132, height: int = 18
+) -> Markup:
+    """Draw an interval on a line from `-reach` to `reach` with a mark at zero.
+
+    Parts beyond the reach are cut and end in an arrow head, so that one wide interval does not
+    flatten all others.
+
+    Parameters
+    ----------
+    span
+        What to draw.
+    reach
+        Half of the scale in outcome units, > 0.
+    title
+        Text for readers who do not see it.
+    width, height
+        In pixels.
+
+    Raises
+    ------
+    ValueError
+        If `reach` is not positive.
+    """
+    if not reach > 0:
+        raise ValueError(f"reach must be > 0 but got {reach}")
+    middle, half, y = width / 2, width / 2 - 5, height / 2
+
+    def x(value: float) -> float:
+        return round(middle + half * _clamp(value / reach, -1.0, 1.0), 1)
+
+    left, right = x(span.lower), x(span.upper)
+    arrows = Markup("")
+    if span.lower < -reach:
+        arrows += Markup('<path d="M{} {}l5 -4v8z"/>').format(left - 4, y)
+    if span.upper > reach:
+        arrows += Markup('<path d="M{} {}l-5 -4v8z"/>').format(right + 4, y)
+    return Markup(
+        '<svg class="iv {tone}" width="{width}" height="{height}" role="img" aria-label="{title}">'
+        '<line class="z" x1="{middle}" x2="{middle}" y1="1" y2="{bottom}"/>'
+        '<line class="b" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>{arrows}'
+        '<circle cx="{mean}" cy="{y}" r="3.2"/></svg>'
+    ).format(
+        tone=span.tone,
+        width=width,
+        height=height,
+        title=title,
+        middle=middle,
+        bottom=height - 1,
+        left=left,
+        right=max(right, left + 0.5),
+        y=y,
+        arrows=arrows,
+        mean=x(span.mean),
+    )
+
+
+def scale_svg(
+    span: Span, labels: tuple[str, str, str], minimum: float, increase: bool, title: str
+) -> Markup:
+    """Draw the report's large interval with zero, the minimum effect and which side is better.
+
+    Parameters
+    ----------
+    span
+        What to draw.
+    labels
+        Texts of lower bound, mean and upper bound.
+    minimum
+        Smallest effect that counts, in outcome units; 0 draws none.
+    increase
+        Whether a rise is the benefit.
+    title
+        Text for readers who do not see it.
+    """
+    threshold = minimum if increase else -minimum
+    points = (span.lower, span.upper, 0.0, threshold)
+    low, high = min(points), max(points)
+    pad = 0.12 * (high - low) or 1.0
+    low, high = low - pad, high + pad
+    width, y = 380, 44
+
+    def x(value: float) -> float:
+        return round(16 + (width - 32) * (value - low) / (high - low), 1)
+
+    zero = x(0.0)
+    worse, better = ("worse", "better") if increase else ("better", "worse")
+    parts = [
+        _line("axis", 10, width - 10, y, y),
+        _line("z", zero, zero, 22, 66),
+        _text(zero, 80, "m", "no change"),
+    ]
+    if threshold:
+        at = x(threshold)
+        parts.append(_line("t", at, at, 26, 62))
+        if abs(at - zero) > 78:
+            parts.append(_text(at, 80, "m", "least wanted"))
+    left, right = x(span.lower), x(span.upper)
+    parts.append(_line("b", left, right, y, y))
+    parts.append(Markup('<circle cx="{}" cy="{}" r="6.5"/>').format(x(span.mean), y))
+    if zero > 60:
+        parts.append(_text(12, 80, "m", f"← {worse}", "start"))
+    if zero < width - 60:
+        parts.append(_text(width - 12, 80, "m", f"{better} →", "end"))
+    anchors = ((left, labels[0]), (x(span.mean), labels[1]), (right, labels[2]))
+    if right - left < 96:
+        anchors = ((x(span.mean), f"{labels[1]}  ({labels[0]} to {labels[2]})"),)
+    for at, label in anchors:
+        place = _clamp(at, 24, width - 24) if len(anchors) == 3 else _clamp(at, 90, width - 90)
+        weight = "n" if label == labels[1] or len(anchors) == 1 else "m"
+        parts.append(_text(place, 16, weight, label))
+    return Markup(
+        '<svg class="iv scale {}" viewBox="0 0 {} 88" role="img" aria-label="{}">{}</svg>'
+    ).format(span.tone, width, title, Markup("").join(parts))
+
+
+def _text(x: float, y: float, kind: str, text: str, anchor: str = "middle") -> Markup:
+    return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+        kind, x, y, anchor, text
+    )
+
+
+def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> Markup:
+    return Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(kind, x1, x2, y1, y2)

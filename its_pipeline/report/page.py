@@ -1,0 +1,334 @@
+"""One experiment on one page: the report of a converged analysis, or the page of its state.
+
+Here belong the order of a page and what it says beside the numbers. The sentences belong to
+`sentence`, table rows to `views`, HTML to the templates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from markupsafe import Markup
+
+from its_pipeline.report import views
+from its_pipeline.report.cent import cent_citation, checklist, reported_count, wwc_rating
+from its_pipeline.report.cent_answers import Facts, intervention_name, ongoing_until, outcome_label
+from its_pipeline.report.drawing import Span, scale_svg
+from its_pipeline.report.inputs import STATE_LABELS, ReportInput, State, StateInput
+from its_pipeline.report.rendering import (
+    data_uri,
+    isolate,
+    one_line,
+    png_size,
+    render_macro,
+    render_page,
+    safe_href,
+)
+from its_pipeline.report.sentence import (
+    Answer,
+    Kind,
+    answer_sentences,
+    date_text,
+    decimals_for,
+    finding_of,
+    number_text,
+    percent,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from its_pipeline.its import Analysis, Effect
+
+Tone = Literal["good", "bad", "open", "warn"]
+
+TONES: Final[dict[Kind, Tone]] = {
+    "helped": "good",
+    "harmed": "bad",
+    "negligible": "open",
+    "unclear": "open",
+    "open": "open",
+}
+
+FIGURE_DPI: Final = 150
+
+
+@dataclass(frozen=True)
+class DayCount:
+    """Observed days of one phase beside what it needs."""
+
+    name: str
+    count: int
+    wanted: int
+
+    @property
+    def shown(self) -> int:
+        """How far the bar goes."""
+        return min(self.count, self.wanted)
+
+
+def report_answer(report: ReportInput) -> Answer:
+    """Return the answer in two sentences of a report."""
+    return answer_sentences(
+        finding_of(
+            report.analysis,
+            intervention_name(report),
+            outcome_label(report),
+            ongoing_until(report),
+        )
+    )
+
+
+def render_report(report: ReportInput) -> str:
+    """Return the report of one experiment as a self-contained HTML page.
+
+    Parameters
+    ----------
+    report
+        A converged analysis with what is known around it.
+    """
+    analysis = report.analysis
+    effects = analysis.effects
+    if effects is None:
+        raise ValueError(f"a report needs effects but {report.intervention.key} has none")
+    answer = report_answer(report)
+    effect = effects.counterfactual
+    name = intervention_name(report)
+    tone = TONES[answer.kind]
+    least = analysis.spec.minimum_effect
+    step = analysis.spec.step
+    view = {
+        **_shared_view(report),
+        "tone": tone,
+        "headline": answer.headline,
+        "sentence_effect": isolate(answer.sentences[0], name),
+        "sentence_probability": isolate(answer.sentences[1], name),
+        "scale": _scale(analysis, effect, tone),
+        "key_effect": _amount(effect),
+        "key_benefit_name": (
+            f"Probability of {least:g} or better" if least > 0 else "Probability that it helped"
+        ),
+        "key_benefit": percent(analysis.probability_of_benefit or 0.0),
+        "step_name": f"{step.capitalize()}s",
+        "n_pre": analysis.n_pre,
+        "n_post": analysis.n_post,
+        "warnings": views.warning_texts(analysis.warnings),
+        "effects": views.effect_rows(analysis),
+        "assumptions": _assumptions(analysis),
+        "figures": _figures(analysis, outcome_label(report)),
+        "gate": views.gate_rows(analysis.diagnostics),
+        "wwc": wwc_rating(analysis.n_pre, analysis.n_post),
+    }
+    return render_page("report.html", view)
+
+
+def render_state_page(state: StateInput) -> str:
+    """Return the page of an experiment that has no published effect.
+
+    Parameters
+    ----------
+    state
+        What happened and why; of a "not_converged" one the diagnostics are shown, nothing else.
+    """
+    analysis = state.analysis
+    gate = [] if analysis is None else views.gate_rows(analysis.diagnostics)
+    picture = Markup("")
+    if analysis is not None:
+        from its_pipeline.its import plots
+
+        picture = _figure(
+            plots.diagnostics_figure(analysis),
+            "Sampler diagnostics",
+            "Traces and rank histograms of the noise parameters, R-hat and effective sample sizes.",
+            "Chains that agree look like one even band, and their ranks like one level line.",
+        )
+    view = {
+        **_shared_view(state),
+        "tone": "warn" if state.state in ("not_converged", "refused", "crashed") else "open",
+        "headline": (
+            "Too early to tell" if state.state == "waiting" else STATE_LABELS[state.state]
+        ),
+        "lead": _lead(state),
+        "reason": state.reason or "No reason is recorded.",
+        "advice": _advice(state),
+        "days": _day_counts(state),
+        "gate": gate,
+        "figure": picture,
+        "wwc": wwc_rating(state.n_pre or 0, state.n_post or 0),
+    }
+    return render_page("state.html", view)
+
+
+def _shared_view(facts: Facts) -> dict[str, Any]:
+    answers = checklist(facts)
+    reported, applicable = reported_count(answers)
+    name = intervention_name(facts)
+    return {
+        "name": name,
+        "plain_title": one_line(f"{name} ({facts.intervention.user_id})"),
+        "user_id": facts.intervention.user_id,
+        "outcome": outcome_label(facts),
+        "started": date_text(facts.intervention.started_on),
+        "index_href": safe_href(facts.index_href),
+        "data": views.data_rows(facts),
+        "origin": views.origin_rows(facts.provenance, facts.analysis),
+        "command": facts.provenance.command,
+        "cent": views.cent_sections(answers),
+        "cent_reported": reported,
+        "cent_applicable": applicable,
+        "cent_citation": cent_citation(),
+    }
+
+
+def _amount(effect: Effect) -> str:
+    decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
+    sign = "+" if effect.mean > 0 else ""
+    return f"{sign}{number_text(effect.mean, decimals)} {effect.unit}".rstrip()
+
+
+def _scale(analysis: Analysis, effect: Effect, tone: str) -> Markup:
+    decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
+    lower, mean, upper = (
+        number_text(value, decimals) for value in (effect.ci_lower, effect.mean, effect.ci_upper)
+    )
+    return scale_svg(
+        Span(effect.mean, effect.ci_lower, effect.ci_upper, tone),
+        (lower, mean, upper),
+        analysis.spec.minimum_effect,
+        analysis.spec.direction == "increase",
+        f"Average effect {mean}, 95 % interval {lower} to {upper}",
+    )
+
+
+def _assumptions(analysis: Analysis) -> list[str]:
+    step, spec = analysis.spec.step, analysis.spec
+    season = {
+        "day_of_week": "a fixed weekday pattern",
+        "month": "a fixed yearly pattern",
+        "none": "no season",
+    }[spec.season]
+    trend = "a straight trend" if spec.trend else "no trend"
+    change = "a jump and a change of slope" if analysis.has_slope else "a jump"
+    return [
+        f"Nothing else that moves the outcome began on {date_text(analysis.intervention_on)}.",
+        f"Without the change the outcome would have gone on as before: {trend}, {season}, and "
+        f"chance that carries over from one {step} to the next.",
+        f"The effect is {change}, and holds within the {step}s that were counted.",
+        f"{step.capitalize()}s without data are missing for reasons that have nothing to do with "
+        "the outcome.",
+        "It is one change in one person. Another person, or the same person again, may differ; "
+        "going back and forth more than once would show more.",
+    ]
+
+
+def _figure(figure: Figure, title: str, alt: str, caption: str) -> Markup:
+    from its_pipeline.its import plots
+
+    png = plots.render(figure, "png", FIGURE_DPI)
+    width, height = png_size(png)
+    return render_macro("figure", data_uri(png), width, height, alt, title, caption)
+
+
+def _figures(analysis: Analysis, label: str) -> dict[str, Markup]:
+    from its_pipeline.its import plots
+
+    step = analysis.spec.step
+    return {
+        "counterfactual": _figure(
+            plots.counterfactual_figure(analysis, label),
+            "Observed against expected",
+            "Observed values over time with the fitted mean, and the values expected without the "
+            "change with their bands; below, the difference and its sum.",
+            f"Dots are observed {step}s; gaps and ticks at the bottom are {step}s without data. "
+            "The dashed line is what the model expects had nothing changed; the shaded gap to the "
+            "solid line is the effect. Bands hold the expected mean with 50 % and 95 % "
+            "probability.",
+        ),
+        "effects": _figure(
+            plots.effects_figure(analysis),
+            "How large the effect may be",
+            "Posterior densities of the immediate effect, the change of trend and the average "
+            "effect.",
+            "The higher the curve, the more plausible the value. The bar is the 95 % interval, the "
+            "solid line no change; green is the share that counts as benefit.",
+        ),
+        "predictive": _figure(
+            plots.predictive_check_figure(analysis, label),
+            "Data against data simulated from the model",
+            "Distribution, residual autocorrelation and time course of observed and simulated "
+            "values.",
+            "If the model describes the data, the observed curve lies among the simulated ones, "
+            f"about 5 in 100 {step}s lie outside the band, and the residuals' correlation stays "
+            "within the bars.",
+        ),
+        "diagnostics": _figure(
+            plots.diagnostics_figure(analysis),
+            "Sampler diagnostics",
+            "Traces and rank histograms of the main parameters, R-hat and effective sample sizes.",
+            "Chains that agree look like one even band, and their ranks like one level line.",
+        ),
+    }
+
+
+def _lead(state: StateInput) -> str:
+    leads: dict[State, str] = {
+        "waiting": "There are not enough days yet to say anything about this change.",
+        "not_converged": (
+            "The computation did not settle on an answer, so no effect is published for this "
+            "experiment."
+        ),
+        "refused": "These data cannot be analysed as they are, so there is no result.",
+        "closed": "This intervention was withdrawn. It is not analysed any more.",
+        "crashed": "The analysis stopped with an error, so there is no result.",
+    }
+    lead = leads[state.state]
+    if state.state == "waiting" and state.analysable_on is not None:
+        lead += (
+            f" If there is an observation every day, it can be analysed from "
+            f"{date_text(state.analysable_on)} on."
+        )
+    return lead
+
+
+def _advice(state: StateInput) -> list[str]:
+    if state.state == "waiting":
+        if state.analysable_on is None:
+            return [
+                "As logged, no coming day makes this possible. Amend its dates, baseline or "
+                "horizon, or log the intervention anew.",
+                "Events that arrive late are taken up by themselves.",
+            ]
+        return [
+            "Carry on as you do. It is looked at again every night and analysed when its day has "
+            "come.",
+            "Days without any activity do not count, so the date may move.",
+        ]
+    advice: dict[State, list[str]] = {
+        "not_converged": [
+            "The sampler was already run a second time with stricter settings. Look below at which "
+            "parameter failed.",
+            "A few extreme days, an outcome that hardly varies or very few days are the usual "
+            "causes; more days often help.",
+            "New data start a new attempt by themselves.",
+        ],
+        "refused": [
+            "Change what the reason names: the data at their source, or the intervention in the "
+            "log.",
+            "After that it is looked at again in the next run.",
+        ],
+        "closed": ["Log a new intervention if you want to try it again."],
+        "crashed": [
+            "This is a fault of the system, not of your data. Whoever runs it finds the error in "
+            "the run named below.",
+            "The next run tries again.",
+        ],
+    }
+    return advice[state.state]
+
+
+def _day_counts(state: StateInput) -> list[DayCount]:
+    if state.state != "waiting":
+        return []
+    counts = (("Before the start", state.n_pre), ("Since the start", state.n_post))
+    return [DayCount(name, n, state.minimum_days) for name, n in counts if n is not None]
