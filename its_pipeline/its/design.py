@@ -124,7 +124,7 @@ def build_design(
     columns.add("intercept", ones, ones, 1.0, priors.LEVEL_SD)
     if spec.trend:
         middle, span = float(t[series.phase == PRE].mean()), float(-t[0])
-        columns.add("trend", (t - middle) / span, t / period, period / span, priors.TREND_SD)
+        columns.add("trend", (t - middle) / span, t / period, period / span, _trend_sd(series))
         # the reported level is the one at the intervention, not in the middle of the pre-period
         columns.entries.append((0, len(columns.internal) - 1, -middle / span))
     has_slope = False
@@ -159,6 +159,11 @@ def build_design(
         slope_change=back[columns.names.index("slope_change")] if has_slope else None,
         dropped=dropped,
     )
+
+
+def _trend_sd(series: PreparedSeries) -> float:
+    short = min(series.n_pre, series.n_post) < SLOPE_MINIMUM_DAYS
+    return priors.SHORT_TREND_SD if short else priors.TREND_SD
 
 
 def _has_slope(series: PreparedSeries, spec: AnalysisSpec) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from its_pipeline.its import compiled
 from its_pipeline.its.analysis import Analysis, PosteriorDraws
 from its_pipeline.its.cautions import cautions_of_effects, cautions_of_input
 from its_pipeline.its.design import Design, build_design
@@ -83,7 +84,7 @@ def analyze(
         rows = series.fit_rows if segmented else series.fit_rows & (series.phase == PRE)
         warnings = cautions_of_input(series, design, spec)
     with timing.part("compile"):
-        from its_pipeline.its import kernel  # noqa: F401 - loads compiled code from Numba's cache
+        compiled.kernel()
 
     posterior, result = _sample_and_judge(series, design, rows, spec, timing, cores)
     if not result.diagnostics.converged:

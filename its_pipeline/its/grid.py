@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from its_pipeline.its import compiled
 from its_pipeline.its.packing import pack
 
 _COARSE_Z = np.linspace(-2.5, 3.5, 21)
@@ -120,13 +121,11 @@ def log_residual_sd(design: np.ndarray, outcome: np.ndarray) -> float:
 def _evaluate(
     buffer: np.ndarray, contrasts: np.ndarray, z: np.ndarray, s: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
-    from its_pipeline.its import kernel
-
     points = np.column_stack([np.repeat(z, len(s)), np.tile(s, len(z))])
     log_weights = np.empty(len(points))
     means = np.empty((len(points), len(contrasts)))
     variances = np.empty_like(means)
-    kernel.grid_moments(
+    compiled.kernel().grid_moments(
         points, np.ascontiguousarray(contrasts), buffer, log_weights, means, variances
     )
     weights = np.exp(log_weights - log_weights.max())

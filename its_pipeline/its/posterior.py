@@ -13,10 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from its_pipeline.its import compiled
 from its_pipeline.its.design import Design
 from its_pipeline.its.effects import EffectDraws
 from its_pipeline.its.grid import log_residual_sd
-from its_pipeline.its.packing import pack
+from its_pipeline.its.packing import N_COLUMNS, pack
 from its_pipeline.its.sampler import Chains, SamplerSettings, available_cores, sample
 from its_pipeline.its.series import POST, PRE, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
@@ -111,7 +112,9 @@ def sample_posterior(
         )
     else:
         buffer = pack(fitted, outcome, series.steps[rows], design.prior_sd)
-        chains, internal = sample_collapsed(buffer, np.array([0.0, log_residual_sd(fitted, outcome)]), settings, cores)
+        chains, internal = sample_collapsed(
+            buffer, np.array([0.0, log_residual_sd(fitted, outcome)]), settings, cores
+        )
         points, nu = chains.position, None
     noise = {
         "rho": np.tanh(points[..., 0]),
@@ -142,8 +145,7 @@ def sample_collapsed(
         The chains, positions of shape (chain, draw, 2), and the coefficients, shape
         (chain * draw, k).
     """
-    from its_pipeline.its import kernel
-
+    kernel = compiled.kernel()
     chains = sample(
         kernel.logp_callback.address,
         kernel.expand_callback.address,
@@ -154,7 +156,7 @@ def sample_collapsed(
         cores,
     )
     points = np.ascontiguousarray(chains.position.reshape(-1, 2))
-    k = int(buffer[1])
+    k = int(buffer[N_COLUMNS])
     rng = np.random.default_rng([settings.seed, _COEFFICIENT_STREAM])
     internal = rng.standard_normal((len(points), k))
     _in_parallel(
@@ -226,10 +228,8 @@ def _expected(matrix: np.ndarray, posterior: Posterior, series: PreparedSeries) 
 
 def _product(matrix: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Multiply (n, k) by (k, draws) in a fixed order, so no thread count changes a bit."""
-    from its_pipeline.its import kernel
-
     out = np.zeros((matrix.shape[0], draws.shape[1]))
-    kernel.multiply(np.ascontiguousarray(matrix), draws, out)
+    compiled.kernel().multiply(np.ascontiguousarray(matrix), draws, out)
     return out
 
 

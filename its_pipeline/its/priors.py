@@ -11,7 +11,12 @@ LEVEL_SD = 3.0
 """Normal sd of the level in the middle of the pre-period."""
 
 TREND_SD = 3.0
-"""Normal sd of the change that the trend makes over the whole pre-period."""
+"""Normal sd of the change that the trend makes over the whole pre-period. A pre-period that is
+nothing but trend spans 3.5 of its own standard deviations, so this is wide."""
+
+SHORT_TREND_SD = 1.0
+"""The same where a phase has fewer than 14 observed days: a trend cannot be told from
+autocorrelated drift there, and a wide prior would turn drift into effects."""
 
 LEVEL_CHANGE_SD = 10.0
 """Normal sd of the level change at the intervention."""

@@ -10,18 +10,9 @@ import math
 
 import numpy as np
 
-from its_pipeline.its import priors
+from its_pipeline.its import compiled, priors
 from its_pipeline.its.grid import grid_posterior
-from its_pipeline.its.packing import (
-    HEADER,
-    LENGTH,
-    N_COLUMNS,
-    N_OBSERVED,
-    RHO_A,
-    RHO_B,
-    SIGMA_DF_AT,
-    SIGMA_SCALE_AT,
-)
+from its_pipeline.its.packing import HEADER, fill_header
 from its_pipeline.its.sampler import Chains, SamplerSettings, sample
 
 NU_SHAPE_AT = HEADER
@@ -56,9 +47,6 @@ def pack_student(
     whitener = np.linalg.inv(lower)
     centre = mixture.mean()
     head = np.zeros(STUDENT_HEADER)
-    head[[N_COLUMNS, N_OBSERVED]] = k, n
-    head[[RHO_A, RHO_B]] = priors.RHO_ALPHA, priors.RHO_BETA
-    head[[SIGMA_SCALE_AT, SIGMA_DF_AT]] = priors.SIGMA_SCALE, priors.SIGMA_DF
     head[[NU_SHAPE_AT, NU_RATE_AT, NU_SHIFT_AT]] = (
         priors.NU_SHAPE,
         priors.NU_RATE,
@@ -74,7 +62,7 @@ def pack_student(
         (design @ whitener.T).ravel(),
     ]
     buffer = np.concatenate(parts)
-    buffer[LENGTH] = len(buffer)
+    fill_header(buffer, n, k)
     start = np.zeros(k + 3)
     start[k:] = z, s, math.log(_START_NU - priors.NU_SHIFT)
     return buffer, start, centre, whitener
@@ -96,12 +84,10 @@ def sample_student(
         The buffer, the chains, (z, s) of shape (chain, draw, 2), the coefficients of shape
         (chain * draw, k), and nu of shape (chain, draw).
     """
-    from its_pipeline.its import kernel, student_kernel
-
     buffer, start, centre, whitener = pack_student(design, outcome, steps, prior_sd)
     chains = sample(
-        student_kernel.student_logp_callback.address,
-        kernel.expand_callback.address,
+        compiled.student_kernel().student_logp_callback.address,
+        compiled.kernel().expand_callback.address,
         buffer,
         start,
         START_JITTER,
@@ -111,7 +97,7 @@ def sample_student(
     k = design.shape[1]
     whitened = np.ascontiguousarray(chains.position[..., :k].reshape(-1, k).T)
     internal = np.repeat(centre[:, None], whitened.shape[1], axis=1)
-    kernel.multiply(np.ascontiguousarray(whitener.T), whitened, internal)
+    compiled.kernel().multiply(np.ascontiguousarray(whitener.T), whitened, internal)
     nu = priors.NU_SHIFT + np.exp(chains.position[..., k + 2])
     points = chains.position[..., k : k + 2]
     return buffer, chains, points, np.ascontiguousarray(internal.T), nu
