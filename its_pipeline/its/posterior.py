@@ -155,6 +155,10 @@ def sample_collapsed(
         settings,
         cores,
     )
+    # The sampler moves in the log innovation sd (see the kernel); all else speaks of the marginal sd.
+    z = chains.position[..., 0]
+    chains.position[..., 1] += 0.5 * (np.logaddexp(0.0, 2.0 * z) + np.logaddexp(0.0, -2.0 * z))
+    chains.position[..., 1] -= np.log(2.0)
     points = np.ascontiguousarray(chains.position.reshape(-1, 2))
     k = int(buffer[N_COLUMNS])
     rng = np.random.default_rng([settings.seed, _COEFFICIENT_STREAM])
