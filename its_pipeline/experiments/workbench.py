@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.interventions import InterventionLog, UnknownInterventionError
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.events.metrics import OutcomeMetric, UnknownMetricError, get_metric, load_metrics
+from its_pipeline.events.metrics import (
+    OutcomeMetric,
+    UnknownMetricError,
+    get_metric,
+    registered_metrics,
+)
 from its_pipeline.experiments.plan import Plan, plan_experiment
 from its_pipeline.experiments.window import experiment_window, last_complete_day
 from its_pipeline.settings import Settings
@@ -99,31 +104,42 @@ class Workbench:
         The installation's settings.
     options
         Defaults to the settings' own.
+    logged
+        Interventions that the caller has read from the log already, withdrawn ones included, e.g.
+        all of the one person it asks for; the whole log is read where it is None.
     """
 
-    def __init__(self, settings: Settings, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        options: Options | None = None,
+        logged: Iterable[Intervention] | None = None,
+    ) -> None:
         self.settings = settings
         self.options = options or Options.from_settings(settings)
+        self._logged = None if logged is None else tuple(logged)
         self._series: dict[tuple[str, str], pd.DataFrame] = {}
         self._preloaded: set[str] = set()
 
     @cached_property
     def metrics(self) -> dict[str, OutcomeMetric]:
         """The registered outcome metrics by name."""
-        return load_metrics(self.settings.resolved_metrics_file)
+        return registered_metrics(self.settings)
 
     @cached_property
     def interventions(self) -> Mapping[str, tuple[Intervention, ...]]:
         """Every user's interventions, withdrawn ones included, in the newest version."""
-        log = InterventionLog(self.settings.resolved_intervention_log_url)
-        try:
-            everything = log.list(include_withdrawn=True)
-        finally:
-            log.close()
         by_user: defaultdict[str, list[Intervention]] = defaultdict(list)
-        for intervention in everything:
+        for intervention in self._read_log() if self._logged is None else self._logged:
             by_user[intervention.user_id].append(intervention)
         return {user: tuple(found) for user, found in by_user.items()}
+
+    def _read_log(self) -> list[Intervention]:
+        log = InterventionLog(self.settings.resolved_intervention_log_url)
+        try:
+            return log.list(include_withdrawn=True)
+        finally:
+            log.close()
 
     def intervention(self, key: str) -> Intervention:
         """Return the logged intervention of an experiment.
@@ -177,6 +193,8 @@ class Workbench:
         """
         from its_pipeline.events.daily import read_series
 
+        if not self.settings.daily_outcomes_path.is_file():
+            return _no_days()
         if user_id not in self._preloaded and (user_id, outcome) not in self._series:
             self._series[user_id, outcome] = read_series(
                 self.settings.daily_outcomes_path, user_id, outcome
