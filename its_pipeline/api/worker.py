@@ -1,7 +1,7 @@
 """One worker process: started once, then job after job over one pipe.
 
-What belongs here: the loop of the process, the form of its messages, and its end. What does not: what a job
-means (`jobs`), or who starts, watches and replaces workers (`pool`).
+What belongs here: the loop of the process, the form of its messages, and its end. What does not:
+what a job means (`jobs`), or who starts, watches and replaces workers (`pool`).
 """
 
 from __future__ import annotations

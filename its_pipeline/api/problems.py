@@ -1,0 +1,361 @@
+"""Every way in which the API says no: its status, its name, what was wrong and what to do.
+
+What belongs here: the catalogue of problems and their JSON form (RFC 9457,
+``application/problem+json``). What does not: deciding that something is wrong, or the framework's
+handlers (`app`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:its-pipeline:problem:"
+
+_LONGEST_VALUE = 120
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem.
+
+    Attributes
+    ----------
+    status
+        HTTP status.
+    title
+        The same for every problem of this kind.
+    example
+        Members of an example, besides type, title and status.
+    """
+
+    status: int
+    title: str
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+
+_COUNTS = {"n_pre": 30, "n_post": 3, "minimum_days": 8}
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "malformed_body": Kind(
+        400,
+        "The body is not JSON",
+        {"detail": "the body is not JSON: Expecting value", "remedy": "send a JSON object"},
+    ),
+    "unauthenticated": Kind(
+        401,
+        "No valid token",
+        {
+            "detail": "the request carries no bearer token",
+            "remedy": "send `Authorization: Bearer <token>`",
+        },
+    ),
+    "forbidden": Kind(
+        403,
+        "Not for this token",
+        {
+            "detail": "the token 'anna-phone' is for one person's own data",
+            "value": "ben",
+            "remedy": "ask for your own user_id, or use a service token",
+        },
+    ),
+    "not_found": Kind(
+        404,
+        "No such address",
+        {"detail": "there is nothing at this address", "remedy": "see /openapi.json"},
+    ),
+    "unknown_user": Kind(
+        404,
+        "Unknown user",
+        {
+            "detail": "no event, intervention or analysis of this user is known",
+            "value": "nobody",
+            "remedy": "check the user_id; new events are read by the next run of the pipeline",
+        },
+    ),
+    "unknown_intervention": Kind(
+        404,
+        "Unknown intervention",
+        {
+            "detail": "the log has no such intervention of this user",
+            "value": "evening-walk",
+            "remedy": "log it with POST /interventions",
+        },
+    ),
+    "unknown_run": Kind(
+        404,
+        "Unknown run",
+        {
+            "detail": "no analysis of yours has this run id",
+            "value": "0123456789abcdef0123456789abcdef",
+            "remedy": "take one from GET /analytics/its/history/{user_id}",
+        },
+    ),
+    "no_report": Kind(
+        404,
+        "No report",
+        {
+            "detail": "only the newest analysis of a logged intervention has a report",
+            "remedy": "log the intervention and analyse it by its intervention_id",
+        },
+    ),
+    "method_not_allowed": Kind(
+        405,
+        "Method not allowed",
+        {"detail": "this address does not answer DELETE", "remedy": "see the header Allow"},
+    ),
+    "body_too_slow": Kind(
+        408,
+        "The body took too long",
+        {"detail": "the body was not complete after 10 s", "remedy": "send it faster"},
+    ),
+    "already_logged": Kind(
+        409,
+        "Logged with other contents",
+        {
+            "detail": "user 'anna' has an intervention 'morning' already (version 1): "
+            "started_on is 2026-05-01, not 2026-05-02",
+            "value": "morning",
+            "remedy": "amend it with PATCH, or choose another intervention_id",
+        },
+    ),
+    "version_conflict": Kind(
+        409,
+        "Amended by somebody else",
+        {
+            "detail": "the intervention is in version 3, not 2",
+            "value": 2,
+            "version": 3,
+            "remedy": "read it again and amend what is there now",
+        },
+    ),
+    "withdrawn": Kind(
+        409,
+        "The intervention was withdrawn",
+        {
+            "detail": "the intervention was withdrawn",
+            "value": "morning",
+            "remedy": "log another intervention",
+        },
+    ),
+    "body_too_large": Kind(
+        413,
+        "The body is too large",
+        {"detail": "a body may have at most 65536 bytes", "remedy": "send less"},
+    ),
+    "unsupported_media_type": Kind(
+        415,
+        "Not JSON",
+        {
+            "detail": "the body must be application/json",
+            "value": "text/plain",
+            "remedy": "send `Content-Type: application/json`",
+        },
+    ),
+    "wrong_host": Kind(
+        421,
+        "Not this server's name",
+        {
+            "detail": "a server without tokens answers to this machine's own names alone",
+            "value": "evil.example",
+            "remedy": "use http://127.0.0.1",
+        },
+    ),
+    "validation": Kind(
+        422,
+        "The request breaks a rule",
+        {
+            "detail": "mcmc_samples: Input should be greater than or equal to 500",
+            "errors": [
+                {
+                    "location": "body.mcmc_samples",
+                    "message": "Input should be greater than or equal to 500",
+                    "value": "10",
+                }
+            ],
+            "remedy": "correct what `errors` names; the rules are in /openapi.json",
+        },
+    ),
+    "insufficient_data": Kind(
+        422,
+        "Too few observed days",
+        {
+            "detail": "30 observed days before the start and 3 after it; at least 8 of each are "
+            "needed. Possible from 2026-05-09 on",
+            "reason_code": "too_few_post_days",
+            **_COUNTS,
+            "analysable_on": "2026-05-09",
+            "remedy": "ask again on 2026-05-09",
+        },
+    ),
+    "future_date": Kind(
+        422,
+        "The intervention has not started",
+        {
+            "detail": "2030-01-01 is in the future",
+            "value": "2030-01-01",
+            **_COUNTS,
+            "n_post": 0,
+            "analysable_on": "2030-01-09",
+            "remedy": "log it with POST /interventions; it is analysed when its day has come",
+        },
+    ),
+    "not_analysable": Kind(
+        422,
+        "This series has no answer",
+        {
+            "detail": "the outcome is the same on every day before the intervention",
+            "reason_code": "constant_outcome",
+            "remedy": "choose another outcome or other days",
+        },
+    ),
+    "not_converged": Kind(
+        424,
+        "The sampler did not converge",
+        {
+            "detail": "max_r_hat 1.4 is not below 1.01",
+            "mcmc_diagnostics": {"converged": False, "max_r_hat": 1.4, "divergences": 12},
+            "mlflow_run_id": "0123456789abcdef0123456789abcdef",
+            "remedy": "there is no effect to show; ask for more mcmc_samples, or wait for more "
+            "days",
+        },
+    ),
+    "too_many_requests": Kind(
+        429,
+        "Too many requests",
+        {"detail": "more than 600 requests a minute", "remedy": "wait for Retry-After seconds"},
+    ),
+    "internal_error": Kind(
+        500,
+        "Something is broken here",
+        {
+            "detail": "the request could not be answered",
+            "remedy": "report the instance to whoever runs this server",
+        },
+    ),
+    "analysis_failed": Kind(
+        500,
+        "The analysis crashed",
+        {
+            "detail": "the analysis ended without an answer; nothing was stored",
+            "remedy": "report the instance to whoever runs this server",
+        },
+    ),
+    "busy": Kind(
+        503,
+        "Too much to do",
+        {
+            "detail": "as many analyses wait already as may wait",
+            "remedy": "ask again after Retry-After seconds",
+        },
+    ),
+    "not_ready": Kind(
+        503,
+        "Not ready yet",
+        {
+            "detail": "the model is being compiled",
+            "remedy": "ask again after Retry-After seconds",
+        },
+    ),
+    "analysis_timeout": Kind(
+        504,
+        "The analysis took too long",
+        {
+            "detail": "the analysis was ended after 120 s",
+            "remedy": "ask for fewer mcmc_samples or mcmc_chains",
+        },
+    ),
+}
+
+
+class Problem(Exception):  # noqa: N818 - the name of the standard
+    """A refusal on its way to the client.
+
+    Parameters
+    ----------
+    code
+        A name in `KINDS`.
+    detail
+        What was wrong with this request; no path, SQL or traceback.
+    remedy
+        What the client can do; the kind's own where None.
+    value
+        The value that was refused.
+    headers
+        Of the answer.
+    members
+        Further members of the JSON object.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        remedy: str | None = None,
+        value: Any = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.kind = KINDS[code]
+        self.detail = detail
+        self.remedy = remedy or str(self.kind.example.get("remedy", ""))
+        self.value = value
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def to_dict(self, instance: str | None = None) -> dict[str, Any]:
+        """Return the JSON object.
+
+        Parameters
+        ----------
+        instance
+            Reference of this occurrence: the request's id.
+        """
+        found: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "remedy": self.remedy,
+        }
+        if self.value is not None:
+            found["value"] = shown(self.value)
+        found.update(self.members)
+        if instance is not None:
+            found["instance"] = f"urn:uuid:{instance}"
+        return found
+
+
+def shown(value: Any) -> Any:
+    """Return a refused value in a form that is safe to repeat: short, and of a plain type."""
+    if isinstance(value, bool | int | float) or value is None:
+        text = repr(value)
+        return value if len(text) <= _LONGEST_VALUE and text not in _NOT_JSON else text[:20]
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+_NOT_JSON = frozenset({"nan", "inf", "-inf"})
+
+
+def to_json(content: Any) -> bytes:
+    """Return strict JSON in ASCII: hostile text (half surrogates) cannot break its encoding."""
+    return json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+def example(code: str) -> dict[str, Any]:
+    """Return an example of a kind of problem, as it is documented."""
+    kind = KINDS[code]
+    return {
+        "type": TYPE_PREFIX + code,
+        "title": kind.title,
+        "status": kind.status,
+        **kind.example,
+        "instance": "urn:uuid:5f0c6a1e-3b1d-4b0a-9d4e-0c9a3c1f7e55",
+    }
