@@ -8,6 +8,7 @@ with another environment sees its own values.
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -147,13 +148,30 @@ class Settings(BaseSettings):
         """Folder of MLflow's artifacts when the tracking URI is the default SQLite."""
         return self.store_root / "mlartifacts"
 
+    @property
+    def installation_file(self) -> Path:
+        """Settings that belong to this store itself; the environment goes before them."""
+        return self.store_root / "installation.json"
+
 
 def get_settings() -> Settings:
     """Read the settings from the environment, now.
 
+    What the environment does not set is read from the store's own ``installation.json``, where
+    there is one: the demo's store keeps its source and its pretended day there, so that every
+    later command and server sees the same store as the demo did.
+
     Raises
     ------
-    pydantic.ValidationError
-        Names the setting, the rule and the value.
+    ValueError
+        Names the setting, the rule and the value (pydantic.ValidationError), or the file.
     """
-    return Settings()
+    settings = Settings()
+    if not settings.installation_file.is_file():
+        return settings
+    own = json.loads(settings.installation_file.read_text(encoding="utf-8"))
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    unknown = sorted(own.keys() - Settings.model_fields.keys())
+    if unknown:
+        raise ValueError(f"{settings.installation_file} has unknown settings {unknown}")
+    return Settings(**{**own, **given})
