@@ -158,7 +158,7 @@ def _write(
     run_id: str | None,
 ) -> None:
     from its_pipeline.report.inputs import ReportInput, StateInput
-    from its_pipeline.report.page import render_report, render_state_page
+    from its_pipeline.report.page import figure_pngs, render_report, render_state_page
 
     settings = bench.settings
     intervention = bench.intervention(verdict.key)
@@ -186,9 +186,10 @@ def _write(
         for plot in page.parent.glob("*.png"):
             plot.unlink()
     else:
-        report = render_report(ReportInput(**shared, analysis=analysis))
-        html = report.html
-        for name, png in report.plots.items():
+        report = ReportInput(**shared, analysis=analysis)
+        pngs = figure_pngs(report)
+        html = render_report(report, pngs)
+        for name, png in pngs.items():
             write_bytes(page.with_name(f"{name}.png"), png)
     write_bytes(page, html.encode())
 

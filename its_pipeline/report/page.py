@@ -6,6 +6,7 @@ Here belong the order of a page and what it says beside the numbers. The sentenc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -37,8 +38,6 @@ from its_pipeline.report.sentence import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from its_pipeline.its import Analysis, Effect
 
 Tone = Literal["good", "bad", "open", "warn"]
@@ -80,13 +79,35 @@ def report_answer(report: ReportInput) -> Answer:
     )
 
 
-def render_report(report: ReportInput) -> str:
+def figure_pngs(report: ReportInput) -> dict[str, bytes]:
+    """Draw the report's four figures.
+
+    Returns
+    -------
+    dict
+        ``counterfactual``, ``effects``, ``predictive`` and ``diagnostics``, each a PNG.
+    """
+    from its_pipeline.its import plots
+
+    analysis, label = report.analysis, outcome_label(report)
+    figures = {
+        "counterfactual": plots.counterfactual_figure(analysis, label),
+        "effects": plots.effects_figure(analysis),
+        "predictive": plots.predictive_check_figure(analysis, label),
+        "diagnostics": plots.diagnostics_figure(analysis),
+    }
+    return {name: plots.render(figure, "png", FIGURE_DPI) for name, figure in figures.items()}
+
+
+def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) -> str:
     """Return the report of one experiment as a self-contained HTML page.
 
     Parameters
     ----------
     report
         A converged analysis with what is known around it.
+    pngs
+        What `figure_pngs` drew, where the caller has it already.
     """
     analysis = report.analysis
     effects = analysis.effects
@@ -116,7 +137,7 @@ def render_report(report: ReportInput) -> str:
         "warnings": views.warning_texts(analysis.warnings),
         "effects": views.effect_rows(analysis),
         "assumptions": _assumptions(analysis),
-        "figures": _figures(analysis, outcome_label(report)),
+        "figures": _figures(pngs or figure_pngs(report), step),
         "gate": views.gate_rows(analysis.diagnostics),
         "wwc": wwc_rating(analysis.n_pre, analysis.n_post),
     }
@@ -138,7 +159,7 @@ def render_state_page(state: StateInput) -> str:
         from its_pipeline.its import plots
 
         picture = _figure(
-            plots.diagnostics_figure(analysis),
+            plots.render(plots.diagnostics_figure(analysis), "png", FIGURE_DPI),
             "Sampler diagnostics",
             "Traces and rank histograms of the noise parameters, R-hat and effective sample sizes.",
             "Chains that agree look like one even band, and their ranks like one level line.",
@@ -222,21 +243,15 @@ def _assumptions(analysis: Analysis) -> list[str]:
     ]
 
 
-def _figure(figure: Figure, title: str, alt: str, caption: str) -> Markup:
-    from its_pipeline.its import plots
-
-    png = plots.render(figure, "png", FIGURE_DPI)
+def _figure(png: bytes, title: str, alt: str, caption: str, heading: bool = False) -> Markup:
     width, height = png_size(png)
-    return render_macro("figure", data_uri(png), width, height, alt, title, caption)
+    return render_macro("figure", data_uri(png), width, height, alt, title, caption, heading)
 
 
-def _figures(analysis: Analysis, label: str) -> dict[str, Markup]:
-    from its_pipeline.its import plots
-
-    step = analysis.spec.step
+def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
     return {
         "counterfactual": _figure(
-            plots.counterfactual_figure(analysis, label),
+            pngs["counterfactual"],
             "Observed against expected",
             "Observed values over time with the fitted mean, and the values expected without the "
             "change with their bands; below, the difference and its sum.",
@@ -246,15 +261,16 @@ def _figures(analysis: Analysis, label: str) -> dict[str, Markup]:
             "probability.",
         ),
         "effects": _figure(
-            plots.effects_figure(analysis),
+            pngs["effects"],
             "How large the effect may be",
             "Posterior densities of the immediate effect, the change of trend and the average "
             "effect.",
             "The higher the curve, the more plausible the value. The bar is the 95 % interval, the "
             "solid line no change; green is the share that counts as benefit.",
+            heading=True,
         ),
         "predictive": _figure(
-            plots.predictive_check_figure(analysis, label),
+            pngs["predictive"],
             "Data against data simulated from the model",
             "Distribution, residual autocorrelation and time course of observed and simulated "
             "values.",
@@ -263,7 +279,7 @@ def _figures(analysis: Analysis, label: str) -> dict[str, Markup]:
             "within the bars.",
         ),
         "diagnostics": _figure(
-            plots.diagnostics_figure(analysis),
+            pngs["diagnostics"],
             "Sampler diagnostics",
             "Traces and rank histograms of the main parameters, R-hat and effective sample sizes.",
             "Chains that agree look like one even band, and their ranks like one level line.",
