@@ -346,7 +346,7 @@ def _draw_effect_density(
     ax.text(
         0.02,
         0.875,
-        f"P({sign} {number(threshold) if threshold else '0'}) = {percent(mass)}",
+        f"P({sign} {threshold:g}) {percent(mass)}",
         transform=ax.transAxes,
         va="top",
         fontsize=8.2,
@@ -356,12 +356,12 @@ def _draw_effect_density(
 
 
 def percent(probability: float) -> str:
-    """Return a probability for people: whole percent, and never 0 or 100."""
+    """Return how a probability compares: "= 97 %", and never 0 or 100."""
     if probability > 0.99:
         return "> 99 %"
     if probability < 0.01:
         return "< 1 %"
-    return f"{100 * probability:.0f} %"
+    return f"= {100 * probability:.0f} %"
 
 
 def bandwidth(values: np.ndarray) -> float:

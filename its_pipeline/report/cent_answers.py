@@ -31,7 +31,7 @@ Answerer = Callable[[Facts], str | None]
 def outcome_label(facts: Facts) -> str:
     """Return the outcome's name for people."""
     if facts.metric is not None:
-        return facts.metric.label or facts.metric.name
+        return facts.metric.title
     return facts.intervention.outcome_metric
 
 

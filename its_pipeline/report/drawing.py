@@ -7,8 +7,13 @@ style sheet colours it by class). The figures of an analysis belong to `its.plot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from markupsafe import Markup
+
+#: Pixels of a small interval drawing, as the style sheet has them, and half of what it may use.
+INTERVAL_WIDTH: Final = 150
+INTERVAL_HALF: Final = 67
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,12 @@ def _clamp(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 
 
-def interval_svg(
-    span: Span, reach: float, title: str, width: int = 132, height: int = 18
-) -> Markup:
-    """Draw an interval on a line from `-reach` to `reach` with a mark at zero.
+def interval_svg(span: Span, reach: float) -> Markup:
+    """Draw an interval on a line from `-reach` to `reach`, as few bytes as can be.
 
     Parts beyond the reach are cut and end in an arrow head, so that one wide interval does not
-    flatten all others.
+    flatten all others. The mark at zero comes from the style sheet, the numbers stand beside it as
+    text, so it is hidden from those who read the page aloud.
 
     Parameters
     ----------
@@ -47,10 +51,6 @@ def interval_svg(
         What to draw.
     reach
         Half of the scale in outcome units, > 0.
-    title
-        Text for readers who do not see it.
-    width, height
-        In pixels.
 
     Raises
     ------
@@ -59,34 +59,25 @@ def interval_svg(
     """
     if not reach > 0:
         raise ValueError(f"reach must be > 0 but got {reach}")
-    middle, half, y = width / 2, width / 2 - 5, height / 2
 
-    def x(value: float) -> float:
-        return round(middle + half * _clamp(value / reach, -1.0, 1.0), 1)
+    def x(value: float) -> int:
+        return round(INTERVAL_WIDTH / 2 + INTERVAL_HALF * _clamp(value / reach, -1.0, 1.0))
 
     left, right = x(span.lower), x(span.upper)
-    arrows = Markup("")
+    heads = ""
     if span.lower < -reach:
-        arrows += Markup('<path d="M{} {}l5 -4v8z"/>').format(left - 4, y)
+        heads += f"M{left - 5} 9l6-4v8z"
     if span.upper > reach:
-        arrows += Markup('<path d="M{} {}l-5 -4v8z"/>').format(right + 4, y)
+        heads += f"M{right + 5} 9l-6-4v8z"
     return Markup(
-        '<svg class="iv {tone}" width="{width}" height="{height}" role="img" aria-label="{title}">'
-        '<line class="z" x1="{middle}" x2="{middle}" y1="1" y2="{bottom}"/>'
-        '<line class="b" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>{arrows}'
-        '<circle cx="{mean}" cy="{y}" r="3.2"/></svg>'
+        '<svg class="iv {}" aria-hidden="true"><path class="b" d="M{} 9H{}"/>{}'
+        '<circle cx="{}" cy="9" r="3.4"/></svg>'
     ).format(
-        tone=span.tone,
-        width=width,
-        height=height,
-        title=title,
-        middle=middle,
-        bottom=height - 1,
-        left=left,
-        right=max(right, left + 0.5),
-        y=y,
-        arrows=arrows,
-        mean=x(span.mean),
+        span.tone,
+        left,
+        max(right, left + 1),
+        Markup('<path d="{}"/>').format(heads) if heads else "",
+        x(span.mean),
     )
 
 

@@ -112,12 +112,14 @@ def safe_href(address: str | None) -> str | None:
 
 
 def isolate(text: str, name: str) -> Markup:
-    """Escape `text` and isolate `name` in it, so that its writing direction stays its own."""
-    return (
-        escape(text).replace(escape(name), Markup("<bdi>{}</bdi>").format(name))
-        if name
-        else (escape(text))
-    )
+    """Escape `text` and isolate `name` in it, so that its writing direction stays its own.
+
+    A percent sign is tied to its number.
+    """
+    safe = escape(text.replace(" %", "\N{NO-BREAK SPACE}%"))
+    if not name:
+        return safe
+    return safe.replace(escape(name), Markup("<bdi>{}</bdi>").format(name))
 
 
 def one_line(text: str) -> str:

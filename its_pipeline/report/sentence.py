@@ -192,12 +192,12 @@ def probability_word(probability: float, capped: bool = False) -> str:
     return word.removeprefix("very ") if capped else word
 
 
-def percent(probability: float) -> str:
-    """Return a probability for people: whole percent, and never 0 or 100."""
+def percent(probability: float, short: bool = False) -> str:
+    """Return a probability for people: whole percent, never 0 or 100; `short` for tables."""
     if probability > 0.99:
-        return "more than 99 %"
+        return "> 99 %" if short else "more than 99 %"
     if probability < 0.01:
-        return "less than 1 %"
+        return "< 1 %" if short else "less than 1 %"
     return f"{100 * probability:.0f} %"
 
 

@@ -110,8 +110,8 @@ def _effect_row(name: str, hint: str, effect: Effect) -> EffectRow:
         number_text(effect.mean, decimals),
         f"{lower} to {upper}",
         number_text(effect.sd, decimals),
-        percent(effect.probability_positive),
-        percent(effect.probability_negative),
+        percent(effect.probability_positive, short=True),
+        percent(effect.probability_negative, short=True),
         effect.unit,
     )
 

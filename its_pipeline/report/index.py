@@ -1,0 +1,264 @@
+"""All experiments on one page that needs neither server nor network.
+
+Here belong the order of the index, its counts, its forest plots and the texts of its rows. What one
+row may carry is ruled by `inputs.IndexRow`: no effect without convergence, so nothing unpublishable
+can be shown or sorted by. Gathering rows belongs to the caller.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from markupsafe import Markup
+
+from its_pipeline.report.cent import CentAnswer, cent_citation, cent_items
+from its_pipeline.report.drawing import Span, interval_svg
+from its_pipeline.report.inputs import STATE_LABELS, STATES, EffectNumbers, IndexRow
+from its_pipeline.report.rendering import render_page, safe_href
+from its_pipeline.report.sentence import (
+    Finding,
+    Kind,
+    answer_sentences,
+    date_text,
+    decimals_for,
+    number_text,
+    percent,
+)
+
+TONES: Final[Mapping[Kind, str]] = {
+    "helped": "good",
+    "harmed": "bad",
+    "negligible": "open",
+    "unclear": "open",
+    "open": "open",
+}
+NAME_LIMIT: Final = 80
+REASON_LIMIT: Final = 140
+#: Share of intervals of an outcome that fit on its scale whole; wider ones end in an arrow head.
+SCALE_SHARE: Final = 0.9
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of the index as text; a sort key is empty where there is nothing to sort by."""
+
+    person: str
+    name: str
+    outcome: str
+    state: str
+    tone: str
+    verdict: str
+    note: str
+    effect: str
+    effect_key: str
+    drawing: Markup
+    benefit: str
+    benefit_key: str
+    days: str
+    days_key: str
+    began: str
+    cent: str
+    href: str | None
+    mlflow: str | None
+    dagster: str | None
+
+
+@dataclass(frozen=True)
+class Forest:
+    """All people who tried one intervention for one outcome."""
+
+    name: str
+    outcome: str
+    unit: str
+    rows: tuple[TableRow, ...]
+    n_all: int
+    scale: str
+
+
+@dataclass(frozen=True)
+class CentCount:
+    """How often one checklist item has which status."""
+
+    id: str
+    text: str
+    reported: int
+    partial: int
+    blank: int
+    not_applicable: int
+
+
+@dataclass(frozen=True)
+class IndexView:
+    """What the template shows."""
+
+    rows: tuple[TableRow, ...]
+    counts: tuple[tuple[str, str, int], ...]
+    verdicts: tuple[tuple[str, int], ...]
+    outcomes: tuple[str, ...]
+    forests: tuple[Forest, ...]
+    cent: tuple[CentCount, ...]
+    cent_experiments: int
+    cent_citation: str
+    made_on: str
+    has_cent: bool
+
+
+def render_index(
+    rows: Iterable[IndexRow],
+    checklists: Mapping[str, Sequence[CentAnswer]] | None = None,
+    made_on: date | None = None,
+) -> str:
+    """Return the index over all experiments as one self-contained HTML page.
+
+    Parameters
+    ----------
+    rows
+        One an experiment, in any order; shown by intervention and person, never by result.
+    checklists
+        Experiment key to its filled CENT checklist, for the table of compliance; may be empty.
+    made_on
+        Date to print on the page; None prints none.
+    """
+    ordered = sorted(rows, key=lambda r: (r.name.casefold(), r.user_id, r.intervention_id))
+    reaches = _reaches(ordered)
+    lines = [_table_row(row, reaches) for row in ordered]
+    states = Counter(row.state for row in ordered)
+    verdicts = Counter(line.verdict for line in lines if line.effect_key)
+    view = IndexView(
+        rows=tuple(lines),
+        counts=tuple((state, STATE_LABELS[state], states[state]) for state in STATES),
+        verdicts=tuple(verdicts.most_common()),
+        outcomes=tuple(sorted({line.outcome for line in lines})),
+        forests=_forests(ordered, lines, reaches),
+        cent=_cent_counts(checklists or {}),
+        cent_experiments=len(checklists or {}),
+        cent_citation=cent_citation(),
+        made_on=date_text(made_on) if made_on is not None else "",
+        has_cent=any(line.cent for line in lines),
+    )
+    return render_page("index.html", view, "index.js")
+
+
+def _reaches(rows: Sequence[IndexRow]) -> dict[str, float]:
+    """Return half of the scale of each outcome: wide enough for most of its intervals."""
+    ends: dict[str, list[float]] = {}
+    for row in rows:
+        if row.effect is not None:
+            widest = max(abs(row.effect.ci_lower), abs(row.effect.ci_upper))
+            ends.setdefault(row.outcome, []).append(widest)
+    reaches = {}
+    for outcome, widths in ends.items():
+        widths.sort()
+        reaches[outcome] = widths[min(len(widths) - 1, int(SCALE_SHARE * len(widths)))] or 1.0
+    return reaches
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _finding(row: IndexRow, effect: EffectNumbers) -> Finding:
+    return Finding(
+        name=row.name,
+        outcome=row.outcome,
+        unit=row.unit,
+        direction=row.direction,
+        mean=effect.mean,
+        sd=effect.sd,
+        ci_lower=effect.ci_lower,
+        ci_upper=effect.ci_upper,
+        probability_positive=effect.probability_positive,
+        probability_of_benefit=effect.probability_of_benefit,
+        minimum_effect=row.minimum_effect,
+        warning_codes=row.warning_codes,
+        ongoing_until=row.ongoing_until,
+    )
+
+
+def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
+    effect = row.effect
+    verdict, tone = (
+        STATE_LABELS[row.state],
+        "open" if row.state in ("waiting", "closed") else "warn",
+    )
+    text = key = benefit = benefit_key = ""
+    note = row.reason
+    drawing = Markup("")
+    if effect is not None:
+        answer = answer_sentences(_finding(row, effect))
+        verdict, tone = answer.headline, TONES[answer.kind]
+        decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
+        mean, lower, upper = (
+            number_text(n, decimals) for n in (effect.mean, effect.ci_lower, effect.ci_upper)
+        )
+        text, key = f"{mean} [{lower}, {upper}]", f"{effect.mean:.6g}"
+        benefit = percent(effect.probability_of_benefit, short=True)
+        benefit_key = f"{effect.probability_of_benefit:.6f}"
+        span = Span(effect.mean, effect.ci_lower, effect.ci_upper, tone)
+        drawing = interval_svg(span, reaches[row.outcome])
+        count = len(row.warning_codes)
+        note = f"{count} warning{'s' * (count > 1)}" if count else ""
+    elif row.state == "waiting" and row.analysable_on is not None:
+        note = f"possible from {date_text(row.analysable_on)}"
+    counted = row.n_pre is not None and row.n_post is not None
+    return TableRow(
+        person=row.user_id,
+        name=_cut(row.name or row.intervention_id, NAME_LIMIT),
+        outcome=_cut(row.outcome, NAME_LIMIT),
+        state=row.state,
+        tone=tone,
+        verdict=verdict,
+        note=_cut(note, REASON_LIMIT),
+        effect=f"{text} {row.unit}".rstrip() if text else "",
+        effect_key=key,
+        drawing=drawing,
+        benefit=benefit,
+        benefit_key=benefit_key,
+        days=f"{row.n_pre} / {row.n_post}" if counted else "",
+        days_key=str(row.n_post) if counted else "",
+        began=row.started_on.isoformat(),
+        cent=f"{row.cent_reported}/{row.cent_applicable}" if row.cent_reported is not None else "",
+        href=safe_href(row.report_href),
+        mlflow=safe_href(row.mlflow_url),
+        dagster=safe_href(row.dagster_url),
+    )
+
+
+def _forests(
+    rows: Sequence[IndexRow], lines: Sequence[TableRow], reaches: Mapping[str, float]
+) -> tuple[Forest, ...]:
+    """Group the analysed experiments by intervention name and outcome, people in their order."""
+    groups: dict[tuple[str, str, str], list[tuple[IndexRow, TableRow]]] = {}
+    for row, line in zip(rows, lines, strict=True):
+        groups.setdefault((row.name, row.outcome, row.unit), []).append((row, line))
+    forests = []
+    for (_, outcome, unit), members in groups.items():
+        shown = tuple(line for row, line in members if row.effect is not None)
+        if not shown:
+            continue
+        reach = reaches[outcome]
+        scale = number_text(reach, decimals_for(reach))
+        forests.append(Forest(shown[0].name, shown[0].outcome, unit, shown, len(members), scale))
+    return tuple(forests)
+
+
+def _cent_counts(checklists: Mapping[str, Sequence[CentAnswer]]) -> tuple[CentCount, ...]:
+    """Count each item's statuses over all experiments."""
+    if not checklists:
+        return ()
+    counts: dict[str, Counter[str]] = {item.id: Counter() for item in cent_items()}
+    for answers in checklists.values():
+        for answer in answers:
+            counts[answer.item.id][answer.status] += 1
+    return tuple(
+        CentCount(
+            item.id,
+            item.text,
+            *(counts[item.id][s] for s in ("reported", "partial", "blank", "not_applicable")),
+        )
+        for item in cent_items()
+    )
