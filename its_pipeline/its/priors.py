@@ -10,11 +10,11 @@ from __future__ import annotations
 LEVEL_SD = 3.0
 """Normal sd of the level in the middle of the pre-period."""
 
-TREND_SD = 3.0
+TREND_SD = 3.5
 """Normal sd of the change that the trend makes over the whole pre-period. A pre-period that is
-nothing but trend spans 3.5 of its own standard deviations, so this is wide."""
+nothing but trend spans 3.5 (square root of 12) of its own standard deviations."""
 
-SHORT_TREND_SD = 1.0
+SHORT_TREND_SD = 1.25
 """The same where a phase has fewer than 14 observed days: a trend cannot be told from
 autocorrelated drift there, and a wide prior would turn drift into effects."""
 
@@ -33,9 +33,9 @@ MONTH_SD = 2.0
 COVARIATE_SD = 2.0
 """Normal sd of the coefficient of a standardised covariate."""
 
-RHO_ALPHA = 1.5
-RHO_BETA = 1.5
-"""(1 + rho) / 2 ~ Beta(alpha, beta): wide over (-1, 1)."""
+RHO_ALPHA = 1.0
+RHO_BETA = 1.0
+"""(1 + rho) / 2 ~ Beta(alpha, beta): uniform over (-1, 1)."""
 
 SIGMA_SCALE = 1.0
 SIGMA_DF = 3.0
