@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from its_pipeline.events.duck import in_memory
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import ID_PATTERN
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.schema import EVENT_SCHEMA, FIRST_DAY
+from its_pipeline.events.schema import EVENT_SCHEMA, FIRST_DAY, pc
 
 if TYPE_CHECKING:
     from pandera.pandas import Check, DataFrameSchema

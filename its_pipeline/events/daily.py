@@ -18,12 +18,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from its_pipeline.events.duck import in_memory, literal, sql
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.schema import FIRST_DAY
+from its_pipeline.events.schema import FIRST_DAY, pc
 from its_pipeline.stores.lake import unfinished_file
 
 ROW_GROUP_SIZE = 8192

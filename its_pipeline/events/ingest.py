@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
 from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
 from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
-from its_pipeline.events.schema import FIRST_DAY
+from its_pipeline.events.schema import FIRST_DAY, pc
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
 from its_pipeline.events.validation import SUMMARY_KEY, validate_day

@@ -12,12 +12,11 @@ from datetime import date
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from its_pipeline.events.contract import AHEAD_HOURS, IN_PARTITION, METRIC_PREFIX
 from its_pipeline.events.duck import literal
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.schema import EVENT_SCHEMA
+from its_pipeline.events.schema import EVENT_SCHEMA, pc
 
 NUMBER = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,5})?\s*$"
 """Decimal numbers; `NaN`, `inf`, hexadecimal and thousands separators are not among them."""

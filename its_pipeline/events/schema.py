@@ -7,8 +7,13 @@ Only shape. What a value must satisfy lives in `contract`; reading text into the
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
+
+pc: Any = pyarrow.compute
+"""Arrow's functions; they are made when it is imported, which type checkers cannot see."""
 
 FIRST_DAY = date(2000, 1, 1)
 """First UTC day with a partition; every zone's offset is a multiple of 15 minutes since."""

@@ -18,12 +18,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from its_pipeline.events.defects import with_defects
 from its_pipeline.events.people import DISTRACTION_MINUTES, Person
-from its_pipeline.events.schema import EVENT_SCHEMA, INSTANT
+from its_pipeline.events.schema import EVENT_SCHEMA, INSTANT, pc
 from its_pipeline.stores.atomic import finished_folder, write_json
 
 SIMULATOR_VERSION = "1"

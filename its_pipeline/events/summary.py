@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from its_pipeline.events.schema import EVENT_SCHEMA
+from its_pipeline.events.schema import EVENT_SCHEMA, pc
 
 SCORE = "session_performance_score"
 SCORE_BINS = 20

@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from its_pipeline.events.contract import event_schema, reported_column
 from its_pipeline.events.duck import in_memory, sql
 from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.parsing import parse_batch
-from its_pipeline.events.schema import DUPLICATE_RULE, EVENT_SCHEMA, REJECTION_SCHEMA
+from its_pipeline.events.schema import DUPLICATE_RULE, EVENT_SCHEMA, REJECTION_SCHEMA, pc
 from its_pipeline.events.summary import BrokenRule, DaySummary, DayWatch
 from its_pipeline.stores.lake import ParquetSink
 

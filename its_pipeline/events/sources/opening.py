@@ -30,7 +30,9 @@ def open_source(settings: Settings) -> EventSource:
     SourceError
         If the settings of the source are incomplete.
     """
-    sources: dict[str, EventSource] = {}
+    from its_pipeline.events.sources.imported import ImportedSource
+
+    sources: dict[str, EventSource] = {"imports": ImportedSource(imports_dir(settings))}
     if settings.source == "simulator":
         sources["simulator"] = SimulatedSource(simulation_dir(settings))
     return CombinedSource(sources)

@@ -1,0 +1,209 @@
+"""Taking a foreign file into the store: its columns mapped, its values kept as they are.
+
+An import lies under `imports/<name>/<version>/` as Parquet, one version a changed file; the newest
+version is read by `sources.imported` like any other source. Nothing is judged here: a value that is
+not what it should be goes on as text, and the contract rejects it with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from its_pipeline.events.duck import in_memory, literal, sql
+from its_pipeline.events.import_sql import event_expressions
+from its_pipeline.events.mapping import ImportMapping
+from its_pipeline.events.metrics import (
+    IMPORTED_FOLDER,
+    MetricError,
+    load_metrics,
+    write_metrics_file,
+)
+from its_pipeline.events.reading import ImportFileError, file_signature, open_rows
+from its_pipeline.events.sources.opening import imports_dir
+from its_pipeline.stores.atomic import exclusive, finished_folder, remove_unfinished, write_json
+from its_pipeline.stores.lake import ParquetSink
+
+if TYPE_CHECKING:
+    from its_pipeline.settings import Settings
+
+EVENTS_FILE = "events.parquet"
+RECORD_FILE = "import.json"
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What an import did.
+
+    Attributes
+    ----------
+    name, version
+        Under which it lies.
+    rows
+        Rows of the file, each one event.
+    taken
+        False if this very file with this very mapping was taken before.
+    days
+        UTC days it has events on.
+    metrics
+        Outcome metrics it registered.
+    """
+
+    name: str
+    version: int
+    rows: int
+    taken: bool
+    days: int
+    metrics: tuple[str, ...]
+
+
+def import_file(
+    settings: Settings, path: Path, mapping: ImportMapping, name: str | None = None
+) -> ImportResult:
+    """Take a file into the store; its days can then be exported.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    path
+        CSV, Parquet or JSON Lines.
+    mapping
+        Which column means what.
+    name
+        Name of the import; by default the file's name. A file of the same name is a new version,
+        which replaces the earlier one's events.
+
+    Raises
+    ------
+    ImportFileError
+        If the file is unreadable, lacks a column, or changes while it is read; the message names
+        file, column and remedy, and the earlier version stays.
+    MetricError
+        If an outcome's name is registered already with another meaning.
+    """
+    name = name or import_name(path)
+    folder = imports_dir(settings) / name
+    with exclusive(imports_dir(settings) / f".{name}.lock"):
+        remove_unfinished(folder)
+        before, taken_at = file_signature(path), _arrival(settings)
+        digest = _digest(path, mapping)
+        versions = import_versions(folder)
+        if versions:
+            newest = read_record(folder / versions[-1])
+            if newest["digest"] == digest:
+                return ImportResult(
+                    name,
+                    int(versions[-1]),
+                    newest["rows"],
+                    False,
+                    newest["days"],
+                    tuple(metric.name for metric in mapping.metrics()),
+                )
+        _check_metrics(settings, name, mapping)
+        number = int(versions[-1]) + 1 if versions else 1
+        with finished_folder(folder / f"{number:06d}") as unfinished:
+            rows, days = _write_events(path, name, mapping, unfinished / EVENTS_FILE, taken_at)
+            if file_signature(path) != before:
+                raise ImportFileError(
+                    f"{path}: the file changed while it was read; import it again when whatever "
+                    "writes it has finished"
+                )
+            record = {
+                "file": path.name,
+                "digest": digest,
+                "rows": rows,
+                "days": days,
+                "mapping": mapping.model_dump(mode="json"),
+            }
+            write_json(unfinished / RECORD_FILE, record)
+        if mapping.metrics():
+            metrics_file = settings.store_root / IMPORTED_FOLDER / f"{name}.yaml"
+            write_metrics_file(metrics_file, mapping.metrics())
+    registered = tuple(metric.name for metric in mapping.metrics())
+    return ImportResult(name, number, rows, True, days, registered)
+
+
+def import_name(path: Path) -> str:
+    """Return the default name of a file's import: its name without illegal characters."""
+    cleaned = re.sub(r"[^A-Za-z0-9_-]+", "_", path.name).strip("_")
+    return cleaned[:100] or "import"
+
+
+def import_versions(folder: Path) -> list[str]:
+    """Return the finished versions of an import, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(e.name for e in folder.iterdir() if re.fullmatch(r"\d{6}", e.name))
+
+
+def read_record(version_folder: Path) -> dict[str, Any]:
+    """Return what is recorded of one version of an import."""
+    return json.loads((version_folder / RECORD_FILE).read_text("utf-8"))
+
+
+def _check_metrics(settings: Settings, name: str, mapping: ImportMapping) -> None:
+    """Refuse a metric that is registered with another meaning, other than by this import."""
+    known = load_metrics(settings.resolved_metrics_file)
+    for file in sorted((settings.store_root / IMPORTED_FOLDER).glob("*.yaml")):
+        if file.stem != name:
+            known.update(load_metrics(file, imported=file.parent / "none"))
+    for metric in mapping.metrics():
+        if metric.name in known and known[metric.name] != metric:
+            raise MetricError(
+                f"outcome {metric.name!r} is registered already with another meaning; give it "
+                "another name in the mapping's outcomes"
+            )
+
+
+def _digest(path: Path, mapping: ImportMapping) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps(mapping.model_dump(mode="json"), sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _arrival(settings: Settings) -> datetime:
+    """Return when the file is taken: now, or the day that the settings pretend it is."""
+    now = datetime.now(UTC)
+    if settings.today_on is None:
+        return now
+    return max(now, datetime.combine(settings.today_on, time(23), UTC))
+
+
+def _write_events(
+    path: Path, name: str, mapping: ImportMapping, target: Path, taken_at: datetime
+) -> tuple[int, int]:
+    """Write the file's rows as raw events, all text, sorted by day; return rows and days."""
+    as_text = target.with_name("rows.parquet")
+    schema = pa.schema([*mapping.columns_schema(), pa.field("file_row", pa.int64())])
+    sink = ParquetSink(as_text, schema)
+    rows = 0
+    try:
+        with open_rows(path, mapping) as batches:
+            for batch in batches:
+                numbers = pa.array(range(rows + 1, rows + 1 + batch.num_rows), pa.int64())
+                sink.add(pa.table([*batch.columns, numbers], schema=schema))
+                rows += batch.num_rows
+        sink.close()
+    finally:
+        sink.abandon()
+    with in_memory(spill_to=target.parent) as connection:
+        parts = {
+            "rows": literal(str(as_text)),
+            "target": literal(str(target)),
+            "events": event_expressions(mapping, name, taken_at),
+        }
+        connection.execute(sql("import_events", **parts))
+        counted = connection.execute(
+            "SELECT count(DISTINCT assigned_day) FROM read_parquet($file)", {"file": str(target)}
+        ).fetchone()
+    as_text.unlink()
+    return rows, int(counted[0]) if counted else 0
