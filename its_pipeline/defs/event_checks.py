@@ -9,6 +9,7 @@ from dagster_duckdb import DuckDBResource
 
 from its_pipeline.defs import event_metadata as shown
 from its_pipeline.defs.event_assets import EventAssets, days_of
+from its_pipeline.defs.partitioned_checks import partitioned_check
 from its_pipeline.defs.resources import Installation
 
 _DAILY_FACTS = """
@@ -28,7 +29,7 @@ def event_checks(
 ) -> list[dg.AssetChecksDefinition]:
     """Make the checks for the assets of a range of days."""
 
-    @dg.asset_check(
+    @partitioned_check(
         asset=assets.valid_events,
         partitions_def=days,
         description="At most 1 % of a day's rows are rejected; above 20 % it is an error.",
@@ -41,7 +42,7 @@ def event_checks(
         results = {day: read_validation(installation.settings, day) for day in days_of(context)}
         return shown.reject_rate(results).result()
 
-    @dg.asset_check(
+    @partitioned_check(
         asset=assets.valid_events,
         partitions_def=days,
         description="Every row that was read is valid, rejected or a duplicate: read = the sum.",

@@ -7,7 +7,7 @@ for a single day and for many. What does not: computing anything that is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -59,27 +59,39 @@ def export_metadata(result: ExportResult) -> Metadata:
     """Return what one day's export did."""
     return {
         "dagster/partition_row_count": result.rows,
-        "unchanged": result.unchanged,
+        "bytes": result.bytes,
+        "changed": result.changed,
         "source_version": result.version,
         "file": dg.MetadataValue.path(str(result.path)),
+        **_interval(result.first_occurred_at, result.last_occurred_at),
     }
 
 
 def validation_metadata(result: ValidationResult) -> Metadata:
     """Return what became of one day's rows."""
+    summary = result.summary
     shown: Metadata = {
-        "dagster/partition_row_count": result.valid,
-        "read": result.read,
-        "valid": result.valid,
-        "rejected": result.rejected,
-        "duplicates": result.duplicates,
+        "dagster/partition_row_count": summary.valid,
+        "read": summary.read,
+        "valid": summary.valid,
+        "rejected": summary.rejected,
+        "duplicates": summary.duplicates,
+        "late": summary.late,
+        "users": summary.users,
         "file": dg.MetadataValue.path(str(result.valid_path)),
+        **_interval(summary.first_occurred_at, summary.last_occurred_at),
     }
-    rules = [(rule.rule, rule.column, rule.rows) for rule in result.broken_rules]
+    rules = [(rule.rule, rule.column, rule.rows) for rule in summary.broken_rules]
     if rules:
         shown["broken_rules"] = _rules_table(rules)
         shown["rejected_file"] = dg.MetadataValue.path(str(result.rejected_path))
     return shown
+
+
+def _interval(first: datetime | None, last: datetime | None) -> Metadata:
+    if first is None or last is None:
+        return {}
+    return {"first_occurred_at": first.isoformat(), "last_occurred_at": last.isoformat()}
 
 
 def _rules_table(rules: Sequence[tuple[str, str, int]]) -> dg.TableMetadataValue:
@@ -101,7 +113,7 @@ def _rules_table(rules: Sequence[tuple[str, str, int]]) -> dg.TableMetadataValue
 
 def reject_rate(results: Mapping[date, ValidationResult]) -> CheckOutcome:
     """Check the share of rejected rows; of several days the worst one decides."""
-    rates = {day: result.rejected / result.read for day, result in results.items() if result.read}
+    rates = {day: result.reject_rate for day, result in results.items()}
     worst = max(rates, key=lambda day: rates[day], default=None)
     rate = rates[worst] if worst is not None else 0.0
     return CheckOutcome(
@@ -119,13 +131,9 @@ def reject_rate(results: Mapping[date, ValidationResult]) -> CheckOutcome:
 
 def counts_add_up(results: Mapping[date, ValidationResult]) -> CheckOutcome:
     """Check that every row that was read is valid, rejected or a duplicate, on every day."""
-    wrong = [
-        day.isoformat()
-        for day, result in results.items()
-        if result.read != result.valid + result.rejected + result.duplicates
-    ]
+    wrong = [day.isoformat() for day, result in results.items() if not result.summary.adds_up]
     total: dict[str, Any] = {
-        name: sum(getattr(result, name) for result in results.values())
+        name: sum(getattr(result.summary, name) for result in results.values())
         for name in ("read", "valid", "rejected", "duplicates")
     }
     return CheckOutcome(
@@ -140,7 +148,21 @@ def counts_add_up(results: Mapping[date, ValidationResult]) -> CheckOutcome:
 
 def daily_metadata(result: DailyResult) -> Metadata:
     """Return what the aggregation came to."""
+    schema = dg.TableSchema(
+        columns=[
+            dg.TableColumn("outcome", "string"),
+            dg.TableColumn("rows", "int"),
+            dg.TableColumn("users", "int"),
+        ]
+    )
+    records = [
+        dg.TableRecord({"outcome": count.outcome, "rows": count.rows, "users": count.users})
+        for count in result.outcomes
+    ]
     return {
         "dagster/row_count": result.rows,
+        "users": result.users,
+        "outcomes": dg.MetadataValue.table(records=records, schema=schema),
         "file": dg.MetadataValue.path(str(result.path)),
+        "warehouse": dg.MetadataValue.path(str(result.warehouse.path)),
     }

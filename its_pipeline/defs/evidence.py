@@ -54,9 +54,11 @@ def evidence(
     context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult:
     """Collect the evidence."""
+    from its_pipeline.events.ingest import refresh_warehouse
     from its_pipeline.experiments.evidence import collect_evidence
 
     collected = collect_evidence(installation.settings)
+    warehouse = refresh_warehouse(installation.settings)
     context.log.info(f"{len(collected.table)} experiments in {collected.table_path}")
     return dg.MaterializeResult(
         metadata={
@@ -64,6 +66,7 @@ def evidence(
             **{status: int(count) for status, count in collected.counts.items()},
             "table": dg.MetadataValue.path(str(collected.table_path)),
             "index": dg.MetadataValue.path(str(collected.index_path)),
+            "warehouse": dg.MetadataValue.path(str(warehouse.path)),
         }
     )
 

@@ -15,6 +15,7 @@ import dagster as dg
 from its_pipeline.defs import experiment_metadata as shown
 from its_pipeline.defs.looks import mark_announced
 from its_pipeline.defs.names import GROUP_EXPERIMENTS, OWNERS
+from its_pipeline.defs.partitioned_checks import partitioned_check
 from its_pipeline.defs.partitions import EXPERIMENTS
 from its_pipeline.defs.resources import Installation, RunTracking
 from its_pipeline.experiments.service import open_store
@@ -45,7 +46,7 @@ def its_plan(
     return dg.MaterializeResult(metadata=shown.plan_metadata(plan))
 
 
-@dg.asset_check(
+@partitioned_check(
     asset=its_plan,
     partitions_def=EXPERIMENTS,
     description="Both phases have the days that an analysis needs. Warns while it waits for them.",
@@ -105,7 +106,7 @@ def its_fit(
     )
 
 
-@dg.asset_check(
+@partitioned_check(
     asset=its_fit,
     partitions_def=EXPERIMENTS,
     blocking=True,

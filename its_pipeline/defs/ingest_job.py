@@ -27,8 +27,8 @@ class IngestConfig(dg.Config):
 
     days: list[str] | None = Field(
         default=None,
-        description="Exactly these UTC days (YYYY-MM-DD); default: every day whose source changed, "
-        "and the late window.",
+        description="Exactly these UTC days (YYYY-MM-DD); default: every day whose source changed "
+        "or that was not validated, and the late window.",
     )
 
 
@@ -42,19 +42,19 @@ def days_to_ingest(settings: Settings, given: list[str] | None) -> list[date]:
     """
     if given is not None:
         return sorted({date.fromisoformat(day) for day in given})
-    from its_pipeline.events.ingest import changed_days
+    from its_pipeline.events.ingest import changed_days, unvalidated_days
 
     today_on = utc_today(settings)
     late = (today_on - timedelta(days=ago) for ago in range(settings.late_window_days + 1))
     lake = settings.lake_dir / "behavioral_events"
     known = {day for day in late if (lake / f"day={day.isoformat()}").is_dir()}
-    return sorted(known | set(changed_days(settings)))
+    return sorted(known | set(changed_days(settings)) | set(unvalidated_days(settings)))
 
 
 @dg.op(
     name="ingest",
     out=dg.Out(dg.Nothing),
-    description="Exports and validates each day; a day whose source did not change is passed over.",
+    description="Exports and validates each day, and records what a run of that day records.",
 )
 def ingest_op(
     context: dg.OpExecutionContext,
@@ -87,11 +87,9 @@ def ingest_op(
             ("counts_add_up", shown.counts_add_up({day: result})),
         ):
             context.log_event(check_event(VALID_EVENTS, name, outcome, partition))
-        read, valid, rejected = (
-            read + result.read,
-            valid + result.valid,
-            rejected + result.rejected,
-        )
+        read += result.summary.read
+        valid += result.summary.valid
+        rejected += result.summary.rejected
         progress.update(done, len(days))
     return dg.Output(
         None,
@@ -119,7 +117,7 @@ def check_event(
     ins={"ingested": dg.In(dg.Nothing)},
     out=dg.Out(dg.Nothing),
     pool=POOL_WAREHOUSE,
-    description="Rebuilds the daily outcomes where any day changed.",
+    description="Rebuilds the daily outcomes and the analysts' warehouse.",
 )
 def aggregate_op(
     context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]

@@ -42,3 +42,5 @@ PURPOSE_DEMO: Final = "demo"
 TAG_REPOSITORY: Final = ".dagster/repository"
 LOCATION: Final = "its_pipeline"
 REPOSITORY_LABEL: Final = f"__repository__@{LOCATION}"
+#: Host and process of a run that a command executes by itself.
+TAG_PROCESS: Final = "its/process"

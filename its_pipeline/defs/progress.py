@@ -6,11 +6,41 @@ What belongs here: when to say something and what. What does not: the work itsel
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
 
 #: Seconds between two log lines.
 LINE_EVERY_SECONDS: Final = 10.0
+
+Listener = Callable[[int, int, float, str], None]
+
+
+class _Listener(NamedTuple):
+    tell: Listener
+    every_seconds: float
+
+
+_listeners: list[_Listener] = []
+
+
+@contextmanager
+def listening(tell: Listener, every_seconds: float = LINE_EVERY_SECONDS) -> Iterator[None]:
+    """Have the progress of jobs that run in this process told as well.
+
+    Parameters
+    ----------
+    tell
+        Called with (done, total, seconds so far, what is counted).
+    every_seconds
+        Shortest time between two calls.
+    """
+    listener = _Listener(tell, every_seconds)
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 class ProgressLog:
@@ -35,19 +65,23 @@ class ProgressLog:
         every_seconds: float = LINE_EVERY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._say = say
+        def line(done: int, total: int, seconds: float, what: str) -> None:
+            say(progress_line(done, total, seconds, what))
+
         self._what = what
-        self._every = every_seconds
         self._clock = clock
-        self._started = self._last = clock()
+        self._started = clock()
+        self._listeners = [_Listener(line, every_seconds), *_listeners]
+        self._last = [self._started] * len(self._listeners)
 
     def update(self, done: int, total: int) -> None:
         """Tell that `done` of `total` are done."""
         now = self._clock()
-        if done < total and now - self._last < self._every:
-            return
-        self._last = now
-        self._say(progress_line(done, total, now - self._started, self._what))
+        for place, listener in enumerate(self._listeners):
+            if done < total and now - self._last[place] < listener.every_seconds:
+                continue
+            self._last[place] = now
+            listener.tell(done, total, now - self._started, self._what)
 
 
 def progress_line(done: int, total: int, seconds: float, what: str) -> str:

@@ -4,7 +4,7 @@ What belongs here: comparing and requesting. What does not: any work; a sensor r
 requests runs and tells somebody, nothing else.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -179,7 +179,7 @@ def shard_requests(night: str, shards: int) -> list[dg.RunRequest]:
 )
 def night_ingested_sensor(
     context: dg.RunStatusSensorContext,
-) -> Iterable[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request the shards that the ingest run counted."""
     tags = context.dagster_run.tags
     run = context.instance.get_run_by_id(context.dagster_run.run_id)
@@ -203,7 +203,7 @@ def night_ingested_sensor(
 )
 def refreshed_sensor(
     context: dg.RunStatusSensorContext,
-) -> Iterable[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request the evidence once no other run is going to change it."""
     yield from evidence_requests(context.instance, context.dagster_run.run_id)
 
@@ -216,14 +216,14 @@ def refreshed_sensor(
 )
 def refresh_failed_sensor(
     context: dg.RunFailureSensorContext,
-) -> Iterable[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request the evidence after a failed run as well."""
     yield from evidence_requests(context.instance, context.dagster_run.run_id)
 
 
 def evidence_requests(
     instance: dg.DagsterInstance, run_id: str
-) -> Iterable[dg.RunRequest | dg.SkipReason]:
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Return the request for the evidence, unless a run to come will ask for it."""
     for job_name in (JOB_REFRESH, JOB_ANALYSE):
         pending = instance.get_run_ids(

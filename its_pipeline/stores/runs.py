@@ -8,6 +8,7 @@ MLflow is imported when a store is first used: it takes seconds.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -110,6 +111,8 @@ class RunStore:
         """
         if self._opened is None:
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+            # Says which tables it creates, on the first use of every store.
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
             from mlflow import MlflowClient
 
             if self._sqlite is not None:

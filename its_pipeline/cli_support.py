@@ -1,0 +1,138 @@
+"""How commands talk: plain errors, tables, progress.
+
+What belongs here: output for a terminal or a log. What does not: any command.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from its_pipeline.stores.verdict import Verdict
+
+#: Exit status of a command that was asked for something impossible; a crash is 1.
+BAD_INPUT: Final = 2
+#: Columns of a table that is not shown on a terminal.
+_WIDE: Final = 160
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
+    """Say what is wrong on standard error and end the command."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def plain_errors(command: Command) -> Command:
+    """Turn what bad input raises into a message and exit status 2; a crash keeps its traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from pydantic import ValidationError
+
+        try:
+            return command(*args, **kwargs)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            fail(f"{where}: {first['msg']} (got {first['input']!r})")
+        except (ValueError, LookupError, FileNotFoundError, NotADirectoryError) as error:
+            if isinstance(error, KeyError | IndexError | UnicodeError):
+                raise
+            fail(str(error))
+
+    return cast("Command", wrapped)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+) -> None:
+    """Print a table; as wide as it needs where the output is no terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, caption=caption or None, box=box.SIMPLE_HEAD, title_justify="left")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    console.print(table)
+
+
+def number(value: float) -> str:
+    """Return a number with as many digits as a person needs."""
+    if value != 0 and abs(value) < 0.1:
+        return f"{value:.2g}"
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def interval_text(effect: Any) -> str:
+    """Return ``mean (lower to upper)``."""
+    return (
+        f"{number(effect['mean'])} ({number(effect['ci_lower'])} to {number(effect['ci_upper'])})"
+    )
+
+
+def verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
+    """Return a verdict as a table's row."""
+    if verdict is None:
+        return key, "not looked at", "", "", "its-pipeline refresh looks"
+    effect = (verdict.effects or {}).get("counterfactual")
+    benefit = verdict.probability_of_benefit
+    return (
+        key,
+        verdict.status.replace("_", " "),
+        interval_text(effect) if effect else "",
+        f"{benefit:.3f}" if benefit is not None else "",
+        verdict.reason,
+    )
+
+
+@contextmanager
+def progress_shown() -> Iterator[None]:
+    """Show the progress of jobs in this process: a bar on a terminal, log lines otherwise."""
+    from its_pipeline.defs.progress import listening, progress_line
+
+    if not sys.stderr.isatty():
+
+        def say(done: int, total: int, seconds: float, what: str) -> None:
+            typer.echo(progress_line(done, total, seconds, what), err=True)
+
+        with listening(say):
+            yield
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, Any] = {}
+
+        def move(done: int, total: int, _seconds: float, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        with listening(move, every_seconds=0.0):
+            yield

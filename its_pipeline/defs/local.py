@@ -1,0 +1,139 @@
+"""Running the jobs in this process, on the installation's own instance.
+
+What belongs here: what `its-pipeline run`, `refresh` and `demo` share: real jobs, a real instance,
+without the daemon. What does not: what the jobs do, or printing.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from its_pipeline.defs.build import build_defs
+from its_pipeline.defs.home import end_abandoned_runs, open_instance, this_process
+from its_pipeline.defs.names import (
+    JOB_EVIDENCE,
+    JOB_INGEST,
+    JOB_REFRESH,
+    REPOSITORY_LABEL,
+    TAG_PROCESS,
+    TAG_PURPOSE,
+)
+from its_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run came to.
+
+    Attributes
+    ----------
+    run_id, success
+        Of Dagster.
+    numbers
+        The whole-number metadata of its outputs (counts), by name.
+    message
+        Why it failed; empty otherwise.
+    """
+
+    run_id: str
+    success: bool
+    numbers: Mapping[str, int]
+    message: str
+
+
+class LocalRunner:
+    """Runs the house's jobs in this process.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    instance
+        Its Dagster instance.
+    purpose
+        Tag of every run.
+    """
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, purpose: str) -> None:
+        self.settings = settings
+        self.instance = instance
+        self._purpose = purpose
+
+    def ingest(self, days: Sequence[str] | None = None) -> RunOutcome:
+        """Run ``ingest_events``."""
+        config = {} if days is None else {"days": list(days)}
+        return self._run(JOB_INGEST, {"ops": {"ingest": {"config": config}}})
+
+    def refresh(self, keys: Sequence[str] | None = None, select: str = "stale") -> RunOutcome:
+        """Run ``refresh_experiments``."""
+        config: dict[str, Any] = {"select": select}
+        if keys is not None:
+            config["keys"] = list(keys)
+        return self._run(JOB_REFRESH, {"ops": {"refresh": {"config": config}}})
+
+    def evidence(self) -> RunOutcome:
+        """Run ``collect_evidence``."""
+        return self._run(JOB_EVIDENCE, {})
+
+    def _run(self, job_name: str, run_config: dict[str, Any]) -> RunOutcome:
+        # Fresh definitions: the days that there are may have changed with the last run.
+        job = build_defs(self.settings).resolve_job_def(job_name)
+        result = job.execute_in_process(
+            run_config=run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=self.instance,
+            raise_on_error=False,
+            tags={
+                TAG_PURPOSE: self._purpose,
+                TAG_PROCESS: this_process(),
+                # As the daemon would tag it: the UI lists the run under its job.
+                ".dagster/repository": REPOSITORY_LABEL,
+            },
+        )
+        return RunOutcome(
+            result.run_id, result.success, _numbers(result.all_events), _message(result.all_events)
+        )
+
+
+@contextmanager
+def local_runner(settings: Settings, purpose: str) -> Iterator[LocalRunner]:
+    """Open a runner; runs that a killed process left behind are ended first."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with warnings.catch_warnings(), open_instance(settings) as instance:
+        warnings.filterwarnings("ignore", category=dg.BetaWarning)
+        end_abandoned_runs(instance)
+        yield LocalRunner(settings, instance, purpose)
+
+
+def _numbers(events: Sequence[dg.DagsterEvent]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for event in events:
+        if event.event_type == dg.DagsterEventType.STEP_OUTPUT:
+            metadata = event.step_output_data.metadata
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            failure = event.step_failure_data.user_failure_data
+            metadata = failure.metadata if failure else {}
+        else:
+            continue
+        found |= {
+            name: value.value
+            for name, value in metadata.items()
+            if isinstance(value, dg.IntMetadataValue) and value.value is not None
+        }
+    return found
+
+
+def _message(events: Sequence[dg.DagsterEvent]) -> str:
+    for event in events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            if data.user_failure_data is not None and data.user_failure_data.description:
+                return data.user_failure_data.description
+            return data.error_display_string
+    return ""

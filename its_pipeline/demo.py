@@ -1,0 +1,179 @@
+"""The demo: a dozen simulated people with planted truths through the whole pipeline.
+
+What belongs here: setting the store up, running the real jobs, comparing estimates with the truth.
+What does not: the people (`events.people`), the jobs (`defs`), printing (`cli_demo`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from its_pipeline.settings import Settings
+from its_pipeline.stores.atomic import write_json
+
+if TYPE_CHECKING:
+    from its_pipeline.defs.local import LocalRunner, RunOutcome
+    from its_pipeline.events.simulator import Simulation, Truth
+    from its_pipeline.stores.verdict import Verdict
+
+DEMO_SEED: Final = 7
+#: At least this share of analysable people should have their truth inside the 95 % interval.
+EXPECTED_COVERAGE: Final = 0.9
+
+
+@dataclass(frozen=True)
+class PersonResult:
+    """One person of the demo: what was planted and what came out."""
+
+    truth: Truth
+    verdict: Verdict | None
+
+    @property
+    def effect(self) -> Any:
+        """The estimated effect; None without a published one."""
+        return (self.verdict.effects or {}).get("counterfactual") if self.verdict else None
+
+    @property
+    def holds_truth(self) -> bool | None:
+        """Whether the interval holds the planted effect; None without an interval."""
+        if self.effect is None:
+            return None
+        lower, upper = self.effect["ci_lower"], self.effect["ci_upper"]
+        return lower <= self.truth.counterfactual_effect <= upper
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo came to.
+
+    Attributes
+    ----------
+    people
+        In the order of the simulation.
+    computed
+        How many analyses were sampled by this run.
+    problems
+        What is wrong; empty for a sound demo.
+    covered, analysable
+        People with the truth inside the interval, of those who should have been analysed.
+    """
+
+    people: tuple[PersonResult, ...]
+    computed: int
+    problems: tuple[str, ...]
+    covered: int
+    analysable: int
+
+    @property
+    def well_covered(self) -> bool:
+        """Whether the share of intervals that hold the truth is as expected."""
+        return self.covered >= EXPECTED_COVERAGE * self.analysable
+
+
+class ForeignStoreError(ValueError):
+    """The store holds somebody's data; the demo does not mix with it."""
+
+
+def demo_settings(base: Settings) -> Settings:
+    """Return the settings of the demo in the store of `base`, and keep them in the store.
+
+    Raises
+    ------
+    ForeignStoreError
+        The store holds data that the demo did not make.
+    """
+    from its_pipeline.events.people import DEMO_DAYS, DEMO_START_ON
+
+    own = {
+        "source": "simulator",
+        "today_on": (DEMO_START_ON + timedelta(days=DEMO_DAYS)).isoformat(),
+    }
+    file = base.installation_file
+    if not file.is_file():
+        if base.lake_dir.exists() or (base.store_root / "interventions.sqlite").exists():
+            raise ForeignStoreError(
+                f"{base.store_root} holds data of its own; set ITS_STORE_ROOT to an empty folder "
+                "for the demo, or `make clean`"
+            )
+        write_json(file, own)
+    return Settings(**{**base.model_dump(exclude_unset=True), **own})
+
+
+def prepare_demo(settings: Settings) -> Simulation:
+    """Simulate the people, register their metrics and log their interventions; idempotent."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.events.metrics import write_metrics_file
+    from its_pipeline.events.people import DEMO_DAYS, DEMO_START_ON, demo_metrics, demo_people
+    from its_pipeline.events.simulator import simulate
+    from its_pipeline.events.sources.opening import simulation_dir
+
+    metrics_file = settings.store_root / "metrics.yaml"
+    if not metrics_file.is_file():
+        write_metrics_file(metrics_file, demo_metrics())
+    people = demo_people()
+    simulation = simulate(
+        people, simulation_dir(settings), seed=DEMO_SEED, start_on=DEMO_START_ON, days=DEMO_DAYS
+    )
+    log = open_log(settings)
+    try:
+        log.log_all([person.intervention(DEMO_START_ON) for person in people])
+    finally:
+        log.close()
+    return simulation
+
+
+def run_demo(runner: LocalRunner) -> tuple[RunOutcome, RunOutcome, RunOutcome]:
+    """Run the three jobs: events, experiments, evidence."""
+    return runner.ingest(), runner.refresh(), runner.evidence()
+
+
+def demo_result(settings: Settings, simulation: Simulation, computed: int) -> DemoResult:
+    """Compare what came out with what was planted.
+
+    Returns
+    -------
+    DemoResult
+        Its problems name everything that contradicts the pipeline's promises: an effect without
+        convergence, a page of one that was not published, a person in another state than planted.
+    """
+    from its_pipeline.experiments.service import open_store
+
+    store = open_store(settings)
+    people = tuple(
+        PersonResult(truth, store.verdict(f"{truth.user_id}|{truth.intervention_id}"))
+        for truth in simulation.truth
+    )
+    problems = [problem for person in people for problem in _problems(settings, person)]
+    analysable = [person for person in people if person.truth.expected == "analysed"]
+    return DemoResult(
+        people,
+        computed,
+        tuple(problems),
+        sum(person.holds_truth is True for person in analysable),
+        len(analysable),
+    )
+
+
+def _problems(settings: Settings, person: PersonResult) -> list[str]:
+    truth, verdict = person.truth, person.verdict
+    if verdict is None:
+        return [f"{truth.user_id} has no verdict"]
+    found = []
+    if verdict.status != truth.expected:
+        found.append(
+            f"{truth.user_id} is {verdict.status} but should be {truth.expected}: {verdict.reason}"
+        )
+    if verdict.effects is not None and verdict.converged is not True:
+        found.append(f"{truth.user_id} has an effect without convergence")
+    plots = list((settings.reports_dir / truth.user_id / truth.intervention_id).glob("*.png"))
+    if plots and verdict.status != "analysed":
+        found.append(f"{truth.user_id} has published plots but is {verdict.status}")
+    return found
+
+
+def index_page(settings: Settings) -> Path:
+    """Return the index page of all experiments."""
+    return settings.reports_dir / "index.html"
