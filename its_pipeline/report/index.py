@@ -54,6 +54,8 @@ class TableRow:
     verdict: str
     note: str
     effect: str
+    mean: str
+    interval: str
     effect_key: str
     drawing: Markup
     benefit: str
@@ -185,17 +187,18 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
         STATE_LABELS[row.state],
         "open" if row.state in ("waiting", "closed") else "warn",
     )
-    text = key = benefit = benefit_key = ""
+    mean = interval = key = benefit = benefit_key = ""
     note = row.reason
     drawing = Markup("")
     if effect is not None:
         answer = answer_sentences(_finding(row, effect))
         verdict, tone = answer.headline, TONES[answer.kind]
         decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
-        mean, lower, upper = (
+        value, lower, upper = (
             number_text(n, decimals) for n in (effect.mean, effect.ci_lower, effect.ci_upper)
         )
-        text, key = f"{mean} [{lower}, {upper}]", f"{effect.mean:.6g}"
+        mean, interval = f"{value} {row.unit}".rstrip(), f"{lower} to {upper}"
+        key = f"{effect.mean:.6g}"
         benefit = percent(effect.probability_of_benefit, short=True)
         benefit_key = f"{effect.probability_of_benefit:.6f}"
         span = Span(effect.mean, effect.ci_lower, effect.ci_upper, tone)
@@ -213,7 +216,9 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
         tone=tone,
         verdict=verdict,
         note=_cut(note, REASON_LIMIT),
-        effect=f"{text} {row.unit}".rstrip() if text else "",
+        effect=f"{mean} ({interval})" if mean else "",
+        mean=mean,
+        interval=interval,
         effect_key=key,
         drawing=drawing,
         benefit=benefit,
