@@ -124,7 +124,13 @@ def build_design(
     columns.add("intercept", ones, ones, 1.0, priors.LEVEL_SD)
     if spec.trend:
         middle, span = float(t[series.phase == PRE].mean()), float(-t[0])
-        columns.add("trend", (t - middle) / span, t / period, period / span, _trend_sd(series))
+        columns.add(
+            "trend",
+            (t - middle) / span,
+            t / period,
+            period / span,
+            trend_sd(series.n_pre, series.n_post if with_intervention else None),
+        )
         # the reported level is the one at the intervention, not in the middle of the pre-period
         columns.entries.append((0, len(columns.internal) - 1, -middle / span))
     has_slope = False
@@ -161,9 +167,10 @@ def build_design(
     )
 
 
-def _trend_sd(series: PreparedSeries) -> float:
-    short = min(series.n_pre, series.n_post) < SLOPE_MINIMUM_DAYS
-    return priors.SHORT_TREND_SD if short else priors.TREND_SD
+def trend_sd(n_pre: int, n_post: int | None) -> float:
+    """Return the trend's prior sd for so many observed days; `n_post` None for a forecast."""
+    least = n_pre if n_post is None else min(n_pre, n_post)
+    return priors.SHORT_TREND_SD if least < SLOPE_MINIMUM_DAYS else priors.TREND_SD
 
 
 def _has_slope(series: PreparedSeries, spec: AnalysisSpec) -> bool:

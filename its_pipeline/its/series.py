@@ -125,7 +125,10 @@ def prepare_series(outcome: pd.Series, intervention_on: Any, spec: AnalysisSpec)
     n_pre, n_post = int(np.sum(seen & (phase == PRE))), int(np.sum(seen & (phase == POST)))
     if n_pre < MINIMUM_DAYS or n_post < MINIMUM_DAYS:
         raise InsufficientData(n_pre, n_post, MINIMUM_DAYS, f"{spec.step}s")
-    centre, scale, flat = _standardisation(on_calendar, phase, spec)
+    centre, scale, flat = standardisation(
+        on_calendar[seen & (phase == PRE)],
+        None if spec.estimator == "forecast" else on_calendar[seen & (phase == POST)],
+    )
     return PreparedSeries(
         days=_calendar(index, len(steps), spec),
         steps=steps,
@@ -212,7 +215,7 @@ def _intervention_timestamp(intervention_on: Any, spec: AnalysisSpec) -> pd.Time
     if spec.season == "month" and start.day != 1:
         raise InvalidSeries(
             "not_month_starts",
-            f'season="month" takes the first day of a month but intervention_on is {start:%Y-%m-%d}',
+            f'season="month" takes first days of months but intervention_on is {start:%Y-%m-%d}',
         )
     return start
 
@@ -239,23 +242,38 @@ def _later(start: pd.Timestamp, steps: int, spec: AnalysisSpec) -> pd.Timestamp:
     return start + pd.Timedelta(days=steps)
 
 
-def _standardisation(
-    values: np.ndarray, phase: np.ndarray, spec: AnalysisSpec
-) -> tuple[float, float, bool]:
-    seen = np.isfinite(values)
-    pre, post = values[seen & (phase == PRE)], values[seen & (phase == POST)]
-    size = max(float(np.max(np.abs(pre))), float(np.max(np.abs(post))))
-    pre_sd = float(np.std(pre, ddof=1))
-    squares = np.sum((pre - pre.mean()) ** 2) + np.sum((post - post.mean()) ** 2)
-    pooled = float(np.sqrt(squares / (len(pre) + len(post) - 2)))
-    needed = pre_sd if spec.estimator == "forecast" else pooled
-    if not needed > _NO_VARIATION * size:
+def standardisation(pre: np.ndarray, post: np.ndarray | None = None) -> tuple[float, float, bool]:
+    """Return what an outcome is standardised by.
+
+    Parameters
+    ----------
+    pre, post
+        Observed values of the phases; without `post` the pre-period stands alone (the forecast).
+
+    Returns
+    -------
+    tuple
+        The pre-period's mean; its standard deviation, or the pooled one of both phases where the
+        pre-period is nearly constant; and whether it is.
+
+    Raises
+    ------
+    InvalidSeries
+        If the outcome does not vary within its phases.
+    """
+    phases = [pre] if post is None else [pre, post]
+    size = max(float(np.max(np.abs(values))) for values in phases)
+    squares = sum(float(np.sum((values - values.mean()) ** 2)) for values in phases)
+    pooled = float(np.sqrt(squares / (sum(map(len, phases)) - len(phases))))
+    if not pooled > _NO_VARIATION * size:
+        means = [float(values.mean()) for values in phases]
         raise InvalidSeries(
             "constant_outcome",
-            f"the outcome does not vary within its phases (sd {needed:.3g}): pre-period mean "
-            f"{pre.mean():.6g}, post-period mean {post.mean():.6g}. A model of noise has nothing "
-            "to learn from; compare the two levels directly",
-            {"pre_mean": float(pre.mean()), "post_mean": float(post.mean()), "sd": needed},
+            f"the outcome does not vary within its phases (sd {pooled:.3g}, means "
+            f"{', '.join(f'{mean:.6g}' for mean in means)}). A model of noise has nothing to learn "
+            "from it; compare the levels directly",
+            {"sd": pooled, "pre_mean": means[0], "post_mean": means[-1]},
         )
+    pre_sd = float(np.std(pre, ddof=1))
     flat = pre_sd < _FLAT_SHARE * pooled
     return float(pre.mean()), pooled if flat else pre_sd, flat
