@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from its_pipeline.events.duck import in_memory
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import ID_PATTERN
 from its_pipeline.events.metrics import OutcomeMetric
@@ -36,6 +35,7 @@ MAXIMUM_TEXT = 128
 
 AHEAD_HOURS = "occurred_at.ahead_hours"
 IN_PARTITION = "occurred_at.in_partition"
+IS_JSON = "event_data.is_json"
 METRIC_PREFIX = "metric."
 """Derived columns that are validated with an event and not stored."""
 
@@ -132,7 +132,6 @@ def event_schema(metrics: tuple[OutcomeMetric, ...] = ()) -> DataFrameSchema:
                 name="at_most_1_mib",
                 description=f"at most {MAXIMUM_JSON_BYTES:,} bytes",
             ),
-            Check(_is_json, name="json", description="JSON text"),
         ],
         "ingested_at": [],
     }
@@ -164,6 +163,12 @@ def event_schema(metrics: tuple[OutcomeMetric, ...] = ()) -> DataFrameSchema:
         ),
         nullable=True,
         description="whether `occurred_at` lies in the partition",
+    )
+    columns[IS_JSON] = Column(
+        pd.ArrowDtype(pa.bool_()),
+        Check(lambda series: series.astype(bool), name="json", description="JSON text"),
+        nullable=True,
+        description="whether `event_data` reads as JSON",
     )
     for metric in metrics:
         columns[METRIC_PREFIX + metric.name] = Column(
@@ -284,10 +289,3 @@ def _is_zone(series: pd.Series) -> pd.Series:
 def _is_short(series: pd.Series) -> pd.Series:
     lengths = pc.binary_length(_arrow(series)).to_numpy()
     return _from_numpy(series, lengths <= MAXIMUM_JSON_BYTES)
-
-
-def _is_json(series: pd.Series) -> pd.Series:
-    with in_memory() as connection:
-        connection.register("texts", pa.table({"text": _arrow(series)}))
-        valid = connection.execute("SELECT json_valid(text) AS v FROM texts").fetchnumpy()["v"]
-    return _from_numpy(series, np.asarray(valid, dtype=bool))

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ def import_file(
                     int(versions[-1]),
                     newest["rows"],
                     False,
-                    newest["days"],
+                    len(newest["days"]),
                     tuple(metric.name for metric in mapping.metrics()),
                 )
         _check_metrics(settings, name, mapping)
@@ -120,7 +120,7 @@ def import_file(
                 "file": path.name,
                 "digest": digest,
                 "rows": rows,
-                "days": days,
+                "days": [day.isoformat() for day in days],
                 "mapping": mapping.model_dump(mode="json"),
             }
             write_json(unfinished / RECORD_FILE, record)
@@ -128,7 +128,7 @@ def import_file(
             metrics_file = settings.store_root / IMPORTED_FOLDER / f"{name}.yaml"
             write_metrics_file(metrics_file, mapping.metrics())
     registered = tuple(metric.name for metric in mapping.metrics())
-    return ImportResult(name, number, rows, True, days, registered)
+    return ImportResult(name, number, rows, True, len(days), registered)
 
 
 def import_name(path: Path) -> str:
@@ -180,7 +180,7 @@ def _arrival(settings: Settings) -> datetime:
 
 def _write_events(
     path: Path, name: str, mapping: ImportMapping, target: Path, taken_at: datetime
-) -> tuple[int, int]:
+) -> tuple[int, list[date]]:
     """Write the file's rows as raw events, all text, sorted by day; return rows and days."""
     as_text = target.with_name("rows.parquet")
     schema = pa.schema([*mapping.columns_schema(), pa.field("file_row", pa.int64())])
@@ -202,8 +202,9 @@ def _write_events(
             "events": event_expressions(mapping, name, taken_at),
         }
         connection.execute(sql("import_events", **parts))
-        counted = connection.execute(
-            "SELECT count(DISTINCT assigned_day) FROM read_parquet($file)", {"file": str(target)}
-        ).fetchone()
+        days = connection.execute(
+            "SELECT DISTINCT assigned_day FROM read_parquet($file) ORDER BY ALL",
+            {"file": str(target)},
+        ).fetchall()
     as_text.unlink()
-    return rows, int(counted[0]) if counted else 0
+    return rows, [day for (day,) in days]

@@ -13,7 +13,7 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
-from its_pipeline.events.contract import AHEAD_HOURS, IN_PARTITION, METRIC_PREFIX
+from its_pipeline.events.contract import AHEAD_HOURS, IN_PARTITION, IS_JSON, METRIC_PREFIX
 from its_pipeline.events.duck import literal
 from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.schema import EVENT_SCHEMA, pc
@@ -91,6 +91,7 @@ def parse_batch(
         flags[field.name] = rule
     expressions += _metric_expressions(metrics)
     expressions += [f'"{name}" AS "raw.{name}"' for name in flags]
+    expressions.append(f'json_valid(event_data) AS "{IS_JSON}"')
     connection.register("raw_batch", raw)
     try:
         parsed = connection.sql(
@@ -141,6 +142,7 @@ def _with_derived(parsed: pa.Table, day: date, metrics: tuple[OutcomeMetric, ...
     ahead = pc.subtract(_as_float(occurred), _as_float(ingested))
     columns[AHEAD_HOURS] = pc.divide(ahead, 3.6e9)
     columns[IN_PARTITION] = pc.equal(occurred.cast(pa.date32()), pa.scalar(day, pa.date32()))
+    columns[IS_JSON] = parsed.column(IS_JSON)
     for metric in metrics:
         name = METRIC_PREFIX + metric.name
         columns[name] = parsed.column(name)

@@ -84,7 +84,7 @@ def validate_day(
     rules: Counter[tuple[str, str]] = Counter()
     read = rejected = 0
     try:
-        with in_memory() as connection:
+        with in_memory(spill_to=working.parent) as connection:
             for batch in batches:
                 raw = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
                 parsed = parse_batch(raw, day, metrics, connection)
@@ -94,12 +94,7 @@ def validate_day(
                 _count_rules(judged.rejected, rules)
                 working_sink.add(judged.valid)
                 rejected_sink.add(judged.rejected)
-        accepted = working_sink.close()
-        broken = tuple(
-            BrokenRule(rule, column, rows)
-            for (rule, column), rows in sorted(rules.items(), key=lambda item: (-item[1], item[0]))
-        )
-        with in_memory(spill_to=working.parent) as connection:
+            accepted = working_sink.close()
             parameters = {"file": str(working)}
             connection.execute(sql("duplicates"), parameters)
             repeated = connection.sql(sql("duplicate_rows"), params=parameters)
@@ -107,12 +102,20 @@ def validate_day(
                 rejected_sink.add(_as_duplicates(pa.Table.from_batches([batch])))
             rejected_sink.close()
             unique = connection.sql(sql("unique_rows"), params=parameters)
-            counts = (day, read, rejected, accepted, broken)
+            counts = (day, read, rejected, accepted, _ordered(rules))
             return _write_valid(unique.to_arrow_reader(BATCH_ROWS), valid_path, counts, footer)
     finally:
         working_sink.abandon()
         rejected_sink.abandon()
         working.unlink(missing_ok=True)
+
+
+def _ordered(rules: Counter[tuple[str, str]]) -> tuple[BrokenRule, ...]:
+    """Return the broken rules, most frequent first."""
+    return tuple(
+        BrokenRule(rule, column, rows)
+        for (rule, column), rows in sorted(rules.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def _write_valid(

@@ -10,13 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from its_pipeline.events.duck import in_memory
-from its_pipeline.events.importing import EVENTS_FILE, import_versions
-from its_pipeline.events.schema import EVENT_SCHEMA, raw_schema
+from its_pipeline.events.importing import EVENTS_FILE, import_versions, read_record
+from its_pipeline.events.schema import EVENT_SCHEMA, pc, raw_schema
 from its_pipeline.events.sources.base import DayRead
-
-BATCH_ROWS = 20_000
 
 
 class ImportedSource:
@@ -35,25 +33,17 @@ class ImportedSource:
     def _days(self) -> dict[date, list[tuple[Path, str]]]:
         """Files and their versions by UTC day."""
         found: dict[date, list[tuple[Path, str]]] = {}
-        for file in self._files():
-            version = f"{file.parent.parent.name}/{file.parent.name}"
-            with in_memory() as connection:
-                days = connection.execute(
-                    "SELECT DISTINCT assigned_day FROM read_parquet($file)", {"file": str(file)}
-                ).fetchall()
-            for (day,) in days:
-                found.setdefault(day, []).append((file, version))
-        return found
-
-    def _files(self) -> list[Path]:
         if not self._folder.is_dir():
-            return []
-        files = []
+            return found
         for folder in sorted(self._folder.iterdir()):
             versions = import_versions(folder)
-            if versions:
-                files.append(folder / versions[-1] / EVENTS_FILE)
-        return files
+            if not versions:
+                continue
+            newest = folder / versions[-1]
+            for day in read_record(newest)["days"]:
+                place = (newest / EVENTS_FILE, f"{folder.name}/{newest.name}")
+                found.setdefault(date.fromisoformat(day), []).append(place)
+        return found
 
     def day_versions(self) -> Mapping[date, str]:
         """Return, per day, a text of the imports and versions with events on it."""
@@ -72,13 +62,13 @@ def _version(parts: list[tuple[Path, str]]) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
-def _batches(parts: list[tuple[Path, str]], day: date) -> Iterator[pa.RecordBatch]:
-    columns = ", ".join(EVENT_SCHEMA.names)
-    for file, _ in parts:
-        with in_memory() as connection:
-            relation = connection.sql(
-                f"SELECT {columns} FROM read_parquet($file) "  # noqa: S608
-                "WHERE assigned_day = $day ORDER BY file_row",
-                params={"file": str(file), "day": day},
-            )
-            yield from relation.to_arrow_reader(BATCH_ROWS)
+def _batches(parts: list[tuple[Path, str]], day: date) -> Iterator[pa.Table]:
+    for path, _ in parts:
+        file = pq.ParquetFile(path)
+        place = file.schema_arrow.get_field_index("assigned_day")
+        for number in range(file.num_row_groups):
+            statistics = file.metadata.row_group(number).column(place).statistics
+            if statistics is not None and not statistics.min <= day <= statistics.max:
+                continue
+            rows = file.read_row_group(number)
+            yield rows.filter(pc.equal(rows["assigned_day"], day)).select(EVENT_SCHEMA.names)
