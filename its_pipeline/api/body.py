@@ -15,6 +15,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 _CLOSE = {"Connection": "close"}
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ClientGoneError(Exception):
@@ -22,12 +23,14 @@ class ClientGoneError(Exception):
 
 
 async def read_body(
-    headers: dict[str, str], receive: Receive, max_bytes: int, seconds: float
+    method: str, headers: dict[str, str], receive: Receive, max_bytes: int, seconds: float
 ) -> bytes:
     """Return a request's body.
 
     Parameters
     ----------
+    method
+        Of the request; what is read with GET is bounded too, but its type does not matter.
     headers
         By lower-case name.
     receive
@@ -50,7 +53,7 @@ async def read_body(
         raise Problem(
             "body_too_slow", f"the body was not complete after {seconds:g} s", headers=_CLOSE
         ) from None
-    if body:
+    if body and method not in _WITHOUT_BODY:
         _check_type(headers.get("content-type", ""))
     return body
 

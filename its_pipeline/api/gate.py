@@ -105,7 +105,11 @@ class Gate:
             }
             self._admit(headers, exchange)
             body = await read_body(
-                headers, receive, self._api.max_body_bytes, self._api.body_seconds
+                exchange.method,
+                headers,
+                receive,
+                self._api.max_body_bytes,
+                self._api.body_seconds,
             )
             await self._app(scope, replayed(body, receive), answer.send)
         except Problem as problem:

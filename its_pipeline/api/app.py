@@ -1,0 +1,181 @@
+"""The application: routes, the gate around them, and how refusals of the framework look.
+
+What belongs here: putting the parts together. What does not: any part.
+"""
+# FastAPI is imported here: nothing of this package is imported by Dagster's definitions.
+# ruff: noqa: TID253
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from its_pipeline.api import routes_analyses, routes_interventions, routes_server
+from its_pipeline.api.audit import AuditLog
+from its_pipeline.api.documentation import complete
+from its_pipeline.api.exchange import Exchange
+from its_pipeline.api.gate import Gate
+from its_pipeline.api.problems import MEDIA_TYPE, Problem, shown, to_json
+from its_pipeline.api.services import Services
+from its_pipeline.api.settings import ApiSettings
+from its_pipeline.settings import Settings
+
+_MOST_ERRORS = 20
+
+_DESCRIPTION = """\
+Asks, for one person and one change in their life: did it work? The answers are those of the nightly
+pipeline: same data, same fingerprint, same numbers. Refusals are `application/problem+json`, each
+with what was wrong, the value and the remedy.
+"""
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
+    """Make the application of one server.
+
+    Workers start with the application (its lifespan), in the background.
+
+    Parameters
+    ----------
+    settings, api
+        The installation's and the server's settings.
+
+    Raises
+    ------
+    UnsafeSettingsError
+        The server would be open to people it must not be open to.
+    """
+    api.check_safe()
+    services = Services.make(settings, api)
+    audit = AuditLog(
+        api.audit_log or settings.store_root / "api" / "audit.jsonl",
+        api.audit_log_bytes,
+        api.audit_log_files,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        services.pool.start()
+        # MLflow takes seconds to import; whoever asks for a history first should not wait for it.
+        threading.Thread(target=services.runs.open, name="its-runs", daemon=True).start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(services.pool.stop)
+            services.log.close()
+            audit.close()
+
+    app = FastAPI(
+        title="its_pipeline",
+        version=version("its-pipeline"),
+        summary="Did it work? Interrupted time series, one person at a time.",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # The framework's pages load their scripts from elsewhere; docs/api.md is ours.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.services = services
+    for routes in (routes_analyses, routes_interventions, routes_server):
+        app.include_router(routes.router)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(
+        Gate,  # type: ignore[arg-type] - an ASGI middleware
+        api=api,
+        records=api.token_records(),
+        metrics=services.metrics,
+        audit=audit,
+    )
+    if api.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(api.cors_origins),
+            allow_methods=["GET", "POST", "PATCH"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Location", "Retry-After", "X-Request-Id"],
+        )
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+        )
+        app.openapi_schema = complete(document)
+    return app.openapi_schema
+
+
+async def _problem(request: Request, problem: Exception) -> Response:
+    if not isinstance(problem, Problem):
+        raise TypeError(f"this handler is for problems but got {problem!r}")
+    exchange = Exchange.of(request.scope)
+    exchange.problem = problem.code
+    if problem.kind.status >= 500 and problem.__cause__ is not None:
+        _log.error("request %s: %s", exchange.request_id, problem.__cause__)
+    return Response(
+        to_json(problem.to_dict(exchange.request_id)),
+        status_code=problem.kind.status,
+        headers=problem.headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise TypeError(f"this handler is for validation errors but got {error!r}")
+    found = error.errors()
+    malformed = [one for one in found if one["type"] == "json_invalid"]
+    if malformed:
+        reason = malformed[0].get("ctx", {}).get("error", "")
+        return await _problem(request, Problem("malformed_body", f"the body is not JSON: {reason}"))
+    errors = []
+    for one in found[:_MOST_ERRORS]:
+        entry = {
+            "location": shown(".".join(str(part) for part in one["loc"])),
+            "message": shown(one["msg"].removeprefix("Value error, ")),
+        }
+        if one.get("input") is not None and one["type"] != "missing":
+            entry["value"] = shown(one["input"])
+        errors.append(entry)
+    detail = "; ".join(f"{e['location'].rpartition('.')[2]}: {e['message']}" for e in errors[:3])
+    return await _problem(request, Problem("validation", detail, errors=errors))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise TypeError(f"this handler is for HTTP errors but got {error!r}")
+    match error.status_code:
+        case 404:
+            problem = Problem("not_found", "there is nothing at this address")
+        case 405:
+            problem = Problem(
+                "method_not_allowed",
+                f"this address does not answer {request.method[:16]}",
+                headers=dict(error.headers or {}),
+            )
+        case 400:
+            problem = Problem("malformed_body", "the body is not JSON that can be read")
+        case _:
+            raise error
+    return await _problem(request, problem)

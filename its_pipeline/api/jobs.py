@@ -1,0 +1,136 @@
+"""What worker processes do: analyse, draw, publish.
+
+What belongs here: the jobs as data, and the handler that answers them with the functions that the
+pipeline uses too. What does not: the process around it (`worker`), or HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from its_pipeline.api.answers import PLOT_DPI, PlotName
+from its_pipeline.experiments.workbench import Prepared
+from its_pipeline.settings import Settings
+from its_pipeline.stores.verdict import Verdict
+
+if TYPE_CHECKING:
+    from its_pipeline.stores.runs import RunStore
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """Analyse a prepared experiment.
+
+    Attributes
+    ----------
+    prepared
+        Ready to be analysed.
+    is_own
+        Whether this is the experiment's own question, which its reports and tables show.
+    """
+
+    prepared: Prepared
+    is_own: bool
+
+
+@dataclass(frozen=True)
+class FitAnswer:
+    """What a `FitJob` came to; `mlflow_run_id` is None where nothing was sampled."""
+
+    verdict: Verdict
+    cached: bool
+    mlflow_run_id: str | None
+
+
+@dataclass(frozen=True)
+class PlotJob:
+    """Draw plots of a stored analysis as PNG; answered with bytes by name."""
+
+    verdict: Verdict
+    names: tuple[PlotName, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class PublishJob:
+    """Publish the newest verdict of an experiment; answered with None."""
+
+    key: str
+
+
+Job = FitJob | PlotJob | PublishJob
+Answer = FitAnswer | dict[str, bytes] | None
+
+
+def start_jobs(settings: Settings) -> JobHandler:
+    """Load and compile what jobs need and return their handler; takes some seconds."""
+    # Not needed before the first plot, but then it would be in somebody's way.
+    import matplotlib.figure  # noqa: F401
+
+    from its_pipeline.its import warm_up
+    from its_pipeline.stores.runs import RunStore
+
+    runs = RunStore.from_settings(settings)
+    runs.open()
+    warm_up()
+    return JobHandler(settings, runs)
+
+
+class JobHandler:
+    """Answers jobs, one at a time.
+
+    Parameters
+    ----------
+    settings
+        The installation's settings.
+    runs
+        Where analyses are recorded.
+    """
+
+    def __init__(self, settings: Settings, runs: RunStore) -> None:
+        self._settings = settings
+        self._runs = runs
+
+    def __call__(self, job: Job) -> Answer:
+        """Answer a job."""
+        match job:
+            case FitJob():
+                return self._fit(job)
+            case PlotJob():
+                return self._draw(job)
+            case PublishJob():
+                return self._publish(job)
+
+    def _fit(self, job: FitJob) -> FitAnswer:
+        from its_pipeline.experiments.service import fit_prepared, record_crash
+
+        try:
+            outcome = fit_prepared(
+                self._settings, job.prepared, recorder=self._runs, make_newest=job.is_own
+            )
+        except Exception as error:
+            if job.is_own:
+                record_crash(self._settings, job.prepared, error)
+            raise
+        return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id)
+
+    def _draw(self, job: PlotJob) -> dict[str, bytes]:
+        from its_pipeline.experiments.service import load_analysis
+        from its_pipeline.its import plots
+
+        analysis = load_analysis(self._settings, job.verdict)
+        if analysis is None:
+            raise ValueError(f"nothing was sampled of {job.verdict.key}, so nothing can be drawn")
+        draw = {
+            "counterfactual": lambda: plots.counterfactual_figure(analysis, job.label),
+            "predictive_check": lambda: plots.predictive_check_figure(analysis, job.label),
+            "effects": lambda: plots.effects_figure(analysis),
+            "diagnostics": lambda: plots.diagnostics_figure(analysis),
+        }
+        return {name: plots.render(draw[name](), dpi=PLOT_DPI) for name in job.names}
+
+    def _publish(self, job: PublishJob) -> None:
+        from its_pipeline.experiments.publish import publish_experiment
+
+        publish_experiment(self._settings, job.key, self._runs)

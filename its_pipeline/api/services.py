@@ -1,0 +1,139 @@
+"""What the routes of one server share.
+
+What belongs here: opening and closing it, and reads that several routes need. What does not: HTTP,
+or anything about a single request.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from its_pipeline.api.jobs import start_jobs
+from its_pipeline.api.metrics import Metrics
+from its_pipeline.api.pool import WorkerPool
+from its_pipeline.api.problems import Problem
+from its_pipeline.api.settings import ApiSettings
+from its_pipeline.events.interventions import Intervention, InterventionLog
+from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.settings import Settings
+from its_pipeline.stores.experiments import ExperimentStore
+from its_pipeline.stores.runs import RunStore
+
+
+class PlotCache:
+    """The PNGs drawn last, so that looking at a page twice draws once.
+
+    Parameters
+    ----------
+    size
+        How many are kept.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._plots: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, fingerprint: str, name: str) -> bytes | None:
+        """Return a plot, or None."""
+        with self._lock:
+            png = self._plots.get((fingerprint, name))
+            if png is not None:
+                self._plots.move_to_end((fingerprint, name))
+            return png
+
+    def put(self, fingerprint: str, name: str, png: bytes) -> None:
+        """Keep a plot; the one used longest ago goes."""
+        with self._lock:
+            self._plots[fingerprint, name] = png
+            self._plots.move_to_end((fingerprint, name))
+            while len(self._plots) > self._size:
+                self._plots.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one server.
+
+    Attributes
+    ----------
+    settings, api
+        The installation's and the server's settings.
+    pool
+        Where analyses are computed and plots drawn.
+    log
+        The intervention log, for reading.
+    runs
+        MLflow.
+    store
+        Verdicts and analyses.
+    metrics, plots
+        What is counted, and plots drawn before.
+    """
+
+    settings: Settings
+    api: ApiSettings
+    pool: WorkerPool
+    log: InterventionLog
+    runs: RunStore
+    store: ExperimentStore
+    metrics: Metrics
+    plots: PlotCache
+
+    @classmethod
+    def make(cls, settings: Settings, api: ApiSettings) -> Services:
+        """Make the parts; no process is started and no database opened yet."""
+        pool = WorkerPool(
+            start_jobs,
+            (settings,),
+            workers=api.workers,
+            queue_size=api.queue_size,
+            job_seconds=api.job_seconds,
+            abandoned_seconds=api.abandoned_seconds,
+            start_seconds=api.start_seconds,
+        )
+        return cls(
+            settings=settings,
+            api=api,
+            pool=pool,
+            log=InterventionLog(settings.resolved_intervention_log_url),
+            runs=RunStore.from_settings(settings),
+            store=open_store(settings),
+            metrics=Metrics(pool),
+            plots=PlotCache(api.plot_cache_size),
+        )
+
+    def interventions(self, user_id: str) -> list[Intervention]:
+        """Return a person's logged interventions, withdrawn ones included."""
+        return self.log.list(user_id, include_withdrawn=True)
+
+    def workbench(self, user_id: str) -> Workbench:
+        """Return what is known now of one person."""
+        return Workbench(self.settings, logged=self.interventions(user_id))
+
+    def require_user(self, user_id: str) -> None:
+        """Refuse a person of whom nothing is known.
+
+        Raises
+        ------
+        Problem
+            ``unknown_user``.
+        """
+        if not (self._has_events(user_id) or self.interventions(user_id)):
+            raise Problem(
+                "unknown_user",
+                "no event, intervention or analysis of this user is known",
+                value=user_id,
+            )
+
+    def _has_events(self, user_id: str) -> bool:
+        import pyarrow.parquet as pq
+
+        path = self.settings.daily_outcomes_path
+        if not path.is_file():
+            return False
+        found = pq.read_table(path, columns=["user_id"], filters=[("user_id", "=", user_id)])
+        return found.num_rows > 0
