@@ -49,7 +49,6 @@ class PlotJob:
 
     verdict: Verdict
     names: tuple[PlotName, ...]
-    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,15 +115,18 @@ class JobHandler:
         return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id)
 
     def _draw(self, job: PlotJob) -> dict[str, bytes]:
+        from its_pipeline.events.metrics import registered_metrics
         from its_pipeline.experiments.service import load_analysis
         from its_pipeline.its import plots
 
+        metric = registered_metrics(self._settings).get(job.verdict.outcome_metric)
+        label = metric.title if metric is not None else job.verdict.outcome_metric
         analysis = load_analysis(self._settings, job.verdict)
         if analysis is None:
             raise ValueError(f"nothing was sampled of {job.verdict.key}, so nothing can be drawn")
         draw = {
-            "counterfactual": lambda: plots.counterfactual_figure(analysis, job.label),
-            "predictive_check": lambda: plots.predictive_check_figure(analysis, job.label),
+            "counterfactual": lambda: plots.counterfactual_figure(analysis, label),
+            "predictive_check": lambda: plots.predictive_check_figure(analysis, label),
             "effects": lambda: plots.effects_figure(analysis),
             "diagnostics": lambda: plots.diagnostics_figure(analysis),
         }
