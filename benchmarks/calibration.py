@@ -1,4 +1,4 @@
-"""Calibration: does the 95 % interval cover in 95 % of series, and is P(benefit) honest?
+"""Calibration: how often the 95 % interval covers, and how honest P(benefit) is.
 
 Runs `analyze` on every null series of the grid, beside stock CausalPy (its posterior computed
 exactly) and statsmodels' GLSAR on the very same series; adds the same model by quadrature on many
@@ -164,7 +164,7 @@ def confirm(fits: int) -> pd.DataFrame:
 
 def main() -> None:
     """Run what is missing, print the tables, write them and the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Calibration of the intervals.")
     parser.add_argument("--series", type=int, default=200, help="null series a cell")
     parser.add_argument("--quadrature", type=int, default=2000, help="series a cell by quadrature")
     parser.add_argument("--power", type=int, default=500, help="series a cell for power")

@@ -61,7 +61,7 @@ def stock_piecewise(outcome: pd.Series, intervention_on: pd.Timestamp) -> Verdic
 
 
 def glsar(outcome: pd.Series, intervention_on: pd.Timestamp) -> Verdict:
-    """statsmodels' GLSAR of order one on the same segmented design, its t interval.
+    """GLSAR of statsmodels, order one on the same segmented design, its t interval.
 
     It knows no gaps: rows that follow one another count as one day apart.
     """
@@ -74,7 +74,7 @@ def glsar(outcome: pd.Series, intervention_on: pd.Timestamp) -> Verdict:
         fitted = sm.GLSAR(y, design, rho=1).iterative_fit(maxiter=20)
         test = fitted.t_test(contrast)
     mean, sd = float(np.squeeze(test.effect)), float(np.squeeze(test.sd))
-    reach = stats.t.ppf(0.975, fitted.df_resid) * sd
+    reach = float(stats.t.ppf(0.975, fitted.df_resid)) * sd
     return Verdict(
         mean, sd, mean - reach, mean + reach, float(stats.t.cdf(mean / sd, fitted.df_resid))
     )
@@ -94,7 +94,7 @@ def _stock_posterior(
     design: np.ndarray, y: np.ndarray, contrast: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return weights over a grid of sigma, and the contrast's mean and sd at each."""
-    n, k = design.shape
+    n = len(design)
     gram, moment, square = design.T @ design, design.T @ y, float(y @ y)
     values, vectors = np.linalg.eigh(gram)
     rotated, along = vectors.T @ moment, vectors.T @ contrast

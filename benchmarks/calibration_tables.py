@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,10 +34,9 @@ def markdown(frame: pd.DataFrame) -> str:
 
 def _by_method(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     kept = frame.dropna(subset=[column])
-    table = kept.assign(value=kept[column].astype(float)).pivot_table(
+    return kept.assign(value=kept[column].astype(float)).pivot_table(
         index=["n", "rho", "missing"], columns="method", values="value"
     )
-    return table
 
 
 def null_table(full: pd.DataFrame) -> str:
@@ -47,7 +47,7 @@ def null_table(full: pd.DataFrame) -> str:
     passed = ours.groupby(["n", "rho", "missing"])["converged"].mean()
     rows = []
     for key in coverage.index:
-        row = dict(zip(("n", "rho", "missing"), key, strict=True))
+        row: dict[str, Any] = dict(zip(("n", "rho", "missing"), key, strict=True))
         row["passes the gate"] = f"{passed[key]:.1%}"
         row["coverage"] = f"{coverage.loc[key, 'its_pipeline']:.1%}"
         row["P(benefit)>.95"] = f"{benefit.loc[key, 'its_pipeline']:.1%}"

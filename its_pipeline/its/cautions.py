@@ -7,6 +7,7 @@ opinions is in `opinions`; here are the questions and the thresholds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -291,5 +292,5 @@ def _numbers(prefix: str, opinion: Opinion) -> dict[str, float]:
     }
 
 
-def _warning(code: str, text: str, numbers: dict[str, float]) -> AnalysisWarning:
+def _warning(code: str, text: str, numbers: Mapping[str, float]) -> AnalysisWarning:
     return AnalysisWarning(code, text, {name: float(value) for name, value in numbers.items()})

@@ -16,6 +16,7 @@ import tempfile
 import threading
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _SOURCES = ("kernel.py", "student_kernel.py", "packing.py", "compiled.py")
 _LOCK = threading.Lock()
@@ -44,7 +45,7 @@ def cache_directory() -> Path:
 
 def _writable() -> Path:
     folder = Path(__file__).resolve().parent
-    user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    user_cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     for candidate in (folder / "__pycache__", Path(user_cache) / "its_pipeline"):
         try:
             candidate.mkdir(parents=True, exist_ok=True)
@@ -57,11 +58,10 @@ def _writable() -> Path:
 
 def _load(name: str) -> ModuleType:
     with _LOCK:
-        import numba
-
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(cache_directory())
+        config: Any = importlib.import_module("numba").config
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(cache_directory())
         try:
             return importlib.import_module(name)
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before

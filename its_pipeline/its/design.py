@@ -82,7 +82,9 @@ class _Columns:
     reported: list[np.ndarray] = field(default_factory=list)
     entries: list[tuple[int, int, float]] = field(default_factory=list)
 
-    def add(self, name: str, internal: np.ndarray, reported: np.ndarray, factor: float, sd: float):  # noqa: ANN201
+    def add(
+        self, name: str, internal: np.ndarray, reported: np.ndarray, factor: float, sd: float
+    ) -> None:
         """Add one column whose reported coefficient is `factor` times the internal one."""
         self.entries.append((len(self.names), len(self.internal), factor))
         self.internal.append(internal)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy import fft, special
@@ -198,9 +199,10 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     p, chains, n = draws.shape
     means = draws.mean(axis=2, keepdims=True)
     length = fft.next_fast_len(2 * n, real=True)
-    spectrum = fft.rfft(draws - means, length, axis=2)
+    spectrum: Any = fft.rfft(draws - means, length, axis=2)
     power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=1)
-    covariance = fft.irfft(power, length, axis=1)[:, :n] / n
+    products: Any = fft.irfft(power, length, axis=1)
+    covariance = products[:, :n] / n
     within = covariance[:, 0] * n / (n - 1.0)
     total = covariance[:, 0].copy()
     if chains > 1:

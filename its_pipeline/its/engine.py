@@ -7,7 +7,7 @@ compute what the verdict allows. Each step lives in its own module.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 ESCALATION_TARGET_ACCEPT = 0.99
 """Acceptance rate of the second run, when the first one misses the gate."""
 ESCALATION_TUNE_FACTOR = 3
-"""How many times longer the second run warms up; it also draws twice as long."""
+"""How many times longer the second run warms up."""
 
 _WARM_UP_DAYS = 40
 
@@ -46,7 +46,7 @@ def analyze(
     *,
     cores: int | None = None,
 ) -> Analysis:
-    """Answer, for one series: did the level change, did the trend, and did it help?
+    """Answer for one series whether level and trend changed, and whether that helped.
 
     Parameters
     ----------
@@ -149,20 +149,19 @@ def _sample_and_judge(
     timing: _Timing,
     cores: int | None,
 ) -> tuple[Posterior, _Result]:
-    attempts: tuple[Mapping[str, Any], ...] = (
-        {},
-        {"target_accept": ESCALATION_TARGET_ACCEPT, "tune": ESCALATION_TUNE_FACTOR * spec.tune},
-    )
-    for attempt, stricter in enumerate(attempts):
+    def attempt(**stricter: Any) -> tuple[Posterior, _Result]:
         with timing.part("sample"):
             posterior = sample_posterior(series, design, rows, spec, cores=cores, **stricter)
         with timing.part("effects"):
-            result = _Result(posterior, series, escalated=attempt > 0)
+            result = _Result(posterior, series, escalated=bool(stricter))
         with timing.part("diagnostics"):
             result.judge(posterior)
-        if result.diagnostics.converged:
-            break
-    return posterior, result
+        return posterior, result
+
+    posterior, result = attempt()
+    if result.diagnostics.converged:
+        return posterior, result
+    return attempt(target_accept=ESCALATION_TARGET_ACCEPT, tune=ESCALATION_TUNE_FACTOR * spec.tune)
 
 
 def _assembled(

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN001, ANN201, ANN202 - Numba infers the types of compiled functions
 """The collapsed log-density of the model, compiled by Numba and kept on disk between processes.
 
 Coefficients have independent Gaussian priors and the errors are a Gaussian AR(1) with gaps, so the
@@ -9,17 +10,19 @@ length.
 
 Loaded through `compiled`, which keeps its cache honest; it imports Numba at the top. Rows of all
 matrices are padded to a multiple of eight numbers, so that the innermost loops have a fixed length
-and become vector instructions. Packing the data is `packing`'s business, sampling `sampler`'s. Formula: marginal likelihood of the Gaussian
-linear model, e.g. Rasmussen & Williams (2006), eq. 2.37-2.43.
+and become vector instructions. Packing the data is `packing`'s business, sampling `sampler`'s.
+Formula: marginal likelihood of the Gaussian linear model, e.g. Rasmussen & Williams (2006),
+eq. 2.37-2.43.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import numba
+import numba as _numba
 import numpy as np
-from numba import types
+from numba import types as _types
 
 from its_pipeline.its.packing import (
     GAPS,
@@ -35,8 +38,13 @@ from its_pipeline.its.packing import (
     WIDTH,
 )
 
-FAST = {"reassoc", "contract"}
-"""Lets sums be vectorised; infinities and NaN keep their meaning."""
+numba: Any = _numba
+types: Any = _types
+
+OPTIONS = {"cache": True, "error_model": "numpy"}
+"""Kept on disk; a division by zero gives an infinity, which the callbacks reject as a point."""
+FAST_OPTIONS = {**OPTIONS, "fastmath": {"reassoc", "contract"}}
+"""Lets sums become vector instructions; infinities and NaN keep their meaning."""
 
 LOGP_SIGNATURE = types.int64(
     types.uint64,
@@ -54,15 +62,15 @@ EXPAND_SIGNATURE = types.int64(
 )
 
 
-@numba.njit(cache=True, inline="always")
-def _softplus(value):  # noqa: ANN001, ANN202 - compiled; types are inferred
+@numba.njit(inline="always", **OPTIONS)
+def _softplus(value):
     if value > 0.0:
         return value + math.log1p(math.exp(-value))
     return math.log1p(math.exp(value))
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def moments(z, s, data, sums, slopes):  # noqa: ANN001, ANN202 - compiled; types are inferred
+@numba.njit(**FAST_OPTIONS)
+def moments(z, s, data, sums, slopes):
     """Fill X'R^-1X / sigma^2 of the design with y appended, and its slope in z, row by row.
 
     Returns log|R| and its slope in z.
@@ -108,8 +116,8 @@ def moments(z, s, data, sums, slopes):  # noqa: ANN001, ANN202 - compiled; types
     return log_det, log_det_slope
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def factorise(data, sums, lower, mean):  # noqa: ANN001, ANN202 - compiled; types are inferred
+@numba.njit(**FAST_OPTIONS)
+def factorise(data, sums, lower, mean):
     """Cholesky of the coefficients' posterior precision, and their posterior mean.
 
     Returns log|Lambda|, or infinity where it is not positive definite.
@@ -143,8 +151,8 @@ def factorise(data, sums, lower, mean):  # noqa: ANN001, ANN202 - compiled; type
     return log_det
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def sweep(data, sums):  # noqa: ANN001, ANN202 - compiled; types are inferred
+@numba.njit(**FAST_OPTIONS)
+def sweep(data, sums):
     """Sweep the coefficients out of [X y]'R^-1[X y] / sigma^2 + prior precision, in place.
 
     Leaves Lambda^-1 in the first k rows and columns, the posterior mean in the last column, and
@@ -181,8 +189,8 @@ def sweep(data, sums):  # noqa: ANN001, ANN202 - compiled; types are inferred
     return log_det + math.log(product)
 
 
-@numba.njit(cache=True)
-def hyper_prior(z, s, data, gradient):  # noqa: ANN001, ANN202 - compiled; types are inferred
+@numba.njit(**OPTIONS)
+def hyper_prior(z, s, data, gradient):
     """Log prior density of (z, s) with the Jacobians of both transforms; its gradient."""
     a = data[RHO_A]
     b = data[RHO_B]
@@ -196,8 +204,8 @@ def hyper_prior(z, s, data, gradient):  # noqa: ANN001, ANN202 - compiled; types
     return value
 
 
-@numba.njit(cache=True, fastmath=FAST)
-def log_density(z, s, data, gradient):  # noqa: ANN001, ANN202 - compiled; types are inferred
+@numba.njit(**FAST_OPTIONS)
+def log_density(z, s, data, gradient):
     """Log posterior density of (z, s), normalised but for p(y), and its gradient."""
     k = int(data[N_COLUMNS])
     width = int(data[WIDTH])
@@ -238,8 +246,8 @@ def log_density(z, s, data, gradient):  # noqa: ANN001, ANN202 - compiled; types
     return value
 
 
-@numba.cfunc(LOGP_SIGNATURE, cache=True)
-def logp_callback(dim, position, gradient, logp, data):  # noqa: ANN001, ANN201 - compiled
+@numba.cfunc(LOGP_SIGNATURE, **OPTIONS)
+def logp_callback(dim, position, gradient, logp, data):
     """Log-density in the shape that nutpie calls: 0, or a code above zero to reject.
 
     The sampler moves in z and u = log(innovation sd) = s + log(1 - rho**2) / 2, because z and s lie
@@ -264,8 +272,8 @@ def logp_callback(dim, position, gradient, logp, data):  # noqa: ANN001, ANN201 
     return 0
 
 
-@numba.cfunc(EXPAND_SIGNATURE, cache=True)
-def expand_callback(dim, expanded, position, out, data):  # noqa: ANN001, ANN201 - compiled
+@numba.cfunc(EXPAND_SIGNATURE, **OPTIONS)
+def expand_callback(dim, expanded, position, out, data):
     """Hand the unconstrained point on as it is; transforming back is vectorised afterwards."""
     if dim != expanded:
         return -1
@@ -276,8 +284,8 @@ def expand_callback(dim, expanded, position, out, data):  # noqa: ANN001, ANN201
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
-def draw_coefficients(points, normals, data, out):  # noqa: ANN001, ANN201 - compiled
+@numba.njit(nogil=True, **OPTIONS)
+def draw_coefficients(points, normals, data, out):
     """Draw the coefficients exactly given each (z, s).
 
     Parameters
@@ -308,8 +316,8 @@ def draw_coefficients(points, normals, data, out):  # noqa: ANN001, ANN201 - com
             out[n, i] = mean[i] + value
 
 
-@numba.njit(cache=True, nogil=True)
-def grid_moments(points, contrasts, data, log_weights, means, variances):  # noqa: ANN001, ANN201
+@numba.njit(nogil=True, **OPTIONS)
+def grid_moments(points, contrasts, data, log_weights, means, variances):
     """Log-density at grid points, and mean and variance of linear contrasts given each.
 
     Parameters
@@ -357,8 +365,8 @@ def grid_moments(points, contrasts, data, log_weights, means, variances):  # noq
             variances[n, c] = spread
 
 
-@numba.njit(cache=True, nogil=True)
-def multiply(matrix, draws, out):  # noqa: ANN001, ANN201 - compiled; types are inferred
+@numba.njit(nogil=True, **OPTIONS)
+def multiply(matrix, draws, out):
     """Add (n, k) times (k, draws) to `out`, in the order of k whatever the machine's threads."""
     for row in range(matrix.shape[0]):
         for column in range(matrix.shape[1]):

@@ -3,7 +3,8 @@
 A buffer, not arguments, because nutpie hands a callback one pointer; and offsets in a header, not
 globals, because Numba caches on disk only what has no dynamic globals. Layout: header, prior
 precisions (k), distinct gaps (g), their counts (g), the first row's outer product, then for each
-gap three sums of outer products of the rows of [X y], all (k + 1) rows padded to a multiple of eight numbers.
+gap three sums of outer products of the rows of [X y]: now and now, now and before plus its
+transpose, before and before. A matrix is (k + 1) rows, padded to a multiple of eight numbers.
 """
 
 from __future__ import annotations

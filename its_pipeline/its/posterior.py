@@ -7,6 +7,7 @@ summaries are `effects`'.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -155,7 +156,7 @@ def sample_collapsed(
         settings,
         cores,
     )
-    # The sampler moves in the log innovation sd (see the kernel); all else speaks of the marginal sd.
+    # the sampler moves in the log innovation sd (see the kernel); all else is the marginal sd
     z = chains.position[..., 0]
     chains.position[..., 1] += 0.5 * (np.logaddexp(0.0, 2.0 * z) + np.logaddexp(0.0, -2.0 * z))
     chains.position[..., 1] -= np.log(2.0)
@@ -245,7 +246,7 @@ def _reported(
     return {name: values[row].reshape(shape) for row, name in enumerate(design.names)}
 
 
-def _in_parallel(work, n: int, cores: int | None) -> None:  # noqa: ANN001
+def _in_parallel(work: Callable[[slice], None], n: int, cores: int | None) -> None:
     parts = min(cores or available_cores(), 8)
     edges = np.linspace(0, n, parts + 1).astype(int)
     slices = [slice(low, high) for low, high in pairwise(edges)]

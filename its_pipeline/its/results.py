@@ -78,7 +78,10 @@ class Effects:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Effects:
         """Build the effects from `to_dict`'s output."""
-        return cls(**{k: None if v is None else Effect(**v) for k, v in values.items()})
+        found: dict[str, Any] = {
+            name: None if value is None else Effect(**value) for name, value in values.items()
+        }
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -153,11 +156,10 @@ class Diagnostics:
     def from_dict(cls, values: Mapping[str, Any]) -> Diagnostics:
         """Build the diagnostics from `to_dict`'s output."""
         floats = ("max_r_hat", "min_ess_bulk", "min_ess_tail", "bfmi")
-        restored = {k: math.nan if k in floats and v is None else v for k, v in values.items()}
-        restored["parameters"] = tuple(
-            ParameterDiagnostics(**{k: math.nan if v is None else v for k, v in parameter.items()})
-            for parameter in values["parameters"]
-        )
+        restored: dict[str, Any] = {
+            k: math.nan if k in floats and v is None else v for k, v in values.items()
+        }
+        restored["parameters"] = tuple(map(_parameter, values["parameters"]))
         restored["failures"] = tuple(values["failures"])
         return cls(**restored)
 
@@ -190,6 +192,11 @@ class AnalysisWarning:
         """Build the warning from `to_dict`'s output."""
         numbers = {k: math.nan if v is None else v for k, v in values["numbers"].items()}
         return cls(values["code"], values["text"], numbers)
+
+
+def _parameter(values: Mapping[str, Any]) -> ParameterDiagnostics:
+    restored: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
+    return ParameterDiagnostics(**restored)
 
 
 def _or_none(value: Any) -> Any:

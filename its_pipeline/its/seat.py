@@ -16,7 +16,7 @@ import arviz as az  # noqa: TID253 - this module is CausalPy's side of the house
 import numpy as np
 import pandas as pd
 import pymc as pm  # noqa: TID253
-import pytensor.tensor as pt
+import pytensor.tensor as pytensor_tensor
 import xarray as xr
 from causalpy.pymc_models import PyMCModel  # noqa: TID253
 
@@ -30,6 +30,8 @@ from its_pipeline.its.posterior import sample_collapsed
 from its_pipeline.its.results import Diagnostics
 from its_pipeline.its.sampler import SamplerSettings
 from its_pipeline.its.series import standardisation
+
+pt: Any = pytensor_tensor
 
 _CATEGORY = re.compile(r"^(?P<factor>C\(.+\))\[T\.(?P<level>.+)\]$")
 _THRESHOLD = re.compile(r"^(?:step|ramp)\(\s*\w+\s*,\s*(?P<at>[-+]?\d+(?:\.\d+)?)\s*\)$")
@@ -134,7 +136,7 @@ class SegmentedAR1(PyMCModel):
             )
             level = np.zeros(design.rotation.shape[0])
             level[design.intercept] = design.centre
-            beta = pm.Deterministic(
+            beta: Any = pm.Deterministic(
                 "beta",
                 (level + design.scale * pt.dot(design.rotation, theta))[None, :],
                 dims=["treated_units", "coeffs"],

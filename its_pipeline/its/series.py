@@ -175,8 +175,9 @@ def _checked_index(outcome: Any, spec: AnalysisSpec) -> pd.DatetimeIndex:
         )
     if not index.is_monotonic_increasing:
         raise InvalidSeries("not_increasing", "days must increase; use sort_index() on outcome")
-    if spec.season == "month" and (index.day != 1).any():
-        wrong = index[index.day != 1][0]
+    not_first = index.day.to_numpy() != 1
+    if spec.season == "month" and not_first.any():
+        wrong = index[not_first][0]
         raise InvalidSeries(
             "not_month_starts",
             f'season="month" takes first days of months but got {wrong:%Y-%m-%d}',

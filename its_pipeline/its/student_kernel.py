@@ -1,3 +1,4 @@
+# ruff: noqa: ANN001, ANN201 - Numba infers the types of compiled functions
 """The joint log-density with Student-t innovations, compiled by Numba and kept on disk.
 
 With heavy tails the coefficients cannot be integrated out, so all parameters are sampled: whitened
@@ -12,16 +13,15 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
-from its_pipeline.its.kernel import LOGP_SIGNATURE, hyper_prior
+from its_pipeline.its.kernel import LOGP_SIGNATURE, OPTIONS, hyper_prior, numba
 from its_pipeline.its.packing import N_COLUMNS, N_OBSERVED
 from its_pipeline.its.student import NU_RATE_AT, NU_SHAPE_AT, NU_SHIFT_AT, STUDENT_HEADER
 
 
-@numba.njit(cache=True)
-def digamma(x):  # noqa: ANN001, ANN201 - compiled; types are inferred
+@numba.njit(**OPTIONS)
+def digamma(x):
     """Digamma for x > 0: recurrence up to 6, then the asymptotic series (A&S 6.3.5, 6.3.18)."""
     value = 0.0
     while x < 6.0:
@@ -32,8 +32,8 @@ def digamma(x):  # noqa: ANN001, ANN201 - compiled; types are inferred
     return value + math.log(x) - 0.5 / x - series
 
 
-@numba.njit(cache=True)
-def student_log_density(point, data, gradient):  # noqa: ANN001, ANN201 - compiled
+@numba.njit(**OPTIONS)
+def student_log_density(point, data, gradient):
     """Log posterior density of (b, z, s, w), up to a constant, and its gradient."""
     k = int(data[N_COLUMNS])
     n = int(data[N_OBSERVED])
@@ -101,8 +101,8 @@ def student_log_density(point, data, gradient):  # noqa: ANN001, ANN201 - compil
     return value
 
 
-@numba.cfunc(LOGP_SIGNATURE, cache=True)
-def student_logp_callback(dim, position, gradient, logp, data):  # noqa: ANN001, ANN201 - compiled
+@numba.cfunc(LOGP_SIGNATURE, **OPTIONS)
+def student_logp_callback(dim, position, gradient, logp, data):
     """Log-density in the shape that nutpie calls: 0, or a code above zero to reject."""
     size = int(numba.carray(data, (1,))[0])
     buffer = numba.carray(data, (size,))
