@@ -64,7 +64,7 @@ def counterfactual_figure(analysis: Analysis, label: str = "") -> Figure:
     require_effects(analysis)
     figure = style.new_figure(8.0, 7.0)
     grid = figure.add_gridspec(
-        3, 1, height_ratios=(3.1, 1.15, 1.15), left=0.095, right=0.985, top=0.895, bottom=0.06
+        3, 1, height_ratios=(3.1, 1.15, 1.15), left=0.095, right=0.975, top=0.895, bottom=0.06
     )
     grid.update(hspace=0.3)
     top = figure.add_subplot(grid[0])

@@ -25,7 +25,7 @@ _MAX_TRACES = 4
 _MAX_LISTED = 14
 _EFFECT_CHAINS = ("immediate_effect", "immediate", "counterfactual_effect", "counterfactual")
 _NAMES = {
-    "rho": "day-to-day correlation (rho)",
+    "rho": "correlation (rho)",
     "sigma": "noise (sigma)",
     "counterfactual_effect": "average effect",
     "counterfactual": "average effect",

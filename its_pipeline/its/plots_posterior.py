@@ -221,7 +221,7 @@ def _draw_course(
     )
     ax.axvline(start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), gid="intervention")
     style.date_axis(ax, x)
-    ax.set_ylabel(name)
+    ax.set_ylabel(style.axis_label(name, 26))
     ax.set_title("Single values over time", pad=17)
     ax.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 0.985), ncols=4, fontsize=7.4, borderaxespad=0.2
@@ -290,7 +290,7 @@ def _draw_effect_density(
 ) -> None:
     """Draw a posterior with interval, zero, threshold and the mass that counts as benefit."""
     low, high = np.percentile(values, [0.1, 99.9])
-    threshold = minimum if direction == "increase" else -minimum
+    threshold = minimum if direction == "increase" else 0.0 - minimum
     pad = 0.06 * (high - low)
     left, right = min(low, 0.0, threshold) - pad, max(high, 0.0, threshold) + pad
     grid = np.linspace(left, right, _GRID_POINTS)
@@ -346,7 +346,7 @@ def _draw_effect_density(
     ax.text(
         0.02,
         0.875,
-        f"P({sign} {threshold:g}) {percent(mass)}",
+        f"P({sign} {threshold:g}) {percent(mass)}".replace("-", "−"),
         transform=ax.transAxes,
         va="top",
         fontsize=8.2,

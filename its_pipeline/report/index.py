@@ -191,7 +191,8 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
     note = row.reason
     drawing = Markup("")
     if effect is not None:
-        answer = answer_sentences(_finding(row, effect))
+        finding = _finding(row, effect)
+        answer = answer_sentences(finding)
         verdict, tone = answer.headline, TONES[answer.kind]
         decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
         value, lower, upper = (
@@ -203,7 +204,7 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
         benefit_key = f"{effect.probability_of_benefit:.6f}"
         span = Span(effect.mean, effect.ci_lower, effect.ci_upper, tone)
         drawing = interval_svg(span, reaches[row.outcome])
-        count = len(row.warning_codes)
+        count = len(finding.doubts)
         note = f"{count} warning{'s' * (count > 1)}" if count else ""
     elif row.state == "waiting" and row.analysable_on is not None:
         note = f"possible from {date_text(row.analysable_on)}"

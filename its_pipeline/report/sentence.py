@@ -7,7 +7,6 @@ how they are laid out to `page`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import floor, isfinite, log10
@@ -37,8 +36,13 @@ CAUTIONS: Final[dict[str, str]] = {
     "estimators_disagree": "a second method disagrees",
     "placebo_effect": "a similar change shows on a date when nothing happened",
     "time_of_day_shift": "the time of day shifted as well",
+    "near_nonstationary": "the outcome drifts",
+    "flat_baseline": "the outcome hardly varied before",
 }
-OTHER_CAUTION: Final = "see the warnings"
+
+#: Remarks about an analysis that say nothing against its answer.
+REMARKS: Final = frozenset({"no_relative_effect", "dropped_covariate"})
+OTHER_CAUTION: Final = "another one below"
 
 PROVISO: Final = "if nothing else changed at that time"
 
@@ -105,6 +109,12 @@ class Finding:
     def covers_zero(self) -> bool:
         """Whether no change at all lies within the 95 % interval, bounds INCLUSIVE."""
         return self.ci_lower <= 0 <= self.ci_upper
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the warnings that weaken the answer mean, each once, in the order given."""
+        counted = (code for code in self.warning_codes if code not in REMARKS)
+        return tuple(dict.fromkeys(CAUTIONS.get(code, OTHER_CAUTION) for code in counted))
 
     @property
     def probability_of_any_benefit(self) -> float:
@@ -227,11 +237,6 @@ def date_text(day: date) -> str:
     return f"{day.day} {months.split()[day.month - 1]} {day.year}"
 
 
-def cautions(codes: Sequence[str]) -> tuple[str, ...]:
-    """Return what the warnings mean, each once, in the order given."""
-    return tuple(dict.fromkeys(CAUTIONS.get(code, OTHER_CAUTION) for code in codes))
-
-
 def _amount(finding: Finding, value: float, decimals: int) -> str:
     return f"{number_text(abs(value), decimals)} {finding.unit}".rstrip()
 
@@ -271,7 +276,7 @@ def _effect_sentence(finding: Finding) -> str:
 def _verdict(finding: Finding) -> str:
     """Say how probable a benefit is, in words that the numbers carry."""
     kind = finding.kind
-    weakened = bool(finding.warning_codes)
+    weakened = bool(finding.doubts)
     if kind == "helped":
         core = _helped(finding, weakened)
     elif kind == "harmed":
@@ -296,8 +301,7 @@ def _verdict(finding: Finding) -> str:
         core = f"The data do not tell whether it helped: {_undecided(finding)}"
     if not weakened:
         return f"{core}."
-    doubts = "; ".join(cautions(finding.warning_codes))
-    return f"{core}; but the warnings weaken this ({doubts})."
+    return f"{core}; but the warnings weaken this ({'; '.join(finding.doubts)})."
 
 
 def _helped(finding: Finding, weakened: bool) -> str:
@@ -334,7 +338,7 @@ def _minimum(finding: Finding) -> str:
 
 def _headline(finding: Finding) -> str:
     """Return the badge's words."""
-    weakened = bool(finding.warning_codes)
+    weakened = bool(finding.doubts)
     anyhow = finding.probability_of_any_benefit
     if finding.kind == "helped":
         word = probability_word(anyhow, weakened).capitalize()

@@ -17,7 +17,7 @@ from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label
 from its_pipeline.report.inputs import Provenance, WindowLike
 from its_pipeline.report.rendering import safe_href
-from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
+from its_pipeline.report.sentence import REMARKS, date_text, decimals_for, number_text, percent
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, AnalysisWarning, Diagnostics, Effect
@@ -31,6 +31,10 @@ WARNING_TITLES: Final[dict[str, str]] = {
     "estimators_disagree": "A second method disagrees",
     "placebo_effect": "A change where there should be none",
     "time_of_day_shift": "The time of day shifted too",
+    "near_nonstationary": "The outcome drifts",
+    "flat_baseline": "The outcome hardly varied before",
+    "no_relative_effect": "No effect in percent",
+    "dropped_covariate": "A covariate was left out",
 }
 
 
@@ -69,10 +73,11 @@ class GateRow:
 
 @dataclass(frozen=True)
 class WarningText:
-    """A warning with a title."""
+    """A warning with a title; `remark` if it says nothing against the answer."""
 
     title: str
     text: str
+    remark: bool
 
 
 def effect_rows(analysis: Analysis) -> list[EffectRow]:
@@ -154,7 +159,11 @@ def _figure(value: float, decimals: int) -> str:
 def warning_texts(warnings: Sequence[AnalysisWarning]) -> list[WarningText]:
     """Return the warnings with titles; an unknown code is its own title."""
     return [
-        WarningText(WARNING_TITLES.get(w.code, w.code.replace("_", " ").capitalize()), w.text)
+        WarningText(
+            WARNING_TITLES.get(w.code, w.code.replace("_", " ").capitalize()),
+            w.text,
+            w.code in REMARKS,
+        )
         for w in warnings
     ]
 

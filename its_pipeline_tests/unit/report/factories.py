@@ -320,7 +320,7 @@ def make_state(state: State = "waiting", **fields: Any) -> StateInput:
         "intervention": make_intervention(),
         "metric": make_metric(),
         "state": state,
-        "reason": "60 observed days before the start and 3 after it; at least 8 of each are needed. Possible from 2026-08-23 on",
+        "reason": "60 observed days before the start and 3 after it; at least 8 of each are needed",
         "window": make_window(n_post=3, final_in=87),
         "provenance": PROVENANCE,
         "index_href": "../../index.html",
@@ -333,6 +333,6 @@ def make_state(state: State = "waiting", **fields: Any) -> StateInput:
             "analysis": make_analysis(converged=False),
             "n_pre": 60,
             "n_post": 45,
-            "reason": "R-hat 1.3100 is not below 1.01; bulk ESS 41 is not at least 400; 12 divergences",
+            "reason": "R-hat 1.3100 is not below 1.01; bulk ESS 41 is not at least 400",
         }
     return StateInput(**{**values, **fields})

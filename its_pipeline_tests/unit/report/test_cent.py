@@ -1,0 +1,174 @@
+"""The CENT checklist: complete, filled from data, honest about what is not known."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from its_pipeline.its import AnalysisWarning
+from its_pipeline.report.cent import (
+    N_ITEMS,
+    N_SUB_ITEMS,
+    CentAnswer,
+    cent_citation,
+    cent_items,
+    checklist,
+    compliance_table,
+    reported_count,
+    wwc_rating,
+)
+from its_pipeline.report.cent_answers import ANSWERS, Facts
+from its_pipeline_tests.unit.report.factories import (
+    make_analysis,
+    make_intervention,
+    make_metric,
+    make_report,
+    make_state,
+    make_window,
+)
+
+
+def by_id(facts: Facts) -> dict[str, CentAnswer]:
+    return {answer.item.id: answer for answer in checklist(facts)}
+
+
+def other_report():
+    """A report that differs from the default one in every fact that the checklist reads."""
+    warning = AnalysisWarning("outlier_days", "Two days lie far out.", {})
+    analysis = make_analysis(
+        -4.0, seed=9, n_pre=40, n_post=30, has_slope=False, warnings=(warning,), unit="cards",
+        direction="decrease", washout_days=3, season="none",
+    )  # fmt: skip
+    return make_report(
+        analysis,
+        intervention=make_intervention(
+            name="Walk", hypothesis="It calms me", started_on=date(2026, 8, 16),
+            direction="decrease", baseline_days=40, horizon_days=30, washout_days=3, sequence=8,
+            logged_at=datetime(2026, 8, 20, tzinfo=UTC),
+        ),
+        metric=make_metric(label="cards reviewed", unit="cards", aggregation="count", column=None),
+        window=make_window(n_pre=40, n_post=30, washout=3, final_in=9),
+    )  # fmt: skip
+
+
+def test_checklist_has_all_items_once_with_its_citation():
+    ids = [item.id for item in cent_items()]
+    assert len(ids) == len(set(ids)) == N_SUB_ITEMS == 44
+    numbers = [int(name.split(".")[0].rstrip("abc")) for name in ids]
+    assert sorted(set(numbers)) == list(range(1, N_ITEMS + 1))
+    assert numbers == sorted(numbers)
+    assert "BMJ 2015;350:h1738" in cent_citation()
+    assert "BMJ 2016;355:i5381" in cent_citation()
+
+
+def test_protocol_fields_are_named_once_and_data_items_have_an_answerer():
+    fields = [item.field for item in cent_items() if item.field]
+    assert len(fields) == len(set(fields))
+    automatic = {item.id for item in cent_items() if item.source != "protocol"}
+    assert automatic == set(ANSWERS)
+
+
+def test_every_answer_from_data_changes_with_the_data():
+    first, second = by_id(make_report()), by_id(other_report())
+    from_data = [item.id for item in cent_items() if item.source == "data"]
+    same = [
+        name
+        for name in from_data
+        if first[name].text == second[name].text and first[name].status != "not_applicable"
+    ]
+    assert sorted(same) == ["3b", "6b"], "only «never amended» is the same in both"
+    amended = by_id(make_report(intervention=make_intervention(version=2)))
+    assert amended["3b"].status == "blank"
+    assert amended["6b"].status == "blank"
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ("2b", ["I concentrate better before noon", "increase of session performance"]),
+        ("3a", ["90 days", "washout 0 days"]),
+        ("6a.1", ["sessionPerformanceScore", "mean", "SESSION_ENDED", "0 to 100"]),
+        ("8a", ["Not randomised", "15 August 2026"]),
+        ("12a", ["AR(1)", "level and slope", "4 chains of 500 draws"]),
+        ("12c", ["weekday", "0 days of washout"]),
+        ("13a.1", ["54 and 37", "the horizon is 45 days"]),
+        ("14a", ["10 August 2026", "16 June 2026", "28 September 2026"]),
+        ("23", ["Entry 7", "before the start"]),
+    ],
+)
+def test_automatic_answers_state_the_facts(item: str, words: list[str]):
+    report = make_report()
+    facts = {"13a.1": f"{report.analysis.n_pre} and {report.analysis.n_post}"}
+    answer = by_id(report)[item]
+    assert answer.source == "data"
+    for word in words:
+        assert (facts[item] if word == "54 and 37" else word) in answer.text
+
+
+def test_period_results_are_those_of_the_observed_days():
+    report = make_report()
+    daily = report.analysis.daily
+    for phase in ("pre", "post"):
+        values = daily.loc[daily["phase"] == phase, "observed"].dropna()
+        answer = by_id(report)["17a.1"].text
+        assert f"{values.mean():.1f} points" in answer
+        assert f"{len(values)} days" in answer
+
+
+def test_unknown_items_stay_blanks_that_name_their_field():
+    answers = by_id(make_report())
+    for item in cent_items():
+        answer = answers[item.id]
+        if item.source == "protocol" and not item.series and not item.needs:
+            assert answer.status == "blank"
+            assert f"“{item.field}”" in answer.text
+            assert answer.source == ""
+        if item.partial:
+            assert answer.status == "partial"
+            assert f"“{item.field}”" in answer.text
+
+
+def test_protocol_fields_fill_blanks_and_complete_partial_answers():
+    protocol = {"setting": "At home, on a phone", "harms": "  ", "4a": "No condition",
+                "registration": "osf.io/abcd"}  # fmt: skip
+    answers = by_id(make_report(intervention=make_intervention(protocol=protocol)))
+    assert (answers["4b"].status, answers["4b"].text) == ("reported", "At home, on a phone")
+    assert answers["4a"].text == "No condition"
+    assert answers["19"].status == "blank", "white space is not an answer"
+    assert answers["23"].status == "reported"
+    assert "Entry 7" in answers["23"].text
+    assert "osf.io/abcd" in answers["23"].text
+
+
+def test_items_of_an_untold_randomisation_do_not_apply_until_it_is_told():
+    told = by_id(make_report(intervention=make_intervention(protocol={"randomisation": "a coin"})))
+    assert by_id(make_report())["9"].status == "not_applicable"
+    assert told["9"].status == "blank"
+
+
+def test_states_without_a_result_leave_the_results_blank():
+    for state in ("waiting", "not_converged"):
+        answers = by_id(make_state(state))
+        for item in ("1b", "13a.1", "16", "17a.1", "17a.2", "18", "20", "22"):
+            assert answers[item].status == "blank", (state, item)
+
+
+def test_compliance_table_has_one_row_an_experiment_and_item():
+    filled = {"ada|a": checklist(make_report()), "bob|b": checklist(make_state())}
+    table = compliance_table(filled)
+    assert len(table) == 2 * N_SUB_ITEMS
+    ada = table[table["experiment"] == "ada|a"]
+    reported, applicable = reported_count(filled["ada|a"])
+    assert (ada["status"] == "reported").sum() == reported
+    assert (ada["status"] != "not_applicable").sum() == applicable
+    assert 15 <= reported < applicable <= 44
+
+
+def test_single_change_never_meets_the_clearinghouse_standards():
+    rating = wwc_rating(500, 500)
+    assert rating.rating == "Does not meet the standards"
+    assert [criterion.met for criterion in rating.criteria] == [None, None, False, True]
+    assert wwc_rating(2, 90).criteria[3].met is False
+    assert wwc_rating(2, 90, attempts=3).rating == "Does not meet the standards"
+    assert wwc_rating(9, 90, attempts=3).rating == "Not rated"
