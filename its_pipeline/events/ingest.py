@@ -18,6 +18,7 @@ from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
 from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
 from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
 from its_pipeline.events.schema import FIRST_DAY, pc
+from its_pipeline.events.sources.base import same_version
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
 from its_pipeline.events.validation import SUMMARY_KEY, validate_day
@@ -134,7 +135,7 @@ def changed_days(settings: Settings, source: EventSource | None = None) -> list[
         for day in lake.days(BEHAVIORAL_EVENTS)
     }
     days = versions.keys() | exported.keys()
-    return sorted(d for d in days if versions.get(d, "") != exported.get(d, ""))
+    return sorted(d for d in days if not same_version(versions.get(d, ""), exported.get(d, "")))
 
 
 def export_day(settings: Settings, day: date, source: EventSource | None = None) -> ExportResult:

@@ -40,6 +40,25 @@ class DayRead:
     batches: Iterator[pa.RecordBatch | pa.Table]
 
 
+def same_version(first: str, second: str) -> bool:
+    """Tell whether two versions of a day name the same rows, as far as both of them say.
+
+    A version may end in `|` and a digest of contents, which a source gives for recent days only;
+    where one of the two lacks it, the part ahead of it decides.
+    """
+    ours, theirs = first.split(), second.split()
+    if len(ours) != len(theirs):
+        return False
+    for one, other in zip(ours, theirs, strict=True):
+        base, _, contents = one.partition("|")
+        other_base, _, other_contents = other.partition("|")
+        if base != other_base:
+            return False
+        if contents and other_contents and contents != other_contents:
+            return False
+    return True
+
+
 class EventSource(Protocol):
     """Where events come from."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,4 +36,13 @@ def open_source(settings: Settings) -> EventSource:
     sources: dict[str, EventSource] = {"imports": ImportedSource(imports_dir(settings))}
     if settings.source == "simulator":
         sources["simulator"] = SimulatedSource(simulation_dir(settings))
+    elif settings.source == "postgres":
+        from its_pipeline.events.sources.postgres import open_postgres
+
+        sources["postgres"] = open_postgres(settings)
     return CombinedSource(sources)
+
+
+def today_utc(settings: Settings) -> date:
+    """Return the current UTC day, or the one the settings pretend it is."""
+    return settings.today_on or datetime.now(UTC).date()

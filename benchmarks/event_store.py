@@ -1,0 +1,110 @@
+"""What the event benchmarks share: a lake of simulated valid events, peak memory, tables.
+
+Not a benchmark itself.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from its_pipeline.events.people import many_people
+from its_pipeline.events.schema import EVENT_SCHEMA, pc
+from its_pipeline.events.simulator import simulate
+from its_pipeline.events.sources.simulated import SimulatedSource
+from its_pipeline.stores.lake import VALID_EVENTS, Lake
+
+TABLES = Path(__file__).resolve().parent / "tables"
+START_ON = date(2026, 1, 5)
+DAYS = 90
+EVENTS_A_DAY = 20
+"""Of `many_people` with 4 sessions and 4 other events around each."""
+
+T = TypeVar("T")
+
+
+def simulated_lake(root: Path, events: int, seed: int = 1) -> tuple[Lake, float, int]:
+    """Simulate about `events` events and lay them down as valid events.
+
+    Returns
+    -------
+    The lake, the seconds that simulating took, and the exact number of events.
+    """
+    people = many_people(max(1, round(events / (DAYS * EVENTS_A_DAY * 0.9))))
+    began = time.perf_counter()
+    simulation = simulate(people, root / "simulated", seed=seed, start_on=START_ON, days=DAYS)
+    seconds = time.perf_counter() - began
+    lake = Lake(root / "lake")
+    source = SimulatedSource(root / "simulated")
+    for day in source.day_versions():
+        with source.read_day(day) as read:
+            lake.write(VALID_EVENTS, day, EVENT_SCHEMA, (_sorted(batch) for batch in read.batches))
+    shutil.rmtree(root / "simulated")
+    return lake, seconds, simulation.events
+
+
+def _sorted(batch: pa.RecordBatch | pa.Table) -> pa.Table:
+    order = pc.sort_indices(batch, [("user_id", "ascending"), ("occurred_at", "ascending")])
+    return pa.table(batch.take(order).columns, names=EVENT_SCHEMA.names).cast(EVENT_SCHEMA)
+
+
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    """Run `work`; return its seconds and its result."""
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
+
+
+def peak_memory_mb() -> float:
+    """Return this process's peak resident memory so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def in_child(work: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
+    """Run `work` in a forked child; return its numbers and, last, the child's peak memory in MB."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        numbers = (*work(), peak_memory_mb())
+        os.write(writing, " ".join(str(number) for number in numbers).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise RuntimeError(f"the measured process ended with status {status}")
+    return tuple(float(number) for number in text.split())
+
+
+def machine() -> str:
+    """Name the machine: cores, processor, memory."""
+    cpu = platform.processor() or "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+        if line.startswith("model name"):
+            cpu = line.split(":", 1)[1].strip()
+            break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores {cpu}, {memory:.0f} GB, Python {platform.python_version()}"
+
+
+def show(name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a Markdown table and keep it as `tables/<name>.md`."""
+    lines = [f"# {title}", "", machine(), ""]
+    lines.append("| " + " | ".join(header) + " |")
+    lines.append("|" + "---|" * len(header))
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    TABLES.mkdir(exist_ok=True)
+    (TABLES / f"{name}.md").write_text(text, "utf-8")

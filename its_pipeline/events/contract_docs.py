@@ -1,0 +1,99 @@
+"""The contract as a document for people, made from the Pandera schema: `docs/data-contract.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from its_pipeline.events.contract import CONTRACT_VERSION, ColumnRule, column_rules
+from its_pipeline.events.metrics import EXAMPLES, SHIPPED, OutcomeMetric
+from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
+from its_pipeline.events.schema import DUPLICATE_RULE
+
+_HEAD = """# Data contract
+
+Generated from the Pandera schema in `its_pipeline/events/contract.py`; do not edit. After a change
+there run `python -m its_pipeline.events.contract_docs > docs/data-contract.md`; a test compares.
+
+Contract version {version}.
+
+## Events
+
+Every exported event is read, judged and either kept in `valid_events` or put into
+`rejected_events` with its raw values and the rule, column and value that rejected it. Nothing is
+coerced in silence: text that is not a number, an instant with an offset, or JSON is rejected.
+`read = valid + rejected + duplicates` holds for every UTC day.
+"""
+
+_TAIL = """
+A column whose name has a dot is computed from the column ahead of the dot, checked, and not
+stored. For every metric read from `event_data` there is a column `metric.NAME`: empty, or a finite
+number in the metric's range.
+
+Besides the rules above:
+
+| rule | means |
+|---|---|
+| `required` | a column that must not be empty is empty |
+| `{number}` | the text is not a decimal number (`NaN`, `inf` and hexadecimal are none) |
+| `{instant}` | the text is not a date and time with an offset or `Z` (ISO 8601) |
+| `{duplicate}` | the event was delivered again with a later `ingested_at`; the newest one counts |
+
+A row that breaks several rules is counted under the first, in the order of the table; all of them
+are listed in its column `all_rules`.
+
+A time zone may change from event to event: the event's own zone decides its local day and time of
+day. Where it is empty, the person's latest known zone does, and UTC where none is known.
+
+## Outcome metrics
+
+{metrics}
+Others are added in `metrics.yaml` in the store, as a list under `metrics:` with these fields:
+`name`, `event_types`, `column` or `json_path`, `aggregation` (`mean`, `median`, `sum`, `count`,
+`rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`.
+"""
+
+
+def contract_document() -> str:
+    """Return the whole document."""
+    return (
+        _HEAD.format(version=CONTRACT_VERSION)
+        + "\n"
+        + _column_table(column_rules())
+        + _TAIL.format(
+            number=NOT_A_NUMBER,
+            instant=NOT_AN_INSTANT,
+            duplicate=DUPLICATE_RULE,
+            metrics=_metric_table(SHIPPED, EXAMPLES),
+        )
+    )
+
+
+def _column_table(rules: Iterable[ColumnRule]) -> str:
+    lines = ["| column | type | may be empty | rules | meaning |", "|---|---|---|---|---|"]
+    for rule in rules:
+        checks = "; ".join(f"`{name}`: {text}" for name, text in rule.rules).replace("|", "\\|")
+        empty = "yes" if rule.nullable else "no"
+        lines.append(f"| `{rule.name}` | {rule.type} | {empty} | {checks} | {rule.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _metric_table(shipped: Iterable[OutcomeMetric], examples: Iterable[OutcomeMetric]) -> str:
+    lines = [
+        "| metric | from | each day | range | unit | days without events | there is |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for metrics, where in ((shipped, "always"), (examples, "in the demo, as an example")):
+        for metric in metrics:
+            source = metric.column or metric.json_path or "events"
+            types = ", ".join(metric.event_types) or "any event"
+            how = metric.aggregation + (f" of `{metric.equals}`" if metric.equals else "")
+            zeros = "zero inside the observed span" if metric.zero_days else "missing"
+            lines.append(
+                f"| `{metric.name}` | `{source}` of {types} | {how} | "
+                f"[{metric.minimum:g}, {metric.maximum:g}] | {metric.unit} | {zeros} | {where} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(contract_document(), end="")
