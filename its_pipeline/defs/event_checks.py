@@ -73,7 +73,7 @@ def event_checks(
         )
         return dg.AssetCheckResult(
             passed=not (facts["repeated"] or facts["not_finite"] or facts["shares_off"]),
-            metadata=facts,
+            metadata=dict(facts.items()),
         )
 
     return [reject_rate, counts_add_up, unique_and_in_range]

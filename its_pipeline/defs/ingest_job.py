@@ -14,6 +14,7 @@ from its_pipeline.defs.experiment_metadata import CheckOutcome
 from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, TAG_SHARDS
 from its_pipeline.defs.partitions import register_experiments, utc_today
 from its_pipeline.defs.progress import ProgressLog
+from its_pipeline.defs.refresh_job import log_check
 from its_pipeline.defs.resources import Installation
 from its_pipeline.settings import Settings
 
@@ -86,7 +87,7 @@ def ingest_op(
             ("reject_rate", shown.reject_rate({day: result})),
             ("counts_add_up", shown.counts_add_up({day: result})),
         ):
-            context.log_event(check_event(VALID_EVENTS, name, outcome, partition))
+            log_check(context, check_event(VALID_EVENTS, name, outcome, partition))
         read += result.summary.read
         valid += result.summary.valid
         rejected += result.summary.rejected

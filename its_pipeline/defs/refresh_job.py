@@ -6,7 +6,7 @@ run of that one experiment records. What does not: the loop (`bulk`), or what is
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
@@ -145,7 +145,8 @@ def _log_event(context: dg.OpExecutionContext, event: Event) -> None:
         context.log_event(event)
         return
     asset_key, name, outcome, partition, blocking = event
-    context.log_event(
+    log_check(
+        context,
         dg.AssetCheckEvaluation(
             asset_key=asset_key,
             check_name=name,
@@ -156,8 +157,16 @@ def _log_event(context: dg.OpExecutionContext, event: Event) -> None:
             blocking=blocking,
             partition=partition,
             target_materialization_data=_target(context.instance, asset_key, partition),
-        )
+        ),
     )
+
+
+def log_check(context: dg.OpExecutionContext, evaluation: dg.AssetCheckEvaluation) -> None:
+    """Record a check's evaluation from an op.
+
+    Dagster 1.13 does it, but its signature does not say so.
+    """
+    context.log_event(cast("Any", evaluation))
 
 
 def _target(
