@@ -116,6 +116,7 @@ def publish_experiment(
     verdict = store.verdict(key)
     if verdict is None:
         raise LookupError(f"{key} has no verdict yet: look at it first (`its-pipeline refresh`)")
+    bench = bench or Workbench(settings)
     page = page_path(settings, key)
     with exclusive(page.with_name(".lock")):
         remove_unfinished(page.parent)
@@ -123,17 +124,18 @@ def publish_experiment(
         unchanged = is_published(settings, verdict)
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
-            bench = bench or Workbench(settings)
             rejections = rejections or Rejections(settings.lake_dir)
             _write(page, verdict, analysis, bench, rejections, run_id)
             if recorder is not None and run_id is not None:
                 recorder.add_artifacts(run_id, _artifacts(page, verdict))
             write_json(page.with_name(_MARK_FILE), _mark(verdict))
-    return _publication(verdict, analysis, page, unchanged)
+    metric = bench.metrics.get(verdict.outcome_metric)
+    outcome = metric.title if metric is not None else verdict.outcome_metric
+    return _publication(verdict, analysis, page, outcome, unchanged)
 
 
 def _publication(
-    verdict: Verdict, analysis: Analysis | None, page: Path, unchanged: bool
+    verdict: Verdict, analysis: Analysis | None, page: Path, outcome: str, unchanged: bool
 ) -> Publication:
     sentences: tuple[str, ...] = (verdict.reason,)
     thumbnail = None
@@ -141,9 +143,7 @@ def _publication(
         from its_pipeline.its.plots import thumbnail_png
         from its_pipeline.report.sentence import answer_sentences, finding_of
 
-        finding = finding_of(
-            analysis, verdict.intervention_name, verdict.outcome_metric, ongoing_until(verdict)
-        )
+        finding = finding_of(analysis, verdict.intervention_name, outcome, ongoing_until(verdict))
         sentences = answer_sentences(finding).sentences
         thumbnail = thumbnail_png(analysis)
     return Publication(verdict, page, _plots(page, verdict), sentences, thumbnail, unchanged)
