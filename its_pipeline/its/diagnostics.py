@@ -143,7 +143,7 @@ def energy_bfmi(energy: np.ndarray) -> np.ndarray:
     if energy.shape[1] < 2:
         return np.full(len(energy), math.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
+        return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1, ddof=1)
 
 
 def _usable(draws: np.ndarray) -> np.ndarray:

@@ -370,6 +370,6 @@ def _first_post_step(names: list[str], values: np.ndarray, t: np.ndarray) -> flo
 def _autoregressive_logp(value: Any, mu: Any, sigma: Any, phi: Any) -> Any:
     residual = (value - mu)[:, 0]
     lagged = pt.concatenate([[0.0], residual[:-1]])
-    return pm.logp(pm.Normal.dist(phi * lagged, sigma[0] * pt.sqrt(1.0 - phi**2)), residual)[
-        :, None
-    ]
+    innovation = pm.Normal.dist(phi * lagged, sigma[0] * pt.sqrt(1.0 - phi**2))
+    density: Any = pt.as_tensor(pm.logp(innovation, residual))
+    return density[:, None]

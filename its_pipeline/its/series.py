@@ -160,7 +160,7 @@ def _checked_index(outcome: Any, spec: AnalysisSpec) -> pd.DatetimeIndex:
             f"outcome must be indexed by local days but its index has time zone {index.tz}; "
             "convert to local days and drop it with tz_localize(None)",
         )
-    if index.isna().any():
+    if np.isnat(index.to_numpy()).any():
         raise InvalidSeries("not_days", "outcome's index has missing dates (NaT); drop those rows")
     late = index[index != index.normalize()]
     if len(late):

@@ -1,0 +1,1 @@
+"""Tests of the statistics' parts: specs, input rules, designs, diagnostics, the gate, storage."""

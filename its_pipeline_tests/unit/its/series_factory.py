@@ -1,0 +1,25 @@
+"""Seeded daily series for the tests of the statistics; no assertions here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+FIRST_DAY = "2024-01-01"
+
+
+def make_series(
+    n=90, *, rho=0.4, level_change=0.0, slope_change=0.0, missing=(), seed=0, level=70.0, sd=10.0
+):
+    """Return (outcome, intervention day): AR(1) noise of marginal sd `sd`, half before, half after."""
+    rng = np.random.default_rng(seed)
+    noise = np.empty(n)
+    noise[0] = rng.standard_normal()
+    for t in range(1, n):
+        noise[t] = rho * noise[t - 1] + np.sqrt(1 - rho**2) * rng.standard_normal()
+    after = np.arange(n) >= n // 2
+    ramp = np.maximum(np.arange(n) - n // 2, 0) / 7
+    values = level + sd * noise + level_change * after + slope_change * ramp
+    days = pd.date_range(FIRST_DAY, periods=n, freq="D")
+    outcome = pd.Series(values, index=days).drop(days[list(missing)])
+    return outcome, days[n // 2]
