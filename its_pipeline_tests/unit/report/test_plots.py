@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import matplotlib as mpl  # noqa: TID253
+import matplotlib.colors as mcolors  # noqa: TID253
 import matplotlib.dates as mdates  # noqa: TID253
 import numpy as np
 import pytest
@@ -213,7 +214,7 @@ def test_drawing_leaves_the_settings_and_the_figure_registry_alone(analysis):
 
 def test_figures_stay_legible_in_grey(figure):
     def lightness(colour: str) -> float:
-        red, green, blue = mpl.colors.to_rgb(colour)
+        red, green, blue = mcolors.to_rgb(colour)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     top = figure.axes[0]
