@@ -1,0 +1,98 @@
+"""The metrics registry: what ships, what a file may say, and what it is told when it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from its_pipeline.events.metrics import (
+    EXAMPLES,
+    IMPORTED_FOLDER,
+    SESSION_PERFORMANCE,
+    MetricError,
+    OutcomeMetric,
+    UnknownMetricError,
+    get_metric,
+    load_metrics,
+    registered_metrics,
+    write_metrics_file,
+)
+from its_pipeline.settings import Settings
+
+
+def test_session_performance_ships() -> None:
+    metric = load_metrics(None)[SESSION_PERFORMANCE]
+    assert (metric.minimum, metric.maximum, metric.unit) == (0.0, 100.0, "points")
+    assert metric.event_types == ("SESSION_ENDED",)
+
+
+def test_a_settings_file_adds_metrics_and_what_is_written_reads_back(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.yaml"
+    write_metrics_file(file, EXAMPLES)
+    metrics = load_metrics(file)
+    assert {m.name for m in EXAMPLES} | {SESSION_PERFORMANCE} == metrics.keys()
+    assert metrics["sessionsPerDay"].zero_days
+    assert all(metrics[m.name] == m for m in EXAMPLES)
+
+
+def test_an_unknown_metric_is_told_the_known_ones() -> None:
+    with pytest.raises(UnknownMetricError, match=r"'mood'.*sessionPerformanceScore") as caught:
+        get_metric(load_metrics(None), "mood")
+    assert caught.value.known == (SESSION_PERFORMANCE,)
+
+
+def test_every_invalid_entry_of_a_file_is_named_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.yaml"
+    file.write_text(
+        "metrics:\n"
+        "  - {name: 1a, column: session_performance_score}\n"
+        "  - {name: b, aggregation: mean}\n"
+        "  - {name: c, json_path: minutes}\n"
+        "  - {name: d, column: user_id}\n"
+        "  - {name: e, column: completion_quality, aggregation: rate}\n"
+        "  - {name: f, column: session_performance_score, minimum: 5, maximum: 5}\n"
+        "  - {name: g, column: session_performance_score, zero_days: true}\n"
+        "  - {name: h, colour: red, aggregation: count}\n"
+        "  - {name: i, aggregation: count}\n"
+        "  - {name: i, aggregation: count}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(MetricError) as caught:
+        load_metrics(file)
+    told = str(caught.value)
+    texts = (
+        "must be a letter",
+        "needs a column",
+        "must look like",
+        "cannot be used",
+        "'rate' needs",
+        "must be below",
+        "no meaning",
+        "colour",
+    )
+    for number, text in enumerate(texts, start=1):
+        assert f"entry {number} " in told
+        assert text in told
+    assert "'i' is given twice" in told
+    assert str(file) in told
+
+
+@pytest.mark.parametrize("content", ["metrics: 5", "- a", "{", "\x00"])
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "metrics.yaml"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(MetricError, match=r"metrics\.yaml"):
+        load_metrics(file)
+
+
+def test_one_name_with_two_meanings_is_refused(tmp_path: Path) -> None:
+    mood = OutcomeMetric(name="mood", json_path="$.mood")
+    write_metrics_file(tmp_path / "metrics.yaml", (mood,))
+    write_metrics_file(tmp_path / IMPORTED_FOLDER / "a.yaml", (mood,))
+    settings = Settings(store_root=tmp_path)
+    assert registered_metrics(settings)["mood"] == mood
+    other = mood.model_copy(update={"aggregation": "median"})
+    write_metrics_file(tmp_path / IMPORTED_FOLDER / "b.yaml", (other,))
+    with pytest.raises(MetricError, match=r"b\.yaml: metric 'mood' is registered before"):
+        registered_metrics(settings)
