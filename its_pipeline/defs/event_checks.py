@@ -55,6 +55,22 @@ def event_checks(
         results = {day: read_validation(installation.settings, day) for day in days_of(context)}
         return shown.counts_add_up(results).result()
 
+    @partitioned_check(
+        asset=assets.valid_events,
+        partitions_def=days,
+        description=(
+            "The day looks like the 28 days ahead of it: number of events, shares of rejected and "
+            "empty, the score's distribution. Warns; what cannot be assessed yet passes."
+        ),
+    )
+    def no_drift(
+        context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
+    ) -> dg.AssetCheckResult:
+        from its_pipeline.events.drift import drift_of_day
+
+        reports = [drift_of_day(installation.settings, day) for day in days_of(context)]
+        return shown.no_drift(reports).result()
+
     @dg.asset_check(
         asset=assets.daily_outcomes,
         description="One row a user, outcome and day; values are finite; shares add up to one.",
@@ -76,4 +92,4 @@ def event_checks(
             metadata=dict(facts.items()),
         )
 
-    return [reject_rate, counts_add_up, unique_and_in_range]
+    return [reject_rate, counts_add_up, no_drift, unique_and_in_range]

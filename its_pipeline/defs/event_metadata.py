@@ -15,11 +15,14 @@ import dagster as dg
 from its_pipeline.defs.experiment_metadata import CheckOutcome, Metadata
 
 if TYPE_CHECKING:
+    from its_pipeline.events.drift import DriftReport
     from its_pipeline.events.ingest import DailyResult, ExportResult, ValidationResult
 
 #: Share of rejected rows from which the check warns and from which it is an error (DESIGN 8).
 REJECT_RATE_WARN: Final = 0.01
 REJECT_RATE_ERROR: Final = 0.20
+#: A check's table lists at most as many jumps.
+MOST_JUMPS_SHOWN: Final = 20
 
 #: The columns of an event as people see them; `docs/data-contract.md` has every rule.
 EVENT_COLUMNS: Final = dg.TableSchema(
@@ -143,6 +146,43 @@ def counts_add_up(results: Mapping[date, ValidationResult]) -> CheckOutcome:
         if wrong
         else "read = valid + rejected + duplicates",
         total,
+    )
+
+
+def no_drift(reports: Sequence[DriftReport]) -> CheckOutcome:
+    """Say whether a day looks unlike the 28 days ahead of it; a warning to look, never an error.
+
+    What cannot be assessed yet counts neither way.
+    """
+    jumped = [(report, s) for report in reports for s in report.statistics if s.jumped]
+    assessed = sum(s.jumped is not None for report in reports for s in report.statistics)
+    shown: Metadata = {
+        "statistics_assessed": assessed,
+        "statistics_jumped": len(jumped),
+        "reference_days": max((report.reference_days for report in reports), default=0),
+    }
+    if jumped:
+        names = ("day", "statistic", "value", "usual", "threshold")
+        shown["jumps"] = dg.MetadataValue.table(
+            records=[
+                dg.TableRecord(
+                    {
+                        "day": report.day.isoformat(),
+                        "statistic": statistic.name,
+                        "value": f"{statistic.value:.4g}",
+                        "usual": f"{statistic.reference:.4g}",
+                        "threshold": statistic.threshold,
+                    }
+                )
+                for report, statistic in jumped[:MOST_JUMPS_SHOWN]
+            ],
+            schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in names]),
+        )
+    return CheckOutcome(
+        not jumped,
+        dg.AssetCheckSeverity.WARN,
+        f"{len(jumped)} of {assessed} statistics jumped against the last 28 days",
+        shown,
     )
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import dagster as dg
 
 from its_pipeline.defs.names import JOB_ANALYSE, JOB_EVIDENCE
-from its_pipeline.defs.partitions import EXPERIMENTS
 
 analyse_experiment = dg.define_asset_job(
     JOB_ANALYSE,
     selection=["its_plan", "its_fit", "its_report"],
-    partitions_def=EXPERIMENTS,
     executor_def=dg.in_process_executor,
     description=(
         "Plans, fits, checks and publishes one experiment. Fails where the sampler did not "

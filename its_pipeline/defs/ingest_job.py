@@ -63,9 +63,15 @@ def ingest_op(
     installation: dg.ResourceParam[Installation],
 ) -> dg.Output[None]:
     """Export and validate days, and tell Dagster of each."""
+    from its_pipeline.events.drift import drift_of_day
+    from its_pipeline.events.inbox import take_inbox
     from its_pipeline.events.ingest import export_day, validate_day_partition
 
     settings = installation.settings
+    refused = 0
+    for file in take_inbox(settings):
+        context.log.info(f"inbox: {file.name} {file.outcome} {file.reason}".rstrip())
+        refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)
     progress = ProgressLog(context.log.info, "days")
     read = valid = rejected = 0
@@ -86,6 +92,7 @@ def ingest_op(
         for name, outcome in (
             ("reject_rate", shown.reject_rate({day: result})),
             ("counts_add_up", shown.counts_add_up({day: result})),
+            ("no_drift", shown.no_drift([drift_of_day(settings, day)])),
         ):
             log_check(context, check_event(VALID_EVENTS, name, outcome, partition))
         read += result.summary.read
@@ -94,7 +101,13 @@ def ingest_op(
         progress.update(done, len(days))
     return dg.Output(
         None,
-        metadata={"days": len(days), "read": read, "valid": valid, "rejected": rejected},
+        metadata={
+            "days": len(days),
+            "read": read,
+            "valid": valid,
+            "rejected": rejected,
+            "files_refused": refused,
+        },
     )
 
 

@@ -1,0 +1,155 @@
+"""The definitions load, quickly and lightly, and hold what the design says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from its_pipeline.defs.build import build_defs
+from its_pipeline.defs.home import INSTANCE_FILE, open_instance, prepare_home
+from its_pipeline_tests.factories import short_settings
+
+SNAPSHOT = Path(__file__).with_name("asset_specs.json")
+HEAVY = ["pymc", "causalpy", "matplotlib", "mlflow", "arviz", "pandera", "pandas", "numba"]
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return short_settings(tmp_path)
+
+
+@pytest.fixture
+def defs(settings):
+    return build_defs(settings)
+
+
+def described(defs):
+    """What a person sees of the assets and checks, as plain data."""
+    graph = defs.resolve_asset_graph()
+    assets = {}
+    for key in sorted(graph.get_all_asset_keys(), key=str):
+        node = graph.get(key)
+        assets[key.to_user_string()] = {
+            "group": node.group_name,
+            "kinds": sorted(node.kinds),
+            "owners": sorted(map(str, node.owners)),
+            "partitions": type(node.partitions_def).__name__ if node.partitions_def else None,
+            "parents": sorted(parent.to_user_string() for parent in node.parent_keys),
+            "described": bool(node.description),
+            "pools": sorted(node.pools or ()),
+            "backfill": node.backfill_policy.policy_type.name if node.backfill_policy else None,
+            "checks": sorted(check.name for check in node.check_keys),
+        }
+    return assets
+
+
+def test_the_assets_are_as_the_snapshot_says(defs):
+    assert described(defs) == json.loads(SNAPSHOT.read_text())
+
+
+def test_jobs_schedules_and_sensors_exist_and_run_by_themselves(defs):
+    jobs = {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+    assert jobs == {
+        "ingest_events",
+        "refresh_experiments",
+        "analyse_experiment",
+        "collect_evidence",
+    }
+    assert all(
+        job.executor_def is dg.in_process_executor
+        for job in defs.resolve_all_job_defs()
+        if not job.name.startswith("__")
+    )
+    assert [schedule.name for schedule in defs.schedules] == ["nightly_schedule"]
+    assert {sensor.name for sensor in defs.sensors} == {
+        "intervention_sensor",
+        "night_ingested_sensor",
+        "refreshed_sensor",
+        "refresh_failed_sensor",
+        "failure_sensor",
+    }
+    assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in defs.sensors)
+
+
+def test_only_the_gate_blocks(defs):
+    checks = {
+        check.name: check.blocking for checks in defs.asset_checks for check in checks.check_specs
+    }
+    assert checks == {
+        "reject_rate": False,
+        "counts_add_up": False,
+        "no_drift": False,
+        "unique_and_in_range": False,
+        "enough_days": False,
+        "sampler_converged": True,
+        "evidence_consistent": False,
+    }
+
+
+def test_the_definitions_load_without_anything_heavy():
+    code = (
+        "import sys; from its_pipeline.definitions import defs; defs();"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_definitions_read_the_environment_when_they_are_called(monkeypatch, tmp_path):
+    monkeypatch.setenv("ITS_STORE_ROOT", str(tmp_path))
+    monkeypatch.setenv("ITS_NIGHTLY_HOUR", "5")
+    monkeypatch.setenv("ITS_NIGHTLY_TIME_ZONE", "Europe/Berlin")
+    schedule = build_defs().get_schedule_def("nightly_schedule")
+    assert schedule.cron_schedule == "0 5 * * *"
+    assert schedule.execution_timezone == "Europe/Berlin"
+
+
+def test_an_override_replaces_a_resource(settings):
+    marker = object()
+    defs = build_defs(settings, {"run_tracking": marker})
+    assert (defs.resources or {})["run_tracking"] is marker
+
+
+def test_the_home_is_made_from_the_projects_file_and_opens(settings):
+    home = prepare_home(settings)
+    assert home == settings.dagster_home
+    with open_instance(settings) as instance:
+        assert instance.telemetry_enabled is False
+        assert instance.nux_enabled is False
+        assert instance.run_monitoring_enabled is True
+        assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
+
+
+def test_shard_concurrency_reaches_the_instance(tmp_path):
+    settings = short_settings(tmp_path, shard_concurrency=4)
+    with open_instance(settings) as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert {"key": "its/shard", "limit": 4} in queue.tag_concurrency_limits
+        assert queue.max_concurrent_runs == 6
+
+
+def test_an_operators_storage_is_left_alone(settings):
+    settings.dagster_home.mkdir(parents=True)
+    own = "storage:\n  sqlite:\n    base_dir: /elsewhere\n"
+    (settings.dagster_home / "dagster.yaml").write_text(own)
+    prepare_home(settings)
+    assert (settings.dagster_home / "dagster.yaml").read_text() == own
+
+
+def test_the_projects_instance_file_names_no_machine():
+    assert "/work" not in INSTANCE_FILE.read_text()
+
+
+if __name__ == "__main__":
+    # Writes the snapshot anew: python -m its_pipeline_tests.defs.test_definitions
+    SNAPSHOT.write_text(
+        json.dumps(described(build_defs(short_settings(Path("unused")))), indent=1) + "\n"
+    )
