@@ -6,6 +6,7 @@ application (`app`), or parsing a command line (`__main__`, `its_pipeline.cli`).
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from its_pipeline.api.settings import ApiSettings
@@ -41,6 +42,7 @@ def serve(
     api = (api or ApiSettings()).model_copy(
         update={name: value for name, value in changes.items() if value is not None}
     )
+    api.check_safe()
     make_server(settings or get_settings(), api).run()
 
 
@@ -53,6 +55,7 @@ def make_server(settings: Settings, api: ApiSettings) -> Any:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(settings, api),
+            http=_impatient_protocol(api.header_seconds),
             host=api.host,
             port=api.port,
             lifespan="on",
@@ -64,6 +67,21 @@ def make_server(settings: Settings, api: ApiSettings) -> Any:
             ws="none",
             timeout_keep_alive=15,
             timeout_graceful_shutdown=10,
-            h11_max_incomplete_event_size=32 * 1024,
         )
     )
+
+
+def _impatient_protocol(seconds: float) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol, which otherwise waits for ever for a request's headers."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class ImpatientProtocol(HttpToolsProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.loop.call_later(seconds, self._close_if_silent)
+
+        def _close_if_silent(self) -> None:
+            if self.cycle is None and not self.transport.is_closing():
+                self.transport.close()
+
+    return ImpatientProtocol

@@ -28,5 +28,5 @@ def live(tmp_path_factory):
         log_intervention(settings, user)
     log_intervention(settings, "few")
     log_intervention(settings, "eventless", started_on=date(2026, 6, 1))
-    with running(settings) as server:
+    with running(settings, queue_size=4) as server:
         yield server

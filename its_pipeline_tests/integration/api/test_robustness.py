@@ -1,0 +1,212 @@
+"""Workers that die, queues that fill, clients that leave, and samplers that do not converge."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+
+from its_pipeline.api.jobs import JobHandler, PlotJob
+from its_pipeline.api.questions import adhoc_id
+from its_pipeline.experiments.service import fit_experiment
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.stores.atomic import UNFINISHED_PREFIX
+from its_pipeline.stores.runs import RunStore
+from its_pipeline_tests.factories import (
+    METRIC,
+    log_intervention,
+    series,
+    short_settings,
+    write_daily,
+)
+from its_pipeline_tests.integration.api.live import running
+from its_pipeline_tests.integration.api.test_analyze import problem
+
+#: A question that takes some seconds.
+SLOW = {"mcmc_samples": 10_000, "mcmc_chains": 8}
+
+
+def eventually(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+def counted(live, name):
+    text = live.request("GET", "/metrics").text
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    assert found, text
+    return float(found[1])
+
+
+def adhoc(user, day="2026-05-01"):
+    return f"{user}|{adhoc_id(date.fromisoformat(day), METRIC)}"
+
+
+def check_one_whole_answer(live, user, answer):
+    """The answer is there once, in the cache and in the history, and nothing half-written is."""
+    assert answer.status_code == 200, answer.text
+    again = live.analyze(user_id=user, **SLOW).json()
+    assert again == {**answer.json(), "cached": True}
+    runs = live.request("GET", f"/analytics/its/history/{user}").json()["runs"]
+    assert [run["mlflow_run_id"] for run in runs] == [answer.json()["mlflow_run_id"]]
+    assert not list(live.settings.experiments_dir.rglob(f"{UNFINISHED_PREFIX}*"))
+
+
+def test_a_worker_killed_in_the_middle_of_a_fit(live):
+    pool = live.services.pool
+    [victim] = pool.process_ids()
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(live.analyze, user_id="p5", **SLOW)
+        eventually(lambda: pool.state().running == 1)
+        time.sleep(0.2)
+        assert pool.state().running == 1
+        os.kill(victim, signal.SIGKILL)
+        answer = asked.result(60)
+    assert victim not in pool.process_ids()
+    check_one_whole_answer(live, "p5", answer)
+
+
+def test_a_worker_killed_while_it_waits_for_an_experiment(live):
+    pool = live.services.pool
+    [victim] = pool.process_ids()
+    with ThreadPoolExecutor(1) as threads:
+        with live.services.store.locked(adhoc("p8")):
+            asked = threads.submit(live.analyze, user_id="p8", **SLOW)
+            eventually(lambda: pool.state().running == 1)
+            os.kill(victim, signal.SIGKILL)
+            eventually(lambda: pool.process_ids() not in ([], [victim]))
+        answer = asked.result(60)
+    check_one_whole_answer(live, "p8", answer)
+
+
+def test_the_same_question_from_many_at_once_is_computed_once(live):
+    before = counted(live, "its_api_coalesced_total")
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(live.analyze, user_id="p6", **SLOW) for _ in range(8)]
+        answers = [one.result(60).json() for one in asked]
+    assert len({answer["mlflow_run_id"] for answer in answers}) == 1
+    assert all({**answer, "cached": None} == {**answers[0], "cached": None} for answer in answers)
+    assert counted(live, "its_api_coalesced_total") - before >= 1
+    runs = live.request("GET", "/analytics/its/history/p6").json()["runs"]
+    assert len(runs) == 1
+
+
+def leave(live, **body):
+    """Ask, and close the connection when the work has begun or is queued."""
+    host, port = live.url.removeprefix("http://").split(":")
+    content = json.dumps({"intervention_date": "2026-05-01", **SLOW, **body}).encode()
+    state = live.services.pool.state()
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(
+            b"POST /analytics/its/analyze HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\n"
+            + f"Authorization: Bearer {live.tokens['service']}\r\n".encode()
+            + f"Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        eventually(
+            lambda: (
+                sum((live.services.pool.state().running, live.services.pool.state().queued))
+                > state.running + state.queued
+            )
+        )
+
+
+def test_clients_that_leave_leave_no_work_behind(live):
+    before = counted(live, "its_api_abandoned_total")
+    pool = live.services.pool
+    with ThreadPoolExecutor(1) as threads:
+        with live.services.store.locked(adhoc("p7")):
+            stays = threads.submit(live.analyze, user_id="p7")
+            eventually(lambda: pool.state().running == 1)
+            for number in range(6):
+                leave(live, user_id="p7", minimum_effect=float(number + 1))
+                eventually(lambda: pool.state().queued == 0, 5)
+        assert stays.result(60).status_code == 200
+    assert counted(live, "its_api_abandoned_total") - before == 6
+    runs = live.request("GET", "/analytics/its/history/p7").json()["runs"]
+    assert len(runs) == 1
+
+
+def test_a_full_queue_says_when_to_come_back(live):
+    size = live.services.api.queue_size
+    pool = live.services.pool
+    with ThreadPoolExecutor(2 * size + 1) as threads:
+        with live.services.store.locked(adhoc("p9")):
+            asked = [
+                threads.submit(live.analyze, user_id="p9", minimum_effect=float(number))
+                for number in range(2 * size + 1)
+            ]
+            eventually(lambda: sum(one.done() for one in asked) == size)
+            assert (pool.state().running, pool.state().queued) == (1, size)
+        answers = [one.result(60) for one in asked]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert len(refused) == size
+    assert all(answer.status_code == 200 for answer in answers if answer not in refused)
+    for answer in refused:
+        problem(answer, 503, "busy")
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_an_analysis_that_takes_too_long_is_ended(live):
+    pool = live.services.pool
+    seconds, pool._job_seconds = pool._job_seconds, 0.3
+    try:
+        with live.services.store.locked(adhoc("p10")):
+            problem(live.analyze(user_id="p10"), 504, "analysis_timeout")
+    finally:
+        pool._job_seconds = seconds
+    assert live.analyze(user_id="p10").status_code == 200
+
+
+def test_what_did_not_converge_has_diagnostics_and_no_effect(tmp_path):
+    # Two chains of 100 draws cannot have an effective sample size of 400.
+    settings = short_settings(tmp_path, draws=100, tune=100, chains=2)
+    write_daily(settings, {"anna": series(effect=5.0)})
+    log_intervention(settings, "anna")
+    runs = RunStore.from_settings(settings)
+    at_night = fit_experiment(Workbench(settings), "anna|morning", recorder=runs)
+    assert at_night.verdict.status == "not_converged"
+    with running(settings, wait=False) as live:
+        found = problem(live.analyze(), 424, "not_converged")
+        assert found["mcmc_diagnostics"]["converged"] is False
+        assert found["mlflow_run_id"] == at_night.mlflow_run_id
+        assert "400" in found["detail"]
+        assert not [name for name in found if "effect" in name or "probability" in name]
+
+        run = live.request("GET", f"/analytics/its/runs/{found['mlflow_run_id']}").json()
+        assert run["status"] == "not_converged"
+        effects = [run[name] for name in run if name.endswith("_effect")]
+        assert [effect for effect in effects if effect != 0.0] == [None] * 5
+        assert run["probability_of_benefit"] is None
+        assert [name for name in run["links"] if "plot" in name] == ["plot_diagnostics"]
+        plots = f"/analytics/its/runs/{found['mlflow_run_id']}/plots"
+        problem(live.request("GET", f"{plots}/effects"), 424, "not_converged")
+        [entry] = live.request("GET", "/analytics/its/history/anna").json()["runs"]
+        assert entry["status"] == "not_converged"
+        assert entry["counterfactual_effect_estimate"] is None
+        [experiment] = live.request("GET", "/experiments/anna").json()["experiments"]
+        assert experiment["state"] == "not_converged"
+        assert experiment["counterfactual_effect"] is None
+    drawn = JobHandler(settings, runs)(PlotJob(at_night.verdict, ("diagnostics",)))
+    assert isinstance(drawn, dict)
+    assert drawn["diagnostics"].startswith(b"\x89PNG")
+
+
+def test_not_ready_while_the_model_is_compiled_and_stopped_all_the_same(tmp_path):
+    before = threading.enumerate()
+    with running(short_settings(tmp_path), wait=False) as starting:
+        assert starting.request("GET", "/health", None).json()["status"] == "ok"
+        not_yet = starting.request("GET", "/ready", None)
+        problem(not_yet, 503, "not_ready")
+        assert int(not_yet.headers["retry-after"]) >= 1
+    left = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert not [name for name in left if name.startswith("its-worker")]

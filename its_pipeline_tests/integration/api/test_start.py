@@ -1,0 +1,108 @@
+"""Starting the server as people do: the command, its refusals, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from its_pipeline.api.tokens import make_token
+
+
+def command(*arguments, **environment):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ITS_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "its_pipeline.api", *arguments],
+        env={**clean, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--host", "0.0.0.0", "--without-tokens"],
+        ["--host", "127.0.0.1"],
+    ],
+)
+def test_it_does_not_start_open_to_strangers(tmp_path, arguments):
+    process = command("serve", *arguments, ITS_STORE_ROOT=str(tmp_path))
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "ITS_API_TOKENS" in output
+    assert "Traceback" not in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_serves_and_ends_when_asked_leaving_no_process(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token, record = make_token("app")
+    process = command(
+        "serve",
+        "--port",
+        str(port),
+        ITS_STORE_ROOT=str(tmp_path),
+        ITS_API_TOKENS=f"[{record.model_dump_json()}]",
+    )
+    try:
+        answer = _when_up(f"http://127.0.0.1:{port}/health")
+        assert answer.json()["status"] == "ok"
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers).status_code == 200
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert "Traceback" not in output
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+def test_workers_end_when_the_server_is_killed(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = command(
+        "serve", "--port", str(port), "--without-tokens", ITS_STORE_ROOT=str(tmp_path)
+    )
+    try:
+        _when_up(f"http://127.0.0.1:{port}/health")
+        children = psutil.Process(process.pid).children(recursive=True)
+    finally:
+        process.kill()
+        process.communicate()
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
+
+
+def _when_up(url):
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            return httpx.get(url)
+        except httpx.ConnectError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def test_a_token_is_shown_once_and_its_record_opens(tmp_path):
+    output, _ = command("token", "phone", "--user", "anna", "--days", "30").communicate(timeout=60)
+    lines = dict(line.split(": ", 1) for line in output.strip().splitlines())
+    assert lines["token"].strip().startswith("its_")
+    assert lines["token"].strip() not in lines["record"]
+    assert '"user_id": "anna"' in lines["record"]
