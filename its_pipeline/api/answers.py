@@ -1,12 +1,13 @@
 """What clients get: the bodies of answers.
 
-What belongs here: their fields, rules and examples. What does not: filling them (`rendering`),
+What belongs here: fields, rules and examples of analyses and of the server's state. What does not:
+those of interventions and experiments (`answers_interventions`), filling them (`rendering`),
 refusals (`problems`), or what clients send (`requests`).
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,14 +58,15 @@ _LINKS = {
 }
 
 
-def _example(**members: Any) -> ConfigDict:
+def with_example(**members: Any) -> ConfigDict:
+    """Return the configuration of a model that has this example."""
     return ConfigDict(json_schema_extra={"examples": [members]})
 
 
 class EffectAnswer(BaseModel):
     """The posterior of one effect."""
 
-    model_config = _example(**_EFFECT)
+    model_config = with_example(**_EFFECT)
 
     estimate: float = Field(description="Posterior mean.")
     sd: float = Field(description="Posterior standard deviation.")
@@ -78,7 +80,7 @@ class EffectAnswer(BaseModel):
 class DiagnosticsAnswer(BaseModel):
     """What the sampler did, and whether it passed the gate."""
 
-    model_config = _example(**_DIAGNOSTICS)
+    model_config = with_example(**_DIAGNOSTICS)
 
     converged: bool
     max_r_hat: float | None
@@ -99,7 +101,7 @@ class DiagnosticsAnswer(BaseModel):
 class WarningAnswer(BaseModel):
     """Something to know before believing an effect."""
 
-    model_config = _example(
+    model_config = with_example(
         code="short_phase", text="Only 10 days before the start.", numbers={"n_pre": 10}
     )
 
@@ -111,7 +113,7 @@ class WarningAnswer(BaseModel):
 class WindowAnswer(BaseModel):
     """The days that were looked at; every bound is inclusive."""
 
-    model_config = _example(
+    model_config = with_example(
         pre_start_on="2026-01-31",
         started_on="2026-05-01",
         fit_start_on="2026-05-01",
@@ -162,7 +164,7 @@ _ANALYSIS = {
 class AnalysisAnswer(BaseModel):
     """One analysis: the effects if the sampler converged, and never any if it did not."""
 
-    model_config = _example(**_ANALYSIS)
+    model_config = with_example(**_ANALYSIS)
 
     status: Status
     reason: str = Field(default="", description="Why there are no effects, where there are none.")
@@ -201,26 +203,29 @@ class AnalysisAnswer(BaseModel):
     links: dict[str, str]
 
 
+_RUN: Final[dict[str, Any]] = {
+    "mlflow_run_id": "0123456789abcdef0123456789abcdef",
+    "user_id": "anna",
+    "intervention_id": "morning",
+    "status": "analysed",
+    "recorded_at": "2026-06-20T03:00:00Z",
+    "outcome_metric": "sessionPerformanceScore",
+    "intervention_date": "2026-05-01",
+    "n_pre": 85,
+    "n_post": 48,
+    "counterfactual_effect_estimate": 4.7,
+    "counterfactual_effect_ci_lower": 2.1,
+    "counterfactual_effect_ci_upper": 7.3,
+    "probability_of_benefit": 0.999,
+    "fingerprint": "fedcba9876543210fedcba9876543210",
+    "links": _LINKS,
+}
+
+
 class RunEntry(BaseModel):
     """One past analysis in a history."""
 
-    model_config = _example(
-        mlflow_run_id="0123456789abcdef0123456789abcdef",
-        user_id="anna",
-        intervention_id="morning",
-        status="analysed",
-        recorded_at="2026-06-20T03:00:00Z",
-        outcome_metric="sessionPerformanceScore",
-        intervention_date="2026-05-01",
-        n_pre=85,
-        n_post=48,
-        counterfactual_effect_estimate=4.7,
-        counterfactual_effect_ci_lower=2.1,
-        counterfactual_effect_ci_upper=7.3,
-        probability_of_benefit=0.999,
-        fingerprint="fedcba9876543210fedcba9876543210",
-        links=_LINKS,
-    )
+    model_config = with_example(**_RUN)
 
     mlflow_run_id: str
     user_id: str
@@ -242,145 +247,17 @@ class RunEntry(BaseModel):
 class HistoryAnswer(BaseModel):
     """A page of past analyses, newest first."""
 
-    model_config = _example(
-        user_id="anna",
-        runs=[RunEntry.model_config["json_schema_extra"]["examples"][0]],  # type: ignore[index, call-overload]
-        next_page=None,
-    )
+    model_config = with_example(user_id="anna", runs=[_RUN], next_page=None)
 
     user_id: str
     runs: list[RunEntry]
     next_page: str | None = Field(description="Value of `page` for the next page; null at the end.")
 
 
-class InterventionAnswer(BaseModel):
-    """A logged intervention in its newest version."""
-
-    model_config = _example(
-        user_id="anna",
-        intervention_id="morning",
-        outcome_metric="sessionPerformanceScore",
-        started_on="2026-05-01",
-        name="Study in the morning",
-        ended_on=None,
-        direction="increase",
-        baseline_days=90,
-        horizon_days=90,
-        minimum_effect=0.0,
-        washout_days=0,
-        hypothesis="I am more awake before noon.",
-        time_zone="Europe/Berlin",
-        protocol={},
-        status="open",
-        version=1,
-        sequence=17,
-        logged_at="2026-05-01T06:30:00Z",
-    )
-
-    user_id: str
-    intervention_id: str
-    outcome_metric: str
-    started_on: LocalDate
-    name: str
-    ended_on: LocalDate | None
-    direction: Literal["increase", "decrease"]
-    baseline_days: int
-    horizon_days: int
-    minimum_effect: float
-    washout_days: int
-    hypothesis: str
-    time_zone: str
-    protocol: dict[str, str]
-    status: Literal["open", "withdrawn"]
-    version: int
-    sequence: int
-    logged_at: datetime
-
-
-class VersionEntry(BaseModel):
-    """One version in an intervention's history."""
-
-    version: int
-    recorded_at: datetime
-    reason: str
-
-
-class InterventionHistoryAnswer(InterventionAnswer):
-    """A logged intervention with its history."""
-
-    history: list[VersionEntry] = Field(description="Oldest first.")
-
-
-class InterventionsAnswer(BaseModel):
-    """A page of logged interventions, by user, start and identifier."""
-
-    interventions: list[InterventionAnswer]
-    next_offset: int | None = Field(description="Value of `offset` for the next page.")
-
-
-class ExperimentAnswer(BaseModel):
-    """One experiment and where it stands."""
-
-    model_config = _example(
-        intervention_id="morning",
-        name="Study in the morning",
-        outcome_metric="sessionPerformanceScore",
-        intervention_date="2026-05-01",
-        state="waiting",
-        reason="30 observed days before the start and 3 after it; at least 8 of each are needed",
-        reason_code="too_few_post_days",
-        waiting_since="2026-05-01T06:30:00Z",
-        analysable_on="2026-05-09",
-        up_to_date=True,
-        n_pre=30,
-        n_post=3,
-        baseline_mean=61.2,
-        baseline_sd=8.4,
-        baseline_autocorrelation=0.31,
-        decided_at=None,
-        probability_of_benefit=None,
-        counterfactual_effect=None,
-        mlflow_run_id=None,
-        links={},
-    )
-
-    intervention_id: str
-    name: str
-    outcome_metric: str
-    intervention_date: LocalDate
-    state: State = Field(
-        description="`due`: it can be analysed and has not been; the others as in the log."
-    )
-    reason: str
-    reason_code: str
-    waiting_since: datetime | None = Field(description="When it was logged, while it waits.")
-    analysable_on: date | None = Field(
-        description="First date on which it can be analysed, if every day is observed until then."
-    )
-    up_to_date: bool = Field(description="Whether a look now would change nothing.")
-    n_pre: int
-    n_post: int
-    baseline_mean: float | None
-    baseline_sd: float | None
-    baseline_autocorrelation: float | None
-    decided_at: datetime | None
-    probability_of_benefit: float | None
-    counterfactual_effect: EffectAnswer | None
-    mlflow_run_id: str | None
-    links: dict[str, str]
-
-
-class ExperimentsAnswer(BaseModel):
-    """Every experiment of a person."""
-
-    user_id: str
-    experiments: list[ExperimentAnswer]
-
-
 class HealthAnswer(BaseModel):
     """The server runs."""
 
-    model_config = _example(status="ok", version="0.1.0")
+    model_config = with_example(status="ok", version="0.1.0")
 
     status: Literal["ok"]
     version: str
@@ -389,7 +266,7 @@ class HealthAnswer(BaseModel):
 class ReadyAnswer(BaseModel):
     """The server can analyse at once."""
 
-    model_config = _example(status="ready", workers=2, ready=2)
+    model_config = with_example(status="ready", workers=2, ready=2)
 
     status: Literal["ready"]
     workers: int

@@ -77,20 +77,8 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
             services.log.close()
             audit.close()
 
-    app = FastAPI(
-        title="its_pipeline",
-        version=version("its-pipeline"),
-        summary="Did it work? Interrupted time series, one person at a time.",
-        description=_DESCRIPTION,
-        lifespan=lifespan,
-        # The framework's pages load their scripts from elsewhere; docs/api.md is ours.
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/openapi.json",
-    )
+    app = _bare(lifespan)
     app.state.services = services
-    for routes in (routes_analyses, routes_interventions, routes_server):
-        app.include_router(routes.router)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -109,6 +97,29 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Location", "Retry-After", "X-Request-Id"],
         )
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document, without making a server."""
+    return _bare(None).openapi()
+
+
+def _bare(lifespan: Any) -> FastAPI:
+    """Return the routes and their documentation, with nothing behind them."""
+    app = FastAPI(
+        title="its_pipeline",
+        version=version("its-pipeline"),
+        summary="Did it work? Interrupted time series, one person at a time.",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # The framework's pages load their scripts from elsewhere; docs/api.md is ours.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    for routes in (routes_analyses, routes_interventions, routes_server):
+        app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

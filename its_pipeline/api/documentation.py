@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any, Final
 
+from pydantic import BaseModel
+
+from its_pipeline.api import answers, answers_interventions, requests
 from its_pipeline.api.gate import OPEN_PATHS
 from its_pipeline.api.problems import KINDS, MEDIA_TYPE, example
 
@@ -92,6 +96,10 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = PROBLEM_SCHEMA
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for model in (*_models(answers), *_models(answers_interventions), *_models(requests)):
+        if model.__name__ in schemas:
+            # The framework drops whatever is null, from examples too.
+            schemas[model.__name__].update(_extra(model))
     document["components"]["securitySchemes"] = {
         "token": {
             "type": "http",
@@ -103,6 +111,16 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
         for operation in operations.values():
             _complete_operation(path, operation)
     return document
+
+
+def _models(module: ModuleType) -> list[type[BaseModel]]:
+    found = (value for value in vars(module).values() if isinstance(value, type))
+    return [value for value in found if issubclass(value, BaseModel)]
+
+
+def _extra(model: type[BaseModel]) -> dict[str, Any]:
+    extra = model.model_config.get("json_schema_extra", {})
+    return dict(extra) if isinstance(extra, dict) else {}
 
 
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:

@@ -15,14 +15,13 @@ from its_pipeline.api.answers import (
     AnalysisAnswer,
     DiagnosticsAnswer,
     EffectAnswer,
-    ExperimentAnswer,
-    InterventionAnswer,
     PlotName,
     RunEntry,
     State,
     WarningAnswer,
     WindowAnswer,
 )
+from its_pipeline.api.answers_interventions import ExperimentAnswer, InterventionAnswer
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.workbench import Prepared
 from its_pipeline.settings import Settings

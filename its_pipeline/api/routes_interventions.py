@@ -16,7 +16,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from its_pipeline.api.answers import (
+from its_pipeline.api.answers_interventions import (
     ExperimentsAnswer,
     InterventionAnswer,
     InterventionHistoryAnswer,
