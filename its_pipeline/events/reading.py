@@ -6,6 +6,7 @@ Every value becomes text exactly as the file has it; what it means is decided la
 from __future__ import annotations
 
 import codecs
+import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,9 +100,12 @@ def open_rows(path: Path, mapping: ImportMapping) -> Iterator[Iterator[pa.Record
 def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
     header = _csv_header(path, mapping)
     delimiter = mapping.delimiter or _likely_delimiter(header)
+    names = next(csv.reader([header], delimiter=delimiter), [])
+    for column in mapping.columns():
+        if column not in names:
+            raise _missing(path, column, names)
     options = pa_csv.ConvertOptions(
         include_columns=list(mapping.columns()),
-        include_missing_columns=False,
         column_types=dict.fromkeys(mapping.columns(), pa.string()),
         null_values=list(mapping.null_values),
         strings_can_be_null=True,
@@ -119,9 +123,6 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
             convert_options=options,
         )
         yield from reader
-    except KeyError as error:
-        names = header.split(delimiter)
-        raise _missing(path, str(error), [n.strip().strip('"') for n in names]) from error
     except pa.ArrowInvalid as error:
         raise ImportFileError(
             f"{path}: not readable as CSV with delimiter {delimiter!r} in {mapping.encoding}: "
@@ -253,7 +254,6 @@ def _json_batch(rows: list[dict[str, str | None]], mapping: ImportMapping) -> pa
 
 
 def _missing(path: Path, column: str, names: list[str]) -> ImportFileError:
-    column = column.strip("'\"")
     listed = ", ".join(names[:30])
     return ImportFileError(
         f"{path}: column {column!r} is missing; the file has {listed}; name the right column in "

@@ -53,7 +53,7 @@ class ImportedSource:
     def read_day(self, day: date) -> Iterator[DayRead]:
         """Open one UTC day; see `EventSource`."""
         parts = self._days.get(day, [])
-        schema = raw_schema(set(EVENT_SCHEMA.names))
+        schema = raw_schema(set(EVENT_SCHEMA.names) if parts else set())
         yield DayRead(_version(parts) if parts else "", schema, _batches(parts, day))
 
 

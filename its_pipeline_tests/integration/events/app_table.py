@@ -39,7 +39,8 @@ def insert(first: int, count: int, start: str, days: int, users: int = 50) -> st
         'user' || (n * 7919 % {users}),
         CASE WHEN n % 4 = 0 THEN 'CARD_REVIEWED' ELSE 'SESSION_ENDED' END::"EventType",
         jsonb_build_object('distraction_minutes', n % 60, 'n', n),
-        timestamp '{start}' + (n * 21600007 % ({days}::bigint * 86400000)) * interval '1 millisecond',
+        timestamp '{start}'
+            + (n * 21600007 % ({days}::bigint * 86400000)) * interval '1 millisecond',
         (ARRAY['RUSHED', 'NORMAL', 'THOROUGH'])[1 + n % 3]::"CompletionQuality",
         'MEDIUM',
         CASE WHEN n % 4 = 0 THEN NULL ELSE (n * 31 % 101)::int END,
