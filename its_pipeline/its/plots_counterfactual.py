@@ -158,8 +158,9 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
         fitted,
         counterfactual,
         where=post,
-        color=style.ORANGE,
-        alpha=0.22,
+        facecolor=(*style.ORANGE_RGB, 0.12),
+        edgecolor=(*style.ORANGE_RGB, 0.55),
+        hatch="||||",
         linewidth=0,
         label="effect",
     )

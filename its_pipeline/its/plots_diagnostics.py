@@ -23,16 +23,12 @@ TRACE_POINTS = 250
 RANK_BINS = 20
 _MAX_TRACES = 4
 _MAX_LISTED = 14
-_EFFECT_CHAINS = ("immediate_effect", "immediate", "counterfactual_effect", "counterfactual")
+_EFFECT_CHAINS = ("counterfactual_effect",)
 _NAMES = {
     "rho": "correlation (rho)",
     "sigma": "noise (sigma)",
+    "nu": "tails (nu)",
     "counterfactual_effect": "average effect",
-    "counterfactual": "average effect",
-    "immediate_effect": "immediate effect",
-    "immediate": "immediate effect",
-    "sustained_effect": "trend change",
-    "sustained": "trend change",
 }
 
 
@@ -55,7 +51,7 @@ def diagnostics_figure(analysis: Analysis) -> Figure:
 
     chains = _chosen_chains(analysis)
     rows = max(2, len(chains))
-    figure = style.new_figure(8.0, 1.15 + 1.1 * rows)
+    figure = style.new_figure(8.0, 1.0 + 1.15 * rows)
     height = figure.get_figheight()
     frame = {"top": 1 - 0.32 / height, "bottom": 0.46 / height}
     grid = figure.add_gridspec(
@@ -104,7 +100,7 @@ def _draw_trace(ax: Axes, values: np.ndarray) -> None:
             color=style.CHAIN_COLOURS[chain % len(style.CHAIN_COLOURS)],
             gid=f"chain-{chain}",
         )
-    ax.set_yticks([])
+    ax.yaxis.set_visible(False)
     ax.set_xlim(0, values.shape[1])
 
 
@@ -134,7 +130,7 @@ def _draw_ranks(ax: Axes, values: np.ndarray) -> None:
     ax.axhline(1.0, color=style.MUTED, linewidth=0.8)
     ax.set_ylim(0, max(2.0, ax.get_ylim()[1]))
     ax.set_xlim(0, values.size)
-    ax.set_yticks([])
+    ax.yaxis.set_visible(False)
     ax.set_xticks([])
 
 

@@ -34,6 +34,7 @@ FAINT = "#c9d1da"
 GRID = "#e6eaef"
 BLUE = "#0072b2"
 ORANGE = "#c2500a"
+ORANGE_RGB = (0xC2 / 255, 0x50 / 255, 0x0A / 255)
 GREEN = "#00735c"
 WASHOUT = "#f0e6c8"
 CHAIN_COLOURS = (
@@ -54,6 +55,8 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    # A fixed place for titles: searching for a free one costs a quarter of the drawing time.
+    "axes.titley": 1.0,
     "axes.titlepad": 6.0,
     "axes.labelsize": 8.5,
     "axes.labelcolor": INK,
@@ -80,6 +83,7 @@ STYLE: dict[str, Any] = {
     "legend.columnspacing": 1.4,
     "lines.solid_capstyle": "round",
     "path.simplify_threshold": 0.5,
+    "hatch.linewidth": 0.6,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "text.parse_math": False,
