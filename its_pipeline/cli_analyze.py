@@ -7,6 +7,7 @@ its wording (`report.sentence`).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,12 +118,12 @@ def read_series(
         raise ValueError(
             f"{file} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}"
         )
-    try:
-        days = pd.DatetimeIndex(pd.to_datetime(table[date_column]), name="day")
-        numbers = table[wanted[1:]].apply(pd.to_numeric).astype(float)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file}: {error}") from error
-    numbers.index = days
+    numbers = pd.DataFrame(
+        {name: _converted(file, table, name, pd.to_numeric) for name in wanted[1:]}
+    ).astype(float)
+    numbers.index = pd.DatetimeIndex(
+        _converted(file, table, date_column, pd.to_datetime), name="day"
+    )
     numbers = numbers.sort_index()
     outcome = numbers[outcome_column]
     if log:
@@ -133,6 +134,13 @@ def read_series(
             )
         outcome = outcome.map(np.log)
     return outcome, numbers[covariates] if covariates else None
+
+
+def _converted(file: Path, table: pd.DataFrame, name: str, convert: Callable[..., Any]) -> Any:
+    try:
+        return convert(table[name]).to_numpy()
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{file}: column {name!r}: {error}") from error
 
 
 def _day(text: str) -> Any:

@@ -33,9 +33,9 @@ def _date(name: str, text: str | None) -> date | None:
 
 def _changes(given: dict[str, Any], protocol: list[str] | None) -> dict[str, Any]:
     changes = {name: value for name, value in given.items() if value is not None}
-    for name in ("started_on", "ended_on"):
+    for name, option in (("started_on", "--from"), ("ended_on", "--to")):
         if name in changes:
-            changes[name] = _date(f"--{name.replace('_', '-')}", changes[name])
+            changes[name] = _date(option, changes[name])
     if protocol:
         pairs = [entry.partition("=") for entry in protocol]
         wrong = [name for name, separator, _ in pairs if not separator]

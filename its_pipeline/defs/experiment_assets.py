@@ -88,7 +88,7 @@ def its_fit(
     outcome = fit_experiment(
         Workbench(settings),
         key,
-        RunContext(dagster_run_id=context.run_id, dagster_partition=key),
+        RunContext(dagster_run_id=context.run.run_id, dagster_partition=key),
         run_tracking,
     )
     verdict = outcome.verdict

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: A thumbnail is stored with every materialisation; a larger one is left out and only linked.
 LARGEST_THUMBNAIL_BYTES: Final = 36_000
 
+#: The order in which people read them, however a verdict was stored.
+ESTIMANDS: Final = ("immediate", "sustained", "counterfactual", "cumulative", "relative")
+
 Metadata = dict[str, Any]
 
 
@@ -161,8 +164,8 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
                 "unit": str(effect["unit"]),
             }
         )
-        for name, effect in (verdict.effects or {}).items()
-        if effect is not None
+        for name in ESTIMANDS
+        if (effect := (verdict.effects or {}).get(name)) is not None
     ]
     schema = dg.TableSchema(
         columns=[

@@ -1,0 +1,195 @@
+"""The command line, run as a person runs it, on stores in temporary folders."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from its_pipeline.cli import app
+from its_pipeline_tests.support import shared_data_dir
+
+FEW = ["--draws", "500"]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    monkeypatch.setenv("ITS_STORE_ROOT", str(tmp_path / "store"))
+    monkeypatch.setenv("ITS_DRAWS", "500")
+    monkeypatch.setenv("ITS_TUNE", "500")
+    monkeypatch.setenv("COLUMNS", "200")
+    runner = CliRunner()
+
+    def call(*arguments, code=0):
+        result = runner.invoke(app, [str(argument) for argument in arguments])
+        assert result.exit_code == code, (result.output, result.exception)
+        return result.output
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def series_file(tmp_path_factory):
+    rng = np.random.default_rng(5)
+    days = pd.date_range("2026-01-01", periods=80)
+    value = 50 + 8 * (np.arange(80) >= 40) + 3 * rng.standard_normal(80)
+    path = tmp_path_factory.mktemp("series") / "mine.csv"
+    pd.DataFrame({"day": days, "score": value, "sleep": rng.normal(7, 1, 80)}).to_csv(
+        path, index=False
+    )
+    return path
+
+
+def test_analyze_says_the_answer_in_words_and_numbers(run, series_file):
+    output = run(
+        "analyze", series_file, "--date", "day", "--outcome", "score",
+        "--intervention", "2026-02-10", "--unit", "points", *FEW,
+    )  # fmt: skip
+    assert "points higher than expected" in output
+    assert "counterfactual" in output
+    assert "40 pre and 40 post days" in output
+
+
+def test_analyze_as_json_agrees_with_itself_under_direction(run, series_file):
+    common = ["--date", "day", "--outcome", "score", "--intervention", "2026-02-10", *FEW]
+    more = json.loads(run("analyze", series_file, *common, "--covariate", "sleep", "--json"))
+    fewer = json.loads(
+        run("analyze", series_file, *common, "--json", "--covariate", "sleep",
+            "--direction", "decrease")
+    )  # fmt: skip
+    assert more["diagnostics"]["converged"] is True
+    effect = more["effects"]["counterfactual"]
+    assert effect["ci_lower"] < 8 < effect["ci_upper"]
+    assert more["probability_of_benefit"] > 0.99
+    assert fewer["probability_of_benefit"] == pytest.approx(1 - more["probability_of_benefit"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"--date": "when"}, "no column 'when'; it has day, score, sleep"),
+        ({"--intervention": "tomorrow"}, "--intervention should be a date"),
+        ({"--direction": "up"}, "direction must be one of increase, decrease but got 'up'"),
+        ({"--intervention": "2026-03-18"}, "8"),
+        ({"--outcome": "day"}, "column 'day'"),
+        ({"--minimum-effect": "-1"}, "minimum_effect"),
+    ],
+)
+def test_analyze_refuses_bad_input_with_status_2(run, series_file, changes, message):
+    options = {"--date": "day", "--outcome": "score", "--intervention": "2026-02-10"} | changes
+    flat = [part for pair in options.items() for part in pair]
+    output = run("analyze", series_file, *flat, *FEW, code=2)
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_analyze_refuses_a_file_that_is_not_there_or_not_a_table(run, tmp_path):
+    options = ["--date", "d", "--outcome", "y", "--intervention", "2026-02-10"]
+    assert "there is no file" in run("analyze", tmp_path / "no.csv", *options, code=2)
+    (tmp_path / "empty.csv").write_text("")
+    assert "cannot be read" in run("analyze", tmp_path / "empty.csv", *options, code=2)
+
+
+def test_an_intervention_is_logged_listed_shown_amended_and_withdrawn(run):
+    run("intervention", "log", "ada", "mornings", "--from", "2026-02-10", "--name", "Mornings",
+        "--protocol", "registration=none")  # fmt: skip
+    listed = json.loads(run("intervention", "list", "--json"))
+    assert [(e["user_id"], e["started_on"]) for e in listed] == [("ada", "2026-02-10")]
+    assert listed[0]["protocol"] == {"registration": "none"}
+    run("intervention", "amend", "ada", "mornings", "--from", "2026-02-12", "--reason", "typo")
+    assert "typo" in run("intervention", "show", "ada", "mornings")
+    run("intervention", "withdraw", "ada", "mornings", "--reason", "gave up")
+    assert json.loads(run("intervention", "list", "--json")) == []
+    assert len(json.loads(run("intervention", "show", "ada", "mornings", "--json"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["log", "a/b", "x", "--from", "2026-02-10"], "a/b"),
+        (["log", "a", "x", "--from", "10.2.2026"], "--from should be a date"),
+        (["log", "a", "x", "--from", "2026-02-10", "--outcome", "no"], "unknown outcome metric"),
+        (["log", "a", "x", "--from", "2026-02-10", "--to", "2026-01-10"], "2026-01-10"),
+        (["log", "a", "x", "--from", "2026-02-10", "--protocol", "x"], "ITEM=TEXT"),
+        (["show", "a", "x"], "no intervention"),
+        (["withdraw", "a", "x", "--reason", "r"], "no intervention"),
+        (["load", "nowhere.csv"], "there is no file"),
+    ],
+)
+def test_the_log_refuses_with_status_2(run, arguments, message):
+    output = run("intervention", *arguments, code=2)
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_import_log_run_status_history(run, tmp_path):
+    rng = np.random.default_rng(2)
+    rows = [
+        {"who": user, "at": f"{day.date()}T{hour:02d}:00:00", "mood": value}
+        for user in ("ada", "bob")
+        for day, level in zip(
+            pd.date_range("2026-01-01", periods=24), 5 + 2 * (np.arange(24) >= 12), strict=True
+        )
+        for hour, value in ((9, level + rng.normal()), (18, level + rng.normal()))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "moods.csv", index=False)
+    assert "96 events" in run(
+        "import", tmp_path / "moods.csv", "--time", "at", "--user", "who", "--outcome", "mood",
+        "--unit", "points",
+    )  # fmt: skip
+    assert "nothing to do" in run(
+        "import", tmp_path / "moods.csv", "--time", "at", "--user", "who", "--outcome", "mood",
+        "--unit", "points",
+    )  # fmt: skip
+    run("intervention", "log", "ada", "walks", "--from", "2026-01-13", "--outcome", "mood")
+    run("intervention", "log", "bob", "walks", "--from", "2026-01-22", "--outcome", "mood")
+    first = run("run")
+    assert "analysed" in first
+    assert "index.html" in first
+    verdicts = json.loads(run("status", "--json"))
+    assert verdicts["ada|walks"]["status"] == "analysed"
+    effect = verdicts["ada|walks"]["effects"]["counterfactual"]
+    assert effect["ci_lower"] < 2 < effect["ci_upper"]
+    assert verdicts["bob|walks"]["status"] in ("waiting", "refused")
+    assert "walks" in run("history", "ada")
+    assert "unchanged" in run("refresh")
+    assert "analysed" in run("refresh", "--force", "ada|walks")
+    assert "0 old analyses deleted" in run("prune", "--keep", "1")
+    assert "error: experiment key" in run("refresh", "nonsense", code=2)
+    assert "user_id" in run("history", "a'b", code=2)
+
+
+def test_import_needs_a_time_and_an_outcome(run, tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    assert "--time" in run("import", tmp_path / "x.csv", code=2)
+    output = run(
+        "import", tmp_path / "x.csv", "--time", "when", "--outcome", "b", "--user-id", "me", code=2
+    )
+    assert "when" in output
+
+
+def test_settings_and_home_are_told(run, tmp_path):
+    assert "ITS_STORE_ROOT" in run("settings")
+    home = run("home").strip()
+    assert home == str(tmp_path / "store" / "dagster")
+
+
+def test_bad_settings_are_named(run, monkeypatch):
+    monkeypatch.setenv("ITS_DRAWS", "7")
+    assert "draws" in run("settings", code=2)
+
+
+def test_seatbelts_agree_with_the_published_effect(run):
+    """Harvey & Durbin (1986): drivers killed or seriously injured fell by 20 to 26 percent."""
+    file = shared_data_dir() / "uk_seatbelts.csv"
+    output = run(
+        "analyze", file, "--date", "date", "--outcome", "drivers", "--intervention", "1983-02-01",
+        "--season", "month", "--direction", "decrease", "--log", "--json", *FEW,
+    )  # fmt: skip
+    change = json.loads(output)["percent_change"]
+    assert change["ci_lower"] < -20
+    assert change["ci_upper"] > -26
+    assert -30 < change["mean"] < -15
