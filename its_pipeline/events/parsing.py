@@ -27,6 +27,13 @@ INSTANT_TEXT = (
 )
 """ISO 8601 with an offset; digits below a microsecond are cut off."""
 
+_STRINGS = r'"(\\.|[^"\\])*"'
+_IS_JSON_SQL = (
+    "(json_valid(event_data) AND (NOT regexp_matches(event_data, '(?i)nan|inf') OR NOT "
+    f"regexp_matches(regexp_replace(event_data, {literal(_STRINGS)}, '', 'g'), '(?i)nan|inf')))"
+)
+"""DuckDB's JSON admits the numbers NaN and Infinity, which JSON has not; in texts they are fine."""
+
 NOT_A_NUMBER = "is_number"
 NOT_AN_INSTANT = "is_instant_with_offset"
 
@@ -91,7 +98,7 @@ def parse_batch(
         flags[field.name] = rule
     expressions += _metric_expressions(metrics)
     expressions += [f'"{name}" AS "raw.{name}"' for name in flags]
-    expressions.append(f'json_valid(event_data) AS "{IS_JSON}"')
+    expressions.append(f'{_IS_JSON_SQL} AS "{IS_JSON}"')
     connection.register("raw_batch", raw)
     try:
         parsed = connection.sql(
@@ -124,7 +131,7 @@ def _metric_expressions(metrics: tuple[OutcomeMetric, ...]) -> list[str]:
         types = ", ".join(literal(kind) for kind in metric.event_types)
         counts = f"event_type IN ({types})" if types else "true"
         text = (
-            f"CASE WHEN event_data IS NOT NULL AND {counts} AND json_valid(event_data) "
+            f"CASE WHEN event_data IS NOT NULL AND {counts} AND {_IS_JSON_SQL} "
             f"THEN json_extract_string(event_data, {path}) END"
         )
         name = METRIC_PREFIX + metric.name

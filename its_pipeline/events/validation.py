@@ -19,7 +19,7 @@ import pyarrow as pa
 from its_pipeline.events.contract import event_schema, reported_column
 from its_pipeline.events.duck import in_memory, sql
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.parsing import parse_batch
+from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT, parse_batch
 from its_pipeline.events.schema import DUPLICATE_RULE, EVENT_SCHEMA, REJECTION_SCHEMA, pc
 from its_pipeline.events.summary import BrokenRule, DaySummary, DayWatch
 from its_pipeline.stores.lake import ParquetSink
@@ -28,6 +28,9 @@ SUMMARY_KEY = "its.summary"
 """Footer key of the summary in a file of valid events."""
 
 BATCH_ROWS = 65_536
+
+REQUIRED_RULE = "required"
+"""Rule name of an empty cell in a column that must not be empty."""
 
 MAXIMUM_VALUE_CHARACTERS = 1000
 """A rejected row keeps at most so much of each raw value."""
@@ -167,8 +170,8 @@ def judge(
     broken += _illegal(typed, metrics, {name: set(rows) for name, _, rows in broken})
     if not broken:
         return Judged(typed.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA), _no_rejections())
-    order = {str(name): place for place, name in enumerate(typed.column_names)}
-    broken.sort(key=lambda entry: order[entry[0]])
+    order = _rule_order(metrics)
+    broken.sort(key=lambda entry: order[entry[0], entry[1]])
     names = np.array([f"{rule}({reported_column(column)})" for column, rule, _ in broken])
     rows = np.concatenate([np.asarray(entry[2], dtype=np.int64) for entry in broken])
     which = np.repeat(np.arange(len(broken)), [len(entry[2]) for entry in broken])
@@ -187,6 +190,16 @@ def judge(
     keep[bad] = False
     valid = typed.filter(pa.array(keep)).select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA)
     return Judged(valid, rejected)
+
+
+def _rule_order(metrics: tuple[OutcomeMetric, ...]) -> dict[tuple[str, str], int]:
+    """Return the place of every rule: by column; reading it, its presence, its checks."""
+    order: dict[tuple[str, str], int] = {}
+    for name, column in event_schema(metrics).columns.items():
+        checks = [str(check.name) for check in column.checks]
+        for rule in (NOT_A_NUMBER, NOT_AN_INSTANT, REQUIRED_RULE, *checks):
+            order[str(name), rule] = len(order)
+    return order
 
 
 def _unreadable(
@@ -225,7 +238,7 @@ def _illegal(
         if known:
             rows = np.array([row for row in rows if row not in known], dtype=np.int64)
         if len(rows):
-            rule = "required" if check == "not_nullable" else str(check)
+            rule = REQUIRED_RULE if check == "not_nullable" else str(check)
             found.append((str(column), rule, rows))
     return found
 

@@ -52,7 +52,9 @@ ILLEGAL = [
     ("completion_quality", "FAST", "one_of"),
     ("content_type", "x\x00", "plain_text"),
     ("event_data", "{", "json"),
-    ("event_data", '{"minutes": NaN}', "is_number"),
+    ("event_data", '{"minutes": NaN}', "json"),
+    ("event_data", "inf", "json"),
+    ("event_data", '{"a": "x\\\\", "b": -Infinity}', "json"),
     ("event_data", '{"minutes": 1e400}', "finite"),
     ("event_data", '{"minutes": 91}', "in_range"),
     ("event_data", '{"minutes": "many"}', "is_number"),
@@ -75,7 +77,7 @@ LEGAL = [
     ("time_zone", "Asia/Kathmandu"),
     ("event_data", '{"minutes": "12.5"}'),
     ("event_data", '{"minutes": null}'),
-    ("event_data", '["anything"]'),
+    ("event_data", r'["anything", "Nan said \"inf\""]'),
     ("ingested_at", "2026-03-10T00:00:00Z"),
 ]
 
