@@ -23,7 +23,7 @@ ESS_MIN = 400.0
 BFMI_MIN = 0.3
 """E-BFMI must reach this (Betancourt 2016; Stan's and ArviZ's warning threshold)."""
 
-_LEAST_DRAWS = 8
+_LEAST_DRAWS = 12
 
 
 def assess(
@@ -62,7 +62,8 @@ def assess(
     if not names:
         raise ValueError("no parameters were given; there is nothing to assess")
     values = np.stack([np.asarray(draws[name], dtype=float) for name in names])
-    if values.ndim != 3 or values.shape[1:] != np.shape(energy) != np.shape(diverging):
+    shapes = {values.shape[1:], np.shape(energy), np.shape(diverging)}
+    if values.ndim != 3 or len(shapes) > 1:
         raise ValueError(
             f"draws must be (chain, draw) like energy but got {values.shape[1:]}, "
             f"energy {np.shape(energy)}, diverging {np.shape(diverging)}"
@@ -107,7 +108,7 @@ def rank_r_hat(draws: np.ndarray) -> np.ndarray:
     """Return the rank-normalised split R-hat, shape (p,), of draws of shape (p, chain, draw).
 
     The larger of the bulk's and the folded draws' (Vehtari et al. 2021, section 4.1 and 4.2). NaN
-    where draws are not finite or do not vary, or where there are fewer than 8 a chain.
+    where draws are not finite or do not vary, or where there are fewer than 12 a chain.
     """
     if draws.shape[2] < _LEAST_DRAWS:
         return np.full(len(draws), math.nan)
@@ -210,7 +211,7 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         rho = 1.0 - (within[:, None] - covariance) / total[:, None]
     rho[:, 0] = 1.0
-    last = max(1, (n - 3) // 2 + (n - 3) % 2)
+    last = (n - 3) // 2
     pairs = (rho[:, 0 : 2 * last + 2 : 2] + rho[:, 1 : 2 * last + 2 : 2])[:, : last + 1]
     ended = pairs <= 0
     stop = np.where(ended.any(axis=1), ended.argmax(axis=1), last)
@@ -219,4 +220,6 @@ def _ess(draws: np.ndarray) -> np.ndarray:
     tau = -1.0 + 2.0 * np.sum(np.where(inside, monotone, 0.0), axis=1)
     tau += np.maximum(rho[np.arange(p), 2 * stop], 0.0)
     size = chains * n
-    return size / np.maximum(tau, 1.0 / math.log10(size))
+    found = size / np.maximum(tau, 1.0 / math.log10(size))
+    # an indicator that never changes (a quantile among ties) carries no autocorrelation
+    return np.where(np.ptp(draws, axis=(1, 2)) > 0, found, size)

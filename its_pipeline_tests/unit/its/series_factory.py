@@ -11,7 +11,7 @@ FIRST_DAY = "2024-01-01"
 def make_series(
     n=90, *, rho=0.4, level_change=0.0, slope_change=0.0, missing=(), seed=0, level=70.0, sd=10.0
 ):
-    """Return (outcome, intervention day): AR(1) noise of marginal sd `sd`, half before, half after."""
+    """Return (outcome, intervention day), half before and half after, AR(1) noise of sd `sd`."""
     rng = np.random.default_rng(seed)
     noise = np.empty(n)
     noise[0] = rng.standard_normal()

@@ -1,4 +1,4 @@
-"""What bad input gets: a refusal with a code, the value, the rule and the remedy, never a number."""
+"""What bad input gets: a refusal with code, value, rule and remedy, never a number."""
 
 import pickle
 from datetime import date
@@ -19,7 +19,7 @@ from its_pipeline_tests.unit.its.series_factory import make_series
 
 def _broken(kind):
     outcome, day = make_series(40)
-    values, index = outcome.to_numpy().copy(), outcome.index
+    values, index = outcome.to_numpy().copy(), pd.DatetimeIndex(outcome.index)
     if kind == "constant":
         return pd.Series(5.0, index=index), day
     if kind == "step":
