@@ -1,0 +1,98 @@
+"""`kill -9` at random moments of a night; one more night must give the undisturbed state.
+
+``python -m its_pipeline_tests.integration.faults.kills --kills 30 --seed 0`` prints a line a kill
+and ends with a JSON summary; the test runs it with few. Two thirds of the kills come ahead of a
+random file operation of the night, so that every write has its chance; one third after a random
+time, so that moments in the middle of sampling and aggregating have theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from its_pipeline_tests.integration.faults.forked import run_child
+from its_pipeline_tests.integration.faults.state import differences, whole_state
+from its_pipeline_tests.integration.faults.world import (
+    build_world,
+    import_everything,
+    night,
+    settings_of,
+)
+
+
+def kill_repeatedly(folder: Path, kills: int, seed: int, people: int = 3) -> dict[str, Any]:
+    """Kill `kills` nights, each on its own copy of a fresh store; return what was found."""
+    import_everything()
+    fresh, calm = folder / "fresh", folder / "calm"
+    scratch = folder / "scratch"
+    run_child(lambda: str(build_world(fresh, people)), scratch)
+    shutil.copytree(fresh, calm)
+    started = time.perf_counter()
+    ending = run_child(lambda: night(settings_of(calm)), scratch, watched=calm)
+    seconds = time.perf_counter() - started
+    if ending.error or ending.result:
+        raise RuntimeError(f"the undisturbed night failed: {ending.error or ending.result}")
+    expected = _state(calm, scratch)
+    rng = random.Random(seed)
+    lines: list[str] = []
+    problems: list[str] = []
+    for number in range(kills):
+        store = folder / f"killed-{number}"
+        shutil.copytree(fresh, store)
+        how = (
+            {"kill_after_seconds": rng.uniform(0.02, 0.98) * seconds}
+            if number % 3 == 2
+            else {"kill_at": rng.randint(1, ending.operations)}
+        )
+        dead = run_child(_night_of(store), scratch, watched=store, **how)
+        after = run_child(_night_of(store), scratch)
+        found = [after.error] if after.error else list(after.result)
+        found = found or differences(expected, _state(store, scratch))
+        moment = ", ".join(f"{name} {value:.4g}" for name, value in how.items())
+        where = dead.where.replace(str(store), "") or ("" if dead.killed else "lived")
+        lines.append(f"{number + 1}: {moment}; {where}; {'; '.join(found) or 'same state'}")
+        print(lines[-1], flush=True)
+        problems += found
+        shutil.rmtree(store)
+    return {
+        "kills": kills,
+        "operations": ending.operations,
+        "night_seconds": round(seconds, 1),
+        "analysed": len(expected["mlflow"]["recorded"]),
+        "problems": problems,
+    }
+
+
+def _night_of(root: Path) -> Any:
+    return lambda: night(settings_of(root))
+
+
+def _state(root: Path, scratch: Path) -> dict[str, Any]:
+    ending = run_child(lambda: whole_state(settings_of(root)), scratch)
+    if ending.error:
+        raise RuntimeError(f"the state of {root} cannot be read: {ending.error}")
+    return ending.result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--people", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        summary = kill_repeatedly(
+            Path(folder), arguments.kills, arguments.seed, arguments.people
+        )
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""What a store holds, in a form in which two stores can be compared.
+
+What belongs here: everything that must be the same after an undisturbed and after a disturbed
+night, and nothing that may differ (clock times, run identifiers). What does not: disturbing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pandas as pd
+
+from its_pipeline.defs.home import open_instance
+from its_pipeline.experiments.publish import page_path
+from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.settings import Settings
+from its_pipeline.stores.runs import RunStore
+
+#: Fields of a verdict that say when and by whom, not what.
+PASSING = ("decided_at", "dagster_run_id", "computed_seconds")
+
+
+def digest(path: Path) -> str:
+    """Return a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def leftovers(root: Path) -> list[str]:
+    """Return what an interrupted writer left behind anywhere in the store."""
+    return sorted(
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*")
+        if path.name.startswith(".unfinished-") or path.name.endswith((".part", ".tmp"))
+    )
+
+
+def lake_state(settings: Settings) -> dict[str, str]:
+    """Return every Parquet file outside the experiments with its digest."""
+    files = [*settings.lake_dir.rglob("*.parquet"), settings.daily_outcomes_path]
+    return {path.relative_to(settings.store_root).as_posix(): digest(path) for path in files}
+
+
+def experiment_state(settings: Settings) -> dict[str, Any]:
+    """Return, for every experiment in the log, its verdict, effects, draws and published files."""
+    store = open_store(settings)
+    found: dict[str, Any] = {}
+    for key in Workbench(settings).experiment_keys():
+        verdict = store.verdict(key)
+        if verdict is None:
+            found[key] = None
+            continue
+        plain = {n: v for n, v in verdict.to_dict().items() if n not in PASSING}
+        folders = sorted(path.name for path in (store.folder(key) / "runs").glob("[!.]*"))
+        files = {}
+        for name in folders:
+            folder = store.analysis_folder(key, name)
+            analysis = json.loads((folder / "analysis.json").read_text())
+            analysis.pop("timing")
+            files[name] = {
+                "analysis": analysis,
+                **{path.name: digest(path) for path in folder.iterdir() if path.suffix != ".json"},
+            }
+        page = page_path(settings, key)
+        found[key] = {
+            "verdict": plain,
+            "analyses": files,
+            "plots": {path.name: digest(path) for path in page.parent.glob("*.png")},
+            "page_is_whole": page.read_text().rstrip().endswith("</html>"),
+        }
+    return found
+
+
+def mlflow_state(settings: Settings) -> dict[str, Any]:
+    """Return how often each analysis is recorded, with which files, and what is still open."""
+    client, experiment_id = RunStore.from_settings(settings).open()
+    runs: list[Any] = []
+    token: str | None = None
+    while token is None or token:
+        page = client.search_runs([experiment_id], max_results=1000, page_token=token or None)
+        runs += page
+        token = page.token or ""
+    children = [run for run in runs if "its.fingerprint" in run.data.tags]
+    finished = [run for run in children if run.info.status == "FINISHED"]
+    recorded = Counter(
+        (run.data.tags["its.user_id"], run.data.tags["its.fingerprint"]) for run in finished
+    )
+    artifacts = {
+        run.data.tags["its.user_id"]: sorted(
+            path.relative_to(run.info.artifact_uri.removeprefix("file://")).as_posix()
+            for path in Path(run.info.artifact_uri.removeprefix("file://")).rglob("*")
+            if path.is_file()
+        )
+        for run in finished
+    }
+    return {
+        "recorded": {"|".join(key): count for key, count in sorted(recorded.items())},
+        "open": sum(run.info.status == "RUNNING" for run in children),
+        "metrics": {
+            run.data.tags["its.user_id"]: {
+                name: value
+                for name, value in run.data.metrics.items()
+                if "seconds" not in name
+            }
+            for run in finished
+        },
+        "artifacts": artifacts,
+    }
+
+
+def dagster_state(settings: Settings) -> dict[str, Any]:
+    """Return the newest fingerprint and check result that Dagster knows of each experiment."""
+    found: dict[str, Any] = {}
+    with open_instance(settings) as instance:
+        keys = sorted(instance.get_dynamic_partitions("experiment"))
+        for key in keys:
+            newest = {}
+            for asset in ("its_plan", "its_fit", "its_report"):
+                records = instance.fetch_materializations(
+                    dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[key]), limit=1
+                ).records
+                event = records[0].asset_materialization if records else None
+                mark = None if event is None else event.metadata.get("fingerprint")
+                newest[asset] = None if event is None else (mark.value if mark else "there")
+            found[key] = newest
+    return found
+
+
+def table_state(settings: Settings) -> dict[str, Any]:
+    """Return the evidence table's contents and the warehouse's row counts."""
+    table = pd.read_parquet(settings.evidence_path).drop(columns=list(PASSING))
+    connection = duckdb.connect(str(settings.warehouse_path), read_only=True)
+    try:
+        rows = connection.execute("select count(*) from daily_outcomes").fetchall()
+    finally:
+        connection.close()
+    return {"evidence": table.to_csv(index=False), "daily_rows": rows[0][0]}
+
+
+def whole_state(settings: Settings) -> dict[str, Any]:
+    """Return everything that a night must come to, however it got there."""
+    return {
+        "leftovers": leftovers(settings.store_root),
+        "lake": lake_state(settings),
+        "experiments": experiment_state(settings),
+        "mlflow": mlflow_state(settings),
+        "dagster": dagster_state(settings),
+        "tables": table_state(settings),
+    }
+
+
+def differences(expected: Any, found: Any, path: str = "") -> list[str]:
+    """Return where two states differ, one line each."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        lines = []
+        for name in sorted(expected.keys() | found.keys(), key=str):
+            if name not in expected or name not in found:
+                lines.append(f"{path}/{name}: {'missing' if name in expected else 'unexpected'}")
+            else:
+                lines += differences(expected[name], found[name], f"{path}/{name}")
+        return lines
+    if expected == found or (expected != expected and found != found):
+        return []
+    return [f"{path}: {str(expected)[:200]} became {str(found)[:200]}"]

@@ -1,0 +1,108 @@
+"""A small installation from simulated events to reports, and one night over it.
+
+What belongs here: building the same store every time, running its night with the real jobs. What
+does not: breaking it (the tests), or comparing what came out (`state`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.events.people import Person
+from its_pipeline.events.simulator import simulate
+from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.settings import Settings
+from its_pipeline_tests.factories import short_settings
+
+START_ON = date(2026, 3, 1)
+DAYS = 44
+STARTED_ON = START_ON + timedelta(days=22)
+
+
+def settings_of(root: Path, **changes: Any) -> Settings:
+    """Return the settings of a simulated store whose days are all over."""
+    fields: dict[str, Any] = {
+        "source": "simulator",
+        "today_on": START_ON + timedelta(days=DAYS + 2),
+        "late_window_days": 2,
+        "first_day_on": START_ON - timedelta(days=1),
+    }
+    return short_settings(root, **{**fields, **changes})
+
+
+def people(count: int) -> list[Person]:
+    """Return simulated people; zones on both sides of UTC, some with defects in their events."""
+    zones = ("UTC", "Pacific/Auckland", "Pacific/Honolulu", "Europe/Berlin")
+    return [
+        Person(
+            f"person-{number:03d}",
+            zones[number % len(zones)],
+            started_after_days=22,
+            immediate=float(number % 3) * 4.0,
+            sessions_per_day=2,
+            other_events=0,
+        )
+        for number in range(count)
+    ]
+
+
+def build_world(root: Path, count: int = 3, **changes: Any) -> Settings:
+    """Simulate events and log one intervention a person; nothing has been run yet."""
+    settings = settings_of(root, **changes)
+    simulate(people(count), simulation_dir(settings), seed=3, start_on=START_ON, days=DAYS)
+    log_interventions(settings, [person.user_id for person in people(count)])
+    return settings
+
+
+def log_interventions(
+    settings: Settings, users: Sequence[str], intervention_id: str = "mornings"
+) -> None:
+    """Log one intervention for each of some users."""
+    log = InterventionLog(settings.resolved_intervention_log_url)
+    try:
+        log.log_all(
+            Intervention.declared(
+                user_id=user,
+                intervention_id=intervention_id,
+                name="Study in the morning",
+                outcome_metric="sessionPerformanceScore",
+                started_on=STARTED_ON,
+            )
+            for user in users
+        )
+    finally:
+        log.close()
+
+
+def night(settings: Settings) -> list[str]:
+    """Run a night with the real jobs: ingest, refresh, evidence; return what failed, if anything."""
+    from its_pipeline.defs.local import local_runner
+
+    failures = []
+    with local_runner(settings, "night") as runner:
+        for step in (runner.ingest, runner.refresh, runner.evidence):
+            outcome = step()
+            if not outcome.success:
+                failures.append(f"{step.__name__}: {outcome.message}")
+                break
+    return failures
+
+
+def import_everything() -> None:
+    """Import the whole project and what a night uses, so that forked processes start warm."""
+    import dagster_mlflow  # noqa: F401
+    import matplotlib.backends.backend_agg  # noqa: F401
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+    import its_pipeline
+
+    for module in pkgutil.walk_packages(its_pipeline.__path__, "its_pipeline."):
+        if not module.name.startswith("its_pipeline.api"):
+            importlib.import_module(module.name)
