@@ -14,15 +14,17 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 
 from its_pipeline.api import routes_analyses, routes_interventions, routes_server
 from its_pipeline.api.audit import AuditLog
+from its_pipeline.api.dependencies import check_query
 from its_pipeline.api.documentation import complete
 from its_pipeline.api.exchange import Exchange
 from its_pipeline.api.gate import Gate
@@ -117,6 +119,7 @@ def _bare(lifespan: Any) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        dependencies=[Depends(check_query)],
     )
     for routes in (routes_analyses, routes_interventions, routes_server):
         app.include_router(routes.router)
@@ -173,6 +176,15 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return await _problem(request, Problem("validation", detail, errors=errors))
 
 
+def _methods_here(request: Request) -> list[str]:
+    """Return what this address answers; the framework knows of the first route with it alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= set(getattr(route, "methods", None) or ())
+    return sorted(found)
+
+
 async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(f"this handler is for HTTP errors but got {error!r}")
@@ -183,7 +195,7 @@ async def _http(request: Request, error: Exception) -> Response:
             problem = Problem(
                 "method_not_allowed",
                 f"this address does not answer {request.method[:16]}",
-                headers=dict(error.headers or {}),
+                headers={"Allow": ", ".join(_methods_here(request))},
             )
         case 400:
             problem = Problem("malformed_body", "the body is not JSON that can be read")

@@ -22,7 +22,7 @@ from its_pipeline.api.pool_errors import (
     WorkerLostError,
     WorkerUnavailableError,
 )
-from its_pipeline.api.problems import Problem
+from its_pipeline.api.problems import Problem, shown
 from its_pipeline.api.services import Services
 
 _USUAL_SECONDS = 0.5
@@ -37,6 +37,27 @@ async def services_of(request: Request) -> Services:
 async def exchange_of(request: Request) -> Exchange:
     """Return what is known of this request."""
     return Exchange.of(request.scope)
+
+
+async def check_query(request: Request) -> None:
+    """Refuse query parameters that the address does not know: a typo must not drop a filter.
+
+    Raises
+    ------
+    Problem
+        ``validation``, with the known ones.
+    """
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    known = sorted(field.alias for field in getattr(dependant, "query_params", ()))
+    for name in request.query_params:
+        if name not in known:
+            message = f"is not known here; known are {', '.join(known) or 'none'}"
+            raise Problem(
+                "validation",
+                f"query: {message}",
+                value=name,
+                errors=[{"location": "query", "message": message, "value": shown(name)}],
+            )
 
 
 Parts = Annotated[Services, Depends(services_of)]

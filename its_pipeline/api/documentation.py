@@ -17,7 +17,13 @@ from its_pipeline.api import answers, answers_interventions, requests
 from its_pipeline.api.gate import OPEN_PATHS
 from its_pipeline.api.problems import KINDS, MEDIA_TYPE, example
 
-_ALWAYS: Final = ("body_too_large", "body_too_slow", "wrong_host", "internal_error")
+_ALWAYS: Final = (
+    "body_too_large",
+    "body_too_slow",
+    "wrong_host",
+    "validation",
+    "internal_error",
+)
 _GATED: Final = ("unauthenticated", "forbidden", "too_many_requests", "busy")
 _WITH_BODY: Final = ("malformed_body", "unsupported_media_type")
 _RETRY: Final = frozenset({429, 503})

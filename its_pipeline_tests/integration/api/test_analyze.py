@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from datetime import date
 
 import pytest
@@ -22,22 +21,16 @@ def test_first_answer_then_from_the_cache_then_in_the_history(live):
     assert (answer["status"], answer["cached"]) == ("analysed", False)
     assert (answer["n_pre"], answer["n_post"]) == (45, 40)
 
-    again = [_timed(lambda: live.analyze(user_id="p0")) for _ in range(5)]
-    for response, _ in again:
-        assert response.json() == {**answer, "cached": True}
-    assert min(seconds for _, seconds in again) < 0.1
+    # Whoever computes holds the experiment's lock; what is known needs none, and no worker.
+    with live.services.store.locked(f"p0|{answer['intervention_id']}"):
+        again = live.analyze(user_id="p0")
+    assert again.json() == {**answer, "cached": True}
 
     history = live.request("GET", "/analytics/its/history/p0").json()
     assert [run["mlflow_run_id"] for run in history["runs"]] == [answer["mlflow_run_id"]]
     entry = history["runs"][0]
     assert entry["counterfactual_effect_estimate"] == answer["counterfactual_effect"]["estimate"]
     assert live.request("GET", answer["links"]["self"]).json() == {**answer, "cached": True}
-
-
-def _timed(ask):
-    started = time.perf_counter()
-    response = ask()
-    return response, time.perf_counter() - started
 
 
 def test_effects_say_what_the_mission_asks_for(live):
@@ -213,9 +206,16 @@ def test_history_is_paged_and_filtered_newest_first(live):
     assert none["runs"] == []
 
 
+def test_a_filter_that_is_misspelt_is_not_dropped(live):
+    asked = live.request("GET", "/analytics/its/history/anna", params={"staus": "analysed"})
+    found = problem(asked, 422, "validation")
+    assert found["value"] == "staus"
+    assert "status" in found["detail"]
+
+
 def test_experiments_and_where_they_stand(live):
-    live.analyze()
-    [analysed] = live.request("GET", "/experiments/anna").json()["experiments"]
+    live.analyze(user_id="emma")
+    [analysed] = live.request("GET", "/experiments/emma").json()["experiments"]
     assert (analysed["state"], analysed["up_to_date"]) == ("analysed", True)
     assert analysed["counterfactual_effect"]["estimate"] > 0
     [waiting] = live.request("GET", "/experiments/few").json()["experiments"]

@@ -1,0 +1,233 @@
+"""The HTTP API against its budgets: a new analysis, a known one, and fifty clients at once.
+
+Prints and, with ``--write``, stores the table of ``benchmarks/tables/api.md``:
+
+* a warm ``POST`` of a new 90-day analysis against calling `analyze` on the same series in a warm
+  process, taken in turns: the fit's time plus at most 30 %;
+* the same question again: under 100 ms;
+* 50 clients at once for a minute: nothing but answers and 503s with Retry-After, every answer equal
+  to the one that `analyze` gives, memory bounded.
+
+``python -m benchmarks.api`` takes some two minutes, ``--short`` some twenty seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.settings import Settings
+from its_pipeline_tests.factories import METRIC, START_ON, series, short_settings, write_daily
+from its_pipeline_tests.integration.api.live import Live, running
+
+FIT_BUDGET = 1.3
+"""A new analysis over HTTP, over the fit alone."""
+CACHED_BUDGET_SECONDS = 0.1
+CLIENTS = 50
+TABLE = Path(__file__).parent / "tables" / "api.md"
+
+
+@dataclass
+class Load:
+    """What fifty clients saw."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    wrong: int = 0
+    without_retry_after: int = 0
+    seconds: list[float] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="fewer repetitions, 8 s of load")
+    parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
+    chosen = parser.parse_args()
+    pairs, load_seconds = (5, 8.0) if chosen.short else (20, 60.0)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = short_settings(Path(folder), draws=2000, tune=1000, today_on=date(2026, 6, 20))
+        people = {f"p{n}": series(50, 40, seed=n, effect=4.0) for n in range(pairs + 200)}
+        write_daily(settings, people)
+        with running(settings, workers=1) as live:
+            ratios, fits, posts, knowns = compare(live, pairs)
+        with running(settings, workers=2, queue_size=16) as live:
+            load = fifty_clients(live, load_seconds, pairs)
+    table = report(ratios, fits, posts, knowns, load, load_seconds)
+    print(table)
+    if chosen.write:
+        TABLE.parent.mkdir(exist_ok=True)
+        TABLE.write_text(table, encoding="utf-8")
+
+
+def direct_fit(settings: Settings, user: str) -> float:
+    """Seconds of `analyze` on what the API would analyse, in this process."""
+    from its_pipeline.events.intervention import Intervention
+    from its_pipeline.its import analyze
+
+    intervention = Intervention(
+        user_id=user, intervention_id="direct", outcome_metric=METRIC, started_on=START_ON
+    )
+    prepared = Workbench(settings, logged=[]).prepare_intervention(intervention)
+    if prepared.outcome is None:
+        raise ValueError(f"{user} should be ready: {prepared.plan.reason}")
+    started = time.perf_counter()
+    analyze(prepared.outcome, START_ON, prepared.spec, prepared.covariates)
+    return time.perf_counter() - started
+
+
+def ask(client: httpx.Client, user: str) -> tuple[httpx.Response, float]:
+    """One question over HTTP, and its seconds."""
+    body = {"user_id": user, "intervention_date": START_ON.isoformat()}
+    started = time.perf_counter()
+    response = client.post("/analytics/its/analyze", json=body)
+    return response, time.perf_counter() - started
+
+
+def compare(live: Live, pairs: int) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Fit and POST in turns, on the same people; then ask again."""
+    with live.client() as client:
+        for user in ("p200", "p201"):
+            ask(client, user)
+            direct_fit(live.settings, user)
+        fits, posts, knowns = [], [], []
+        for number in range(pairs):
+            fits.append(direct_fit(live.settings, f"p{number}"))
+            response, seconds = ask(client, f"p{number}")
+            response.raise_for_status()
+            if response.json()["cached"]:
+                raise ValueError(f"p{number} should be new")
+            posts.append(seconds)
+        for number in range(pairs):
+            response, seconds = ask(client, f"p{number}")
+            if not response.json()["cached"]:
+                raise ValueError(f"p{number} should be known")
+            knowns.append(seconds)
+    return [post / fit for post, fit in zip(posts, fits, strict=True)], fits, posts, knowns
+
+
+def fifty_clients(live: Live, seconds: float, first: int) -> Load:
+    """Let fifty clients ask for new and known analyses for a while."""
+    load, lock = Load(), threading.Lock()
+    estimates: dict[str, float] = {}
+    until = time.monotonic() + seconds
+
+    def client_loop(number: int) -> None:
+        chance = random.Random(number)
+        with live.client() as client:
+            while time.monotonic() < until:
+                user = f"p{chance.randrange(first + 200)}"
+                response, took = ask(client, user)
+                with lock:
+                    note(load, estimates, user, response, took)
+                if response.status_code == 503:
+                    time.sleep(min(1.0, float(response.headers.get("retry-after", 1))))
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        asked = [threads.submit(client_loop, number) for number in range(CLIENTS)]
+        while time.monotonic() < until:
+            load.megabytes.append(resident_megabytes(live))
+            time.sleep(1.0)
+        for one in asked:
+            one.result(120)
+    with live.client() as client:
+        # What was answered under load is what is answered, and stored, in quiet.
+        for user, estimate in list(estimates.items())[:50]:
+            response, _ = ask(client, user)
+            load.wrong += response.json()["counterfactual_effect"]["estimate"] != estimate
+    return load
+
+
+def note(load: Load, estimates: dict[str, float], user: str, response: Any, took: float) -> None:
+    """Count one answer, and hold it against what was answered for this person before."""
+    load.statuses[response.status_code] += 1
+    if response.status_code == 200:
+        load.seconds.append(took)
+        found = response.json()
+        estimate = found["counterfactual_effect"]["estimate"]
+        same = estimates.setdefault(user, estimate) == estimate
+        load.wrong += not (same and found["user_id"] == user)
+    elif response.status_code == 503:
+        load.without_retry_after += "retry-after" not in response.headers
+
+
+def resident_megabytes(live: Live) -> float:
+    """Memory of the workers; the server shares this process with the clients."""
+    total = 0
+    for pid in live.services.pool.process_ids():
+        try:
+            total += psutil.Process(pid).memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total / 1e6
+
+
+def report(
+    ratios: list[float],
+    fits: list[float],
+    posts: list[float],
+    knowns: list[float],
+    load: Load,
+    load_seconds: float,
+) -> str:
+    """Return the table."""
+    median = statistics.median
+    served, refused = load.statuses[200], load.statuses[503]
+    others = sum(load.statuses.values()) - served - refused
+    half = max(1, len(load.megabytes) // 2)
+    rows = [
+        (
+            "new 90-day analysis over HTTP / the fit alone, median of pairs",
+            f"{median(ratios):.2f} ({median(posts):.3f} s / {median(fits):.3f} s, n={len(fits)})",
+            f"<= {FIT_BUDGET}",
+            median(ratios) <= FIT_BUDGET,
+        ),
+        (
+            "the same again, from the cache, slowest",
+            f"{max(knowns) * 1000:.0f} ms (median {median(knowns) * 1000:.0f} ms)",
+            f"< {CACHED_BUDGET_SECONDS * 1000:.0f} ms",
+            max(knowns) < CACHED_BUDGET_SECONDS,
+        ),
+        (
+            f"{CLIENTS} clients for {load_seconds:.0f} s: answers that are neither 200 nor 503",
+            f"{others} ({served} answered, {refused} told to come back)",
+            "0",
+            others == 0,
+        ),
+        ("answers under load that differ", str(load.wrong), "0", load.wrong == 0),
+        (
+            "503 without Retry-After",
+            str(load.without_retry_after),
+            "0",
+            load.without_retry_after == 0,
+        ),
+        (
+            "workers' memory at the end / at half time",
+            f"{load.megabytes[-1] / load.megabytes[half]:.2f} ({load.megabytes[-1]:.0f} MB)",
+            "<= 1.2",
+            load.megabytes[-1] <= 1.2 * load.megabytes[half],
+        ),
+    ]
+    lines = ["| budget | measured | target | kept |", "|---|---|---|---|"]
+    lines += [
+        f"| {name} | {found} | {target} | {'yes' if kept else 'NO'} |"
+        for name, found, target, kept in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
