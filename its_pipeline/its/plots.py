@@ -12,7 +12,8 @@ from its_pipeline.its.plots_counterfactual import (
     thumbnail_png,
 )
 from its_pipeline.its.plots_diagnostics import diagnostics_figure
-from its_pipeline.its.plots_posterior import effects_figure, predictive_check_figure
+from its_pipeline.its.plots_effects import effects_figure
+from its_pipeline.its.plots_predictive import predictive_check_figure
 from its_pipeline.its.plots_style import DEFAULT_DPI, FORMATS, FigureFormat, render
 
 __all__ = [

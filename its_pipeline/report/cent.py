@@ -129,11 +129,8 @@ def checklist(facts: Facts) -> tuple[CentAnswer, ...]:
     intervention (by the item's field name or its number) completes or replaces it. What neither
     knows is a blank that names the field to fill.
     """
-    protocol = {
-        name.strip(): text.strip()
-        for name, text in facts.intervention.protocol.items()
-        if text.strip()
-    }
+    told = facts.intervention.protocol.items()
+    protocol = {name.strip(): text.strip() for name, text in told}
     return tuple(_fill(item, facts, protocol) for item in cent_items())
 
 

@@ -181,6 +181,7 @@ def test_hostile_addresses_are_not_linked(address: str, pngs):
         ("java\nscript:alert(1)", False),
         (" javascript:alert(1)", False),
         ("vbscript:x", False),
+        ("javascript://host/%0aalert(1)", False),
         ("http:", False),
         ("/etc/passwd", False),
         ("\\\\host\\x", False),

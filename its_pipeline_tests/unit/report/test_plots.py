@@ -16,8 +16,9 @@ from PIL import Image
 
 from its_pipeline.its import plots
 from its_pipeline.its.diagnostics import ESS_MIN, R_HAT_MAX
+from its_pipeline.its.plots_density import bandwidth, density
 from its_pipeline.its.plots_diagnostics import TRACE_POINTS
-from its_pipeline.its.plots_posterior import autocorrelation, bandwidth, density
+from its_pipeline.its.plots_predictive import autocorrelation
 from its_pipeline_tests.unit.report.factories import STARTED_ON, make_analysis
 
 

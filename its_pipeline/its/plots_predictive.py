@@ -1,31 +1,29 @@
-"""The figures of the posterior: does the model describe the data, and how large are the effects.
+"""The figure of the posterior predictive check: does the model describe the data.
 
-Here belong the posterior predictive check and the effect distributions, with the two small numeric
-helpers they need (a density on a grid, an autocorrelation that respects missing days). The model
-itself is elsewhere.
+Here belong the three panels and the autocorrelation that respects missing days. The simulated
+series come from the analysis.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from its_pipeline.its import plots_style as style
 from its_pipeline.its.plots_counterfactual import outcome_name, require_effects
+from its_pipeline.its.plots_density import bandwidth, density
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from its_pipeline.its import Analysis, Effect
+    from its_pipeline.its import Analysis
 
 REPLICATES = 200
 _SHOWN_REPLICATES = 40
 _MAX_LAG = 14
 _GRID_POINTS = 200
-# Height, as a share of the panel, below which lines end, so that none crosses the numbers.
-_LINE_TOP = 0.78
 
 
 @style.styled
@@ -226,178 +224,6 @@ def _draw_course(
     ax.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 0.985), ncols=4, fontsize=7.4, borderaxespad=0.2
     )
-
-
-@style.styled
-def effects_figure(analysis: Analysis) -> Figure:
-    """Draw the posterior of the immediate, the sustained and the average effect.
-
-    Parameters
-    ----------
-    analysis
-        A converged analysis.
-
-    Returns
-    -------
-    Figure
-        One panel an effect: density, 95 % interval, zero, and shaded the probability mass that
-        counts as benefit; on the average effect that is the mass beyond the minimum effect.
-
-    Raises
-    ------
-    ValueError
-        If the analysis has no effects.
-    """
-    effects = require_effects(analysis)
-    unit = style.axis_label(analysis.spec.unit, 24)
-    draws = analysis.draws
-    panels: list[tuple[str, str, Effect, str, float]] = [
-        ("immediate", "At once, on the first day", effects.immediate, unit, 0.0)
-    ]
-    if analysis.spec.step == "month":
-        panels[0] = ("immediate", "At once, in the first month", effects.immediate, unit, 0.0)
-    if effects.sustained is not None:
-        slope_unit = f"{unit} per {analysis.spec.slope_period}".strip()
-        panels.append(("sustained", "Change of the trend", effects.sustained, slope_unit, 0.0))
-    panels.append(
-        (
-            "counterfactual",
-            "On average since the change",
-            effects.counterfactual,
-            unit,
-            analysis.spec.minimum_effect,
-        )
-    )
-    figure = style.new_figure(8.0, 2.6)
-    grid = figure.add_gridspec(
-        1, len(panels), left=0.02, right=0.98, top=0.89, bottom=0.19, wspace=0.08
-    )
-    for column, (key, title, effect, axis_unit, minimum) in enumerate(panels):
-        ax = figure.add_subplot(grid[column])
-        _draw_effect_density(ax, effect_draws(draws, key), effect, analysis.spec.direction, minimum)
-        ax.set_title(title)
-        ax.set_xlabel(axis_unit or "outcome units")
-    return figure
-
-
-def effect_draws(draws: Any, key: str) -> np.ndarray:
-    """Return all draws of an effect, shape (n,)."""
-    return np.asarray(draws[f"{key}_effect"], dtype=float).ravel()
-
-
-def _draw_effect_density(
-    ax: Axes, values: np.ndarray, effect: Effect, direction: str, minimum: float
-) -> None:
-    """Draw a posterior with interval, zero, threshold and the mass that counts as benefit."""
-    low, high = np.percentile(values, [0.1, 99.9])
-    threshold = minimum if direction == "increase" else 0.0 - minimum
-    pad = 0.06 * (high - low)
-    left, right = min(low, 0.0, threshold) - pad, max(high, 0.0, threshold) + pad
-    grid = np.linspace(left, right, _GRID_POINTS)
-    curve = density(values, grid, bandwidth(values))
-    peak = curve.max()
-    beneficial = grid >= threshold if direction == "increase" else grid <= threshold
-    mass = float(np.mean(values > threshold if direction == "increase" else values < threshold))
-    ax.fill_between(grid, 0, curve, color=style.FAINT, alpha=0.55, linewidth=0)
-    ax.fill_between(
-        grid, 0, curve, where=beneficial, color=style.GREEN, alpha=0.5, linewidth=0, gid="benefit"
-    )
-    ax.plot(grid, curve, color=style.INK, linewidth=1.3)
-    ax.axvline(0.0, ymax=_LINE_TOP, color=style.INK, linewidth=1.1, gid="zero")
-    if threshold:
-        ax.axvline(
-            threshold,
-            ymax=_LINE_TOP,
-            color=style.GREEN,
-            linewidth=1.2,
-            linestyle=(0, (3, 1.5)),
-            gid="minimum-effect",
-        )
-    y = -0.09 * peak
-    ax.plot(
-        [effect.ci_lower, effect.ci_upper],
-        [y, y],
-        color=style.INK,
-        linewidth=3.2,
-        solid_capstyle="butt",
-        gid="interval",
-    )
-    ax.plot(
-        [effect.mean], [y], "o", color="white", markeredgecolor=style.INK, markersize=5.5, zorder=5
-    )
-    ax.set_ylim(-0.18 * peak, 1.42 * peak)
-    ax.set_xlim(left, right)
-    ax.yaxis.set_visible(False)
-    ax.grid(visible=False)
-    ax.spines["left"].set_visible(False)
-    ax.locator_params(axis="x", nbins=5)
-    number = style.readable_number
-    lower, upper = (number(bound, effect.sd) for bound in (effect.ci_lower, effect.ci_upper))
-    ax.text(
-        0.02,
-        0.98,
-        f"{number(effect.mean, effect.sd)}  [{lower}, {upper}]",
-        transform=ax.transAxes,
-        va="top",
-        fontsize=8.6,
-        fontweight="bold",
-    )
-    sign = ">" if direction == "increase" else "<"
-    ax.text(
-        0.02,
-        0.875,
-        f"P({sign} {threshold:g}) {percent(mass)}".replace("-", "−"),
-        transform=ax.transAxes,
-        va="top",
-        fontsize=8.2,
-        color=style.GREEN,
-        fontweight="bold",
-    )
-
-
-def percent(probability: float) -> str:
-    """Return how a probability compares: "= 97 %", and never 0 or 100."""
-    if probability > 0.99:
-        return "> 99 %"
-    if probability < 0.01:
-        return "< 1 %"
-    return f"= {100 * probability:.0f} %"
-
-
-def bandwidth(values: np.ndarray) -> float:
-    """Return Silverman's smoothing width for `values`, shape (n,); positive even for constants.
-
-    Source: Silverman (1986), Density Estimation, equation 3.31.
-    """
-    spread = float(np.std(values))
-    quartiles = float(np.subtract(*np.percentile(values, [75, 25]))) / 1.34
-    scale = min(spread, quartiles) if quartiles > 0 else spread
-    return max(0.9 * scale * len(values) ** -0.2, 1e-12)
-
-
-def density(values: np.ndarray, grid: np.ndarray, width: float) -> np.ndarray:
-    """Return a Gaussian kernel density on an even grid by binning and convolution.
-
-    Parameters
-    ----------
-    values
-        Shape (n,).
-    grid
-        Evenly spaced, shape (m,).
-    width
-        Kernel's standard deviation.
-
-    Returns
-    -------
-    np.ndarray
-        Shape (m,), integrating to at most 1.
-    """
-    step = grid[1] - grid[0]
-    edges = np.append(grid - step / 2, grid[-1] + step / 2)
-    counts = np.histogram(values, edges)[0] / (len(values) * step)
-    reach = max(1, min(len(grid) // 2, int(np.ceil(4 * width / step))))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / max(width, step / 2)) ** 2)
-    return np.convolve(counts, kernel / kernel.sum(), mode="same")
 
 
 def autocorrelation(series: np.ndarray, lags: np.ndarray) -> np.ndarray:
