@@ -65,6 +65,13 @@ def series(
     )
 
 
+def with_another_last_day(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return daily outcomes whose last value is one higher, as after a late event."""
+    values = frame["value"].to_numpy(copy=True)
+    values[-1] += 1.0
+    return frame.assign(value=values)
+
+
 def write_daily(settings: Settings, people: dict[str, pd.DataFrame]) -> None:
     """Write the daily outcomes of several people, sorted as the pipeline sorts them."""
     frames = [frame.assign(user_id=user, outcome=METRIC) for user, frame in sorted(people.items())]

@@ -10,7 +10,13 @@ from its_pipeline.experiments.publish import is_published, page_path, publish_ex
 from its_pipeline.experiments.service import fit_experiment, open_store
 from its_pipeline.experiments.workbench import Options, Workbench
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+from its_pipeline_tests.factories import (
+    log_intervention,
+    series,
+    short_settings,
+    with_another_last_day,
+    write_daily,
+)
 
 KEY = "u|morning"
 
@@ -61,9 +67,7 @@ def test_an_analysed_experiment_gets_its_page_plots_and_copies(settings):
 def test_a_changed_verdict_is_published_anew(settings):
     fit_experiment(Workbench(settings), KEY)
     publish_experiment(settings, KEY)
-    changed = series(effect=12.0)
-    changed.loc[0, "value"] += 1.0
-    write_daily(settings, {"u": changed})
+    write_daily(settings, {"u": with_another_last_day(series(effect=12.0))})
     second = fit_experiment(Workbench(settings), KEY).verdict
     publication = publish_experiment(settings, KEY)
     assert not publication.unchanged

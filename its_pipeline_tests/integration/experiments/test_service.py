@@ -23,6 +23,7 @@ from its_pipeline_tests.factories import (
     log_intervention,
     series,
     short_settings,
+    with_another_last_day,
     write_daily,
 )
 
@@ -77,9 +78,7 @@ def test_a_clear_effect_is_found_stored_and_not_computed_again(settings):
 
 def test_a_new_day_changes_the_fingerprint_and_keeps_history(settings):
     first = fit_experiment(Workbench(settings), KEY).verdict
-    changed = series(effect=12.0)
-    changed.loc[len(changed) - 1, "value"] += 1.0
-    write_daily(settings, {"u": changed})
+    write_daily(settings, {"u": with_another_last_day(series(effect=12.0))})
     assert is_stale(Workbench(settings), KEY)
     second = fit_experiment(Workbench(settings), KEY).verdict
     assert second.fingerprint != first.fingerprint
