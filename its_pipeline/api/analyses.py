@@ -77,7 +77,13 @@ def check_published(verdict: Verdict, run_id: str | None) -> None:
 async def draw(
     services: Services, request: Request, verdict: Verdict, names: Sequence[PlotName]
 ) -> dict[PlotName, bytes]:
-    """Return plots as PNG, those drawn before from memory."""
+    """Return plots as PNG, those drawn before from memory.
+
+    Raises
+    ------
+    Problem
+        ``unknown_run`` where the draws are not kept any more, and what `work` raises.
+    """
     fingerprint = verdict.fingerprint or ""
     plots: dict[PlotName, bytes] = {}
     for name in names:
@@ -86,6 +92,8 @@ async def draw(
             plots[name] = png
     missing: tuple[PlotName, ...] = tuple(name for name in names if name not in plots)
     if missing:
+        if not services.store.analysis_folder(verdict.key, fingerprint).is_dir():
+            raise Problem("unknown_run", "the draws of this analysis are not kept any more")
         key = f"plots {verdict.key} {fingerprint} {' '.join(missing)}"
         drawn = await work(services, request, key, PlotJob(verdict, missing))
         for name in missing:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -134,7 +136,11 @@ async def report_of(services: Services, request: Request, run: RunSummary) -> by
 
 
 def _report_artifact(services: Services, run: RunSummary) -> bytes | None:
-    try:
-        return services.runs.artifact(run.run_id, REPORT_ARTIFACT).read_bytes()
-    except UnknownRunError:
+    client, _ = services.runs.open()
+    folder = REPORT_ARTIFACT.rpartition("/")[0]
+    if REPORT_ARTIFACT not in {info.path for info in client.list_artifacts(run.run_id, folder)}:
         return None
+    with tempfile.TemporaryDirectory() as copies:
+        return Path(
+            client.download_artifacts(run.run_id, REPORT_ARTIFACT, dst_path=copies)
+        ).read_bytes()

@@ -122,7 +122,7 @@ class Services:
         Problem
             ``unknown_user``.
         """
-        if not (self._has_events(user_id) or self.interventions(user_id)):
+        if not (self.interventions(user_id) or self._has_events(user_id)):
             raise Problem(
                 "unknown_user",
                 "no event, intervention or analysis of this user is known",

@@ -113,6 +113,12 @@ def test_the_report_of_a_logged_experiment_is_written_when_it_is_asked_for(live)
     assert page.headers["content-type"].startswith("text/html")
     assert "sandbox" in page.headers["content-security-policy"]
     assert "Study in the morning" in page.text
+    assert live.request("GET", answer["links"]["report"]).text == page.text
+
+
+def test_a_date_that_is_not_logged_has_no_report(live):
+    run_id = live.analyze(user_id="p0", intervention_date="2026-05-05").json()["mlflow_run_id"]
+    problem(live.request("GET", f"/analytics/its/runs/{run_id}/report"), 404, "no_report")
 
 
 def problem(response, status, code):

@@ -156,6 +156,32 @@ def test_a_full_queue_says_when_to_come_back(live):
         assert int(answer.headers["retry-after"]) >= 1
 
 
+def test_an_analysis_that_crashes_tells_nothing_and_spares_the_worker(live):
+    workers = live.services.pool.process_ids()
+    in_the_way = live.settings.experiments_dir / "p11"
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.write_text("a file where a folder should be")
+    try:
+        crashed = live.analyze(user_id="p11")
+    finally:
+        in_the_way.unlink()
+    problem(crashed, 500, "analysis_failed")
+    for secret in ("Traceback", str(live.settings.store_root), "NotADirectory"):
+        assert secret not in crashed.text
+    assert live.services.pool.process_ids() == workers
+    assert live.analyze(user_id="p11").status_code == 200
+
+
+def test_a_pruned_analysis_keeps_its_numbers_but_has_no_plots(live):
+    old = live.analyze(user_id="p4", minimum_effect=1.0).json()
+    key = f"p4|{old['intervention_id']}"
+    live.analyze(user_id="p4", minimum_effect=2.0)
+    assert live.services.store.prune(key, keep=1) == 1
+    run = live.request("GET", old["links"]["self"]).json()
+    assert run["counterfactual_effect"] == old["counterfactual_effect"]
+    problem(live.request("GET", old["links"]["plot_effects"]), 404, "unknown_run")
+
+
 def test_an_analysis_that_takes_too_long_is_ended(live):
     pool = live.services.pool
     seconds, pool._job_seconds = pool._job_seconds, 0.3

@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from its_pipeline_tests.factories import series, short_settings, write_daily
@@ -24,28 +25,31 @@ def dagster_dev(settings, output):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ITS_")}
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("its-pipeline")), "ui", "--port", str(port)],
-        env={
-            **clean,
-            "ITS_STORE_ROOT": str(settings.store_root),
-            "ITS_TODAY_ON": str(settings.today_on),
-            "ITS_DRAWS": str(settings.draws),
-            "ITS_TUNE": str(settings.tune),
-        },
-        stdout=output.open("w"),
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("its-pipeline")), "ui", "--port", str(port)],
+            env={
+                **clean,
+                "ITS_STORE_ROOT": str(settings.store_root),
+                "ITS_TODAY_ON": str(settings.today_on),
+                "ITS_DRAWS": str(settings.draws),
+                "ITS_TUNE": str(settings.tune),
+            },
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         yield process
     finally:
+        started = [process, *psutil.Process(process.pid).children(recursive=True)]
         process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+        for one in started:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
 
 
 @pytest.mark.timeout(540)
