@@ -14,6 +14,8 @@ from markupsafe import Markup
 #: Pixels of a small interval drawing, as the style sheet has them, and half of what it may use.
 INTERVAL_WIDTH: Final = 150
 INTERVAL_HALF: Final = 67
+# Pixels that the words at one end of the large scale and those below zero take side by side.
+_ROOM: Final = 100
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,9 @@ def scale_svg(
     left, right = x(span.lower), x(span.upper)
     parts.append(_line("b", left, right, y, y))
     parts.append(Markup('<circle cx="{}" cy="{}" r="6.5"/>').format(x(span.mean), y))
-    if zero > 60:
+    if zero > _ROOM:
         parts.append(_text(12, 80, "m", f"← {worse}", "start"))
-    if zero < width - 60:
+    if zero < width - _ROOM:
         parts.append(_text(width - 12, 80, "m", f"{better} →", "end"))
     anchors = ((left, labels[0]), (x(span.mean), labels[1]), (right, labels[2]))
     if right - left < 96:

@@ -249,16 +249,17 @@ def _effect_sentence(finding: Finding) -> str:
     """Say how far the outcome lay from its counterfactual, and how sure that is."""
     lower, upper = finding.ci_lower, finding.ci_upper
     decimals = decimals_for(finding.sd, lower, upper)
+    outcome = finding.outcome[:1].upper() + finding.outcome[1:]
     if round(abs(finding.mean), decimals) == 0:
         lead = (
-            f"Since “{finding.name}” began, {finding.outcome} has been on average about where it "
-            "was expected to be without it"
+            f"{outcome} has been on average about where it was expected to be without "
+            f"“{finding.name}”"
         )
     else:
+        amount = _amount(finding, finding.mean, decimals)
         lead = (
-            f"Since “{finding.name}” began, {finding.outcome} has been on average "
-            f"{_amount(finding, finding.mean, decimals)} {_side(finding.mean)} than expected "
-            "without it"
+            f"{outcome} has been on average {amount} {_side(finding.mean)} since "
+            f"“{finding.name}” began than expected without it"
         )
     if finding.covers_zero:
         low = f"{_amount(finding, lower, decimals)} lower" if lower < 0 else "no change"

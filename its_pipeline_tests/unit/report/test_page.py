@@ -87,7 +87,7 @@ def test_report_has_its_parts_in_order(page, report):
     answer = report_answer(report)
     parts = [
         answer.headline,
-        "session performance has been on average",
+        "Session performance has been on average",
         "Read this before you rely on it",
         "What the data show",
         "Effects in numbers",

@@ -60,8 +60,8 @@ CASES = [
     pytest.param(
         make_finding(6.1, 1.9),
         "Very likely helped",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "higher than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
+        "Session performance has been on average 6.1 points higher since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
         "likely that it helped, if nothing else changed at that time: the probability is more "
         "than 99 %.",
         id="rise wanted, rise found",
@@ -69,17 +69,17 @@ CASES = [
     pytest.param(
         make_finding(-6.1, 1.9),
         "Very likely made it worse",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "lower than expected without it (95 % interval 2.4 to 9.8 points lower). It is very "
-        "likely that it made things worse, if nothing else changed at that time: the probability "
-        "that it helped is less than 1 %.",
+        "Session performance has been on average 6.1 points lower since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points lower). It is very "
+        "likely that it made things worse, if nothing else changed at that time: the "
+        "probability that it helped is less than 1 %.",
         id="rise wanted, fall found",
     ),
     pytest.param(
         make_finding(-6.1, 1.9, "decrease"),
         "Very likely helped",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "lower than expected without it (95 % interval 2.4 to 9.8 points lower). It is very "
+        "Session performance has been on average 6.1 points lower since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points lower). It is very "
         "likely that it helped, if nothing else changed at that time: the probability is more "
         "than 99 %.",
         id="fall wanted, fall found",
@@ -87,63 +87,63 @@ CASES = [
     pytest.param(
         make_finding(6.1, 1.9, "decrease"),
         "Very likely made it worse",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "higher than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
-        "likely that it made things worse, if nothing else changed at that time: the probability "
-        "that it helped is less than 1 %.",
+        "Session performance has been on average 6.1 points higher since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
+        "likely that it made things worse, if nothing else changed at that time: the "
+        "probability that it helped is less than 1 %.",
         id="fall wanted, rise found",
     ),
     pytest.param(
         make_finding(1.2, 1.6),
         "No clear effect",
-        "Since “Study in the morning” began, session performance has been on average 1.2 points "
-        "higher than expected without it, but the 95 % interval goes from 1.9 points lower to 4.3 "
-        "points higher and includes no change. The data do not tell whether it helped: the "
+        "Session performance has been on average 1.2 points higher since “Study in the morning” "
+        "began than expected without it, but the 95 % interval goes from 1.9 points lower to "
+        "4.3 points higher and includes no change. The data do not tell whether it helped: the "
         "probability is 77 % (likely).",
         id="interval covers zero",
     ),
     pytest.param(
         make_finding(3.0, 1.6),
         "No clear effect",
-        "Since “Study in the morning” began, session performance has been on average 3.0 points "
-        "higher than expected without it, but the 95 % interval goes from 0.1 points lower to 6.1 "
-        "points higher and includes no change. The data do not tell whether it helped: the "
+        "Session performance has been on average 3.0 points higher since “Study in the morning” "
+        "began than expected without it, but the 95 % interval goes from 0.1 points lower to "
+        "6.1 points higher and includes no change. The data do not tell whether it helped: the "
         "probability is 97 % (likely).",
         id="interval barely covers zero, word stays likely",
     ),
     pytest.param(
         make_finding(1.2, 1.6, ongoing_until=UNTIL),
         "Too early to tell",
-        "Since “Study in the morning” began, session performance has been on average 1.2 points "
-        "higher than expected without it, but the 95 % interval goes from 1.9 points lower to 4.3 "
-        "points higher and includes no change. It is too early to tell whether it helped: the "
-        "probability is 77 % (likely), and days are counted until 12 November 2026.",
+        "Session performance has been on average 1.2 points higher since “Study in the morning” "
+        "began than expected without it, but the 95 % interval goes from 1.9 points lower to "
+        "4.3 points higher and includes no change. It is too early to tell whether it helped: "
+        "the probability is 77 % (likely), and days are counted until 12 November 2026.",
         id="interval covers zero while days still come",
     ),
     pytest.param(
         make_finding(0.0, 1.6),
         "No clear effect",
-        "Since “Study in the morning” began, session performance has been on average about where "
-        "it was expected to be without it, but the 95 % interval goes from 3.1 points lower to "
-        "3.1 points higher and includes no change. The data do not tell whether it helped: the "
-        "probability is 50 % (about as likely as not).",
+        "Session performance has been on average about where it was expected to be without "
+        "“Study in the morning”, but the 95 % interval goes from 3.1 points lower to 3.1 points "
+        "higher and includes no change. The data do not tell whether it helped: the probability "
+        "is 50 % (about as likely as not).",
         id="mean of zero",
     ),
     pytest.param(
         make_finding(0.4, 0.6, minimum_effect=5.0),
         "No effect that matters",
-        "Since “Study in the morning” began, session performance has been on average 0.40 points "
-        "higher than expected without it, but the 95 % interval goes from 0.78 points lower to "
-        "1.58 points higher and includes no change. If there is an effect, it is likely smaller "
-        "than the 5 points that you named as the least that matters: the probability that it "
-        "helped by at least as much is less than 1 %.",
+        "Session performance has been on average 0.40 points higher since “Study in the "
+        "morning” began than expected without it, but the 95 % interval goes from 0.78 points "
+        "lower to 1.58 points higher and includes no change. If there is an effect, it is "
+        "likely smaller than the 5 points that you named as the least that matters: the "
+        "probability that it helped by at least as much is less than 1 %.",
         id="whole interval below the minimum effect",
     ),
     pytest.param(
         make_finding(6.1, 1.9, minimum_effect=6.0),
         "Very likely helped, maybe too little",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "higher than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
+        "Session performance has been on average 6.1 points higher since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
         "likely that it helped, if nothing else changed at that time (probability more than 99 "
         "%), and about as likely as not that it helped by at least 6 points (52 %).",
         id="clear benefit, minimum effect uncertain",
@@ -151,8 +151,8 @@ CASES = [
     pytest.param(
         make_finding(6.1, 1.9, minimum_effect=20.0),
         "Very likely helped, but too little",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "higher than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
+        "Session performance has been on average 6.1 points higher since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
         "likely that it helped, if nothing else changed at that time (probability more than 99 "
         "%), and very unlikely that it helped by at least 20 points (less than 1 %).",
         id="clear benefit, far below the minimum effect",
@@ -160,35 +160,35 @@ CASES = [
     pytest.param(
         make_finding(3.0, 2.2, minimum_effect=2.0),
         "No clear effect",
-        "Since “Study in the morning” began, session performance has been on average 3.0 points "
-        "higher than expected without it, but the 95 % interval goes from 1.3 points lower to 7.3 "
-        "points higher and includes no change. The data do not tell whether it helped: the "
+        "Session performance has been on average 3.0 points higher since “Study in the morning” "
+        "began than expected without it, but the 95 % interval goes from 1.3 points lower to "
+        "7.3 points higher and includes no change. The data do not tell whether it helped: the "
         "probability is 91 % (likely), and 68 % that it helped by at least 2 points.",
         id="interval covers zero with a minimum effect",
     ),
     pytest.param(
         make_finding(6.1, 1.9, warning_codes=("short_phase", "estimators_disagree")),
         "Likely helped",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "higher than expected without it (95 % interval 2.4 to 9.8 points higher). It is likely "
-        "that it helped, if nothing else changed at that time: the probability is more than 99 %; "
-        "but the warnings weaken this (there are few days; a second method disagrees).",
+        "Session performance has been on average 6.1 points higher since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is likely "
+        "that it helped, if nothing else changed at that time: the probability is more than 99 "
+        "%; but the warnings weaken this (there are few days; a second method disagrees).",
         id="warnings temper the word",
     ),
     pytest.param(
         make_finding(-6.1, 1.9, warning_codes=("placebo_effect",)),
         "Likely made it worse",
-        "Since “Study in the morning” began, session performance has been on average 6.1 points "
-        "lower than expected without it (95 % interval 2.4 to 9.8 points lower). It is likely "
-        "that it made things worse, if nothing else changed at that time: the probability that it "
-        "helped is less than 1 %; but the warnings weaken this (a similar change shows on a date "
-        "when nothing happened).",
+        "Session performance has been on average 6.1 points lower since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points lower). It is likely "
+        "that it made things worse, if nothing else changed at that time: the probability that "
+        "it helped is less than 1 %; but the warnings weaken this (a similar change shows on a "
+        "date when nothing happened).",
         id="warnings temper harm too",
     ),
     pytest.param(
         make_finding(6.1, 1.9, unit=""),
         "Very likely helped",
-        "Since “Study in the morning” began, session performance has been on average 6.1 higher "
+        "Session performance has been on average 6.1 higher since “Study in the morning” began "
         "than expected without it (95 % interval 2.4 to 9.8 higher). It is very likely that it "
         "helped, if nothing else changed at that time: the probability is more than 99 %.",
         id="no unit",
