@@ -64,6 +64,7 @@ def test_only_what_converged_is_published(night):
     assert materialized["its_fit"] == sound | {key("stuck")}
     assert materialized["its_plan"] == sound | {key("stuck"), key("wait"), key("flat")}
     stuck = open_store(night.settings).verdict(key("stuck"))
+    assert stuck is not None
     assert stuck.effects is None
     assert not list((night.settings.reports_dir / "stuck").rglob("*.png"))
     gate = checks(night.instance, "its_fit", "sampler_converged")
@@ -104,7 +105,9 @@ def test_the_thumbnail_and_the_answer_are_in_the_report(night):
     assert len(metadata["counterfactual_plot"].value) < 50_000
     assert "helped" in metadata["answer"].value
     verdict = open_store(night.settings).verdict(key("ada"))
-    assert metadata["effect"].value == verdict.effects["counterfactual"]["mean"]
+    assert verdict is not None
+    assert verdict.effects is not None
+    assert metadata["effect"].value == (verdict.effects["counterfactual"] or {})["mean"]
     assert metadata["probability_of_benefit"].value == verdict.probability_of_benefit
 
 
@@ -122,8 +125,11 @@ def test_a_stuck_experiment_fails_its_single_run_and_blocks_its_report(night, mo
         raise_on_error=False,
     )
     assert not alone.success
-    failure = alone.failure_data_for_node("its_report").user_failure_data
-    assert "only a converged analysis is published" in failure.description
+    failure = alone.failure_data_for_node("its_report")
+    assert failure is not None
+    assert failure.user_failure_data is not None
+    described = failure.user_failure_data.description or ""
+    assert "only a converged analysis is published" in described
 
 
 @pytest.mark.parametrize("user", ["wait", "flat"])

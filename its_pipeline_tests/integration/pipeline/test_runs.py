@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from its_pipeline.stores.runs import RunStore, UnknownRunError
-from its_pipeline.stores.verdict import RunContext, Verdict
+from its_pipeline.stores.verdict import RunContext, Status, Verdict
 
 EFFECT = {
     "mean": 6.0,
@@ -22,7 +22,9 @@ EFFECT = {
 }
 
 
-def make_verdict(user="ada", intervention="mornings", fingerprint="ab" * 16, status="analysed"):
+def make_verdict(
+    user="ada", intervention="mornings", fingerprint="ab" * 16, status: Status = "analysed"
+):
     analysed = status == "analysed"
     return Verdict(
         key=f"{user}|{intervention}",
