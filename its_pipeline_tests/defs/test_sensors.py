@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -35,7 +36,7 @@ def instance(settings):
         yield instance
 
 
-def tick(settings, instance, cursor=None):
+def tick(settings, instance, cursor=None) -> Any:
     context = dg.build_sensor_context(
         instance=instance, cursor=cursor, resources={"installation": Installation(settings)}
     )

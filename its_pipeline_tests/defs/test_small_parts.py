@@ -8,6 +8,7 @@ import threading
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -68,7 +69,7 @@ def test_every_key_is_in_exactly_one_shard(tmp_path):
         select_keys(bench, None, 3, 3)
 
 
-def day_result(read, valid, rejected, duplicates):
+def day_result(read, valid, rejected, duplicates) -> Any:
     summary = SimpleNamespace(
         read=read,
         valid=valid,
@@ -124,7 +125,7 @@ def webhook():
             self.send_response(500 if self.path == "/broken" else 204)
             self.end_headers()
 
-        def log_message(self, *args):
+        def log_message(self, format, *args):
             return
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
