@@ -68,7 +68,10 @@ def assess(
             f"draws must be (chain, draw) like energy but got {values.shape[1:]}, "
             f"energy {np.shape(energy)}, diverging {np.shape(diverging)}"
         )
-    r_hat, bulk, tail = rank_r_hat(values), ess_bulk(values), ess_tail(values)
+    scores = None
+    if values.shape[2] >= _LEAST_DRAWS:
+        scores = _normal_scores(_split(values))
+    r_hat, bulk, tail = rank_r_hat(values, scores), ess_bulk(values, scores), ess_tail(values)
     bfmi = float(_worst(energy_bfmi(energy), least=True))
     divergences = int(np.sum(diverging))
     worst_r_hat = _worst(r_hat, least=False)
@@ -104,7 +107,7 @@ def assess(
     )
 
 
-def rank_r_hat(draws: np.ndarray) -> np.ndarray:
+def rank_r_hat(draws: np.ndarray, scores: np.ndarray | None = None) -> np.ndarray:
     """Return the rank-normalised split R-hat, shape (p,), of draws of shape (p, chain, draw).
 
     The larger of the bulk's and the folded draws' (Vehtari et al. 2021, section 4.1 and 4.2). NaN
@@ -115,15 +118,20 @@ def rank_r_hat(draws: np.ndarray) -> np.ndarray:
     split = _split(draws)
     folded = np.abs(split - np.median(split, axis=(1, 2), keepdims=True))
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = np.fmax(_r_hat(_normal_scores(split)), _r_hat(_normal_scores(folded)))
+        bulk = _r_hat(_normal_scores(split) if scores is None else scores)
+        result = np.maximum(bulk, _r_hat(_normal_scores(folded)))
     return np.where(_usable(draws), result, math.nan)
 
 
-def ess_bulk(draws: np.ndarray) -> np.ndarray:
-    """Return the bulk ESS, shape (p,), of draws of shape (p, chain, draw)."""
+def ess_bulk(draws: np.ndarray, scores: np.ndarray | None = None) -> np.ndarray:
+    """Return the bulk ESS, shape (p,), of draws of shape (p, chain, draw).
+
+    `scores` are the normal scores of the split draws, where they are known already.
+    """
     if draws.shape[2] < _LEAST_DRAWS:
         return np.full(len(draws), math.nan)
-    return np.where(_usable(draws), _ess(_normal_scores(_split(draws))), math.nan)
+    scores = _normal_scores(_split(draws)) if scores is None else scores
+    return np.where(_usable(draws), _ess(scores), math.nan)
 
 
 def ess_tail(draws: np.ndarray) -> np.ndarray:
@@ -131,7 +139,7 @@ def ess_tail(draws: np.ndarray) -> np.ndarray:
     if draws.shape[2] < _LEAST_DRAWS:
         return np.full(len(draws), math.nan)
     lower, upper = np.quantile(draws, [0.05, 0.95], axis=(1, 2))
-    result = np.fmin(
+    result = np.minimum(
         _ess(_split((draws <= lower[:, None, None]).astype(float))),
         _ess(_split((draws <= upper[:, None, None]).astype(float))),
     )

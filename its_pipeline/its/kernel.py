@@ -105,13 +105,12 @@ def moments(z, s, data, sums, slopes):
         cc = phi * phi * ca
         da = 2.0 * phi * inverse * slope * ca
         db = -(1.0 + phi * phi) * inverse * slope * ca
-        for block in range(0, size, 8):
-            for j in range(8):
-                outer = data[at + block + j]
-                cross = data[at + size + block + j]
-                lagged = data[at + 2 * size + block + j]
-                sums[block + j] += ca * outer + cb * cross + cc * lagged
-                slopes[block + j] += da * (outer + lagged) + db * cross
+        for j in range(size):
+            outer = data[at + j]
+            cross = data[at + size + j]
+            lagged = data[at + 2 * size + j]
+            sums[j] += ca * outer + cb * cross + cc * lagged
+            slopes[j] += da * (outer + lagged) + db * cross
         at += 3 * size
     return log_det, log_det_slope
 
@@ -151,13 +150,18 @@ def factorise(data, sums, lower, mean):
     return log_det
 
 
+@numba.njit(inline="always", **OPTIONS)
+def _four(values, at):
+    return values[at], values[at + 1], values[at + 2], values[at + 3]
+
+
 @numba.njit(**FAST_OPTIONS)
-def sweep(data, sums):
+def sweep(data, sums, factors):
     """Sweep the coefficients out of [X y]'R^-1[X y] / sigma^2 + prior precision, in place.
 
-    Leaves Lambda^-1 in the first k rows and columns, the posterior mean in the last column, and
-    y'R^-1y / sigma^2 - b'Lambda^-1 b in the corner. Returns log|Lambda|, or infinity where it is
-    not positive definite.
+    `factors` is room for k + 1 numbers. Leaves Lambda^-1 in the first k rows and columns, the
+    posterior mean in the last column, and y'R^-1y / sigma^2 - b'Lambda^-1 b in the corner. Returns
+    log|Lambda|, or infinity where it is not positive definite.
     """
     k = int(data[N_COLUMNS])
     width = int(data[WIDTH])
@@ -179,13 +183,27 @@ def sweep(data, sums):
         for j in range(width):
             sums[row + j] *= inverse
         for i in range(k + 1):
-            if i != p:
-                other = i * width
-                factor = sums[other + p]
-                sums[other + p] = 0.0
-                for block in range(0, width, 8):
-                    for j in range(8):
-                        sums[other + block + j] -= factor * sums[row + block + j]
+            factors[i] = sums[i * width + p]
+            sums[i * width + p] = 0.0
+        sums[row + p] = inverse
+        factors[p] = 0.0
+        # eight numbers are read before any is written: that is what lets them become one
+        for block in range(0, width, 8):
+            a0, a1, a2, a3 = _four(sums, row + block)
+            a4, a5, a6, a7 = _four(sums, row + block + 4)
+            for i in range(k + 1):
+                at = i * width + block
+                factor = factors[i]
+                b0, b1, b2, b3 = _four(sums, at)
+                b4, b5, b6, b7 = _four(sums, at + 4)
+                sums[at] = b0 - factor * a0
+                sums[at + 1] = b1 - factor * a1
+                sums[at + 2] = b2 - factor * a2
+                sums[at + 3] = b3 - factor * a3
+                sums[at + 4] = b4 - factor * a4
+                sums[at + 5] = b5 - factor * a5
+                sums[at + 6] = b6 - factor * a6
+                sums[at + 7] = b7 - factor * a7
     return log_det + math.log(product)
 
 
@@ -210,38 +228,46 @@ def log_density(z, s, data, gradient):
     k = int(data[N_COLUMNS])
     width = int(data[WIDTH])
     size = (k + 1) * width
-    work = np.empty(2 * size)
+    work = np.empty(2 * size + 2 * width)
     sums = work[:size]
-    slopes = work[size:]
+    slopes = work[size : 2 * size]
+    factors = work[2 * size : 2 * size + width]
+    contrast = work[2 * size + width :]
     value = hyper_prior(z, s, data, gradient)
     log_det, log_det_slope = moments(z, s, data, sums, slopes)
-    log_det_coefficients = sweep(data, sums)
+    log_det_coefficients = sweep(data, sums, factors)
     n = data[N_OBSERVED]
     if not (math.isfinite(log_det_coefficients) and math.isfinite(log_det)):
         return -math.inf
-    # traces of Lambda^-1 with the two derivatives of Lambda; slopes of the quadratic form at the
-    # posterior mean (envelope theorem)
-    trace_slope = 0.0
+    quadratic = sums[k * width + k]
     trace_prior = 0.0
     shrink = 0.0
-    slope_quadratic = slopes[k * width + k]
+    for i in range(width):
+        contrast[i] = 0.0
     for i in range(k):
         row = i * width
         mean = sums[row + k]
-        trace = 0.0
-        along = 0.0
-        for j in range(k):
-            trace += sums[row + j] * slopes[row + j]
-            # the last row holds minus the posterior mean
-            along -= slopes[row + j] * sums[k * width + j]
-        trace_slope += trace
-        slope_quadratic += mean * (along - 2.0 * slopes[row + k])
-        trace_prior += sums[row + i] * data[HEADER + i]
-        shrink += mean * mean * data[HEADER + i]
-    quadratic = sums[k * width + k]
+        precision = data[HEADER + i]
+        trace_prior += sums[row + i] * precision
+        shrink += mean * mean * precision
+        contrast[i] = -mean
+        sums[row + k] = 0.0
+        sums[k * width + i] = 0.0
+    contrast[k] = 1.0
+    sums[k * width + k] = 0.0
+    # the trace of Lambda^-1 with the slope of Lambda, and the slope of the quadratic form at the
+    # posterior mean (envelope theorem), in one pass: both weigh the slopes entry by entry
+    slope = 0.0
+    for i in range(k + 1):
+        row = i * width
+        left = contrast[i]
+        part = 0.0
+        for j in range(width):
+            part += slopes[row + j] * (sums[row + j] + left * contrast[j])
+        slope += part
     value += -n * s - 0.5 * log_det - 0.5 * log_det_coefficients + data[LOG_DET_PRIOR]
     value -= 0.5 * quadratic
-    gradient[0] += -0.5 * (log_det_slope + trace_slope + slope_quadratic)
+    gradient[0] += -0.5 * (log_det_slope + slope)
     gradient[1] += -n + (k - trace_prior) + (quadratic - shrink)
     return value
 
