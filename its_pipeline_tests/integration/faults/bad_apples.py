@@ -1,0 +1,88 @@
+"""One experiment that crashes, one that never converges, one with poisoned data, among many.
+
+``python -m its_pipeline_tests.integration.faults.bad_apples --people 100`` runs the real bulk job;
+the crash and the sampler that is cut short come from a stand-in for `analyze` that treats two
+people badly and calls the real one; the poisoned series (infinite, NaN) is in the Parquet file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import its_pipeline.its as its
+from its_pipeline.defs.local import local_runner
+from its_pipeline.experiments.publish import page_path
+from its_pipeline.experiments.service import open_store
+from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+
+CRASHES, NEVER_CONVERGES, POISONED = "user-001", "user-002", "user-003"
+
+
+def bad_night(root: Path, people: int) -> dict[str, Any]:
+    """Run the night; return verdicts' counts, the three reasons, and what Dagster says."""
+    settings = short_settings(root)
+    real = its.analyze
+    users = [f"user-{number:03d}" for number in range(people)]
+    frames = {user: series(seed=number) for number, user in enumerate(users)}
+    # Finite in sum, hopeless in kind: the same value every day but one that no scale holds.
+    frames[POISONED]["value"] = np.where(np.arange(80) == 60, 1e300, 50.0)
+    marks = {
+        user: float(frames[user]["value"].iloc[0]) for user in (CRASHES, NEVER_CONVERGES)
+    }
+    write_daily(settings, frames)
+    for user in users:
+        log_intervention(settings, user)
+
+    def analyze(outcome: Any, on: Any, spec: Any, covariates: Any = None) -> Any:
+        if outcome.iloc[0] == marks[CRASHES]:
+            raise ZeroDivisionError("the model fell over")
+        if outcome.iloc[0] == marks[NEVER_CONVERGES]:
+            spec = replace(spec, draws=50, chains=2, tune=50)
+        return real(outcome, on, spec, covariates)
+
+    its.analyze = analyze  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        with local_runner(settings, "night") as runner:
+            outcome = runner.refresh()
+            evidence = runner.evidence()
+            again = runner.refresh()
+    finally:
+        its.analyze = real  # pyright: ignore[reportAttributeAccessIssue]
+    store = open_store(settings)
+    verdicts = {user: store.verdict(f"{user}|morning") for user in users}
+    return {
+        "counts": dict(Counter(v.status if v else "none" for v in verdicts.values())),
+        "bad": {
+            user: None if verdicts[user] is None else [
+                verdicts[user].status,  # pyright: ignore[reportOptionalMemberAccess]
+                verdicts[user].reason,  # pyright: ignore[reportOptionalMemberAccess]
+                verdicts[user].effects is None,  # pyright: ignore[reportOptionalMemberAccess]
+            ]
+            for user in (CRASHES, NEVER_CONVERGES, POISONED)
+        },
+        "run_succeeded": outcome.success,
+        "run_says": outcome.message,
+        "evidence_succeeded": evidence.success,
+        "computed_again": again.numbers.get("computed"),
+        "unchanged_again": again.numbers.get("unchanged"),
+        "pages": sum(page_path(settings, f"{user}|morning").is_file() for user in users),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=100)
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(bad_night(Path(folder), parser.parse_args().people), indent=1))
+
+
+if __name__ == "__main__":
+    main()

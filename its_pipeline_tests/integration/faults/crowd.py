@@ -1,0 +1,199 @@
+"""Everybody at once: nights, single runs, logging, an API's reads and an analyst, for a while.
+
+``python -m its_pipeline_tests.integration.faults.crowd --seconds 300`` forks one process for each
+part and lets them work on one store. While interventions are amended, so that there is always
+something to analyse, nobody may meet a lock or a half-written file, and in the end every analysis
+is recorded exactly once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.experiments.publish import page_path
+from its_pipeline.experiments.service import load_analysis, open_store
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.stores.runs import RunStore
+from its_pipeline_tests.integration.faults.forked import run_child, wait_for
+from its_pipeline_tests.integration.faults.state import leftovers, mlflow_state
+from its_pipeline_tests.integration.faults.world import (
+    build_world,
+    import_everything,
+    night,
+    people,
+    settings_of,
+)
+
+
+def nights(root: Path, rng: random.Random) -> None:
+    """A night, as the schedule runs it."""
+    failed = night(settings_of(root))
+    if failed:
+        raise RuntimeError(f"a night failed: {failed}")
+
+
+def single_runs(root: Path, rng: random.Random) -> None:
+    """A run of one experiment, as the sensor asks for it."""
+    from its_pipeline.defs.build import build_defs
+    from its_pipeline.defs.home import open_instance
+
+    settings = settings_of(root)
+    key = rng.choice(Workbench(settings).experiment_keys())
+    job = build_defs(settings).resolve_job_def("analyse_experiment")
+    with open_instance(settings) as instance:
+        result = job.execute_in_process(partition_key=key, instance=instance, raise_on_error=False)
+    if not result.success:
+        errors = [event.message for event in result.all_events if event.is_failure]
+        raise RuntimeError(f"the run of {key} failed: {errors}")
+
+
+def amendments(root: Path, rng: random.Random) -> None:
+    """A person corrects how many days of baseline count: another analysis."""
+    log = InterventionLog(settings_of(root).resolved_intervention_log_url)
+    try:
+        user = rng.choice(log.list()).user_id
+        log.amend(user, "mornings", baseline_days=rng.randint(10, 20))
+    finally:
+        log.close()
+    time.sleep(1.0)
+
+
+def reads(root: Path, rng: random.Random) -> None:
+    """What a page of the API reads."""
+    settings = settings_of(root)
+    bench = Workbench(settings)
+    key = rng.choice(bench.experiment_keys())
+    bench.prepare(key)
+    verdict = open_store(settings).verdict(key)
+    if verdict is None or load_analysis(settings, verdict) is None:
+        raise RuntimeError(f"{key} lost its analysis")
+    if not page_path(settings, key).read_text().rstrip().endswith("</html>"):
+        raise RuntimeError(f"{key} has half a page")
+    RunStore.from_settings(settings).history(verdict.user_id)
+    time.sleep(0.05)
+
+
+def analyst(root: Path, rng: random.Random) -> None:
+    """A read-only connection to the warehouse, held open over two queries a moment apart."""
+    connection = duckdb.connect(str(settings_of(root).warehouse_path), read_only=True)
+    try:
+        query = "select count(*), sum(value) from daily_outcomes"
+        first = connection.execute(query).fetchall()
+        time.sleep(rng.uniform(0.0, 0.5))
+        if connection.execute(query).fetchall() != first or first[0][0] == 0:
+            raise RuntimeError("the analyst's picture changed while it was held")
+    finally:
+        connection.close()
+
+
+PARTS: dict[str, Callable[[Path, random.Random], None]] = {
+    "nights": nights,
+    "single runs": single_runs,
+    "amendments": amendments,
+    "reads": reads,
+    "analyst": analyst,
+}
+
+
+def crowd(folder: Path, seconds: float, seed: int, count: int = 3) -> dict[str, Any]:
+    """Let every part work for `seconds`; return how often each did, and what went wrong."""
+    import_everything()
+    root, scratch = folder / "store", folder / "scratch"
+    first = run_child(lambda: night(build_world(root, count)), scratch)
+    if first.error or first.result:
+        raise RuntimeError(f"the first night failed: {first.error or first.result}")
+    children: dict[str, int] = {}
+    answers = {name: scratch / f"{name}.json" for name in PARTS}
+    until = time.time() + seconds
+    for number, (name, part) in enumerate(PARTS.items()):
+        child = os.fork()
+        if child == 0:
+            _work(part, root, random.Random(seed + number), until, answers[name])
+        children[name] = child
+    codes = wait_for(children, seconds + 300)
+    done: dict[str, Any] = {}
+    problems = [f"{name} hung or died with {code}" for name, code in codes.items() if code]
+    for name, answer in answers.items():
+        if answer.is_file():
+            found = json.loads(answer.read_text())
+            done[name] = found["times"]
+            problems += [f"{name}: {error}" for error in found["errors"]]
+    last = run_child(lambda: _settled(root, count), scratch)
+    problems += [last.error] if last.error else last.result["problems"]
+    return {
+        "seconds": seconds,
+        "times": done,
+        "analyses": (last.result or {}).get("analyses"),
+        "problems": problems,
+    }
+
+
+def _work(
+    part: Callable[[Path, random.Random], None],
+    root: Path,
+    rng: random.Random,
+    until: float,
+    answer: Path,
+) -> None:
+    times, errors = 0, []
+    log = os.open(answer.with_suffix(".log"), os.O_WRONLY | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    while time.time() < until and len(errors) < 3:
+        try:
+            part(root, rng)
+            times += 1
+        except BaseException:
+            errors.append(traceback.format_exc()[-1500:])
+    answer.write_text(json.dumps({"times": times, "errors": errors}))
+    os._exit(0)
+
+
+def _settled(root: Path, count: int) -> dict[str, Any]:
+    """Run one more night and look at what is there."""
+    settings = settings_of(root)
+    problems = night(settings)
+    bench = Workbench(settings)
+    recorded = mlflow_state(settings)["recorded"]
+    for person in people(count):
+        key = f"{person.user_id}|mornings"
+        verdict = open_store(settings).verdict(key)
+        wanted = bench.prepare(key).fingerprint
+        if verdict is None or verdict.fingerprint != wanted:
+            problems.append(f"{key} does not show its newest analysis")
+        stored = {
+            path.name for path in (open_store(settings).folder(key) / "runs").glob("[!.]*")
+        }
+        known = {name.split("|")[1] for name in recorded if name.startswith(person.user_id)}
+        if stored != known:
+            problems.append(f"{key}: {len(stored)} analyses stored, {len(known)} recorded")
+    problems += [f"{name} is recorded {n} times" for name, n in recorded.items() if n != 1]
+    problems += leftovers(root)
+    return {"problems": problems, "analyses": len(recorded)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--people", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = crowd(Path(folder), arguments.seconds, arguments.seed, arguments.people)
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""A disk that fills up during a night; with space again, one more night gives the calm state.
+
+``python -m its_pipeline_tests.integration.faults.full_disk --times 12`` mounts a small tmpfs where
+it may (root), sized so that the space ends at a random one of the night's writes; elsewhere, and
+with ``--limit``, it bounds the size of a file instead, which fails the same system calls. Every
+night starts from a finished earlier one whose events have changed since, so that there is a
+previous state to damage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from its_pipeline.events.simulator import simulate
+from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.experiments.publish import page_path
+from its_pipeline.experiments.service import load_analysis, open_store
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline_tests.integration.faults.forked import run_child
+from its_pipeline_tests.integration.faults.state import differences, whole_state
+from its_pipeline_tests.integration.faults.world import (
+    DAYS,
+    START_ON,
+    build_world,
+    import_everything,
+    night,
+    people,
+    settings_of,
+)
+
+#: One of these is in the error of a write that found no space.
+SAID_SO = ("No space left", "disk is full", "File too large", "disk I/O error", "space")
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One disk that filled up: what the night said, and what was wrong afterwards."""
+
+    said: str
+    problems: tuple[str, ...]
+
+
+def make_stores(folder: Path, count: int) -> tuple[Path, dict[str, Any], int, int]:
+    """Return a store with changed events to run, the calm state after it, and bytes before, after."""
+    scratch, changed, calm = folder / "scratch", folder / "changed", folder / "calm"
+
+    def first() -> list[str]:
+        return night(build_world(changed, count))
+
+    def change() -> None:
+        simulate(
+            people(count)[:1],
+            simulation_dir(settings_of(changed)),
+            seed=4,
+            start_on=START_ON + timedelta(days=DAYS // 2),
+            days=DAYS - DAYS // 2,
+        )
+
+    _require(run_child(first, scratch))
+    # The source's events are another draw now: half the days, and the people in them, changed.
+    _require(run_child(change, scratch))
+    shutil.copytree(changed, calm)
+    before = _bytes(calm)
+    _require(run_child(lambda: night(settings_of(calm)), scratch))
+    ending = run_child(lambda: whole_state(settings_of(calm)), scratch)
+    _require(ending, empty=False)
+    return changed, ending.result, before, _bytes(calm)
+
+
+def fill(place: Path, scratch: Path, limit: int | None) -> Fill:
+    """Run the night where there is too little space, then again where there is enough."""
+    dead = run_child(lambda: night(settings_of(place)), scratch, largest_file=limit)
+    said = dead.error or "; ".join(dead.result or ())
+    problems = []
+    if not said:
+        return Fill("", ("the night did not notice that the disk was full",))
+    if not any(words in said for words in SAID_SO):
+        problems.append(f"the night does not say that the disk is full: {said[-300:]}")
+    readable = run_child(lambda: half_written(place), scratch)
+    problems += [readable.error] if readable.error else readable.result
+    return Fill(said.strip().splitlines()[-1][:160], tuple(problems))
+
+
+def recover(place: Path, expected: dict[str, Any], scratch: Path) -> list[str]:
+    """Run the night with space again; return what differs from the calm one."""
+    after = run_child(lambda: night(settings_of(place)), scratch)
+    if after.error or after.result:
+        return [after.error or str(after.result)]
+    ending = run_child(lambda: whole_state(settings_of(place)), scratch)
+    return [ending.error] if ending.error else differences(expected, ending.result)
+
+
+def half_written(root: Path) -> list[str]:
+    """Read everything a person may be shown; return what cannot be read."""
+    settings = settings_of(root)
+    found = []
+    for path in [*settings.lake_dir.rglob("events.parquet"), settings.daily_outcomes_path]:
+        try:
+            pq.read_table(path)
+        except (OSError, ValueError) as error:
+            found.append(f"{path}: {error}")
+    store = open_store(settings)
+    for key in Workbench(settings).experiment_keys():
+        verdict = store.verdict(key)
+        if verdict is None:
+            found.append(f"{key}: the verdict of the earlier night is gone")
+            continue
+        if verdict.status == "analysed" and load_analysis(settings, verdict) is None:
+            found.append(f"{key}: no analysis behind its verdict")
+        if not page_path(settings, key).read_text().rstrip().endswith("</html>"):
+            found.append(f"{key}: half a page")
+    return found
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """Mount a tmpfs of `size` bytes (needs root)."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def _used(mounted: Path) -> int:
+    usage = os.statvfs(mounted)
+    return (usage.f_blocks - usage.f_bfree) * usage.f_frsize
+
+
+def _resize(mounted: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", mounted], check=True)
+
+
+def can_mount(folder: Path) -> bool:
+    """Tell whether this process may mount a tmpfs."""
+    try:
+        with small_disk(folder / "probe", 1 << 20):
+            return True
+    except (subprocess.CalledProcessError, OSError):
+        return False
+
+
+def fill_repeatedly(
+    folder: Path, times: int, seed: int, count: int = 2, limit_only: bool = False
+) -> dict[str, Any]:
+    """Fill the disk at `times` random moments of a night; return what was found."""
+    import_everything()
+    scratch = folder / "scratch"
+    changed, expected, before, after = make_stores(folder, count)
+    mounts = not limit_only and can_mount(folder)
+    rng = random.Random(seed)
+    problems: list[str] = []
+    sizes = sorted({path.stat().st_size for path in (folder / "calm").rglob("*") if path.is_file()})
+    for number in range(times):
+        share = (number + rng.random()) / times
+        place = folder / f"disk-{number}"
+        if mounts:
+            how = f"space ends {share:.0%} into the night's growth"
+            with small_disk(place, 1 << 30):
+                shutil.copytree(changed, place, dirs_exist_ok=True)
+                free = 1 + int(share * (after - before) * 0.95)
+                _resize(place, _used(place) + free)
+                result = fill(place, scratch, None)
+                _resize(place, 1 << 30)
+                found = [*result.problems, *recover(place, expected, scratch)]
+        else:
+            limit = sizes[int(share * (len(sizes) - 1))] - 1
+            how = f"files end at {limit} bytes"
+            shutil.copytree(changed, place)
+            result = fill(place, scratch, limit)
+            found = [*result.problems, *recover(place, expected, scratch)]
+            shutil.rmtree(place)
+        print(f"{number + 1}: {how}; {result.said}; {'; '.join(found) or 'recovered'}", flush=True)
+        problems += found
+    return {"times": times, "mounted": mounts, "problems": problems}
+
+
+def _require(ending: Any, empty: bool = True) -> None:
+    if ending.error or (empty and ending.result):
+        raise RuntimeError(f"preparing the stores failed: {ending.error or ending.result}")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(-(-p.stat().st_size // 4096) * 4096 for p in folder.rglob("*") if p.is_file())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--people", type=int, default=2)
+    parser.add_argument("--limit", action="store_true", help="bound the size of files instead")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        summary = fill_repeatedly(
+            Path(folder), arguments.times, arguments.seed, arguments.people, arguments.limit
+        )
+    print(json.dumps(summary))
+
+
+if __name__ == "__main__":
+    main()

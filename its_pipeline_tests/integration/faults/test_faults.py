@@ -1,0 +1,78 @@
+"""Short forms of the faults; `python -m benchmarks.faults` runs the long ones.
+
+Each runs as a program of its own, because it forks: pytest's process has threads and open files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = "its_pipeline_tests.integration.faults"
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def run_fault(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run one fault in its short form and return the summary it prints last."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", f"{PACKAGE}.{module}", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env={**os.environ, "TMPDIR": str(folder)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout[done.stdout.rindex("\n{") if "\n{" in done.stdout else 0 :])
+
+
+def test_killed_nights_end_in_the_undisturbed_state(tmp_path: Path) -> None:
+    found = run_fault("kills", tmp_path, "--kills", "3", "--seed", "1", "--people", "1")
+    assert found["problems"] == []
+    assert found["analysed"] == 1
+    assert found["operations"] > 300
+
+
+def test_a_full_disk_damages_nothing_and_is_said(tmp_path: Path) -> None:
+    found = run_fault("full_disk", tmp_path, "--times", "2", "--people", "1", "--seed", "2")
+    assert found["problems"] == []
+
+
+def test_a_crowd_meets_no_lock_and_no_double_result(tmp_path: Path) -> None:
+    found = run_fault("crowd", tmp_path, "--seconds", "12", "--people", "2")
+    assert found["problems"] == []
+    assert all(times > 0 for times in found["times"].values()), found["times"]
+
+
+def test_ticks_killed_while_logging_ask_for_each_experiment_once(tmp_path: Path) -> None:
+    found = run_fault("ticks", tmp_path, "--kills", "4", "--seed", "1")
+    assert found["problems"] == []
+    assert found["kills"] >= 1
+    assert found["logged"] == 20
+
+
+def test_bad_apples_do_not_spoil_the_night(tmp_path: Path) -> None:
+    found = run_fault("bad_apples", tmp_path, "--people", "6")
+    assert found["counts"]["analysed"] == 3
+    crashed, unconverged, poisoned = found["bad"].values()
+    assert crashed[0] == "crashed"
+    assert "the model fell over" in crashed[1]
+    assert unconverged[0] == "not_converged"
+    assert "bulk ESS" in unconverged[1]
+    assert poisoned[0] in ("not_converged", "refused")
+    assert poisoned[1]
+    assert [bad[2] for bad in found["bad"].values()] == [True, True, True]
+    # Not converging is a verdict; a crash fails the run, after all others were done.
+    assert not found["run_succeeded"]
+    assert "1 of 6 experiments crashed" in found["run_says"]
+    assert found["evidence_succeeded"]
+    # The crashed one is tried again; nothing else is.
+    assert found["computed_again"] == 0
+    assert found["unchanged_again"] == 5
