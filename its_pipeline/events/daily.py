@@ -163,20 +163,32 @@ def _may_hold(group: pq.RowGroupMetaData, user_id: str, outcome: str) -> bool:
 def _open_events(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
     """Create the view `local_events` over the files."""
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
-    summary = connection.execute(
-        "SELECT time_zone, min(occurred_at)::DATE, max(occurred_at)::DATE "  # noqa: S608
-        f"FROM read_parquet({listed}, hive_partitioning = false) GROUP BY time_zone"
+    found = connection.execute(
+        f"SELECT DISTINCT time_zone FROM read_parquet({listed}, hive_partitioning = false)"  # noqa: S608
     ).fetchall()
-    zones = sorted({zone or DEFAULT_ZONE for zone, _, _ in summary})
-    first = min((first for _, first, _ in summary), default=FIRST_DAY)
-    last = max((last for _, _, last in summary), default=FIRST_DAY)
-    connection.register("offsets", zone_offsets(zones, first, last))
+    zones = sorted({zone or DEFAULT_ZONE for (zone,) in found})
+    connection.register("offsets", zone_offsets(zones, *_utc_days(files)))
     zone, join = "time_zone", ""
-    if any(zone is None for zone, _, _ in summary):
+    if (None,) in found:
         connection.execute(sql("home_zones", files=listed))
         zone = f"coalesce(time_zone, home_zone, {literal(DEFAULT_ZONE)})"
         join = "LEFT JOIN home_zones USING (user_id)"
     connection.execute(sql("local_events", files=listed, zone=zone, home_zones=join))
+
+
+def _utc_days(files: Sequence[Path]) -> tuple[date, date]:
+    """Return the first and last UTC day of the events, from the files' statistics."""
+    days: set[date] = set()
+    for file in files:
+        metadata = pq.read_metadata(file)
+        place = metadata.schema.to_arrow_schema().get_field_index("occurred_at")
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            if group.num_rows == 0:
+                continue
+            statistics = group.column(place).statistics
+            days |= {statistics.min.date(), statistics.max.date()}
+    return (min(days), max(days)) if days else (FIRST_DAY, FIRST_DAY)
 
 
 def zone_offsets(zones: Sequence[str], first: date, last: date) -> pa.Table:

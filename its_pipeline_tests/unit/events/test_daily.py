@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +30,7 @@ from its_pipeline.events.schema import EVENT_SCHEMA
 from its_pipeline.events.validation import validate_day
 from its_pipeline_tests.unit.events.reference import daily_outcomes
 
+ALL_CHECKS = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 SCORE = "session_performance_score"
 METRICS = (
     *SHIPPED,
@@ -107,7 +109,7 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
 @given(events(), st.integers(0, 39), st.randoms(use_true_random=False))
 def test_daily_outcomes_equal_the_reference_however_split_and_ordered(
     drawn: list[dict[str, Any]], cut: int, shuffle: Any
@@ -128,7 +130,7 @@ def test_daily_outcomes_equal_the_reference_however_split_and_ordered(
         assert content_again == content
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
 @given(events(), st.randoms(use_true_random=False))
 def test_redelivery_and_order_change_nothing_from_contract_to_outcomes(
     drawn: list[dict[str, Any]], shuffle: Any
@@ -185,6 +187,52 @@ def test_a_local_day_has_the_hours_it_has(
     build_daily_outcomes([_write(tmp_path / "e.parquet", rows)], BY_NAME, tmp_path / "d.parquet")
     series = read_series(tmp_path / "d.parquet", "ada", "sessions").set_index("day")
     assert series.loc[pd.Timestamp(day), "value"] == hours * 4
+
+
+@pytest.mark.parametrize(
+    ("clock", "share"),
+    [
+        ("04:59:59.999999", "night"),
+        ("05:00:00", "morning"),
+        ("11:59:59.999999", "morning"),
+        ("12:00:00", "afternoon"),
+        ("16:59:59.999999", "afternoon"),
+        ("17:00:00", "evening"),
+        ("21:59:59.999999", "evening"),
+        ("22:00:00", "night"),
+        ("00:00:00", "night"),
+    ],
+)
+def test_the_parts_of_a_day_begin_at_their_hour(tmp_path: Path, clock: str, share: str) -> None:
+    moment = datetime.fromisoformat(f"2026-03-10T{clock}+00:00")
+    row = {
+        "event_id": "e", "user_id": "ada", "occurred_at": moment, "event_type": "SESSION_ENDED",
+        "time_zone": "UTC", SCORE: 1.0, "ingested_at": moment,
+    }  # fmt: skip
+    build_daily_outcomes([_write(tmp_path / "e.parquet", [row])], BY_NAME, tmp_path / "d.parquet")
+    series = read_series(tmp_path / "d.parquet", "ada", "sessionPerformanceScore")
+    shares = series.filter(like="share_").iloc[0].to_dict()
+    assert {name for name, value in shares.items() if value != 0.0} == {f"share_{share}"}
+    assert shares[f"share_{share}"] == 1.0
+
+
+def test_sums_do_not_depend_on_the_order_of_the_events(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    moment = datetime(2026, 3, 10, 9, tzinfo=UTC)
+    values = rng.standard_normal(500) * 10.0 ** rng.integers(-9, 9, 500)
+    rows = [
+        {
+            "event_id": f"e{n}", "user_id": "ada", "occurred_at": moment,
+            "event_type": "SESSION_ENDED", "time_zone": "UTC", SCORE: float(rng.random() * 100),
+            "event_data": json.dumps({"minutes": value}), "ingested_at": moment,
+        }
+        for n, value in enumerate(values)
+    ]  # fmt: skip
+    contents = set()
+    for _ in range(4):
+        rng.shuffle(rows)  # pyright: ignore[reportArgumentType]
+        contents.add(_built([_write(tmp_path / "e.parquet", rows)], tmp_path)[1])
+    assert len(contents) == 1
 
 
 def test_offsets_follow_the_zone_through_a_change() -> None:
