@@ -99,6 +99,15 @@ def test_page_fits_fetches_nothing_and_is_accessible(open_page, name: str, size:
     assert opened.messages == []
 
 
+def test_the_checks_find_planted_faults(open_page):
+    broken = html_of("not_converged").replace(' alt="', ' data-alt="')
+    broken = broken.replace("</main>", '<table width="3000"><tr><td>x</td></tr></table></main>')
+    opened = open_page(broken)
+    assert opened.overflow() > 1000
+    assert any("3000" in element for element in opened.sideways())
+    assert "image-alt" in [violation["id"] for violation in violations(opened)]
+
+
 @pytest.mark.parametrize("name", ["helped", "index"])
 def test_page_prints_within_the_paper(open_page, name: str):
     opened = open_page(html_of(name))
