@@ -3,8 +3,8 @@
 Run `python -m benchmarks.reports` (a few minutes; `--reports 100` for a short form). A handful of
 real analyses are made first and each is reported many times under another name; what is timed is
 drawing and writing pages only, in CPU seconds of one process, so that a busy machine tells the
-same. The index is opened in Chromium, where there is one, and every
-column is sorted, layout included. The table goes to `benchmarks/tables/reports.md`.
+same. The index is opened in Chromium, where there is one, and every column is sorted, layout
+included, in wall time. The table goes to `benchmarks/tables/reports.md`.
 """
 
 from __future__ import annotations
