@@ -29,17 +29,22 @@ DAYS = 90
 EVENTS_A_DAY = 20
 """Of `many_people` with 4 sessions and 4 other events around each."""
 
+DRAWN_EVENTS = 10_000_000
+
 T = TypeVar("T")
 
 
 def simulated_lake(root: Path, events: int, seed: int = 1) -> tuple[Lake, float, int]:
     """Simulate about `events` events and lay them down as valid events.
 
+    More than `DRAWN_EVENTS` are made of copies of so many under other people's names.
+
     Returns
     -------
-    The lake, the seconds that simulating took, and the exact number of events.
+    The lake, the seconds that simulating took (without copies), and the exact number of events.
     """
-    people = many_people(max(1, round(events / (DAYS * EVENTS_A_DAY * 0.9))))
+    copies = max(1, round(events / DRAWN_EVENTS))
+    people = many_people(max(1, round(events / copies / (DAYS * EVENTS_A_DAY * 0.9))))
     began = time.perf_counter()
     simulation = simulate(people, root / "simulated", seed=seed, start_on=START_ON, days=DAYS)
     seconds = time.perf_counter() - began
@@ -47,14 +52,26 @@ def simulated_lake(root: Path, events: int, seed: int = 1) -> tuple[Lake, float,
     source = SimulatedSource(root / "simulated")
     for day in source.day_versions():
         with source.read_day(day) as read:
-            lake.write(VALID_EVENTS, day, EVENT_SCHEMA, (_sorted(batch) for batch in read.batches))
+            drawn = [_sorted(batch) for batch in read.batches]
+        copied = (_renamed(table, copy) for copy in range(copies) for table in drawn)
+        lake.write(VALID_EVENTS, day, EVENT_SCHEMA, copied)
     shutil.rmtree(root / "simulated")
-    return lake, seconds, simulation.events
+    return lake, seconds, simulation.events * copies
 
 
 def _sorted(batch: pa.RecordBatch | pa.Table) -> pa.Table:
     order = pc.sort_indices(batch, [("user_id", "ascending"), ("occurred_at", "ascending")])
     return pa.table(batch.take(order).columns, names=EVENT_SCHEMA.names).cast(EVENT_SCHEMA)
+
+
+def _renamed(table: pa.Table, copy: int) -> pa.Table:
+    if copy == 0:
+        return table
+    for name in ("event_id", "user_id"):
+        place = EVENT_SCHEMA.get_field_index(name)
+        renamed = pc.binary_join_element_wise(f"c{copy:02d}", table.column(place), "-")
+        table = table.set_column(place, EVENT_SCHEMA.field(name), renamed)
+    return table
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:

@@ -109,7 +109,7 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
 @given(events(), st.integers(0, 39), st.randoms(use_true_random=False))
 def test_daily_outcomes_equal_the_reference_however_split_and_ordered(
     drawn: list[dict[str, Any]], cut: int, shuffle: Any
@@ -130,7 +130,7 @@ def test_daily_outcomes_equal_the_reference_however_split_and_ordered(
         assert content_again == content
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
 @given(events(), st.randoms(use_true_random=False))
 def test_redelivery_and_order_change_nothing_from_contract_to_outcomes(
     drawn: list[dict[str, Any]], shuffle: Any
