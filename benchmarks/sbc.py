@@ -79,10 +79,9 @@ def ranks(task: tuple[str, int]) -> dict[str, int]:
         chains, internal = sample_collapsed(pack(matrix, y, steps, prior_sd), start, settings, 1)
         points, nus = chains.position, None
     draws = {"rho": np.tanh(points[..., 0]).ravel(), "sigma": np.exp(points[..., 1]).ravel()}
-    draws |= {
-        "counterfactual effect": internal @ effect,
-        "nu": None if nus is None else nus.ravel(),
-    }
+    draws["counterfactual effect"] = internal @ effect
+    if nus is not None:
+        draws["nu"] = nus.ravel()
     draws |= {name: internal[:, i] for i, name in enumerate(names)}
     return {name: int(np.sum(draws[name][::THIN] < truth)) for name, truth in truths.items()}
 

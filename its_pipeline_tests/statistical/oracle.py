@@ -64,8 +64,8 @@ def marginal(wx, wy, half_log_det, sds, sigma):
 
 def log_prior(rho, sigma):
     """Return the log prior density of (rho, sigma)."""
-    beta = stats.beta(priors.RHO_ALPHA, priors.RHO_BETA).logpdf((1 + rho) / 2) - np.log(2)
-    half_t = stats.t(priors.SIGMA_DF, scale=priors.SIGMA_SCALE).logpdf(sigma) + np.log(2)
+    beta = stats.beta.logpdf((1 + rho) / 2, priors.RHO_ALPHA, priors.RHO_BETA) - np.log(2)
+    half_t = stats.t.logpdf(sigma, priors.SIGMA_DF, scale=priors.SIGMA_SCALE) + np.log(2)
     return beta + half_t
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from its_pipeline.its import AnalysisSpec, analyze, compiled
+from its_pipeline.its import AnalysisSpec, compiled
 from its_pipeline.its.design import build_design
 from its_pipeline.its.diagnostics import ess_bulk
 from its_pipeline.its.opinions import segmented_opinion
 from its_pipeline.its.packing import pack
 from its_pipeline.its.series import prepare_series
 from its_pipeline_tests.statistical import oracle
-from its_pipeline_tests.unit.its.series_factory import make_series
+from its_pipeline_tests.unit.its.series_factory import make_series, run
 
 CASES = {
     "plain": {"n": 60, "level_change": 10, "seed": 1},
@@ -24,7 +24,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_posterior_agrees_with_the_exact_one(case):
     outcome, day = make_series(**CASES[case])
-    a = analyze(outcome, day, AnalysisSpec(draws=2500, seed=11))
+    a = run(outcome, day, AnalysisSpec(draws=2500, seed=11))
     x, sds, y, scale, t = oracle.design(outcome, day, slope=a.has_slope)
     post = t >= 0
     effect = np.zeros(x.shape[1])
@@ -52,7 +52,7 @@ def test_quadrature_agrees_with_the_sampler_and_the_oracle(case):
     spec = AnalysisSpec(draws=2500, seed=11)
     series = prepare_series(outcome, day, spec)
     opinion = segmented_opinion(series, build_design(series, spec))
-    effect = analyze(outcome, day, spec).effects.counterfactual
+    effect = run(outcome, day, spec).effects.counterfactual
     assert opinion.mean == pytest.approx(effect.mean, abs=0.06 * effect.sd)
     assert opinion.sd == pytest.approx(effect.sd, rel=0.04)
     assert opinion.ci_lower == pytest.approx(effect.ci_lower, abs=0.15 * effect.sd)

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from its_pipeline.its import AnalysisSpec, analyze
-from its_pipeline_tests.unit.its.series_factory import make_series
+from its_pipeline.its import AnalysisSpec
+from its_pipeline_tests.unit.its.series_factory import make_series, run
 
 SPEC = AnalysisSpec(draws=1000, seed=5)
 
@@ -19,8 +19,8 @@ SPEC = AnalysisSpec(draws=1000, seed=5)
 def test_effects_move_with_the_unit(factor, shift, likelihood):
     outcome, day = make_series(80, level_change=8, missing=[3, 50], seed=2)
     spec = AnalysisSpec(draws=1000, seed=5, likelihood=likelihood)
-    base = analyze(outcome, day, spec).effects
-    moved = analyze(outcome * factor + shift, day, spec).effects
+    base = run(outcome, day, spec).effects
+    moved = run(outcome * factor + shift, day, spec).effects
     for name in ("immediate", "sustained", "counterfactual", "cumulative"):
         expected, found = getattr(base, name), getattr(moved, name)
         # a flipped transition would move a mean by a Monte Carlo error, never more
@@ -30,18 +30,18 @@ def test_effects_move_with_the_unit(factor, shift, likelihood):
 
 def test_reversing_outcome_and_direction_gives_the_same_benefit():
     outcome, day = make_series(80, level_change=30, seed=3)
-    up = analyze(outcome, day, AnalysisSpec(minimum_effect=1.0))
-    down = analyze(-outcome, day, AnalysisSpec(direction="decrease", minimum_effect=1.0))
+    up = run(outcome, day, AnalysisSpec(minimum_effect=1.0))
+    down = run(-outcome, day, AnalysisSpec(direction="decrease", minimum_effect=1.0))
     assert up.probability_of_benefit == pytest.approx(down.probability_of_benefit, abs=0.02)
-    other = analyze(outcome, day, AnalysisSpec(direction="decrease", minimum_effect=1.0))
+    other = run(outcome, day, AnalysisSpec(direction="decrease", minimum_effect=1.0))
     assert other.probability_of_benefit < 0.2 < up.probability_of_benefit
 
 
 def test_calendar_position_does_not_matter():
     outcome, day = make_series(80, level_change=6, seed=3)
     moved = outcome.set_axis(outcome.index + (day - day) + np.timedelta64(70, "D"))
-    later = analyze(moved, day + np.timedelta64(70, "D"), SPEC)
-    assert later.effects == analyze(outcome, day, SPEC).effects
+    later = run(moved, day + np.timedelta64(70, "D"), SPEC)
+    assert later.effects == run(outcome, day, SPEC).effects
 
 
 CODE = """

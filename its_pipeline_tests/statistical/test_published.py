@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its import AnalysisSpec, analyze
+from its_pipeline.its import AnalysisSpec
 from its_pipeline_tests.support import shared_data_dir
+from its_pipeline_tests.unit.its.series_factory import run
 
 CLOSE = 0.5
 
@@ -30,9 +31,9 @@ def _reference(series, term, model=None):
 @pytest.mark.parametrize("who", ["drivers", "front", "rear"])
 def test_seat_belts(who):
     data = pd.read_csv(shared_data_dir() / "uk_seatbelts.csv", index_col="date", parse_dates=True)
-    covariates = np.log(data[["kms", "PetrolPrice"]])
+    covariates = data[["kms", "PetrolPrice"]].apply(np.log)
     spec = AnalysisSpec(direction="decrease", season="month", slope=False)
-    a = analyze(np.log(data[who]), "1983-02-01", spec, covariates)
+    a = run(np.log(data[who]), "1983-02-01", spec, covariates)
     reference = _reference(f"log({who})", "law")
     assert abs(a.effects.immediate.mean - reference["gls_ar1_reml"]) < CLOSE * reference["se"]
     assert a.effects.immediate.sd == pytest.approx(reference["se"], rel=0.15)
@@ -44,7 +45,7 @@ def test_quetiapine_step_and_ramp():
     outcome = pd.Series(
         data["dispensings"].to_numpy(float), pd.to_datetime(data["month"], format="%d-%b-%y")
     )
-    a = analyze(outcome, "2014-01-01", AnalysisSpec(season="month", slope=True))
+    a = run(outcome, "2014-01-01", AnalysisSpec(season="month", slope=True))
     step = a.draws["level_change"] - a.draws["slope_change"]
     reference = _reference("dispensings", "step")
     assert abs(step.mean() - reference["gls_ar1_reml"]) < CLOSE * reference["se"]
@@ -61,7 +62,7 @@ def test_pupils(pupil, trend):
     days = pd.Timestamp("2020-01-01") + pd.to_timedelta(data["mt"].to_numpy(), unit="D")
     start = days[(data["phase"] == "B").to_numpy()][0]
     spec = AnalysisSpec(season="none", slope=False, trend=trend)
-    a = analyze(pd.Series(data["compliance"].to_numpy(float), index=days), start, spec)
+    a = run(pd.Series(data["compliance"].to_numpy(float), index=days), start, spec)
     reference = _reference(pupil, "B", "y~t+B, AR1" if trend else "y~B, AR1")
     assert abs(a.effects.immediate.mean - reference["gls_ar1_reml"]) < CLOSE * reference["se"]
 
@@ -72,9 +73,8 @@ def test_covid_deaths_of_every_installation():
     data = pd.read_csv(str(files("causalpy") / "data" / "deaths_and_temps_england_wales.csv"))
     outcome = pd.Series(data["deaths"].to_numpy(float), pd.to_datetime(data["date"]))
     covariates = pd.DataFrame({"temp": data["temp"].to_numpy(float)}, index=outcome.index)
-    outcome.index.freq = None
     spec = AnalysisSpec(direction="decrease", season="month", slope=False, unit="deaths")
-    a = analyze(outcome, "2020-01-01", spec, covariates)
+    a = run(outcome, "2020-01-01", spec, covariates)
     # excess deaths: thousands a month, and no fewer than none
     assert a.converged
     assert 1_000 < a.effects.counterfactual.mean < 15_000

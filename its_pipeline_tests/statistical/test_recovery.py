@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from its_pipeline.its import AnalysisSpec, analyze
+from its_pipeline.its import AnalysisSpec
 from its_pipeline.its.design import build_design
 from its_pipeline.its.opinions import segmented_opinion
 from its_pipeline.its.series import prepare_series
-from its_pipeline_tests.unit.its.series_factory import make_series
+from its_pipeline_tests.unit.its.series_factory import make_series, run
 
 SPEC = AnalysisSpec(draws=1000, tune=500)
 
@@ -28,17 +28,17 @@ SPEC = AnalysisSpec(draws=1000, tune=500)
 def test_a_large_effect_is_found_and_its_truth_covered(options):
     sd = options.get("sd", 10.0)
     outcome, day = make_series(**options, level_change=4 * sd, seed=21)
-    a = analyze(outcome, day, SPEC)
+    a = run(outcome, day, SPEC)
     effect = a.effects.counterfactual
     assert effect.ci_lower < 4 * sd < effect.ci_upper
     assert a.probability_of_benefit > 0.9
-    opposite = analyze(outcome, day, AnalysisSpec(draws=1000, tune=500, direction="decrease"))
+    opposite = run(outcome, day, AnalysisSpec(draws=1000, tune=500, direction="decrease"))
     assert opposite.probability_of_benefit < 0.1
 
 
 def test_level_and_slope_are_told_apart():
     outcome, day = make_series(180, rho=0.2, level_change=-15, slope_change=4, seed=8)
-    effects = analyze(outcome, day, SPEC).effects
+    effects = run(outcome, day, SPEC).effects
     assert abs(effects.immediate.mean + 15) < 3 * effects.immediate.sd
     assert abs(effects.sustained.mean - 4) < 3 * effects.sustained.sd
     assert effects.sustained.probability_positive > 0.99
@@ -46,7 +46,7 @@ def test_level_and_slope_are_told_apart():
 
 def test_the_forecast_finds_a_level_change_too():
     outcome, day = make_series(120, rho=0.2, level_change=40, seed=9)
-    effects = analyze(outcome, day, AnalysisSpec(estimator="forecast")).effects
+    effects = run(outcome, day, AnalysisSpec(estimator="forecast")).effects
     assert effects.sustained is None
     assert effects.counterfactual.ci_lower < 40 < effects.counterfactual.ci_upper
     assert effects.counterfactual.probability_positive > 0.9
@@ -70,6 +70,6 @@ def test_the_sampler_passes_the_gate_on_awkward_series():
     for seed, options in enumerate(
         [{"n": 16}, {"n": 400, "rho": 0.95}, {"n": 60, "rho": -0.9}, {"n": 40, "rho": 0.9}]
     ):
-        a = analyze(*make_series(**options, seed=seed))
+        a = run(*make_series(**options, seed=seed))
         assert a.converged, a.diagnostics.failures
         assert np.isfinite(a.effects.counterfactual.mean)

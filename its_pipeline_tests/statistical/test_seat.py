@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its import AnalysisSpec, InvalidSeries, NotConverged, analyze, compiled
+from its_pipeline.its import AnalysisSpec, InvalidSeries, NotConverged, compiled
 from its_pipeline.its.packing import WIDTH, pack
-from its_pipeline_tests.unit.its.series_factory import make_series
+from its_pipeline_tests.unit.its.series_factory import make_series, run
 
 SEED = 3
 FORMULA = "y ~ 1 + t + step(t, 45) + ramp(t, 45) + C(dow)"
@@ -42,7 +42,7 @@ def piecewise(causalpy, seat, series):
 
 def test_piecewise_its_gives_the_draws_of_analyze(series, piecewise):
     outcome, day, frame = series
-    a = analyze(outcome, day, AnalysisSpec(seed=SEED))
+    a = run(outcome, day, AnalysisSpec(seed=SEED))
     post = np.flatnonzero(frame["t"] >= 45)
     effect = piecewise.effect.isel(obs_ind=post).mean("obs_ind").to_numpy()
     scale = a.effects.counterfactual.sd
@@ -65,7 +65,7 @@ def test_interrupted_time_series_gives_the_forecast_model(causalpy, seat, series
     model = seat.SegmentedAR1({"random_seed": SEED})
     data = frame.set_index("t", drop=False).rename_axis(None)
     result = causalpy.InterruptedTimeSeries(data, 45, formula="y ~ 1 + t + C(dow)", model=model)
-    a = analyze(outcome, day, AnalysisSpec(seed=SEED, estimator="forecast"))
+    a = run(outcome, day, AnalysisSpec(seed=SEED, estimator="forecast"))
     for name in ("rho", "sigma"):
         ours = a.draws[name]
         theirs = model.idata.posterior[name].to_numpy().reshape(ours.shape)
@@ -134,6 +134,6 @@ def test_datetime_formula_counts_days(causalpy, seat, series):
     formula = f"y ~ 1 + date + step(date, '{day.date()}') + ramp(date, '{day.date()}')"
     model = seat.SegmentedAR1({"random_seed": SEED}, time="date")
     causalpy.PiecewiseITS(dated, formula=formula, model=model)
-    a = analyze(outcome, day, AnalysisSpec(seed=SEED, season="none"))
+    a = run(outcome, day, AnalysisSpec(seed=SEED, season="none"))
     step = model.idata.posterior["beta"][..., 2].to_numpy()
     assert step.mean() == pytest.approx(a.effects.immediate.mean, abs=0.05 * step.std())

@@ -1,33 +1,34 @@
 """Warnings as data: each comes when it must, with its numbers, and not when it must not."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its import AnalysisSpec, analyze
+from its_pipeline.its import AnalysisSpec
 from its_pipeline.its.cautions import placebo_opinions
 from its_pipeline.its.design import build_design
 from its_pipeline.its.opinions import forecast_opinion
 from its_pipeline.its.series import prepare_series
-from its_pipeline_tests.unit.its.series_factory import make_series
+from its_pipeline_tests.unit.its.series_factory import make_series, run
 
 SPEC = AnalysisSpec(draws=500, tune=300)
 
 
-def _warning(analysis, code):
+def _warning(analysis, code) -> Any:
     assert analysis.converged
     json.dumps([w.to_dict() for w in analysis.warnings], allow_nan=False)
     return next((w for w in analysis.warnings if w.code == code), None)
 
 
 def test_a_plain_series_has_no_warnings():
-    assert analyze(*make_series(90, seed=1), SPEC).warnings == ()
+    assert run(*make_series(90, seed=1), SPEC).warnings == ()
 
 
 def test_short_phase():
-    warning = _warning(analyze(*make_series(26), SPEC), "short_phase")
+    warning = _warning(run(*make_series(26), SPEC), "short_phase")
     assert warning.numbers["n_pre"] == 13
     assert "13 days before" in warning.text
 
@@ -35,7 +36,7 @@ def test_short_phase():
 def test_outlier_days_and_heavy_tails():
     outcome, day = make_series(90, seed=1)
     outcome.iloc[[20, 60]] += [130, -110]
-    a = analyze(outcome, day, SPEC)
+    a = run(outcome, day, SPEC)
     outlier = _warning(a, "outlier_days")
     assert outlier.numbers["count"] >= 1
     assert "2024-01-21" in outlier.text
@@ -47,9 +48,9 @@ def test_the_student_t_likelihood_is_less_moved_by_outliers():
     outcome, day = make_series(90, rho=0.2, seed=1)
     broken = outcome.copy()
     broken.iloc[[50, 57, 71]] += [200, 180, 220]
-    clean = analyze(outcome, day, SPEC).effects.counterfactual.mean
-    normal = analyze(broken, day, SPEC).effects.counterfactual
-    robust = analyze(broken, day, AnalysisSpec(draws=500, tune=300, likelihood="student_t"))
+    clean = run(outcome, day, SPEC).effects.counterfactual.mean
+    normal = run(broken, day, SPEC).effects.counterfactual
+    robust = run(broken, day, AnalysisSpec(draws=500, tune=300, likelihood="student_t"))
     assert abs(robust.effects.counterfactual.mean - clean) < 0.6 * abs(normal.mean - clean)
     assert robust.effects.counterfactual.sd < normal.sd
     assert robust.draws["nu"].mean() < 8
@@ -60,11 +61,11 @@ def test_estimators_disagree_when_the_pre_trend_turns():
     outcome, day = make_series(120, rho=0.0, sd=1.0, seed=2)
     t = np.arange(120)
     turned = outcome + np.where(t < 60, 0.5 * t, 30 - 0.5 * (t - 60))
-    plain = analyze(turned, day, AnalysisSpec(draws=500, tune=300, slope=False))
+    plain = run(turned, day, AnalysisSpec(draws=500, tune=300, slope=False))
     warning = _warning(plain, "estimators_disagree")
     numbers = warning.numbers
     assert numbers["other_ci_upper"] < numbers["mean"]
-    assert _warning(analyze(outcome, day, SPEC), "estimators_disagree") is None
+    assert _warning(run(outcome, day, SPEC), "estimators_disagree") is None
 
 
 def test_the_quadrature_forecast_is_the_sampled_forecast():
@@ -72,7 +73,7 @@ def test_the_quadrature_forecast_is_the_sampled_forecast():
     spec = AnalysisSpec(draws=4000, estimator="forecast")
     series = prepare_series(outcome, day, spec)
     opinion = forecast_opinion(series, build_design(series, spec, with_intervention=False))
-    effect = analyze(outcome, day, spec).effects.counterfactual
+    effect = run(outcome, day, spec).effects.counterfactual
     assert opinion.mean == pytest.approx(effect.mean, abs=0.06 * effect.sd)
     assert opinion.sd == pytest.approx(effect.sd, rel=0.06)
 
@@ -80,7 +81,7 @@ def test_the_quadrature_forecast_is_the_sampled_forecast():
 def test_placebo_effect_when_the_level_moved_before():
     outcome, day = make_series(120, rho=0.0, seed=3)
     outcome.iloc[30:] += 40
-    warning = _warning(analyze(outcome, day, SPEC), "placebo_effect")
+    warning = _warning(run(outcome, day, SPEC), "placebo_effect")
     assert warning.numbers["placebo_mean"] > 20
     assert warning.numbers["steps_before"] > 0
 
@@ -114,37 +115,37 @@ def test_time_of_day_shift_gives_the_effect_without_the_shares():
     outcome = outcome + 40 * share
     covariates = pd.DataFrame({"share_morning": share, "temperature": rng.normal(size=90)})
     covariates = covariates.set_index(outcome.index)
-    a = analyze(outcome, day, SPEC, covariates)
+    a = run(outcome, day, SPEC, covariates)
     warning = _warning(a, "time_of_day_shift")
     assert warning.numbers["share_morning"] == pytest.approx(0.4, abs=0.1)
     without = warning.numbers["without_shares_mean"]
-    bare = analyze(outcome, day, SPEC, covariates[["temperature"]]).effects.counterfactual
+    bare = run(outcome, day, SPEC, covariates[["temperature"]]).effects.counterfactual
     assert without == pytest.approx(bare.mean, abs=0.1 * bare.sd)
     still = covariates.assign(share_morning=rng.uniform(0.2, 0.5, 90))
-    assert _warning(analyze(outcome, day, SPEC, still), "time_of_day_shift") is None
+    assert _warning(run(outcome, day, SPEC, still), "time_of_day_shift") is None
 
 
 def test_dropped_covariate():
     outcome, day = make_series(60)
     frame = pd.DataFrame({"flat": 1.0}, index=outcome.index)
-    assert "'flat'" in _warning(analyze(outcome, day, SPEC, frame), "dropped_covariate").text
+    assert "'flat'" in _warning(run(outcome, day, SPEC, frame), "dropped_covariate").text
 
 
 def test_near_nonstationary():
     rng = np.random.default_rng(6)
     outcome, day = make_series(180)
     outcome[:] = np.cumsum(rng.standard_normal(180))
-    warning = _warning(analyze(outcome, day, SPEC), "near_nonstationary")
+    warning = _warning(run(outcome, day, SPEC), "near_nonstationary")
     assert warning.numbers["rho"] > 0.9
 
 
 def test_flat_baseline():
     outcome, day = make_series(60, rho=0.0, seed=7)
     outcome[outcome.index < day] = 70 + np.tile([0.0, 0.001], 15)
-    assert _warning(analyze(outcome, day, SPEC), "flat_baseline") is not None
+    assert _warning(run(outcome, day, SPEC), "flat_baseline") is not None
 
 
 def test_no_relative_effect_around_zero():
-    a = analyze(*make_series(60, level=0.0), SPEC)
+    a = run(*make_series(60, level=0.0), SPEC)
     assert a.effects.relative is None
     assert _warning(a, "no_relative_effect") is not None

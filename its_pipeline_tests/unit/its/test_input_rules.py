@@ -2,6 +2,7 @@
 
 import pickle
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,8 @@ from its_pipeline_tests.unit.its.series_factory import make_series
 
 def _broken(kind):
     outcome, day = make_series(40)
-    values, index = outcome.to_numpy().copy(), pd.DatetimeIndex(outcome.index)
+    values = outcome.to_numpy().copy()
+    index: Any = pd.DatetimeIndex(outcome.index)
     if kind == "constant":
         return pd.Series(5.0, index=index), day
     if kind == "step":
