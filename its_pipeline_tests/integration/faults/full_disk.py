@@ -137,13 +137,13 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
-def _used(mounted: Path) -> int:
+def _leave_free(mounted: Path, free: int) -> Path:
+    """Fill the disk up but for `free` bytes with one file; return the file."""
+    ballast = mounted / "ballast"
     usage = os.statvfs(mounted)
-    return (usage.f_blocks - usage.f_bfree) * usage.f_frsize
-
-
-def _resize(mounted: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", mounted], check=True)
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, usage.f_bavail * usage.f_frsize - free)
+    return ballast
 
 
 def can_mount(folder: Path) -> bool:
@@ -171,13 +171,13 @@ def fill_repeatedly(
         place = folder / f"disk-{number}"
         if mounts:
             how = f"space ends {share:.0%} into the night's growth"
-            with small_disk(place, 1 << 30):
-                shutil.copytree(changed, place, dirs_exist_ok=True)
-                free = 1 + int(share * (after - before) * 0.95)
-                _resize(place, _used(place) + free)
-                result = fill(place, scratch, None)
-                _resize(place, 1 << 30)
-                found = [*result.problems, *recover(place, expected, scratch)]
+            with small_disk(place, 1 << 28):
+                store = place / "store"
+                shutil.copytree(changed, store)
+                ballast = _leave_free(place, int(share * (after - before) * 0.95))
+                result = fill(store, scratch, None)
+                ballast.unlink()
+                found = [*result.problems, *recover(store, expected, scratch)]
         else:
             limit = sizes[int(share * (len(sizes) - 1))] - 1
             how = f"files end at {limit} bytes"
