@@ -7,9 +7,12 @@ What a step does to the rows belongs to `sources`, `validation` and `daily`.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -22,7 +25,7 @@ from its_pipeline.events.sources.base import same_version
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
 from its_pipeline.events.validation import SUMMARY_KEY, validate_day
-from its_pipeline.stores.atomic import exclusive, remove_unfinished
+from its_pipeline.stores.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
 from its_pipeline.stores.lake import (
     BEHAVIORAL_EVENTS,
     REJECTED_EVENTS,
@@ -248,10 +251,11 @@ def build_daily(settings: Settings) -> DailyResult:
     """Aggregate all valid events to daily outcomes and rebuild the warehouse from them."""
     lake = open_lake(settings)
     path = settings.daily_outcomes_path
-    with exclusive(settings.store_root / ".daily_outcomes.lock"):
-        remove_unfinished(path.parent)
-        files = [lake.path(VALID_EVENTS, day) for day in lake.days(VALID_EVENTS)]
-        outcomes = build_daily_outcomes(files, registered_metrics(settings), path)
+    with _workshop(settings, "daily") as folder:
+        built = folder / path.name
+        with _one_state(lake, folder) as files:
+            outcomes = build_daily_outcomes(files, registered_metrics(settings), built)
+        built.replace(path)
     return DailyResult(
         path,
         sum(count.rows for count in outcomes),
@@ -261,11 +265,38 @@ def build_daily(settings: Settings) -> DailyResult:
     )
 
 
+@contextmanager
+def _one_state(lake: Lake, folder: Path) -> Iterator[list[Path]]:
+    """Give the valid events as they are now, by hard links: a day replaced meanwhile stays out.
+
+    The aggregation reads the files several times; all times must see the same rows.
+    """
+    with TemporaryDirectory(prefix=f"{UNFINISHED_PREFIX}valid-", dir=folder) as name:
+        files = []
+        for day in lake.days(VALID_EVENTS):
+            link = Path(name) / f"{day}.parquet"
+            link.hardlink_to(lake.path(VALID_EVENTS, day))
+            files.append(link)
+        yield files
+
+
 def refresh_warehouse(settings: Settings) -> Warehouse:
     """Rebuild the analysts' warehouse from the daily outcomes and the evidence."""
     tables = {"daily_outcomes": settings.daily_outcomes_path, "evidence": settings.evidence_path}
-    with exclusive(settings.store_root / ".warehouse.lock"):
-        return rebuild_warehouse(settings.warehouse_path, tables)
+    path = settings.warehouse_path
+    with _workshop(settings, "warehouse") as folder:
+        rebuilt = rebuild_warehouse(folder / path.name, tables)
+        rebuilt.path.replace(path)
+    return replace(rebuilt, path=path)
+
+
+@contextmanager
+def _workshop(settings: Settings, name: str) -> Iterator[Path]:
+    """Hold a folder of the store to build in; what interrupted builders left in it is removed."""
+    folder = settings.store_root / f".{name}"
+    with exclusive(folder / "lock"):
+        remove_unfinished(folder)
+        yield folder
 
 
 class _Interval:

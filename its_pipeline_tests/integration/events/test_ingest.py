@@ -166,6 +166,29 @@ def test_the_warehouse_is_replaced_under_an_open_reader(demo: Settings) -> None:
         reader.close()
 
 
+def test_a_day_replaced_during_the_aggregation_stays_out_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(store_root=tmp_path, source="simulator")
+    people = [Person("ada", "Asia/Tokyo")]
+    simulate(people, simulation_dir(settings), seed=0, start_on=DEMO_START_ON, days=3)
+    run(settings)
+    before = settings.daily_outcomes_path.read_bytes()
+    lake = ingest.open_lake(settings)
+    build = ingest.build_daily_outcomes
+
+    def replaced_meanwhile(files: list[Path], *arguments: object) -> object:
+        for day in lake.days(VALID_EVENTS):
+            rows = lake.read(VALID_EVENTS, day)
+            lake.write(VALID_EVENTS, day, rows.schema, [rows.slice(0, 1)])
+        return build(files, *arguments)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(ingest, "build_daily_outcomes", replaced_meanwhile)
+    ingest.build_daily(settings)
+    assert settings.daily_outcomes_path.read_bytes() == before
+    assert list(tmp_path.rglob(f"{UNFINISHED_PREFIX}*")) == []
+
+
 def test_a_new_metric_makes_days_due_for_validation(tmp_path: Path) -> None:
     settings = Settings(store_root=tmp_path, source="simulator")
     simulate([Person("ada")], simulation_dir(settings), seed=0, start_on=DEMO_START_ON, days=3)
