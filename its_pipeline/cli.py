@@ -57,6 +57,9 @@ def refresh(
     force: Annotated[
         bool, typer.Option("--force", help="Publish again even what cannot have changed.")
     ] = False,
+    shard: Annotated[
+        str, typer.Option(help="Only part I/N, e.g. 1/2; the parts may run on several machines.")
+    ] = "1/1",
 ) -> None:
     """Analyse stale experiments, publish what converged, collect the evidence."""
     from its_pipeline.defs.local import local_runner
@@ -68,10 +71,20 @@ def refresh(
     for key in keys or []:
         parse_experiment_key(key)
     with local_runner(settings, PURPOSE_MANUAL) as runner:
-        _refresh(runner, keys, "all" if force else "stale")
+        _refresh(runner, keys, "all" if force else "stale", _shard(shard))
 
 
-def _refresh(runner: object, keys: list[str] | None, select: str) -> None:
+def _shard(text: str) -> tuple[int, int]:
+    """Read ``I/N``, which counts from 1, as (shard from 0, shards)."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(f"--shard should be I/N with 1 <= I <= N but got {text!r}")
+    return int(number) - 1, int(count)
+
+
+def _refresh(
+    runner: object, keys: list[str] | None, select: str, part: tuple[int, int] = (0, 1)
+) -> None:
     from its_pipeline.cli_support import progress_shown
     from its_pipeline.defs.local import LocalRunner
     from its_pipeline.stores.verdict import STATUSES
@@ -79,7 +92,7 @@ def _refresh(runner: object, keys: list[str] | None, select: str) -> None:
     if not isinstance(runner, LocalRunner):
         raise TypeError(f"runner should be a LocalRunner but got {type(runner).__name__}")
     with progress_shown():
-        refreshed = runner.refresh(keys, select)
+        refreshed = runner.refresh(keys, select, *part)
     collected = runner.evidence()
     rows = [
         (name.replace("_", " "), str(refreshed.numbers[name]))

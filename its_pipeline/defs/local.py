@@ -71,9 +71,15 @@ class LocalRunner:
         config = {} if days is None else {"days": list(days)}
         return self._run(JOB_INGEST, {"ops": {"ingest": {"config": config}}})
 
-    def refresh(self, keys: Sequence[str] | None = None, select: str = "stale") -> RunOutcome:
-        """Run ``refresh_experiments``."""
-        config: dict[str, Any] = {"select": select}
+    def refresh(
+        self,
+        keys: Sequence[str] | None = None,
+        select: str = "stale",
+        shard: int = 0,
+        shards: int = 1,
+    ) -> RunOutcome:
+        """Run ``refresh_experiments``; shards count from 0."""
+        config: dict[str, Any] = {"select": select, "shard": shard, "shards": shards}
         if keys is not None:
             config["keys"] = list(keys)
         return self._run(JOB_REFRESH, {"ops": {"refresh": {"config": config}}})

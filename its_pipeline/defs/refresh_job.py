@@ -28,6 +28,7 @@ from its_pipeline.defs.names import JOB_REFRESH
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog, duration
 from its_pipeline.defs.resources import Installation, RunTracking
+from its_pipeline.notify import Alert, NotDeliveredError, open_notifier
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, RunContext
 
@@ -87,6 +88,7 @@ def refresh_op(
     context.log.info(summary_line(summary))
     shown = summary_metadata(summary)
     context.instance.add_run_tags(context.run_id, summary_tags(summary))
+    _alert(context, settings, summary)
     if summary.crashed:
         raise dg.Failure(
             f"{len(summary.crashed)} of {summary.total} experiments crashed; the others are done. "
@@ -109,6 +111,29 @@ def refresh_op(
 def refresh_experiments() -> None:
     """Refresh experiments in bulk."""
     refresh_op()
+
+
+def _alert(context: dg.OpExecutionContext, settings: Settings, summary: RefreshSummary) -> None:
+    """Tell somebody of what did not converge; a crash is told by the failed run itself."""
+    stuck = summary.counts["not_converged"]
+    if not stuck:
+        return
+    listed = "\n".join(
+        f"{key}: {reason}"
+        for key, reason in list(summary.problems.items())[:MOST_PROBLEMS_SHOWN]
+        if key not in summary.crashed
+    )
+    try:
+        open_notifier(settings).notify(
+            Alert(
+                f"its_pipeline: {stuck} of {summary.total} experiments did not converge",
+                listed,
+                {"run_id": context.run_id, "not_converged": stuck},
+            )
+        )
+    except NotDeliveredError as error:
+        # The verdicts are stored and shown; a chat tool that is down must not undo the night.
+        context.log.warning(f"nobody could be told: {error}")
 
 
 Event = dg.AssetMaterialization | tuple[dg.AssetKey, str, CheckOutcome, str, bool]

@@ -50,6 +50,8 @@ RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
 #: How long a writer waits for another one on SQLite, in seconds.
 SQLITE_WAIT_SECONDS: Final = 60
+#: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
+_CREATION_LOCK: Final = 1_953_067_369
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _DAGSTER_RUN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -68,8 +70,8 @@ class RunStore:
     experiment_name
         MLflow experiment.
     artifact_dir
-        Folder of the artifacts where the tracking URI is a SQLite file; by default
-        ``mlartifacts`` beside that file. A tracking server decides for itself.
+        Folder of the artifacts where the tracking URI is a database; of a SQLite file by default
+        ``mlartifacts`` beside it. A tracking server decides for itself.
     """
 
     def __init__(
@@ -89,11 +91,12 @@ class RunStore:
     @classmethod
     def from_settings(cls, settings: Settings) -> RunStore:
         """Open the run store that the settings name."""
-        own = settings.mlflow_tracking_uri is None
+        uri = settings.resolved_mlflow_tracking_uri
+        # A tracking server knows where its artifacts lie; a bare database does not.
         return cls(
-            settings.resolved_mlflow_tracking_uri,
+            uri,
             settings.mlflow_experiment,
-            settings.mlflow_artifact_dir if own else None,
+            settings.mlflow_artifact_dir if is_database(uri) else None,
         )
 
     @property
@@ -115,12 +118,9 @@ class RunStore:
             logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
             from mlflow import MlflowClient
 
-            if self._sqlite is not None:
-                with self._writing():
+            with self._creating():
+                if self._sqlite is not None:
                     _use_write_ahead_log(self._sqlite)
-                    client = MlflowClient(tracking_uri=self.client_uri)
-                    experiment_id = self._ensure_experiment(client)
-            else:
                 client = MlflowClient(tracking_uri=self.client_uri)
                 experiment_id = self._ensure_experiment(client)
             self._opened = client, experiment_id
@@ -197,6 +197,21 @@ class RunStore:
                 copy = Path(renamed) / inside.name
                 shutil.copyfile(file, copy)
                 client.log_artifact(run_id, str(copy), parent)
+
+    @contextmanager
+    def _creating(self) -> Iterator[None]:
+        """Let one process at a time create tables: MLflow's own migration would collide."""
+        if not self.tracking_uri.startswith("postgresql"):
+            with self._writing():
+                yield
+            return
+        import sqlalchemy as sa
+
+        engine = sa.create_engine(self.tracking_uri, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            # Released with the connection, however this process ends.
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+            yield
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -356,6 +371,11 @@ class RunStore:
             order_by=["attributes.start_time DESC"],
             page_token=page,
         )
+
+
+def is_database(tracking_uri: str) -> bool:
+    """Tell whether a tracking URI names a database itself, and not a server in front of one."""
+    return tracking_uri.split(":", 1)[0].split("+", 1)[0] in ("sqlite", "postgresql", "mysql")
 
 
 def _sqlite_path(tracking_uri: str) -> Path | None:
