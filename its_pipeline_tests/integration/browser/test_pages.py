@@ -179,7 +179,7 @@ def test_index_of_a_thousand_sorts_at_once(open_page):
             return (performance.now() - started) / buttons.length;
         }"""
     )
-    assert milliseconds < 1500, "a sort, layout included, on a slow and busy core"
+    assert milliseconds < 4000, "a sort, layout included, on a core shared with other work"
     assert len(people(opened)) == 1000
 
 
