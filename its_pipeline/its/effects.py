@@ -7,6 +7,7 @@ a reader sees is summarised from that. No sampling, no verdict.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 
 from its_pipeline.its.design import post_rows
 from its_pipeline.its.results import Effect, Effects
+from its_pipeline.its.sampler import available_cores
 from its_pipeline.its.series import PHASES, POST, WASHOUT, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 
@@ -140,7 +142,7 @@ def daily_table(series: PreparedSeries, draws: EffectDraws) -> pd.DataFrame:
     table["fitted"] = np.where(series.phase == WASHOUT, np.nan, fitted)
     probabilities = (INTERVAL[0], INTERVAL[1], *INNER_INTERVAL)
     table["counterfactual"] = draws.counterfactual.mean(axis=1)
-    lower, upper, lower_50, upper_50 = np.quantile(draws.counterfactual, probabilities, axis=1)
+    lower, upper, lower_50, upper_50 = _row_quantiles(draws.counterfactual, probabilities)
     table["counterfactual_lower"], table["counterfactual_upper"] = lower, upper
     table["counterfactual_lower_50"], table["counterfactual_upper_50"] = lower_50, upper_50
     post = series.phase == POST
@@ -150,6 +152,14 @@ def daily_table(series: PreparedSeries, draws: EffectDraws) -> pd.DataFrame:
         mean_name = "effect" if name == "effect" else "cumulative_effect"
         columns = np.full((3, len(table)), np.nan)
         columns[0, post] = values.mean(axis=1)
-        columns[1:, post] = np.quantile(values, INTERVAL, axis=1)
+        columns[1:, post] = _row_quantiles(values, INTERVAL)
         table[mean_name], table[f"{name}_lower"], table[f"{name}_upper"] = columns
     return table
+
+
+def _row_quantiles(values: np.ndarray, probabilities: tuple[float, ...]) -> np.ndarray:
+    """Return quantiles of each row, shape (probabilities, rows); rows are shared among threads."""
+    parts = np.array_split(values, available_cores())
+    with ThreadPoolExecutor(len(parts)) as pool:
+        found = pool.map(lambda part: np.quantile(part, probabilities, axis=1), parts)
+        return np.concatenate(list(found), axis=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from its_pipeline.its.cautions import cautions_of_effects, cautions_of_input
 from its_pipeline.its.design import Design, build_design
 from its_pipeline.its.diagnostics import assess
 from its_pipeline.its.effects import (
+    EffectDraws,
+    Estimands,
     bare_daily,
     daily_table,
     estimands,
@@ -27,6 +30,7 @@ from its_pipeline.its.effects import (
     summarise,
 )
 from its_pipeline.its.posterior import Posterior, effect_draws, sample_posterior
+from its_pipeline.its.results import Diagnostics
 from its_pipeline.its.series import PRE, PreparedSeries, prepare_series
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 
@@ -119,26 +123,14 @@ class _Timing:
         return {**self.parts, "total": time.perf_counter() - self.started}
 
 
+@dataclass(frozen=True)
 class _Result:
-    """Estimands and verdict of one run of the sampler."""
+    """Draws of the effects and estimands of one run of the sampler, and the verdict on it."""
 
-    def __init__(self, posterior: Posterior, series: PreparedSeries, escalated: bool) -> None:
-        self.draws = effect_draws(posterior, series)
-        self.found = estimands(series, self.draws)
-        self.shape = posterior.chains.energy.shape
-        self.by_chain = {k: v.reshape(self.shape) for k, v in self.found.named().items()}
-        self.escalated = escalated
-
-    def judge(self, posterior: Posterior) -> None:
-        """Set the verdict over all parameters and estimands."""
-        chains = posterior.chains
-        self.diagnostics = assess(
-            {**posterior.noise, **posterior.sampled_coefficients, **self.by_chain},
-            chains.energy,
-            chains.diverging,
-            chains.depth,
-            self.escalated,
-        )
+    draws: EffectDraws
+    found: Estimands
+    by_chain: dict[str, np.ndarray]
+    diagnostics: Diagnostics
 
 
 def _sample_and_judge(
@@ -153,10 +145,19 @@ def _sample_and_judge(
         with timing.part("sample"):
             posterior = sample_posterior(series, design, rows, spec, cores=cores, **stricter)
         with timing.part("effects"):
-            result = _Result(posterior, series, escalated=bool(stricter))
+            draws = effect_draws(posterior, series)
+            found = estimands(series, draws)
         with timing.part("diagnostics"):
-            result.judge(posterior)
-        return posterior, result
+            chains = posterior.chains
+            by_chain = {k: v.reshape(chains.energy.shape) for k, v in found.named().items()}
+            verdict = assess(
+                {**posterior.noise, **posterior.coefficients, **by_chain},
+                chains.energy,
+                chains.diverging,
+                chains.depth,
+                escalated=bool(stricter),
+            )
+        return posterior, _Result(draws, found, by_chain, verdict)
 
     posterior, result = attempt()
     if result.diagnostics.converged:

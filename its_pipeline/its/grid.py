@@ -18,9 +18,10 @@ from its_pipeline.its import compiled
 from its_pipeline.its.packing import pack
 
 _COARSE_Z = np.linspace(-2.5, 3.5, 21)
-_COARSE_S = np.linspace(-1.4, 2.0, 21)
+_COARSE_S = np.linspace(-1.4, 2.6, 23)
 _FINE = 23
 _BELOW, _ABOVE = 4.5, 5.0
+_LEAST_FREEDOM = 3
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,16 @@ def grid_posterior(
 
 
 def log_residual_sd(design: np.ndarray, outcome: np.ndarray) -> float:
-    """Return the log residual standard deviation of ordinary least squares."""
+    """Return the log residual standard deviation of ordinary least squares.
+
+    Where columns are nearly as many as rows the residuals say nothing, and zero is returned: the
+    outcome's own standard deviation.
+    """
     coefficients = np.linalg.lstsq(design, outcome, rcond=None)[0]
     rest = outcome - design @ coefficients
-    freedom = max(1, len(outcome) - design.shape[1])
+    freedom = len(outcome) - design.shape[1]
+    if freedom < _LEAST_FREEDOM:
+        return 0.0
     return 0.5 * math.log(max(float(rest @ rest) / freedom, 1e-8))
 
 

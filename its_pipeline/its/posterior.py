@@ -63,11 +63,6 @@ class Posterior:
     coefficients: dict[str, np.ndarray]
     seed: int
 
-    @property
-    def sampled_coefficients(self) -> dict[str, np.ndarray]:
-        """Reported coefficients that are free, by name: a sum-to-zero effect's last one is not."""
-        return self.coefficients
-
 
 def sample_posterior(
     series: PreparedSeries,
