@@ -140,10 +140,15 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 def _leave_free(mounted: Path, free: int) -> Path:
     """Fill the disk up but for `free` bytes with one file; return the file."""
     ballast = mounted / "ballast"
-    usage = os.statvfs(mounted)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, usage.f_bavail * usage.f_frsize - free)
+    with ballast.open("wb", buffering=0) as file:
+        while _available(mounted) > free:
+            file.write(bytes(min(1 << 16, _available(mounted) - free)))
     return ballast
+
+
+def _available(mounted: Path) -> int:
+    usage = os.statvfs(mounted)
+    return usage.f_bavail * usage.f_frsize
 
 
 def can_mount(folder: Path) -> bool:
@@ -171,7 +176,7 @@ def fill_repeatedly(
         place = folder / f"disk-{number}"
         if mounts:
             how = f"space ends {share:.0%} into the night's growth"
-            with small_disk(place, 1 << 28):
+            with small_disk(place, 1 << 27):
                 store = place / "store"
                 shutil.copytree(changed, store)
                 ballast = _leave_free(place, int(share * (after - before) * 0.95))
