@@ -51,6 +51,8 @@ def ui(
         "ITS_STORE_ROOT": str(settings.store_root),
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+    # In the home: the project's own dagster.yaml, which is not the one in use, is out of sight.
+    os.chdir(settings.dagster_home)
     arguments = [_program("dagster"), "dev", "-w", str(WORKSPACE_FILE)]
     _become([*arguments, "-h", host, "-p", str(port)], environment)
 
