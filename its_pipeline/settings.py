@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         return self.store_root / "evidence.parquet"
 
     @property
+    def compliance_path(self) -> Path:
+        """The Parquet file of every experiment's CENT 2015 checklist."""
+        return self.store_root / "compliance.parquet"
+
+    @property
     def warehouse_path(self) -> Path:
         """The DuckDB file for analysts; derived and rebuildable."""
         return self.store_root / "warehouse.duckdb"

@@ -6,6 +6,7 @@ index page in place. What does not: looking at experiments (`service`) or drawin
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +14,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.experiments.publish import ongoing_until, page_path
+from its_pipeline.experiments.publish import (
+    CHECKLIST_FILE,
+    dagster_run_url,
+    mlflow_run_url,
+    ongoing_until,
+    page_path,
+)
 from its_pipeline.experiments.service import open_store, summary
 from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.settings import Settings
@@ -23,6 +30,7 @@ from its_pipeline.stores.verdict import STATUSES, Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
+    from its_pipeline.report.cent import CentAnswer
     from its_pipeline.report.inputs import IndexRow
 
 INDEX_FILE: Final = "index.html"
@@ -58,6 +66,9 @@ def collect_evidence(settings: Settings, bench: Workbench | None = None) -> Evid
     bench
         Reused where given.
     """
+    from its_pipeline.report.cent import compliance_table
+    from its_pipeline.report.index import render_index
+
     bench = bench or Workbench(settings)
     store = open_store(settings)
     found = [store.verdict(key) for key in bench.experiment_keys()]
@@ -66,8 +77,13 @@ def collect_evidence(settings: Settings, bench: Workbench | None = None) -> Evid
     buffer = BytesIO()
     table.to_parquet(buffer, index=False)
     write_bytes(settings.evidence_path, buffer.getvalue())
+    checklists = _checklists(settings, verdicts)
+    buffer = BytesIO()
+    compliance_table(checklists).to_parquet(buffer, index=False)
+    write_bytes(settings.compliance_path, buffer.getvalue())
     index_path = settings.reports_dir / INDEX_FILE
-    write_bytes(index_path, _index_html(settings, bench, verdicts).encode())
+    rows = [_row(settings, bench, verdict, checklists.get(verdict.key)) for verdict in verdicts]
+    write_bytes(index_path, render_index(rows, checklists).encode())
     counts = Counter(verdict.status for verdict in verdicts)
     return Evidence(
         table, {status: counts[status] for status in STATUSES}, settings.evidence_path, index_path
@@ -117,13 +133,25 @@ _TEMPLATE: Final = Verdict(
 )
 
 
-def _index_html(settings: Settings, bench: Workbench, verdicts: list[Verdict]) -> str:
-    from its_pipeline.report.index import render_index
+def _checklists(settings: Settings, verdicts: list[Verdict]) -> dict[str, tuple[CentAnswer, ...]]:
+    """Return the filled CENT checklists of the published experiments, by key."""
+    from its_pipeline.report.cent import read_answers
 
-    return render_index([_row(settings, bench, verdict) for verdict in verdicts])
+    found = {}
+    for verdict in verdicts:
+        path = page_path(settings, verdict.key).with_name(CHECKLIST_FILE)
+        if path.is_file():
+            found[verdict.key] = read_answers(json.loads(path.read_text()))
+    return found
 
 
-def _row(settings: Settings, bench: Workbench, verdict: Verdict) -> IndexRow:
+def _row(
+    settings: Settings,
+    bench: Workbench,
+    verdict: Verdict,
+    checklist: tuple[CentAnswer, ...] | None,
+) -> IndexRow:
+    from its_pipeline.report.cent import reported_count
     from its_pipeline.report.inputs import EffectNumbers, IndexRow
 
     metric = bench.metrics.get(verdict.outcome_metric)
@@ -139,7 +167,10 @@ def _row(settings: Settings, bench: Workbench, verdict: Verdict) -> IndexRow:
             probability_of_benefit=verdict.probability_of_benefit,
         )
     page = page_path(settings, verdict.key)
-    dagster = settings.dagster_url
+    reported, applicable = reported_count(checklist) if checklist else (None, None)
+    run_id = None
+    if verdict.fingerprint is not None:
+        run_id = open_store(settings).recorded_run(verdict.key, verdict.fingerprint)
     return IndexRow(
         user_id=verdict.user_id,
         intervention_id=verdict.intervention_id,
@@ -158,9 +189,8 @@ def _row(settings: Settings, bench: Workbench, verdict: Verdict) -> IndexRow:
         warning_codes=tuple(str(warning["code"]) for warning in verdict.warnings),
         ongoing_until=ongoing_until(verdict),
         report_href=page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None,
-        dagster_url=(
-            f"{dagster.rstrip('/')}/runs/{verdict.dagster_run_id}"
-            if dagster and verdict.dagster_run_id
-            else None
-        ),
+        mlflow_url=mlflow_run_url(settings, run_id),
+        dagster_url=dagster_run_url(settings, verdict.dagster_run_id),
+        cent_reported=reported,
+        cent_applicable=applicable,
     )

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from its_pipeline.report.inputs import DataFacts, Provenance
 
 #: Part of what decides whether a page is up to date: raise it when pages change their form.
-PAGE_VERSION: Final = 1
+PAGE_VERSION: Final = 2
 PAGE_FILE: Final = "index.html"
+CHECKLIST_FILE: Final = "checklist.json"
 _MARK_FILE: Final = ".published.json"
 
 
@@ -69,6 +70,20 @@ def page_path(settings: Settings, key: str) -> Path:
     """Return where an experiment's page lies, whether it is there or not."""
     parsed = parse_experiment_key(key)
     return settings.reports_dir / parsed.user_id / parsed.intervention_id / PAGE_FILE
+
+
+def dagster_run_url(settings: Settings, run_id: str | None) -> str | None:
+    """Return the address of a run in Dagster's UI, or None."""
+    if not settings.dagster_url or not run_id:
+        return None
+    return f"{settings.dagster_url.rstrip('/')}/runs/{run_id}"
+
+
+def mlflow_run_url(settings: Settings, run_id: str | None) -> str | None:
+    """Return the address of a run in MLflow's UI, or None."""
+    if not settings.mlflow_url or not run_id:
+        return None
+    return f"{settings.mlflow_url.rstrip('/')}/#/runs/{run_id}"
 
 
 def ongoing_until(verdict: Verdict) -> date | None:
@@ -157,6 +172,7 @@ def _write(
     rejections: Rejections,
     run_id: str | None,
 ) -> None:
+    from its_pipeline.report.cent import checklist, plain_answers
     from its_pipeline.report.inputs import ReportInput, StateInput
     from its_pipeline.report.page import figure_pngs, render_report, render_state_page
 
@@ -171,26 +187,27 @@ def _write(
         "index_href": "../../index.html",
     }
     if verdict.status != "analysed" or analysis is None:
-        html = render_state_page(
-            StateInput(
-                **shared,
-                state=verdict.status,
-                reason=verdict.reason,
-                n_pre=verdict.n_pre,
-                n_post=verdict.n_post,
-                minimum_days=MINIMUM_DAYS,
-                analysable_on=_day(verdict.analysable_on),
-                analysis=analysis,
-            )
+        facts = StateInput(
+            **shared,
+            state=verdict.status,
+            reason=verdict.reason,
+            n_pre=verdict.n_pre,
+            n_post=verdict.n_post,
+            minimum_days=MINIMUM_DAYS,
+            analysable_on=_day(verdict.analysable_on),
+            analysis=analysis,
         )
+        html = render_state_page(facts)
         for plot in page.parent.glob("*.png"):
             plot.unlink()
     else:
-        report = ReportInput(**shared, analysis=analysis)
-        pngs = figure_pngs(report)
-        html = render_report(report, pngs)
+        facts = ReportInput(**shared, analysis=analysis)
+        pngs = figure_pngs(facts)
+        html = render_report(facts, pngs)
         for name, png in pngs.items():
             write_bytes(page.with_name(f"{name}.png"), png)
+    # Kept beside the page, so that the table over all experiments need not load every analysis.
+    write_json(page.with_name(CHECKLIST_FILE), plain_answers(checklist(facts)))
     write_bytes(page, html.encode())
 
 
@@ -202,7 +219,8 @@ def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:
 
 def _artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:
     plots = {f"plots/{path.name}": path for path in _plots(page, verdict).values()}
-    return {"report/report.html": page, **plots}
+    checklist = page.with_name(CHECKLIST_FILE)
+    return {"report/report.html": page, "report/checklist.json": checklist, **plots}
 
 
 def _mark(verdict: Verdict) -> dict[str, str | int]:
@@ -260,8 +278,6 @@ def _provenance(
 ) -> Provenance:
     from its_pipeline.report.inputs import Provenance
 
-    dagster = settings.dagster_url
-    mlflow = settings.mlflow_url
     partitions = None
     if verdict.pre_start_on and verdict.post_end_on:
         partitions = (verdict.pre_start_on, verdict.post_end_on)
@@ -272,13 +288,9 @@ def _provenance(
         git_commit=git_commit(),
         seed=analysis.spec.seed if analysis is not None else None,
         mlflow_run_id=run_id,
-        mlflow_url=f"{mlflow.rstrip('/')}/#/runs/{run_id}" if mlflow and run_id else None,
+        mlflow_url=mlflow_run_url(settings, run_id),
         dagster_run_id=verdict.dagster_run_id,
-        dagster_url=(
-            f"{dagster.rstrip('/')}/runs/{verdict.dagster_run_id}"
-            if dagster and verdict.dagster_run_id
-            else None
-        ),
+        dagster_url=dagster_run_url(settings, verdict.dagster_run_id),
         event_partitions=partitions,
         command=(
             f"its-pipeline refresh --force '{intervention.user_id}|{intervention.intervention_id}'"

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import yaml
 
@@ -156,6 +156,33 @@ def _fill(item: CentItem, facts: Facts, protocol: Mapping[str, str]) -> CentAnsw
     if item.field:
         return CentAnswer(item, "blank", f"Not known. Protocol field “{item.field}” is empty.", "")
     return CentAnswer(item, "blank", "Not known: there is no published result.", "")
+
+
+def plain_answers(answers: Iterable[CentAnswer]) -> list[dict[str, str]]:
+    """Return a filled checklist as JSON-able rows; `read_answers` is the inverse."""
+    return [
+        {"item": a.item.id, "status": a.status, "text": a.text, "source": a.source} for a in answers
+    ]
+
+
+def read_answers(rows: Iterable[Mapping[str, str]]) -> tuple[CentAnswer, ...]:
+    """Read what `plain_answers` returned.
+
+    Raises
+    ------
+    KeyError
+        If a row names an item that the checklist does not have.
+    """
+    items = {item.id: item for item in cent_items()}
+    return tuple(
+        CentAnswer(
+            items[row["item"]],
+            cast("ItemStatus", row["status"]),
+            row["text"],
+            cast("Source", row["source"]),
+        )
+        for row in rows
+    )
 
 
 def reported_count(answers: Iterable[CentAnswer]) -> tuple[int, int]:

@@ -1,0 +1,58 @@
+"""All verdicts in one table and one page: every state, and effects of converged ones only."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+
+from its_pipeline.experiments.evidence import collect_evidence, evidence_table
+from its_pipeline.experiments.publish import publish_experiment
+from its_pipeline.experiments.service import fit_experiment
+from its_pipeline.experiments.workbench import Workbench
+from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+
+
+def test_every_state_is_in_table_page_and_checklist(tmp_path):
+    settings = short_settings(tmp_path)
+    flat = series().assign(value=50.0)
+    write_daily(settings, {"clear": series(effect=12.0), "flat": flat, "late": series()})
+    for user in ("clear", "flat"):
+        log_intervention(settings, user)
+    log_intervention(settings, "late", started_on=date(2026, 6, 18))
+    bench = Workbench(settings)
+    for key in bench.experiment_keys():
+        fit_experiment(bench, key)
+        publish_experiment(settings, key, bench=bench)
+
+    evidence = collect_evidence(settings)
+    assert evidence.counts == {
+        "analysed": 1,
+        "waiting": 1,
+        "not_converged": 0,
+        "refused": 1,
+        "closed": 0,
+        "crashed": 0,
+    }
+    stored = pd.read_parquet(evidence.table_path).set_index("user_id")
+    assert stored["counterfactual_mean"].notna().to_dict() == {
+        "clear": True,
+        "flat": False,
+        "late": False,
+    }
+    html = evidence.index_path.read_text()
+    for user in ("clear", "flat", "late"):
+        assert f"{user}/morning/index.html" in html
+    compliance = pd.read_parquet(settings.compliance_path)
+    assert set(compliance["experiment"]) == {"clear|morning", "flat|morning", "late|morning"}
+    assert compliance.groupby("experiment").size().eq(44).all()
+    assert "CENT" in html
+
+
+def test_the_table_has_its_columns_and_types_without_any_experiment(tmp_path):
+    settings = short_settings(tmp_path)
+    empty = collect_evidence(settings)
+    assert len(empty.table) == 0
+    assert empty.index_path.is_file()
+    assert "counterfactual_ci_lower" in evidence_table([]).columns
+    assert str(evidence_table([]).dtypes["counterfactual_mean"]) == "float64"
