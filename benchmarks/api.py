@@ -14,6 +14,7 @@ Prints and, with ``--write``, stores the table of ``benchmarks/tables/api.md``:
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import tempfile
@@ -228,7 +229,9 @@ def report(
         f"| {name} | {found} | {target} | {'yes' if kept else 'NO'} |"
         for name, found, target, kept in rows
     ]
-    return "\n".join(lines) + "\n"
+    cores, busy = os.cpu_count(), os.getloadavg()[1]
+    head = f"`python -m benchmarks.api`, {cores} cores, load average over 5 minutes {busy:.1f}\n"
+    return "\n".join([head, *lines]) + "\n"
 
 
 if __name__ == "__main__":

@@ -84,8 +84,7 @@ def ask(services: Services, request: AnalyzeRequest) -> Question:
         ``unknown_user``, ``unknown_intervention``, ``validation``, ``future_date``,
         ``insufficient_data``, ``withdrawn``, ``not_analysable``.
     """
-    services.require_user(request.user_id)
-    logged = services.interventions(request.user_id)
+    logged = services.require_user(request.user_id)
     bench = Workbench(services.settings, logged=logged)
     meant = _logged_intervention(request, logged)
     intervention = _asked(request, meant or _adhoc(request, logged))

@@ -215,8 +215,7 @@ def _amend(
 
 
 def _experiments(services: Services, user_id: str) -> ExperimentsAnswer:
-    services.require_user(user_id)
-    logged = services.interventions(user_id)
+    logged = services.require_user(user_id)
     bench = Workbench(services.settings, logged=logged)
     answers = []
     for intervention in logged:

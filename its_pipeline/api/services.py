@@ -17,7 +17,6 @@ from its_pipeline.api.problems import Problem
 from its_pipeline.api.settings import ApiSettings
 from its_pipeline.events.interventions import Intervention, InterventionLog
 from its_pipeline.experiments.service import open_store
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiments import ExperimentStore
 from its_pipeline.stores.runs import RunStore
@@ -110,24 +109,22 @@ class Services:
         """Return a person's logged interventions, withdrawn ones included."""
         return self.log.list(user_id, include_withdrawn=True)
 
-    def workbench(self, user_id: str) -> Workbench:
-        """Return what is known now of one person."""
-        return Workbench(self.settings, logged=self.interventions(user_id))
-
-    def require_user(self, user_id: str) -> None:
-        """Refuse a person of whom nothing is known.
+    def require_user(self, user_id: str) -> list[Intervention]:
+        """Refuse a person of whom nothing is known; return their logged interventions.
 
         Raises
         ------
         Problem
             ``unknown_user``.
         """
-        if not (self.interventions(user_id) or self._has_events(user_id)):
+        logged = self.interventions(user_id)
+        if not (logged or self._has_events(user_id)):
             raise Problem(
                 "unknown_user",
                 "no event, intervention or analysis of this user is known",
                 value=user_id,
             )
+        return logged
 
     def _has_events(self, user_id: str) -> bool:
         import pyarrow.parquet as pq
