@@ -42,6 +42,7 @@ def settle(settings: Settings, instance: dg.DagsterInstance) -> None:
     model = fit_experiment(bench, keys[0]).verdict
     page = publish_experiment(settings, keys[0], bench=bench).page
     source = store.analysis_folder(keys[0], model.fingerprint or "")
+    store.write_recorded_run(keys[0], model.fingerprint or "", "none")
     mark_announced(settings, model)
     for key in keys[1:]:
         prepared = bench.prepare(key)

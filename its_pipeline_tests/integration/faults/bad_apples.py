@@ -34,9 +34,7 @@ def bad_night(root: Path, people: int) -> dict[str, Any]:
     frames = {user: series(seed=number) for number, user in enumerate(users)}
     # Finite in sum, hopeless in kind: the same value every day but one that no scale holds.
     frames[POISONED]["value"] = np.where(np.arange(80) == 60, 1e300, 50.0)
-    marks = {
-        user: float(frames[user]["value"].iloc[0]) for user in (CRASHES, NEVER_CONVERGES)
-    }
+    marks = {user: float(frames[user]["value"].iloc[0]) for user in (CRASHES, NEVER_CONVERGES)}
     write_daily(settings, frames)
     for user in users:
         log_intervention(settings, user)
@@ -61,7 +59,9 @@ def bad_night(root: Path, people: int) -> dict[str, Any]:
     return {
         "counts": dict(Counter(v.status if v else "none" for v in verdicts.values())),
         "bad": {
-            user: None if verdicts[user] is None else [
+            user: None
+            if verdicts[user] is None
+            else [
                 verdicts[user].status,  # pyright: ignore[reportOptionalMemberAccess]
                 verdicts[user].reason,  # pyright: ignore[reportOptionalMemberAccess]
                 verdicts[user].effects is None,  # pyright: ignore[reportOptionalMemberAccess]

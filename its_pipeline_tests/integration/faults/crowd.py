@@ -173,9 +173,7 @@ def _settled(root: Path, count: int) -> dict[str, Any]:
         wanted = bench.prepare(key).fingerprint
         if verdict is None or verdict.fingerprint != wanted:
             problems.append(f"{key} does not show its newest analysis")
-        stored = {
-            path.name for path in (open_store(settings).folder(key) / "runs").glob("[!.]*")
-        }
+        stored = {path.name for path in (open_store(settings).folder(key) / "runs").glob("[!.]*")}
         known = {name.split("|")[1] for name in recorded if name.startswith(person.user_id)}
         if stored != known:
             problems.append(f"{key}: {len(stored)} analyses stored, {len(known)} recorded")

@@ -10,8 +10,8 @@ previous state to damage.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -141,14 +141,14 @@ def _leave_free(mounted: Path, free: int) -> Path:
     """Fill the disk up but for `free` bytes with one file; return the file."""
     ballast = mounted / "ballast"
     with ballast.open("wb", buffering=0) as file:
-        while _available(mounted) > free:
-            file.write(bytes(min(1 << 16, _available(mounted) - free)))
+        try:
+            while True:
+                file.write(bytes(1 << 16))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+        file.truncate(max(file.tell() - free, 0))
     return ballast
-
-
-def _available(mounted: Path) -> int:
-    usage = os.statvfs(mounted)
-    return usage.f_bavail * usage.f_frsize
 
 
 def can_mount(folder: Path) -> bool:

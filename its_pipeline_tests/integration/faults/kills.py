@@ -88,9 +88,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        summary = kill_repeatedly(
-            Path(folder), arguments.kills, arguments.seed, arguments.people
-        )
+        summary = kill_repeatedly(Path(folder), arguments.kills, arguments.seed, arguments.people)
     print(json.dumps(summary))
 
 

@@ -16,7 +16,9 @@ from its_pipeline_tests.factories import short_settings
 
 def main() -> None:
     root, shard, shards = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    settings = short_settings(root, intervention_log_url=sys.argv[4], mlflow_tracking_uri=sys.argv[5])
+    settings = short_settings(
+        root, intervention_log_url=sys.argv[4], mlflow_tracking_uri=sys.argv[5]
+    )
     job = build_defs(settings).resolve_job_def("refresh_experiments")
     with open_instance(settings) as instance:
         print(type(instance.event_log_storage).__name__, flush=True)

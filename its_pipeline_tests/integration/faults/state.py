@@ -104,9 +104,7 @@ def mlflow_state(settings: Settings) -> dict[str, Any]:
         "open": sum(run.info.status == "RUNNING" for run in children),
         "metrics": {
             run.data.tags["its.user_id"]: {
-                name: value
-                for name, value in run.data.metrics.items()
-                if "seconds" not in name
+                name: value for name, value in run.data.metrics.items() if "seconds" not in name
             }
             for run in finished
         },

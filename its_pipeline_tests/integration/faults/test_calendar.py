@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,8 +10,8 @@ import pytest
 from its_pipeline.events import ingest
 from its_pipeline.events.daily import read_series
 from its_pipeline.events.importing import import_file
-from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.settings import Settings
 
@@ -37,7 +36,7 @@ def midnight(day: date, zone: str) -> datetime:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Two events a local day, in its first and in its last microsecond, through the whole ingest."""
+    """Ingest two events a local day: one in its first, one in its last microsecond."""
     root = tmp_path_factory.mktemp("calendar")
     settings = Settings(store_root=root / "store")
     rows = ["who,zone,at,score"]

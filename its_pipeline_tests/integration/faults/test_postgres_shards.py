@@ -1,4 +1,4 @@
-"""Two shards at once on PostgreSQL: Dagster's storage, MLflow's backend and the intervention log."""
+"""Two shards at once on PostgreSQL: Dagster's storage, MLflow's backend, the intervention log."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ def test_two_shards_at_once_on_postgresql(postgres_server: PostgresServer, tmp_p
     verdicts = [open_store(settings).verdict(key) for key in keys]
     assert {verdict.status for verdict in verdicts if verdict} == {"analysed"}
     client, experiment = RunStore.from_settings(settings).open()
-    runs = [
-        run for run in client.search_runs([experiment]) if "its.fingerprint" in run.data.tags
-    ]
+    runs = [run for run in client.search_runs([experiment]) if "its.fingerprint" in run.data.tags]
     assert Counter(run.data.tags["its.user_id"] for run in runs) == dict.fromkeys(USERS, 1)
     assert {run.info.status for run in runs} == {"FINISHED"}
     # Artifacts lie in the store that all machines share, not in some process's working directory.

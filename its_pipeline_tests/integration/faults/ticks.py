@@ -80,7 +80,9 @@ def tick(root: Path, at: float) -> None:
 def asked_for(root: Path) -> dict[str, int]:
     """Return how many runs are queued for each partition, burst runs counted for each key."""
     with dg.DagsterInstance.from_config(str(settings_of(root).dagster_home)) as instance:
-        counts: Counter[str] = Counter(dict.fromkeys(instance.get_dynamic_partitions("experiment"), 0))
+        counts: Counter[str] = Counter(
+            dict.fromkeys(instance.get_dynamic_partitions("experiment"), 0)
+        )
         for run in instance.get_runs():
             key = run.tags.get("dagster/partition")
             keys = [key] if key else run.run_config["ops"]["refresh"]["config"]["keys"]

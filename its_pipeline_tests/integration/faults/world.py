@@ -82,7 +82,7 @@ def log_interventions(
 
 
 def night(settings: Settings) -> list[str]:
-    """Run a night with the real jobs: ingest, refresh, evidence; return what failed, if anything."""
+    """Run a night with the real jobs (ingest, refresh, evidence); return what failed."""
     from its_pipeline.defs.local import local_runner
 
     failures = []

@@ -1,0 +1,115 @@
+"""The faults of a night in their long form; the test suite runs short forms of the same programs.
+
+``python -m benchmarks.faults --kills 30 --disks 12 --seconds 300 --ticks 20 --people 100`` prints
+what each came to and keeps it in ``benchmarks/tables/faults.md``. A part with 0 is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+from benchmarks._store import machine, write_table
+
+PACKAGE = "its_pipeline_tests.integration.faults"
+
+
+def run(module: str, *arguments: object) -> tuple[dict[str, Any], float]:
+    """Run one fault and return its summary and the seconds it took."""
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", f"{PACKAGE}.{module}", *map(str, arguments)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**_environment(), "TMPDIR": folder},
+        )
+    print(done.stdout, flush=True)
+    text = done.stdout
+    found = json.loads(text[text.rindex("\n{") if "\n{" in text else 0 :])
+    return found, time.perf_counter() - started
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {name: value for name, value in os.environ.items() if not name.startswith("ITS_")}
+
+
+def kills(times: int) -> str:
+    found, _ = run("kills", "--kills", times, "--seed", 1, "--people", 2)
+    return (
+        f"| `kill -9` of a night at a random one of its {found['operations']} file operations or "
+        f"moments | {found['kills']} kills, each on a fresh store, and one more night | "
+        f"{_problems(found)}: same digests, effects bit for bit, runs and tables as undisturbed |"
+    )
+
+
+def disks(times: int) -> str:
+    found, _ = run("full_disk", "--times", times, "--people", 1)
+    how = "a small disk (tmpfs)" if found["mounted"] else "files that may not grow"
+    return (
+        f"| disk full at a random write of a night: {how} | {found['times']} times | "
+        f"{_problems(found)}: said so, everything readable, calm state once there was space |"
+    )
+
+
+def crowd(seconds: int) -> str:
+    found, _ = run("crowd", "--seconds", seconds)
+    times = ", ".join(f"{count} {name}" for name, count in found["times"].items())
+    return (
+        f"| nights, single runs, amendments, reads, an analyst at once for {seconds} s | {times} | "
+        f"{_problems(found)}: {found['analyses']} analyses, each recorded once |"
+    )
+
+
+def ticks(times: int) -> str:
+    found, _ = run("ticks", "--kills", times)
+    return (
+        f"| sensor tick killed while interventions are logged | {found['kills']} kills, "
+        f"{found['logged']} logged | {_problems(found)}: each asked for once |"
+    )
+
+
+def bad_apples(people: int) -> str:
+    found, _ = run("bad_apples", "--people", people)
+    counts = ", ".join(f"{n} {name}" for name, n in sorted(found["counts"].items()))
+    return (
+        f"| a crash, a sampler cut short, poisoned data among {people} | {counts} | "
+        f"run {'succeeded' if found['run_succeeded'] else 'failed'}: “{found['run_says']}” |"
+    )
+
+
+def _problems(found: dict[str, Any]) -> str:
+    return f"**{len(found['problems'])} problems**"
+
+
+PARTS = {"kills": kills, "disks": disks, "seconds": crowd, "ticks": ticks, "people": bad_apples}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (
+        ("kills", 30), ("disks", 12), ("seconds", 300), ("ticks", 20), ("people", 100),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default)
+    arguments = vars(parser.parse_args())
+    command = " ".join(f"--{name} {value}" for name, value in arguments.items() if value)
+    lines = [
+        "## Faults\n",
+        f"`python -m benchmarks.faults {command}`, {machine()}\n",
+        "| fault | how often | what came of it |",
+        "|---|---|---|",
+        *(part(arguments[name]) for name, part in PARTS.items() if arguments[name]),
+    ]
+    write_table("faults", "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
