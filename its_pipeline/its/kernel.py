@@ -317,7 +317,7 @@ def draw_coefficients(points, normals, data, out):
     Parameters
     ----------
     points
-        Shape (n, 2).
+        Shape (n, 2), z and s.
     normals
         Standard normals, shape (n, k); used up in place.
     data
@@ -348,12 +348,8 @@ def grid_moments(points, contrasts, data, log_weights, means, variances):
 
     Parameters
     ----------
-    points
-        Shape (n, 2): z and s.
-    contrasts
-        Shape (c, k).
-    data
-        The packed problem.
+    points, contrasts, data
+        Shape (n, 2), z and s; shape (c, k); the packed problem.
     log_weights, means, variances
         Filled; shapes (n,), (n, c), (n, c).
     """
