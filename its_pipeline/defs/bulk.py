@@ -7,12 +7,13 @@ the summary. What does not: what one look does (`experiments.service`), or how D
 
 from __future__ import annotations
 
+import errno
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from its_pipeline.defs.looks import is_announced, mark_announced
 from its_pipeline.experiments.rejections import Rejections
@@ -30,6 +31,20 @@ if TYPE_CHECKING:
     from its_pipeline.experiments.workbench import Workbench
 
 Select = Literal["stale", "all"]
+
+#: A full, broken or lost disk is nothing of one experiment: every other would fail as well.
+EVERYBODYS_ERRORS: Final = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EIO,
+        errno.ESTALE,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -221,10 +236,9 @@ def _look(
             )
         )
         mark_announced(settings, verdict)
-    except OSError:
-        # A full disk or a lost mount is nothing of this experiment: every other would fail as well.
-        raise
-    except Exception as error:  # noqa: BLE001 - one experiment's crash must not stop the others
+    except Exception as error:  # one experiment's crash must not stop the others
+        if isinstance(error, OSError) and error.errno in EVERYBODYS_ERRORS:
+            raise
         if prepared is not None:
             record_crash(settings, prepared, error, replace(run, dagster_partition=key))
         summary.counts["crashed"] += 1

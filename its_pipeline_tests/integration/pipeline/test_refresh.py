@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 import dagster as dg
 import pytest
 
+import its_pipeline.its as engine
 from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.names import TAG_MLFLOW_RUN
 from its_pipeline.experiments.service import open_store
@@ -232,3 +235,15 @@ def test_a_poisoned_series_does_not_stop_the_others(tmp_path, moody_engine):
     assert verdict is not None
     assert verdict.status in ("refused", "crashed")
     assert verdict.effects is None
+
+
+def test_a_full_disk_stops_the_run_and_no_verdict_is_blamed(night, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = open_store(night.settings).verdict(key("crash"))
+    monkeypatch.setattr(engine, "analyze", full)
+    outcome = night.runner().refresh([key("crash"), key("ada")])
+    assert not outcome.success
+    assert "No space left on device" in outcome.message
+    assert open_store(night.settings).verdict(key("crash")) == before
