@@ -104,6 +104,7 @@ def main() -> None:
         "| | stale counted in | run | analysed | unchanged |",
         "|---|---|---|---|---|",
     ]
+    empty = 0
     with tempfile.TemporaryDirectory() as folder:
         settings = make_store(Path(folder), n)
         with dagster_instance(settings) as instance:

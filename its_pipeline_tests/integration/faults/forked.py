@@ -127,15 +127,15 @@ def _be_child(
     if watched is not None:
         sys.addaudithook(hook)
     ending: dict[str, Any] = {}
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         if largest_file is not None:
-            _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, hard))
         ending["result"] = body()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - told to the parent, which fails
         ending["error"] = traceback.format_exc()
     if largest_file is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     ending["operations"] = count
     (scratch / "answer.json").write_text(json.dumps(ending))
     os._exit(0)

@@ -43,7 +43,7 @@ from its_pipeline_tests.integration.faults.world import (
 )
 
 #: One of these is in the error of a write that found no space.
-SAID_SO = ("No space left", "disk is full", "File too large", "disk I/O error", "space")
+SAID_SO = ("No space left", "disk is full", "File too large", "disk I/O error")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Fill:
 
 
 def make_stores(folder: Path, count: int) -> tuple[Path, dict[str, Any], int, int]:
-    """Return a store with changed events to run, the calm state after it, and bytes before, after."""
+    """Return a store with changed events, the calm state after it, and bytes before and after."""
     scratch, changed, calm = folder / "scratch", folder / "changed", folder / "calm"
 
     def first() -> list[str]:
@@ -92,7 +92,8 @@ def fill(place: Path, scratch: Path, limit: int | None) -> Fill:
         problems.append(f"the night does not say that the disk is full: {said[-300:]}")
     readable = run_child(lambda: half_written(place), scratch)
     problems += [readable.error] if readable.error else readable.result
-    return Fill(said.strip().splitlines()[-1][:160], tuple(problems))
+    lines = [line for line in said.splitlines() if any(words in line for words in SAID_SO)]
+    return Fill((lines or [said])[-1].strip()[:160], tuple(problems))
 
 
 def recover(place: Path, expected: dict[str, Any], scratch: Path) -> list[str]:

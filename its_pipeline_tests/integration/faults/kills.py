@@ -46,7 +46,7 @@ def kill_repeatedly(folder: Path, kills: int, seed: int, people: int = 3) -> dic
     for number in range(kills):
         store = folder / f"killed-{number}"
         shutil.copytree(fresh, store)
-        how = (
+        how: dict[str, Any] = (
             {"kill_after_seconds": rng.uniform(0.02, 0.98) * seconds}
             if number % 3 == 2
             else {"kill_at": rng.randint(1, ending.operations)}

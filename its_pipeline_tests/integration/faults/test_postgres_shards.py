@@ -70,7 +70,8 @@ def test_two_shards_at_once_on_postgresql(postgres_server: PostgresServer, tmp_p
     assert Counter(run.data.tags["its.user_id"] for run in runs) == dict.fromkeys(USERS, 1)
     assert {run.info.status for run in runs} == {"FINISHED"}
     # Artifacts lie in the store that all machines share, not in some process's working directory.
-    assert all(str(settings.mlflow_artifact_dir) in run.info.artifact_uri for run in runs)
+    shared = str(settings.mlflow_artifact_dir)
+    assert all(shared in str(run.info.artifact_uri) for run in runs)
     assert sorted(tmp_path.iterdir()) == sorted(
         tmp_path / name
         for name in ("daily_outcomes.parquet", "dagster", "experiments", "mlartifacts", "reports")

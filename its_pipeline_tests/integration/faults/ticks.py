@@ -85,7 +85,8 @@ def asked_for(root: Path) -> dict[str, int]:
         )
         for run in instance.get_runs():
             key = run.tags.get("dagster/partition")
-            keys = [key] if key else run.run_config["ops"]["refresh"]["config"]["keys"]
+            config: Any = run.run_config
+            keys = [key] if key else config["ops"]["refresh"]["config"]["keys"]
             counts.update(keys)
     return dict(counts)
 
