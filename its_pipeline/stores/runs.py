@@ -52,6 +52,8 @@ RunState = Literal["FINISHED", "FAILED", "KILLED"]
 SQLITE_WAIT_SECONDS: Final = 60
 #: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
 _CREATION_LOCK: Final = 1_953_067_369
+#: How MLflow begins the name of a file that it is still copying into local artifacts.
+_UPLOADING: Final = ".artifact.uploading."
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _DAGSTER_RUN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -197,6 +199,7 @@ class RunStore:
                 copy = Path(renamed) / inside.name
                 shutil.copyfile(file, copy)
                 client.log_artifact(run_id, str(copy), parent)
+        _remove_unfinished_uploads(str(client.get_run(run_id).info.artifact_uri))
 
     @contextmanager
     def _creating(self) -> Iterator[None]:
@@ -352,16 +355,6 @@ class RunStore:
             client.set_terminated(run.info.run_id, state)
         return len(runs)
 
-    def _same_analysis(self, verdict: Verdict) -> str:
-        return " and ".join(
-            (
-                fingerprint_equals(verdict.fingerprint or ""),
-                tag_equals(TAG_USER, verdict.user_id),
-                tag_equals(TAG_INTERVENTION, verdict.intervention_id),
-                "attributes.status != 'KILLED'",
-            )
-        )
-
     def _search(self, clause: str, limit: int, page: str | None = None) -> Any:
         client, experiment_id = self.open()
         return client.search_runs(
@@ -371,6 +364,14 @@ class RunStore:
             order_by=["attributes.start_time DESC"],
             page_token=page,
         )
+
+
+def _remove_unfinished_uploads(artifact_uri: str) -> None:
+    """Take away what a killed writer left: MLflow uploads beside the final name and moves."""
+    folder = Path(artifact_uri.removeprefix("file://"))
+    if folder.is_dir():
+        for left in folder.rglob(f"{_UPLOADING}*"):
+            left.unlink(missing_ok=True)
 
 
 def is_database(tracking_uri: str) -> bool:

@@ -113,6 +113,18 @@ def test_no_identifier_reaches_the_filter_unchecked(store, hostile):
         store.find(hostile)
 
 
+def test_an_interrupted_upload_leaves_no_file(store, tmp_path):
+    plot = tmp_path / "plot.png"
+    plot.write_bytes(b"png")
+    run_id = store.record_analysis(make_verdict(user="lea"), tmp_path, RunContext())
+    client, _ = store.open()
+    folder = Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+    (folder / "plots").mkdir()
+    (folder / "plots" / ".artifact.uploading.abc").write_bytes(b"pn")
+    store.add_artifacts(run_id, {"plots/plot.png": plot})
+    assert [path.name for path in (folder / "plots").iterdir()] == ["plot.png"]
+
+
 def test_an_interrupted_recording_is_ended_and_done_again(store, tmp_path):
     client, experiment_id = store.open()
     verdict = make_verdict(user="kim", fingerprint="ef" * 16)
