@@ -23,11 +23,11 @@ from pydantic import SecretStr
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from its_pipeline.events.ingest import changed_days, export_day, open_lake
 from its_pipeline.events.schema import pc
 from its_pipeline.events.sources.opening import open_source
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS
 from its_pipeline_tests.integration.events.app_table import CREATE, insert
 from its_pipeline_tests.postgres import PostgresServer, server_binaries

@@ -22,8 +22,8 @@ import dagster as dg
 
 from benchmarks._store import log_people, machine, write_daily, write_table
 from its_pipeline.defs.home import open_instance
+from its_pipeline.files.atomic import write_json
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import write_json
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.postgres import PostgresServer, server_binaries
 

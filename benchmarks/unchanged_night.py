@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import tempfile
 import time
 from dataclasses import replace
@@ -74,7 +73,7 @@ def settle(settings: Settings, instance: dg.DagsterInstance) -> None:
         (store.folder(key) / "announced.json").write_text(json.dumps(mark))
         target = page_path(settings, key)
         target.parent.mkdir(parents=True)
-        shutil.copyfile(page, target)
+        os.link(page, target)
 
 
 def timed_night(

@@ -1,1 +1,1 @@
-"""its_pipeline: did the thing one person changed work? Bayesian interrupted time series, gated and traceable."""
+"""Did the thing one person changed work? Bayesian interrupted time series, gated and traceable."""

@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from its_pipeline.files.atomic import write_json
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import write_json
 
 if TYPE_CHECKING:
     from its_pipeline.defs.local import LocalRunner, RunOutcome

@@ -1,4 +1,4 @@
-"""What every test gets: no telemetry, one thread a linear-algebra call, and no settings of the machine."""
+"""What every test gets: no telemetry, one thread a call, and no settings of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: where the real series lie. Factories for one room stay with that room's tests."""
+"""Where the real series lie, for tests of every room."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ def module_map(root: Path = ROOT) -> str:
             f"| `{path.relative_to(room).as_posix()}` | {first_line(path)} |" for path in modules
         ]
         heading = "`its_pipeline/`" if room == package else f"`its_pipeline/{room.name}/`"
-        blocks.append("\n".join([f"### {heading}", "", "| module | what it is |", "|---|---|", *rows]))
+        blocks.append(
+            "\n".join([f"### {heading}", "", "| module | what it is |", "|---|---|", *rows])
+        )
     return "\n\n".join(blocks)
 
 

@@ -37,7 +37,7 @@ def event_checks(
     def reject_rate(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.AssetCheckResult:
-        from its_pipeline.events.ingest import read_validation
+        from its_pipeline.ingest.steps import read_validation
 
         results = {day: read_validation(installation.settings, day) for day in days_of(context)}
         return shown.reject_rate(results).result()
@@ -50,7 +50,7 @@ def event_checks(
     def counts_add_up(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.AssetCheckResult:
-        from its_pipeline.events.ingest import read_validation
+        from its_pipeline.ingest.steps import read_validation
 
         results = {day: read_validation(installation.settings, day) for day in days_of(context)}
         return shown.counts_add_up(results).result()
@@ -66,7 +66,7 @@ def event_checks(
     def no_drift(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.AssetCheckResult:
-        from its_pipeline.events.drift import drift_of_day
+        from its_pipeline.ingest.drift import drift_of_day
 
         reports = [drift_of_day(installation.settings, day) for day in days_of(context)]
         return shown.no_drift(reports).result()

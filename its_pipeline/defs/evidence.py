@@ -54,8 +54,8 @@ def evidence(
     context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult:
     """Collect the evidence."""
-    from its_pipeline.events.ingest import refresh_warehouse
     from its_pipeline.experiments.evidence import collect_evidence
+    from its_pipeline.ingest.steps import refresh_warehouse
 
     collected = collect_evidence(installation.settings)
     warehouse = refresh_warehouse(installation.settings)

@@ -15,8 +15,8 @@ import dagster as dg
 import yaml
 
 from its_pipeline.defs.names import TAG_PROCESS, TAG_SHARD
+from its_pipeline.files.atomic import write_bytes
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import write_bytes
 
 PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 INSTANCE_FILE: Final = PROJECT_ROOT / "dagster.yaml"

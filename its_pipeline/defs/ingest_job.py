@@ -1,7 +1,7 @@
 """The job ``ingest_events``: events in, day by day, then the daily outcomes, then what is stale.
 
 What belongs here: which days, and telling Dagster of each day what a run of that day records. What
-does not: exporting, validating and aggregating (`events.ingest`).
+does not: exporting, validating and aggregating (`ingest.steps`).
 """
 
 from datetime import date, timedelta
@@ -43,7 +43,7 @@ def days_to_ingest(settings: Settings, given: list[str] | None) -> list[date]:
     """
     if given is not None:
         return sorted({date.fromisoformat(day) for day in given})
-    from its_pipeline.events.ingest import changed_days, unvalidated_days
+    from its_pipeline.ingest.steps import changed_days, unvalidated_days
 
     today_on = utc_today(settings)
     late = (today_on - timedelta(days=ago) for ago in range(settings.late_window_days + 1))
@@ -63,9 +63,9 @@ def ingest_op(
     installation: dg.ResourceParam[Installation],
 ) -> dg.Output[None]:
     """Export and validate days, and tell Dagster of each."""
-    from its_pipeline.events.drift import drift_of_day
     from its_pipeline.events.inbox import take_inbox
-    from its_pipeline.events.ingest import export_day, validate_day_partition
+    from its_pipeline.ingest.drift import drift_of_day
+    from its_pipeline.ingest.steps import export_day, validate_day_partition
 
     settings = installation.settings
     refused = 0
@@ -137,7 +137,7 @@ def aggregate_op(
     context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.Output[None]:
     """Aggregate, and tell Dagster."""
-    from its_pipeline.events.ingest import build_daily
+    from its_pipeline.ingest.steps import build_daily
 
     result = build_daily(installation.settings)
     metadata = shown.daily_metadata(result)

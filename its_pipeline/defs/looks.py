@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 from its_pipeline.experiments.service import open_store
+from its_pipeline.files.atomic import write_json
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import write_json
 from its_pipeline.stores.verdict import Verdict
 
 

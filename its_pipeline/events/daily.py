@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from its_pipeline.events.duck import in_memory, literal, sql
 from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.schema import FIRST_DAY, pc
-from its_pipeline.stores.lake import unfinished_file
+from its_pipeline.files.parquet import unfinished_file
 
 ROW_GROUP_SIZE = 8192
 """Rows in a row group of the daily outcomes; a person's series touches one or two of them."""

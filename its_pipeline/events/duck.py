@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from its_pipeline.stores.atomic import UNFINISHED_PREFIX
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 
 DEFAULT_MEMORY = "1GB"
 

@@ -28,8 +28,8 @@ from its_pipeline.events.metrics import (
 )
 from its_pipeline.events.reading import ImportFileError, file_signature, open_rows
 from its_pipeline.events.sources.opening import imports_dir
-from its_pipeline.stores.atomic import exclusive, finished_folder, remove_unfinished, write_json
-from its_pipeline.stores.lake import ParquetSink
+from its_pipeline.files.atomic import exclusive, finished_folder, remove_unfinished, write_json
+from its_pipeline.files.parquet import ParquetSink
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings

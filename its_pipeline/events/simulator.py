@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from its_pipeline.events.defects import with_defects
 from its_pipeline.events.people import DISTRACTION_MINUTES, Person
 from its_pipeline.events.schema import EVENT_SCHEMA, INSTANT, pc
-from its_pipeline.stores.atomic import finished_folder, write_json
+from its_pipeline.files.atomic import finished_folder, write_json
 
 SIMULATOR_VERSION = "1"
 BLOCK_EVENTS = 1_000_000

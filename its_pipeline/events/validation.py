@@ -22,7 +22,7 @@ from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT, parse_batch
 from its_pipeline.events.schema import DUPLICATE_RULE, EVENT_SCHEMA, REJECTION_SCHEMA, pc
 from its_pipeline.events.summary import BrokenRule, DaySummary, DayWatch
-from its_pipeline.stores.lake import ParquetSink
+from its_pipeline.files.parquet import ParquetSink
 
 SUMMARY_KEY = "its.summary"
 """Footer key of the summary in a file of valid events."""

@@ -23,8 +23,8 @@ from its_pipeline.experiments.publish import (
 )
 from its_pipeline.experiments.service import open_store, summary
 from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.files.atomic import write_bytes
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import write_bytes
 from its_pipeline.stores.verdict import STATUSES, Verdict
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.stores.atomic import (
+from its_pipeline.files.atomic import (
     UNFINISHED_PREFIX,
     exclusive,
     finished_folder,

@@ -21,8 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from its_pipeline.events.keys import validate_id
+from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import exclusive
 from its_pipeline.stores.run_fields import (
     TAG_FINGERPRINT,
     TAG_INTERVENTION,

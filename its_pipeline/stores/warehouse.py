@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from its_pipeline.stores.lake import unfinished_file
+from its_pipeline.files.parquet import unfinished_file
 
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 

@@ -18,8 +18,8 @@ from its_pipeline.defs.bulk import select_keys, shard_of
 from its_pipeline.defs.event_metadata import counts_add_up, no_drift, reject_rate
 from its_pipeline.defs.experiment_metadata import LARGEST_THUMBNAIL_BYTES, thumbnail_metadata
 from its_pipeline.defs.progress import ProgressLog, listening, progress_line
-from its_pipeline.events.drift import DriftReport, DriftStatistic
 from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.ingest.drift import DriftReport, DriftStatistic
 from its_pipeline.notify import (
     Alert,
     LogNotifier,

@@ -1,7 +1,7 @@
 """The interface of a source of events, and several sources read as one.
 
 A source knows which version of each UTC day it holds, and streams one day. Comparing versions
-with the lake, and writing, belong to `its_pipeline.events.ingest`.
+with the lake, and writing, belong to `its_pipeline.ingest.steps`.
 """
 
 from __future__ import annotations

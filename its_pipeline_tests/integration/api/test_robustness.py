@@ -16,7 +16,7 @@ from its_pipeline.api.jobs import JobHandler, PlotJob
 from its_pipeline.api.questions import adhoc_id
 from its_pipeline.experiments.service import fit_experiment
 from its_pipeline.experiments.workbench import Workbench
-from its_pipeline.stores.atomic import UNFINISHED_PREFIX
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.factories import (
     METRIC,

@@ -16,9 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from its_pipeline.events import ingest
 from its_pipeline.events.daily import read_series
-from its_pipeline.events.drift import drift_of_day
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.inbox import inbox_dir, take_inbox
 from its_pipeline.events.mapping import ImportMapping
@@ -35,8 +33,10 @@ from its_pipeline.events.people import (
 from its_pipeline.events.simulator import read_simulation, simulate
 from its_pipeline.events.sources.base import SourceError
 from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from its_pipeline.ingest import steps as ingest
+from its_pipeline.ingest.drift import drift_of_day
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS
 from its_pipeline_tests.support import shared_data_dir
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from its_pipeline.events import ingest
 from its_pipeline.events.interventions import AlreadyLoggedError, InterventionLog
 from its_pipeline.events.sources.base import SourceError
 from its_pipeline.events.sources.opening import open_source
+from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, VALID_EVENTS
 from its_pipeline_tests.integration.events.app_table import CREATE, insert

@@ -22,8 +22,8 @@ from its_pipeline.events.interventions import open_log
 from its_pipeline.events.people import Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.files.atomic import UNFINISHED_PREFIX, write_json
 from its_pipeline.settings import Settings
-from its_pipeline.stores.atomic import UNFINISHED_PREFIX, write_json
 
 START_ON = date(2026, 5, 1)
 SEED = 3

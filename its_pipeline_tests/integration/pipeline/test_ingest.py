@@ -117,7 +117,7 @@ def test_several_days_in_one_run_keep_each_days_own_numbers(ingested):
         for event in result.get_asset_materialization_events()
     }
     assert set(counts) == {"2026-05-02", "2026-05-03", "2026-05-04"}
-    from its_pipeline.events.ingest import read_validation
+    from its_pipeline.ingest.steps import read_validation
 
     for day, count in counts.items():
         assert read_validation(settings, date.fromisoformat(day)).summary.valid == count

@@ -13,9 +13,10 @@ import pytest
 
 from its_pipeline.events.schema import as_raw, common_raw_schema, raw_schema
 from its_pipeline.events.sources.base import CombinedSource, DayRead, same_version
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from its_pipeline.files.parquet import file_batches
 from its_pipeline.stores import lake as lake_module
-from its_pipeline.stores.atomic import UNFINISHED_PREFIX
-from its_pipeline.stores.lake import VALID_EVENTS, Lake, file_batches
+from its_pipeline.stores.lake import VALID_EVENTS, Lake
 from its_pipeline.stores.warehouse import rebuild_warehouse
 
 DAY = date(2026, 3, 10)

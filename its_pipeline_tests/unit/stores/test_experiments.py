@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from its_pipeline.stores.atomic import (
+from its_pipeline.files.atomic import (
     UNFINISHED_PREFIX,
     exclusive,
     finished_folder,

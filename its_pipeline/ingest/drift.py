@@ -93,7 +93,7 @@ def drift_of_day(settings: Settings, day: date) -> DriftReport:
     FileNotFoundError
         If the day was not validated.
     """
-    from its_pipeline.events.ingest import open_lake, read_validation
+    from its_pipeline.ingest.steps import open_lake, read_validation
     from its_pipeline.stores.lake import VALID_EVENTS
 
     first = day - timedelta(days=REFERENCE_DAYS)

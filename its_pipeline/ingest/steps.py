@@ -25,14 +25,9 @@ from its_pipeline.events.sources.base import same_version
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
 from its_pipeline.events.validation import SUMMARY_KEY, validate_day
-from its_pipeline.stores.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
-from its_pipeline.stores.lake import (
-    BEHAVIORAL_EVENTS,
-    REJECTED_EVENTS,
-    VALID_EVENTS,
-    Lake,
-    unfinished_file,
-)
+from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
+from its_pipeline.files.parquet import unfinished_file
+from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
 from its_pipeline.stores.warehouse import Warehouse, rebuild_warehouse
 
 if TYPE_CHECKING:
