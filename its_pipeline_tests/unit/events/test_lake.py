@@ -13,9 +13,9 @@ import pytest
 
 from its_pipeline.events.schema import as_raw, common_raw_schema, raw_schema
 from its_pipeline.events.sources.base import CombinedSource, DayRead, same_version
+from its_pipeline.files import parquet as parquet_module
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.files.parquet import file_batches
-from its_pipeline.stores import lake as lake_module
 from its_pipeline.stores.lake import VALID_EVENTS, Lake
 from its_pipeline.stores.warehouse import rebuild_warehouse
 
@@ -29,7 +29,7 @@ def table(first: int, count: int) -> pa.Table:
 
 
 def test_how_rows_were_batched_leaves_no_trace(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(lake_module, "ROW_GROUP_ROWS", 100)
+    monkeypatch.setattr(parquet_module, "ROW_GROUP_ROWS", 100)
     contents = []
     for size in (1, 7, 250):
         lake = Lake(tmp_path / str(size))
@@ -72,7 +72,7 @@ def test_only_finished_days_are_listed_and_leftovers_are_removed(tmp_path: Path)
 
 
 def test_long_rows_are_read_in_small_batches(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(lake_module, "ROW_GROUP_BYTES", 50_000)
+    monkeypatch.setattr(parquet_module, "ROW_GROUP_BYTES", 50_000)
     path = tmp_path / "long.parquet"
     rows = pa.table({"text": [str(n) + "x" * 10_000 for n in range(40)]})
     pq.write_table(rows, path, use_dictionary=False, compression="none")
