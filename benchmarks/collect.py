@@ -1,7 +1,7 @@
 """Puts the tables that the benchmarks printed into benchmarks/README.md.
 
 Each benchmark writes its newest table to ``benchmarks/tables/<name>.md``; this page shows them
-together. ``python -m benchmarks.collect`` rewrites the page.
+together. ``python benchmarks/collect.py`` rewrites the page.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ FOLDER = Path(__file__).resolve().parent
 HEAD = """# Benchmarks
 
 Speed, memory and calibration, each from one script; ratios are measured side by side in one run.
-Timings are not tests: machines are noisy. Run one with `python -m benchmarks.<name>`, and
-`python -m benchmarks.collect` to put its newest table here. Budgets are those the project set
-itself; a miss stays in the table.
+Timings are not tests: machines are noisy. Every table says what printed it; each script's opening
+lines say how to run it, and `python benchmarks/collect.py` puts the newest tables here. Budgets are
+those the project set itself; a miss stays in the table.
 """
 
 
@@ -26,6 +26,8 @@ def page(folder: Path = FOLDER / "tables") -> str:
         text = path.read_text().strip()
         title = "" if text.startswith("#") else f"## {path.stem}\n\n"
         parts.append(f"{title}{text}\n")
+        if path.with_suffix(".png").is_file():
+            parts.append(f"![{path.stem}](tables/{path.stem}.png)\n")
     return "\n".join(parts)
 
 
