@@ -54,7 +54,11 @@ def open_engine(url: str) -> sa.Engine:
 
     The folder of an SQLite file is created too.
     """
-    engine = sa.create_engine(url, pool_pre_ping=True)
+    address = sa.make_url(url)
+    if address.drivername == "postgresql":
+        # SQLAlchemy's own default driver changes between versions; the one installed is psycopg2.
+        address = address.set(drivername="postgresql+psycopg2")
+    engine = sa.create_engine(address, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         if engine.url.database:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)

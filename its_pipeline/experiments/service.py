@@ -295,7 +295,7 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
         intervention_id=intervention.intervention_id,
         **_who(prepared),
         status=status,
-        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        decided_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         direction=intervention.direction,
         outcome_metric=intervention.outcome_metric,
         unit=prepared.unit,

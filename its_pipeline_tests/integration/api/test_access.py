@@ -17,7 +17,7 @@ ABOUT_A_PERSON = [
     ("list", "GET", "/interventions?user_id={user}", None),
     ("read", "GET", "/interventions/{user}/morning", None),
     ("experiments", "GET", "/experiments/{user}", None),
-    ("log", "POST", "/interventions", {"intervention_id": "m2", "started_on": "2026-05-20"}),
+    ("log", "POST", "/interventions", {"intervention_id": "m2", "started_on": "2027-05-20"}),
     ("amend", "PATCH", "/interventions/{user}/m2", {"version": 99, "reason": "r", "name": "x"}),
 ]
 #: Where somebody else's is as if it were not there.

@@ -34,14 +34,14 @@ def run_fault(module: str, folder: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_killed_nights_end_in_the_undisturbed_state(tmp_path: Path) -> None:
-    found = run_fault("kills", tmp_path, "--kills", "3", "--seed", "1", "--people", "1")
+    found = run_fault("kills", tmp_path, "--kills", "2", "--seed", "1", "--people", "1")
     assert found["problems"] == []
     assert found["analysed"] == 1
     assert found["operations"] > 300
 
 
 def test_a_full_disk_damages_nothing_and_is_said(tmp_path: Path) -> None:
-    found = run_fault("full_disk", tmp_path, "--times", "2", "--people", "1", "--seed", "2")
+    found = run_fault("full_disk", tmp_path, "--times", "1", "--people", "1", "--seed", "2")
     assert found["problems"] == []
 
 
@@ -52,7 +52,7 @@ def test_a_crowd_meets_no_lock_and_no_double_result(tmp_path: Path) -> None:
 
 
 def test_ticks_killed_while_logging_ask_for_each_experiment_once(tmp_path: Path) -> None:
-    found = run_fault("ticks", tmp_path, "--kills", "4", "--seed", "1")
+    found = run_fault("ticks", tmp_path, "--kills", "2", "--seed", "1")
     assert found["problems"] == []
     assert found["kills"] >= 1
     assert found["logged"] == 20

@@ -48,7 +48,7 @@ def test_analyze_says_the_answer_in_words_and_numbers(run, series_file):
         "analyze", series_file, "--date", "day", "--outcome", "score",
         "--intervention", "2026-02-10", "--unit", "points", *FEW,
     )  # fmt: skip
-    assert "points higher than expected" in output
+    assert "points higher since" in output
     assert "counterfactual" in output
     assert "40 pre and 40 post days" in output
 
