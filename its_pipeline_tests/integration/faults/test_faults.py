@@ -55,7 +55,7 @@ def test_ticks_killed_while_logging_ask_for_each_experiment_once(tmp_path: Path)
     found = run_fault("ticks", tmp_path, "--kills", "2", "--seed", "1")
     assert found["problems"] == []
     assert found["kills"] >= 1
-    assert found["logged"] == 20
+    assert found["logged"] == 12
 
 
 def test_bad_apples_do_not_spoil_the_night(tmp_path: Path) -> None:
