@@ -205,7 +205,7 @@ def _say(analysis: Analysis, outcome: str, log: bool) -> None:
         print_table("Effects", ("estimand", "mean", "95 % interval", "P(> 0)", "unit"), rows)
     diagnostics = analysis.diagnostics
     typer.echo(
-        f"{analysis.n_pre} pre and {analysis.n_post} post days; largest R-hat "
+        f"{analysis.n_pre} pre and {analysis.n_post} post {analysis.spec.step}s; largest R-hat "
         f"{diagnostics.max_r_hat:.4f}, smallest effective sample size "
         f"{min(diagnostics.min_ess_bulk, diagnostics.min_ess_tail):.0f}, "
         f"{diagnostics.divergences} divergences"
