@@ -117,6 +117,8 @@ class Gate:
         except ClientGoneError:
             raise
         except Exception:
+            # The outermost door: the crash is logged whole, and the caller, who must see neither
+            # trace nor path, gets a 500. Nothing is turned into a result.
             _log.exception("request %s could not be answered", exchange.request_id)
             if answer.begun:
                 raise

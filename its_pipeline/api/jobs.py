@@ -109,6 +109,7 @@ class JobHandler:
                 self._settings, job.prepared, recorder=self._runs, make_newest=job.is_own
             )
         except Exception as error:
+            # Kept as the experiment's state, as a night does, and raised again.
             if job.is_own:
                 record_crash(self._settings, job.prepared, error)
             raise
