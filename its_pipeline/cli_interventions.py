@@ -19,6 +19,12 @@ app = typer.Typer(help="The log of what people tried.", no_args_is_help=True, ri
 
 User = Annotated[str, typer.Argument(help="user_id")]
 Id = Annotated[str, typer.Argument(help="intervention_id")]
+ExpectedVersion = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="The version that you read (`show`); refused if another one is the newest."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
@@ -176,6 +182,7 @@ def amend(
     hypothesis: Annotated[str | None, typer.Option()] = None,
     time_zone: Annotated[str | None, typer.Option()] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="ITEM=TEXT; repeatable.")] = None,
+    expected_version: ExpectedVersion = None,
 ) -> None:
     """Correct an intervention; the earlier version stays in the history."""
     from its_pipeline.events.interventions import open_log
@@ -199,7 +206,9 @@ def amend(
     )
     log = open_log(get_settings())
     try:
-        amended = log.amend(user_id, intervention_id, reason=reason, **changes)
+        amended = log.amend(
+            user_id, intervention_id, reason=reason, expected_version=expected_version, **changes
+        )
     finally:
         log.close()
     typer.echo(f"{amended.key} is now version {amended.version}")
@@ -211,6 +220,7 @@ def withdraw(
     user_id: User,
     intervention_id: Id,
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    expected_version: ExpectedVersion = None,
 ) -> None:
     """Withdraw an intervention: its experiment is closed, its history stays."""
     from its_pipeline.events.interventions import open_log
@@ -218,7 +228,9 @@ def withdraw(
 
     log = open_log(get_settings())
     try:
-        withdrawn = log.withdraw(user_id, intervention_id, reason)
+        withdrawn = log.withdraw(
+            user_id, intervention_id, reason, expected_version=expected_version
+        )
     finally:
         log.close()
     typer.echo(f"{withdrawn.key} is withdrawn (version {withdrawn.version})")

@@ -8,10 +8,10 @@ experiment's plan (`experiments`).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final
+from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -36,14 +36,12 @@ from its_pipeline.events.interventions import (
     AlreadyLoggedError,
     InterventionLog,
     UnknownInterventionError,
+    VersionConflictError,
     open_log,
 )
 from its_pipeline.experiments.workbench import Workbench
 
 router = APIRouter(tags=["interventions"])
-
-_AMENDING: Final = threading.Lock()
-"""Reading a version and writing the next one is one step for the requests of this server."""
 
 
 @router.post(
@@ -181,35 +179,45 @@ def _log(services: Services, body: InterventionRequest) -> tuple[Intervention, b
             body.intervention_id,
             "choose another intervention_id",
         )
+    now = datetime.now(UTC)
     with _writing(services) as log:
-        before = log.latest_sequence()
         try:
-            logged = log.log(**body.model_dump())
+            [logged] = log.log_all([Intervention.declared(**body.model_dump())], now)
         except AlreadyLoggedError as error:
             raise Problem("already_logged", str(error), value=body.intervention_id) from error
         except ValueError as error:
             raise invalid("body", str(error)) from error
-    return logged, logged.sequence > before
+    return logged, logged.logged_at == now
 
 
 def _amend(
     services: Services, user_id: str, intervention_id: str, body: AmendmentRequest
 ) -> Intervention:
-    with _AMENDING, _writing(services) as log:
+    with _writing(services) as log:
         present = _require(log, user_id, intervention_id)
-        if present.version != body.version:
-            raise Problem(
-                "version_conflict",
-                f"the intervention is in version {present.version}, not {body.version}",
-                value=body.version,
-                version=present.version,
-            )
-        if present.status == "withdrawn":
+        if (present.version, present.status) == (body.version, "withdrawn"):
             raise Problem("withdrawn", "the intervention was withdrawn", value=intervention_id)
         try:
+            # The log compares the versions where it writes: another process may have written
+            # since the line above.
             if body.status == "withdrawn":
-                return log.withdraw(user_id, intervention_id, body.reason)
-            return log.amend(user_id, intervention_id, reason=body.reason, **body.changes())
+                return log.withdraw(
+                    user_id, intervention_id, body.reason, expected_version=body.version
+                )
+            return log.amend(
+                user_id,
+                intervention_id,
+                reason=body.reason,
+                expected_version=body.version,
+                **body.changes(),
+            )
+        except VersionConflictError as error:
+            raise Problem(
+                "version_conflict",
+                f"the intervention is in version {error.present}, not {error.expected}",
+                value=error.expected,
+                version=error.present,
+            ) from error
         except ValueError as error:
             raise invalid("body", str(error)) from error
 

@@ -8,7 +8,6 @@ them from a CSV file to `intervention_files`.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -17,6 +16,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.intervention_rows import (
+    append_version,
+    is_of,
+    newest_version,
+    newest_versions,
+    to_intervention,
+    utc,
+)
 from its_pipeline.events.intervention_table import VERSIONS, open_engine, writing
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
@@ -33,6 +40,24 @@ class AlreadyLoggedError(ValueError):
 
 class UnknownInterventionError(LookupError):
     """The log has no intervention of this user and id."""
+
+
+class VersionConflictError(ValueError):
+    """Somebody else wrote a version after the one that was to be changed.
+
+    Attributes
+    ----------
+    expected, present
+        The version that the writer had read, and the newest one in the log.
+    """
+
+    def __init__(self, expected: int, present: int) -> None:
+        super().__init__(
+            f"the intervention is in version {present}, not {expected}; read it again and change "
+            "what is there now"
+        )
+        self.expected = expected
+        self.present = present
 
 
 class InterventionLog:
@@ -111,10 +136,10 @@ class InterventionLog:
         with writing(self._engine) as connection:
             for entry in wanted:
                 self._check_metric(entry)
-                present = _current(connection, entry.user_id, entry.intervention_id)
+                present = newest_version(connection, entry.user_id, entry.intervention_id)
                 if present is None:
                     fresh = dataclasses.replace(entry, version=1, status="open", logged_at=now)
-                    logged.append(_append(connection, fresh, now, "logged"))
+                    logged.append(append_version(connection, fresh, now, "logged"))
                 elif present.declaration() == entry.declaration() and present.status == "open":
                     logged.append(present)
                 else:
@@ -128,7 +153,7 @@ class InterventionLog:
         except ValueError as error:
             return str(error)
         with self._engine.connect() as connection:
-            present = _current(connection, entry.user_id, entry.intervention_id)
+            present = newest_version(connection, entry.user_id, entry.intervention_id)
         if present is None:
             return None
         if present.declaration() == entry.declaration() and present.status == "open":
@@ -144,7 +169,7 @@ class InterventionLog:
             If the log has none.
         """
         with self._engine.connect() as connection:
-            present = _current(connection, user_id, intervention_id)
+            present = newest_version(connection, user_id, intervention_id)
         if present is None:
             raise UnknownInterventionError(
                 f"user {user_id!r} has no intervention {intervention_id!r} in the log"
@@ -163,7 +188,7 @@ class InterventionLog:
         include_withdrawn
             Whether withdrawn ones are in it.
         """
-        query = _newest_versions()
+        query = newest_versions()
         if user_id is not None:
             query = query.where(VERSIONS.c.user_id == user_id)
         if not include_withdrawn:
@@ -175,7 +200,7 @@ class InterventionLog:
 
     def history(self, user_id: str, intervention_id: str) -> tuple[Intervention, ...]:
         """Return every version of one intervention, oldest first; empty if it is unknown."""
-        query = sa.select(VERSIONS).where(_is(user_id, intervention_id))
+        query = sa.select(VERSIONS).where(is_of(user_id, intervention_id))
         return tuple(self._read(query.order_by(VERSIONS.c.version)))
 
     def changed_since(self, sequence: int) -> tuple[Intervention, ...]:
@@ -184,7 +209,7 @@ class InterventionLog:
         Withdrawn ones are among them. Sequences become visible in their order, so a reader that
         keeps the largest one it saw misses nothing.
         """
-        query = _newest_versions().where(VERSIONS.c.sequence > sequence)
+        query = newest_versions().where(VERSIONS.c.sequence > sequence)
         return tuple(self._read(query.order_by(VERSIONS.c.sequence)))
 
     def latest_sequence(self) -> int:
@@ -193,14 +218,35 @@ class InterventionLog:
             return int(connection.scalar(sa.select(sa.func.max(VERSIONS.c.sequence))) or 0)
 
     def amend(
-        self, user_id: str, intervention_id: str, *, reason: str = "amended", **changes: Any
+        self,
+        user_id: str,
+        intervention_id: str,
+        *,
+        reason: str = "amended",
+        expected_version: int | None = None,
+        **changes: Any,
     ) -> Intervention:
         """Write a new version of an intervention; the earlier ones stay in the history.
+
+        Parameters
+        ----------
+        user_id, intervention_id
+            Which one.
+        reason
+            Why; kept in the history.
+        expected_version
+            The version that the writer read. It is compared in the transaction that writes, so
+            of several writers who read the same version, in whatever process, one wins. None
+            amends the newest version, whichever it is.
+        **changes
+            Fields of `Intervention`; the others stay.
 
         Raises
         ------
         UnknownInterventionError
             If the log has none.
+        VersionConflictError
+            If its newest version is not the expected one; nothing is written.
         ValueError
             If a changed field breaks a rule, is unknown, or must not change.
         """
@@ -217,42 +263,56 @@ class InterventionLog:
                 f"{', '.join(sorted(known - NOT_AMENDABLE))}"
             )
         with writing(self._engine) as connection:
-            present = _require(connection, user_id, intervention_id)
+            present = _require(connection, user_id, intervention_id, expected_version)
             amended = dataclasses.replace(present, **changes)
             if amended == present:
                 return present
             self._check_metric(amended)
             fresh = dataclasses.replace(amended, version=present.version + 1)
-            return _append(connection, fresh, datetime.now(UTC), reason)
+            return append_version(connection, fresh, datetime.now(UTC), reason)
 
-    def withdraw(self, user_id: str, intervention_id: str, reason: str) -> Intervention:
+    def withdraw(
+        self,
+        user_id: str,
+        intervention_id: str,
+        reason: str,
+        *,
+        expected_version: int | None = None,
+    ) -> Intervention:
         """Mark an intervention as withdrawn; its history stays. Repeating it changes nothing.
+
+        Parameters
+        ----------
+        user_id, intervention_id, reason, expected_version
+            As in `amend`.
 
         Raises
         ------
         UnknownInterventionError
             If the log has none.
+        VersionConflictError
+            If its newest version is not the expected one; nothing is written.
         ValueError
             If the reason is empty.
         """
         if not reason.strip():
             raise ValueError("withdrawing an intervention needs a reason, got an empty text")
         with writing(self._engine) as connection:
-            present = _require(connection, user_id, intervention_id)
+            present = _require(connection, user_id, intervention_id, expected_version)
             if present.status == "withdrawn":
                 return present
             fresh = dataclasses.replace(present, status="withdrawn", version=present.version + 1)
-            return _append(connection, fresh, datetime.now(UTC), reason)
+            return append_version(connection, fresh, datetime.now(UTC), reason)
 
     def reasons(self, user_id: str, intervention_id: str) -> tuple[tuple[int, datetime, str], ...]:
         """Return (version, recorded_at, reason) of every version of one intervention."""
         query = (
             sa.select(VERSIONS.c.version, VERSIONS.c.recorded_at, VERSIONS.c.reason)
-            .where(_is(user_id, intervention_id))
+            .where(is_of(user_id, intervention_id))
             .order_by(VERSIONS.c.version)
         )
         with self._engine.connect() as connection:
-            return tuple((v, _utc(at), reason) for v, at, reason in connection.execute(query))
+            return tuple((v, utc(at), reason) for v, at, reason in connection.execute(query))
 
     def bulk_load(self, csv_file: Any) -> tuple[Intervention, ...]:
         """Log every row of a CSV file, or none: see `intervention_files.bulk_load`."""
@@ -266,7 +326,7 @@ class InterventionLog:
 
     def _read(self, query: sa.Select[Any]) -> list[Intervention]:
         with self._engine.connect() as connection:
-            return [_to_intervention(row) for row in connection.execute(query).mappings()]
+            return [to_intervention(row) for row in connection.execute(query).mappings()]
 
 
 def open_log(settings: Settings) -> InterventionLog:
@@ -274,35 +334,10 @@ def open_log(settings: Settings) -> InterventionLog:
     return InterventionLog(settings.resolved_intervention_log_url, registered_metrics(settings))
 
 
-def _is(user_id: str, intervention_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(VERSIONS.c.user_id == user_id, VERSIONS.c.intervention_id == intervention_id)
-
-
-def _newest_versions() -> sa.Select[Any]:
-    later = VERSIONS.alias("later")
-    has_later = (
-        sa.select(later.c.sequence)
-        .where(later.c.user_id == VERSIONS.c.user_id)
-        .where(later.c.intervention_id == VERSIONS.c.intervention_id)
-        .where(later.c.version > VERSIONS.c.version)
-        .exists()
-    )
-    return sa.select(VERSIONS).where(~has_later)
-
-
-def _current(connection: sa.Connection, user_id: str, intervention_id: str) -> Intervention | None:
-    query = (
-        sa.select(VERSIONS)
-        .where(_is(user_id, intervention_id))
-        .order_by(VERSIONS.c.version.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).mappings().first()
-    return None if row is None else _to_intervention(row)
-
-
-def _require(connection: sa.Connection, user_id: str, intervention_id: str) -> Intervention:
-    present = _current(
+def _require(
+    connection: sa.Connection, user_id: str, intervention_id: str, expected_version: int | None
+) -> Intervention:
+    present = newest_version(
         connection,
         validate_id("user_id", user_id),
         validate_id("intervention_id", intervention_id),
@@ -311,30 +346,9 @@ def _require(connection: sa.Connection, user_id: str, intervention_id: str) -> I
         raise UnknownInterventionError(
             f"user {user_id!r} has no intervention {intervention_id!r} in the log"
         )
+    if expected_version is not None and present.version != expected_version:
+        raise VersionConflictError(expected_version, present.version)
     return present
-
-
-def _append(
-    connection: sa.Connection, entry: Intervention, now: datetime, reason: str
-) -> Intervention:
-    newest = connection.scalar(sa.select(sa.func.max(VERSIONS.c.sequence))) or 0
-    entry = dataclasses.replace(entry, sequence=int(newest) + 1)
-    values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
-    values["protocol"] = json.dumps(dict(entry.protocol), sort_keys=True, ensure_ascii=False)
-    connection.execute(sa.insert(VERSIONS).values(**values, recorded_at=now, reason=reason))
-    return entry
-
-
-def _to_intervention(row: sa.RowMapping) -> Intervention:
-    values = {name: row[name] for name in (f.name for f in dataclasses.fields(Intervention))}
-    values["protocol"] = json.loads(values["protocol"])
-    values["logged_at"] = _utc(values["logged_at"])
-    return Intervention(**values)
-
-
-def _utc(at: datetime) -> datetime:
-    """SQLite forgets the time zone; what is stored is UTC."""
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _already_logged(present: Intervention, wanted: Intervention) -> str:
@@ -356,5 +370,6 @@ __all__ = [
     "Intervention",
     "InterventionLog",
     "UnknownInterventionError",
+    "VersionConflictError",
     "open_log",
 ]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from typer.testing import CliRunner
 
+from its_pipeline.cli_interventions import app as cli
+from its_pipeline.events.interventions import InterventionLog
 from its_pipeline_tests.integration.api.test_analyze import problem
 
 _numbers = itertools.count()
@@ -98,6 +102,61 @@ def test_two_amendments_of_one_version_at_once(live, entry):
     assert sorted(statuses) == [200, 409, 409]
     conflict = live.request("PATCH", path(entry), json={"version": 1, "reason": "r", "name": "x"})
     assert problem(conflict, 409, "version_conflict")["version"] == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "HTTP"}, {"status": "withdrawn"}], ids=["amend", "withdraw"]
+)
+def test_what_the_command_line_writes_between_reading_and_writing_is_not_overwritten(
+    live, entry, monkeypatch, change
+):
+    monkeypatch.setenv("ITS_STORE_ROOT", str(live.settings.store_root))
+    live.request("POST", "/interventions", json=entry)
+    read = InterventionLog.get
+
+    def read_too_early(log, user_id, intervention_id):
+        found = read(log, user_id, intervention_id)
+        monkeypatch.setattr(InterventionLog, "get", read)
+        command = ["amend", user_id, intervention_id, "--reason", "first", "--name", "CLI"]
+        assert CliRunner().invoke(cli, command).exit_code == 0
+        return found
+
+    monkeypatch.setattr(InterventionLog, "get", read_too_early)
+    late = live.request("PATCH", path(entry), json={"version": 1, "reason": "late", **change})
+    assert problem(late, 409, "version_conflict")["version"] == 2
+    found = live.request("GET", path(entry)).json()
+    assert (found["name"], found["version"], found["status"]) == ("CLI", 2, "open")
+
+
+def test_the_command_line_refuses_what_was_amended_over_http_meanwhile(live, entry, monkeypatch):
+    monkeypatch.setenv("ITS_STORE_ROOT", str(live.settings.store_root))
+    live.request("POST", "/interventions", json=entry)
+    change = {"version": 1, "reason": "Too early.", "started_on": "2026-05-03"}
+    assert live.request("PATCH", path(entry), json=change).status_code == 200
+    which = ["dora", entry["intervention_id"], "--reason", "r"]
+    for command in (["amend", *which, "--from", "2026-05-09"], ["withdraw", *which]):
+        refused = CliRunner().invoke(cli, [*command, "--expected-version", "1"])
+        assert refused.exit_code == 2
+        assert "is in version 2, not 1" in refused.output
+    assert live.request("GET", path(entry)).json()["started_on"] == "2026-05-03"
+    amended = CliRunner().invoke(
+        cli, ["amend", *which, "--from", "2026-05-09", "--expected-version", "2"]
+    )
+    assert amended.exit_code == 0, amended.output
+    problem(
+        live.request("PATCH", path(entry), json={**change, "version": 2}), 409, "version_conflict"
+    )
+    withdrawn = CliRunner().invoke(cli, ["withdraw", *which, "--expected-version", "3"])
+    assert withdrawn.exit_code == 0, withdrawn.output
+
+
+def test_of_many_who_log_the_same_at_once_one_is_told_that_it_is_new(live, entry):
+    with ThreadPoolExecutor(6) as threads:
+        asked = [
+            threads.submit(live.request, "POST", "/interventions", json=entry) for _ in range(6)
+        ]
+    statuses = sorted(one.result().status_code for one in asked)
+    assert statuses == [200] * 5 + [201]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -15,6 +17,7 @@ from its_pipeline.events.interventions import (
     Intervention,
     InterventionLog,
     UnknownInterventionError,
+    VersionConflictError,
 )
 from its_pipeline.events.metrics import UnknownMetricError, load_metrics
 
@@ -75,6 +78,68 @@ def test_an_amendment_keeps_the_earlier_version(log: InterventionLog) -> None:
     assert log.changed_since(1) == (amended,)
     assert log.changed_since(2) == ()
     assert log.amend("ada", "morning", started_on=date(2026, 8, 20)) == amended
+
+
+@pytest.mark.parametrize("stale", [1, 3])
+def test_a_change_to_another_version_than_the_newest_is_refused(
+    log: InterventionLog, stale: int
+) -> None:
+    log.log(**declared())
+    newest = log.amend("ada", "morning", washout_days=2, expected_version=1)
+    assert newest.version == 2
+    for change in (
+        lambda: log.amend("ada", "morning", washout_days=3, expected_version=stale),
+        # Even where it would change nothing: whoever asks believes in something else.
+        lambda: log.amend("ada", "morning", washout_days=2, expected_version=stale),
+        lambda: log.withdraw("ada", "morning", "mistake", expected_version=stale),
+    ):
+        with pytest.raises(VersionConflictError, match=f"in version 2, not {stale}") as caught:
+            change()
+        assert (caught.value.expected, caught.value.present) == (stale, 2)
+    assert log.get("ada", "morning") == newest
+    assert log.withdraw("ada", "morning", "mistake", expected_version=2).version == 3
+
+
+def _amend_often(url: str, rounds: int, barrier: Any, wins: Any) -> None:
+    """Amend what was read, in step with other processes; tell what was written."""
+    log = InterventionLog(url)
+    for number in range(rounds):
+        barrier.wait(60)
+        read = log.get("ada", "morning")
+        barrier.wait(60)
+        try:
+            written = log.amend(
+                "ada",
+                "morning",
+                hypothesis=f"{os.getpid()} in round {number}",
+                expected_version=read.version,
+            )
+        except VersionConflictError:
+            continue
+        wins.put((number, read.version, written.version, written.hypothesis))
+
+
+def test_of_processes_that_read_the_same_version_one_writes(tmp_path: Path) -> None:
+    url, rounds = f"sqlite:///{tmp_path}/interventions.sqlite", 15
+    log = InterventionLog(url)
+    log.log(**declared())
+    spawn = multiprocessing.get_context("spawn")
+    barrier, wins = spawn.Barrier(3), spawn.Queue()
+    processes = [
+        spawn.Process(target=_amend_often, args=(url, rounds, barrier, wins)) for _ in range(3)
+    ]
+    for process in processes:
+        process.start()
+    found = sorted(wins.get(timeout=60) for _ in range(rounds))
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    assert wins.empty()
+    assert [(read, written) for _, read, written, _ in found] == [
+        (version, version + 1) for version in range(1, rounds + 1)
+    ]
+    history = log.history("ada", "morning")
+    assert [entry.hypothesis for entry in history[1:]] == [text for *_, text in found]
 
 
 def test_withdrawing_keeps_the_history(log: InterventionLog) -> None:

@@ -1,0 +1,77 @@
+"""Rows of the intervention log: finding versions, reading them, appending one.
+
+What belongs here: from SQL to `Intervention` and back. What does not: the table itself
+(`intervention_table`), or what may be logged or changed (`interventions`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.intervention_table import VERSIONS
+
+
+def is_of(user_id: str, intervention_id: str) -> sa.ColumnElement[bool]:
+    """Return the condition of being a version of one intervention."""
+    return sa.and_(VERSIONS.c.user_id == user_id, VERSIONS.c.intervention_id == intervention_id)
+
+
+@cache
+def newest_versions() -> sa.Select[Any]:
+    """Return the query of the newest version of every intervention."""
+    # Kept: putting it together takes longer than running it.
+    later = VERSIONS.alias("later")
+    has_later = (
+        sa.select(later.c.sequence)
+        .where(later.c.user_id == VERSIONS.c.user_id)
+        .where(later.c.intervention_id == VERSIONS.c.intervention_id)
+        .where(later.c.version > VERSIONS.c.version)
+        .exists()
+    )
+    return sa.select(VERSIONS).where(~has_later)
+
+
+def newest_version(
+    connection: sa.Connection, user_id: str, intervention_id: str
+) -> Intervention | None:
+    """Return the newest version of one intervention, or None."""
+    query = (
+        sa.select(VERSIONS)
+        .where(is_of(user_id, intervention_id))
+        .order_by(VERSIONS.c.version.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else to_intervention(row)
+
+
+def append_version(
+    connection: sa.Connection, entry: Intervention, now: datetime, reason: str
+) -> Intervention:
+    """Write a version with the next sequence; return it. For a transaction of `writing`."""
+    newest = connection.scalar(sa.select(sa.func.max(VERSIONS.c.sequence))) or 0
+    entry = dataclasses.replace(entry, sequence=int(newest) + 1)
+    values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
+    values["protocol"] = json.dumps(dict(entry.protocol), sort_keys=True, ensure_ascii=False)
+    connection.execute(sa.insert(VERSIONS).values(**values, recorded_at=now, reason=reason))
+    return entry
+
+
+def to_intervention(row: sa.RowMapping) -> Intervention:
+    """Return a row as an intervention."""
+    values = {name: row[name] for name in (f.name for f in dataclasses.fields(Intervention))}
+    values["protocol"] = json.loads(values["protocol"])
+    values["logged_at"] = utc(values["logged_at"])
+    return Intervention(**values)
+
+
+def utc(at: datetime) -> datetime:
+    """Return a stored instant with its zone: SQLite forgets it; what is stored is UTC."""
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
