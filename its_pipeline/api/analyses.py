@@ -15,10 +15,25 @@ from its_pipeline.api.answers import PlotName
 from its_pipeline.api.dependencies import work
 from its_pipeline.api.jobs import FitAnswer, FitJob, PlotJob
 from its_pipeline.api.problems import Problem
-from its_pipeline.api.questions import Question
+from its_pipeline.api.questions import Question, ask
 from its_pipeline.api.rendering import diagnostics_answer
+from its_pipeline.api.requests import AnalyzeRequest
 from its_pipeline.api.services import Services
 from its_pipeline.stores.verdict import Verdict
+
+
+def ask_and_look_up(
+    services: Services, request: AnalyzeRequest
+) -> tuple[Question, FitAnswer | None]:
+    """Prepare what a request asks for, and return it with the answer if there is one already.
+
+    Raises
+    ------
+    Problem
+        As in `questions.ask`.
+    """
+    question = ask(services, request)
+    return question, known_answer(services, question)
 
 
 def known_answer(services: Services, question: Question) -> FitAnswer | None:

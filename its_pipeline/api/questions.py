@@ -84,8 +84,11 @@ def ask(services: Services, request: AnalyzeRequest) -> Question:
         ``unknown_user``, ``unknown_intervention``, ``validation``, ``future_date``,
         ``insufficient_data``, ``withdrawn``, ``not_analysable``.
     """
-    logged = services.require_user(request.user_id)
+    logged = services.interventions(request.user_id)
     bench = Workbench(services.settings, logged=logged)
+    # The days are read anyway, and whoever has some is known.
+    if not logged and bench.series(request.user_id, request.outcome_metric).empty:
+        services.require_user(request.user_id)
     meant = _logged_intervention(request, logged)
     intervention = _asked(request, meant or _adhoc(request, logged))
     try:

@@ -12,7 +12,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from its_pipeline.api.analyses import check_published, compute, draw, encoded, known_answer
+from its_pipeline.api.analyses import (
+    ask_and_look_up,
+    check_published,
+    compute,
+    draw,
+    encoded,
+)
 from its_pipeline.api.answers import (
     PLOT_NAMES,
     AnalysisAnswer,
@@ -24,7 +30,6 @@ from its_pipeline.api.dependencies import Asked, Parts
 from its_pipeline.api.documentation import refusals
 from its_pipeline.api.fields import Identifier, RunId
 from its_pipeline.api.past import find_run, read_history, report_of, stored_verdict
-from its_pipeline.api.questions import ask
 from its_pipeline.api.rendering import analysis_answer
 from its_pipeline.api.requests import AnalyzeRequest
 
@@ -73,9 +78,8 @@ async def analyze(
     same run in MLflow. The effects of a sampler that did not converge are never shown.
     """
     exchange.authorise(body.user_id)
-    question = await run_in_threadpool(ask, services, body)
+    question, answer = await run_in_threadpool(ask_and_look_up, services, body)
     exchange.intervention_id = question.prepared.intervention.intervention_id
-    answer = await run_in_threadpool(known_answer, services, question)
     if answer is None:
         answer = await compute(services, request, question)
     exchange.mlflow_run_id = answer.mlflow_run_id
