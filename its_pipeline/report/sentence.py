@@ -40,6 +40,10 @@ CAUTIONS: Final[dict[str, str]] = {
     "flat_baseline": "the outcome hardly varied before",
 }
 
+#: Warnings that speak against the answer itself: another method, another date or mere drift shows
+#: something that the posterior does not know of. "likely" becomes "possible" then.
+CONTRADICTIONS: Final = frozenset({"estimators_disagree", "placebo_effect", "near_nonstationary"})
+
 #: Remarks about an analysis that say nothing against its answer.
 REMARKS: Final = frozenset({"no_relative_effect", "dropped_covariate"})
 OTHER_CAUTION: Final = "another one below"
@@ -117,6 +121,11 @@ class Finding:
         return tuple(dict.fromkeys(CAUTIONS.get(code, OTHER_CAUTION) for code in counted))
 
     @property
+    def contradicted(self) -> bool:
+        """Whether a warning speaks against the answer itself."""
+        return not CONTRADICTIONS.isdisjoint(self.warning_codes)
+
+    @property
     def probability_of_any_benefit(self) -> float:
         """P(effect points the wanted way), whatever its size."""
         positive = self.probability_positive
@@ -191,7 +200,8 @@ def answer_sentences(finding: Finding) -> Answer:
     """Write the answer.
 
     An interval that covers zero is said so and never gets a stronger word than "likely"; so does
-    any answer with warnings. No sentence calls anything significant, proved or certain.
+    any answer with warnings, and "possible" where a warning contradicts it. While days still come,
+    an answer holds "so far". No sentence calls anything significant, proved or certain.
     """
     return Answer(_headline(finding), (_effect_sentence(finding), _verdict(finding)), finding.kind)
 
@@ -200,6 +210,21 @@ def probability_word(probability: float, capped: bool = False) -> str:
     """Return the word for a probability; with `capped`, none stronger than (un)likely."""
     word = next(word for bound, word in PROBABILITY_WORDS if probability >= bound)
     return word.removeprefix("very ") if capped else word
+
+
+def _word(finding: Finding, probability: float) -> str:
+    """Return the word for a probability that interval and warnings leave standing."""
+    word = probability_word(probability, capped=finding.covers_zero or bool(finding.doubts))
+    return "possible" if finding.contradicted and word == "likely" else word
+
+
+def _likely(finding: Finding) -> str:
+    """Return the strongest word that an interval which covers zero may have."""
+    return "possibly" if finding.contradicted else "likely"
+
+
+def _so_far(finding: Finding) -> str:
+    return "" if finding.ongoing_until is None else " so far"
 
 
 def percent(probability: float, short: bool = False) -> str:
@@ -277,21 +302,20 @@ def _effect_sentence(finding: Finding) -> str:
 def _verdict(finding: Finding) -> str:
     """Say how probable a benefit is, in words that the numbers carry."""
     kind = finding.kind
-    weakened = bool(finding.doubts)
     if kind == "helped":
-        core = _helped(finding, weakened)
+        core = _helped(finding)
     elif kind == "harmed":
-        word = probability_word(1 - finding.probability_of_any_benefit, weakened)
+        word = _word(finding, 1 - finding.probability_of_any_benefit)
         core = (
-            f"It is {word} that it made things worse, {PROVISO}: the probability that it helped "
-            f"is {percent(finding.probability_of_any_benefit)}"
+            f"It is {word} that it made things worse{_so_far(finding)}, {PROVISO}: the "
+            f"probability that it helped is {percent(finding.probability_of_any_benefit)}"
         )
     elif kind == "negligible":
         smallest = _minimum(finding)
         core = (
-            f"If there is an effect, it is likely smaller than the {smallest} that you named as "
-            f"the least that matters: the probability that it helped by at least as much is "
-            f"{percent(finding.probability_of_benefit)}"
+            f"If there is an effect{_so_far(finding)}, it is {_likely(finding)} smaller than "
+            f"the {smallest} named as the least that matters: the probability that it helped by at "
+            f"least as much is {percent(finding.probability_of_benefit)}"
         )
     elif kind == "open" and finding.ongoing_until is not None:
         core = (
@@ -300,31 +324,28 @@ def _verdict(finding: Finding) -> str:
         )
     else:
         core = f"The data do not tell whether it helped: {_undecided(finding)}"
-    if not weakened:
+    if not finding.doubts:
         return f"{core}."
     return f"{core}; but the warnings weaken this ({'; '.join(finding.doubts)})."
 
 
-def _helped(finding: Finding, weakened: bool) -> str:
+def _helped(finding: Finding) -> str:
     """Say how probable a benefit is, and separately one as large as was asked for."""
-    anyhow = finding.probability_of_any_benefit
+    anyhow, so_far = finding.probability_of_any_benefit, _so_far(finding)
+    lead = f"It is {_word(finding, anyhow)} that it helped{so_far}, {PROVISO}"
     if finding.minimum_effect == 0:
-        return (
-            f"It is {probability_word(anyhow, weakened)} that it helped, {PROVISO}: the "
-            f"probability is {percent(anyhow)}"
-        )
+        return f"{lead}: the probability is {percent(anyhow)}"
     wanted = finding.probability_of_benefit
     return (
-        f"It is {probability_word(anyhow, weakened)} that it helped, {PROVISO} (probability "
-        f"{percent(anyhow)}), and {probability_word(wanted, weakened)} that it helped by at least "
-        f"{_minimum(finding)} ({percent(wanted)})"
+        f"{lead} (probability {percent(anyhow)}), and {_word(finding, wanted)} that it helped by "
+        f"at least {_minimum(finding)} ({percent(wanted)})"
     )
 
 
 def _undecided(finding: Finding) -> str:
     """State the probability behind an answer that stays open, never beyond "likely"."""
     anyhow = finding.probability_of_any_benefit
-    text = f"the probability is {percent(anyhow)} ({probability_word(anyhow, capped=True)})"
+    text = f"the probability is {percent(anyhow)} ({_word(finding, anyhow)})"
     if finding.minimum_effect == 0:
         return text
     return (
@@ -339,16 +360,21 @@ def _minimum(finding: Finding) -> str:
 
 def _headline(finding: Finding) -> str:
     """Return the badge's words."""
-    weakened = bool(finding.doubts)
-    anyhow = finding.probability_of_any_benefit
-    if finding.kind == "helped":
-        word = probability_word(anyhow, weakened).capitalize()
-        if finding.minimum_effect == 0 or finding.probability_of_benefit >= 0.66:
-            return f"{word} helped"
-        doubt = "maybe too little" if finding.probability_of_benefit >= 0.33 else "but too little"
-        return f"{word} helped, {doubt}"
-    if finding.kind == "harmed":
-        return f"{probability_word(1 - anyhow, weakened).capitalize()} made it worse"
+    if finding.kind == "open":
+        return "Too early to tell"
+    if finding.kind == "unclear":
+        return "No clear effect"
     if finding.kind == "negligible":
-        return "No effect that matters"
-    return "Too early to tell" if finding.kind == "open" else "No clear effect"
+        return f"{_likely(finding).capitalize()} too small to matter{_so_far(finding)}"
+    anyhow = finding.probability_of_any_benefit
+    if finding.kind == "harmed":
+        return f"{_adverb(finding, 1 - anyhow)} made it worse{_so_far(finding)}"
+    helped = f"{_adverb(finding, anyhow)} helped{_so_far(finding)}"
+    if finding.minimum_effect == 0 or finding.probability_of_benefit >= 0.66:
+        return helped
+    doubt = "maybe" if finding.probability_of_benefit >= 0.33 else "but likely"
+    return f"{helped}, {doubt} too little"
+
+
+def _adverb(finding: Finding, probability: float) -> str:
+    return {"possible": "Possibly"}.get(word := _word(finding, probability), word.capitalize())

@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import math
 import re
-from datetime import date
 from typing import Any
 
 import pytest
@@ -22,178 +21,13 @@ from its_pipeline.report.sentence import (
     probability_word,
 )
 from its_pipeline_tests.unit.report.factories import make_analysis
-
-UNTIL = date(2026, 11, 12)
+from its_pipeline_tests.unit.report.sentence_cases import CASES, UNTIL, make_finding
 
 FORBIDDEN = re.compile(
     r"significan|proved|proven|proof|certain|definite|guarantee|because of|caused|no effect\b"
     r"|100 %|\b0 %|-\d",
     re.IGNORECASE,
 )
-
-
-def make_finding(mean: float, sd: float, direction: str = "increase", **fields: Any) -> Finding:
-    """A finding whose numbers fit together: a normal posterior."""
-    minimum = float(fields.pop("minimum_effect", 0.0))
-
-    def below(x: float) -> float:
-        return 0.5 * math.erfc(-(x - mean) / sd / math.sqrt(2))
-
-    benefit = 1 - below(minimum) if direction == "increase" else below(-minimum)
-    values: dict[str, Any] = {
-        "name": "Study in the morning",
-        "outcome": "session performance",
-        "unit": "points",
-        "direction": direction,
-        "mean": mean,
-        "sd": sd,
-        "ci_lower": mean - 1.96 * sd,
-        "ci_upper": mean + 1.96 * sd,
-        "probability_positive": 1 - below(0.0),
-        "probability_of_benefit": benefit,
-        "minimum_effect": minimum,
-    }
-    return Finding(**{**values, **fields})
-
-
-CASES = [
-    pytest.param(
-        make_finding(6.1, 1.9),
-        "Very likely helped",
-        "Session performance has been on average 6.1 points higher since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
-        "likely that it helped, if nothing else changed at that time: the probability is more "
-        "than 99 %.",
-        id="rise wanted, rise found",
-    ),
-    pytest.param(
-        make_finding(-6.1, 1.9),
-        "Very likely made it worse",
-        "Session performance has been on average 6.1 points lower since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points lower). It is very "
-        "likely that it made things worse, if nothing else changed at that time: the "
-        "probability that it helped is less than 1 %.",
-        id="rise wanted, fall found",
-    ),
-    pytest.param(
-        make_finding(-6.1, 1.9, "decrease"),
-        "Very likely helped",
-        "Session performance has been on average 6.1 points lower since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points lower). It is very "
-        "likely that it helped, if nothing else changed at that time: the probability is more "
-        "than 99 %.",
-        id="fall wanted, fall found",
-    ),
-    pytest.param(
-        make_finding(6.1, 1.9, "decrease"),
-        "Very likely made it worse",
-        "Session performance has been on average 6.1 points higher since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
-        "likely that it made things worse, if nothing else changed at that time: the "
-        "probability that it helped is less than 1 %.",
-        id="fall wanted, rise found",
-    ),
-    pytest.param(
-        make_finding(1.2, 1.6),
-        "No clear effect",
-        "Session performance has been on average 1.2 points higher since “Study in the morning” "
-        "began than expected without it, but the 95 % interval goes from 1.9 points lower to "
-        "4.3 points higher and includes no change. The data do not tell whether it helped: the "
-        "probability is 77 % (likely).",
-        id="interval covers zero",
-    ),
-    pytest.param(
-        make_finding(3.0, 1.6),
-        "No clear effect",
-        "Session performance has been on average 3.0 points higher since “Study in the morning” "
-        "began than expected without it, but the 95 % interval goes from 0.1 points lower to "
-        "6.1 points higher and includes no change. The data do not tell whether it helped: the "
-        "probability is 97 % (likely).",
-        id="interval barely covers zero, word stays likely",
-    ),
-    pytest.param(
-        make_finding(1.2, 1.6, ongoing_until=UNTIL),
-        "Too early to tell",
-        "Session performance has been on average 1.2 points higher since “Study in the morning” "
-        "began than expected without it, but the 95 % interval goes from 1.9 points lower to "
-        "4.3 points higher and includes no change. It is too early to tell whether it helped: "
-        "the probability is 77 % (likely), and days are counted until 12 November 2026.",
-        id="interval covers zero while days still come",
-    ),
-    pytest.param(
-        make_finding(0.0, 1.6),
-        "No clear effect",
-        "Session performance has been on average about where it was expected to be without "
-        "“Study in the morning”, but the 95 % interval goes from 3.1 points lower to 3.1 points "
-        "higher and includes no change. The data do not tell whether it helped: the probability "
-        "is 50 % (about as likely as not).",
-        id="mean of zero",
-    ),
-    pytest.param(
-        make_finding(0.4, 0.6, minimum_effect=5.0),
-        "No effect that matters",
-        "Session performance has been on average 0.40 points higher since “Study in the "
-        "morning” began than expected without it, but the 95 % interval goes from 0.78 points "
-        "lower to 1.58 points higher and includes no change. If there is an effect, it is "
-        "likely smaller than the 5 points that you named as the least that matters: the "
-        "probability that it helped by at least as much is less than 1 %.",
-        id="whole interval below the minimum effect",
-    ),
-    pytest.param(
-        make_finding(6.1, 1.9, minimum_effect=6.0),
-        "Very likely helped, maybe too little",
-        "Session performance has been on average 6.1 points higher since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
-        "likely that it helped, if nothing else changed at that time (probability more than 99 "
-        "%), and about as likely as not that it helped by at least 6 points (52 %).",
-        id="clear benefit, minimum effect uncertain",
-    ),
-    pytest.param(
-        make_finding(6.1, 1.9, minimum_effect=20.0),
-        "Very likely helped, but too little",
-        "Session performance has been on average 6.1 points higher since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
-        "likely that it helped, if nothing else changed at that time (probability more than 99 "
-        "%), and very unlikely that it helped by at least 20 points (less than 1 %).",
-        id="clear benefit, far below the minimum effect",
-    ),
-    pytest.param(
-        make_finding(3.0, 2.2, minimum_effect=2.0),
-        "No clear effect",
-        "Session performance has been on average 3.0 points higher since “Study in the morning” "
-        "began than expected without it, but the 95 % interval goes from 1.3 points lower to "
-        "7.3 points higher and includes no change. The data do not tell whether it helped: the "
-        "probability is 91 % (likely), and 68 % that it helped by at least 2 points.",
-        id="interval covers zero with a minimum effect",
-    ),
-    pytest.param(
-        make_finding(6.1, 1.9, warning_codes=("short_phase", "estimators_disagree")),
-        "Likely helped",
-        "Session performance has been on average 6.1 points higher since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is likely "
-        "that it helped, if nothing else changed at that time: the probability is more than 99 "
-        "%; but the warnings weaken this (there are few days; a second method disagrees).",
-        id="warnings temper the word",
-    ),
-    pytest.param(
-        make_finding(-6.1, 1.9, warning_codes=("placebo_effect",)),
-        "Likely made it worse",
-        "Session performance has been on average 6.1 points lower since “Study in the morning” "
-        "began than expected without it (95 % interval 2.4 to 9.8 points lower). It is likely "
-        "that it made things worse, if nothing else changed at that time: the probability that "
-        "it helped is less than 1 %; but the warnings weaken this (a similar change shows on a "
-        "date when nothing happened).",
-        id="warnings temper harm too",
-    ),
-    pytest.param(
-        make_finding(6.1, 1.9, unit=""),
-        "Very likely helped",
-        "Session performance has been on average 6.1 higher since “Study in the morning” began "
-        "than expected without it (95 % interval 2.4 to 9.8 higher). It is very likely that it "
-        "helped, if nothing else changed at that time: the probability is more than 99 %.",
-        id="no unit",
-    ),
-]
 
 
 @pytest.mark.parametrize(("finding", "headline", "text"), CASES)
@@ -211,7 +45,13 @@ GRID = [
         (0.5, 1.6, 9.0),
         ("increase", "decrease"),
         (0.0, 2.0, 30.0),
-        ((), ("short_phase",), ("heavy_tails", "something_new"), ("no_relative_effect",)),
+        (
+            (),
+            ("short_phase",),
+            ("heavy_tails", "something_new"),
+            ("no_relative_effect",),
+            ("short_phase", "estimators_disagree"),
+        ),
         (None, UNTIL),
     )
 ]
@@ -221,7 +61,8 @@ def test_no_combination_claims_more_than_its_numbers():
     for finding in GRID:
         answer = answer_sentences(finding)
         assert len(answer.sentences) == 2
-        assert FORBIDDEN.search(answer.text) is None, answer.text
+        said = f"{answer.headline}. {answer.text}"
+        assert FORBIDDEN.search(said) is None, said
         assert all(s.endswith(".") and ". " not in s for s in answer.sentences), answer.text
 
 
@@ -255,6 +96,24 @@ def test_every_weakening_warning_is_told_and_lowers_the_word():
         if weakened:
             assert "very likely" not in answer.text.lower()
             assert "very unlikely" not in answer.text.lower()
+
+
+def test_a_contradicted_answer_is_never_called_likely():
+    contradicted = [f for f in GRID if "estimators_disagree" in f.warning_codes]
+    assert {f.kind for f in contradicted} == {"helped", "harmed", "negligible", "unclear", "open"}
+    for finding in contradicted:
+        answer = answer_sentences(finding)
+        assert not answer.headline.lower().startswith(("likely", "very"))
+        plain = re.sub("unlikely|about as likely as not", "", answer.text)
+        assert "likely" not in plain, answer.text
+
+
+def test_an_answer_holds_so_far_exactly_while_days_still_come():
+    for finding in GRID:
+        answer = answer_sentences(finding)
+        if finding.kind in ("helped", "harmed", "negligible"):
+            ongoing = finding.ongoing_until is not None
+            assert ("so far" in answer.headline) == ("so far" in answer.sentences[1]) == ongoing
 
 
 def test_too_early_is_said_only_while_days_still_come():
