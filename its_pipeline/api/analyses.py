@@ -86,7 +86,12 @@ def check_published(verdict: Verdict, run_id: str | None) -> None:
         )
     if verdict.status == "crashed":
         raise Problem("analysis_failed", "the analysis ended without an answer")
-    raise Problem("not_analysable", verdict.reason, reason_code=verdict.reason_code)
+    raise Problem(
+        "not_analysable",
+        verdict.reason,
+        value=verdict.started_on,
+        reason_code=verdict.reason_code,
+    )
 
 
 async def draw(

@@ -173,7 +173,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
             entry["value"] = shown(one["input"])
         errors.append(entry)
     detail = "; ".join(f"{e['location'].rpartition('.')[2]}: {e['message']}" for e in errors[:3])
-    return await _problem(request, Problem("validation", detail, errors=errors))
+    value = errors[0].get("value")
+    return await _problem(request, Problem("validation", detail, value=value, errors=errors))
 
 
 def _methods_here(request: Request) -> list[str]:
@@ -190,11 +191,14 @@ async def _http(request: Request, error: Exception) -> Response:
         raise TypeError(f"this handler is for HTTP errors but got {error!r}")
     match error.status_code:
         case 404:
-            problem = Problem("not_found", "there is nothing at this address")
+            problem = Problem(
+                "not_found", "there is nothing at this address", value=request.url.path
+            )
         case 405:
             problem = Problem(
                 "method_not_allowed",
                 f"this address does not answer {request.method[:16]}",
+                value=request.method,
                 headers={"Allow": ", ".join(_methods_here(request))},
             )
         case 400:

@@ -89,9 +89,11 @@ def _check_length(length: str | None, max_bytes: int) -> None:
     if length is None:
         return
     if not length.isascii() or not length.isdigit():
-        raise Problem("malformed_body", "Content-Length is not a number", headers=_CLOSE)
+        raise Problem(
+            "malformed_body", "Content-Length is not a number", value=length, headers=_CLOSE
+        )
     if len(length) > 15 or int(length) > max_bytes:
-        raise _too_large(max_bytes)
+        raise _too_large(max_bytes, length)
 
 
 def _check_type(content_type: str) -> None:
@@ -102,5 +104,10 @@ def _check_type(content_type: str) -> None:
         )
 
 
-def _too_large(max_bytes: int) -> Problem:
-    return Problem("body_too_large", f"a body may have at most {max_bytes} bytes", headers=_CLOSE)
+def _too_large(max_bytes: int, declared: str | None = None) -> Problem:
+    return Problem(
+        "body_too_large",
+        f"a body may have at most {max_bytes} bytes",
+        value=declared,
+        headers=_CLOSE,
+    )

@@ -125,13 +125,13 @@ class JobHandler:
         analysis = load_analysis(self._settings, job.verdict)
         if analysis is None:
             raise ValueError(f"nothing was sampled of {job.verdict.key}, so nothing can be drawn")
-        draw = {
-            "counterfactual": lambda: plots.counterfactual_figure(analysis, label),
-            "predictive_check": lambda: plots.predictive_check_figure(analysis, label),
-            "effects": lambda: plots.effects_figure(analysis),
-            "diagnostics": lambda: plots.diagnostics_figure(analysis),
+        drawings: dict[PlotName, plots.Drawing] = {
+            "counterfactual": plots.COUNTERFACTUAL,
+            "predictive_check": plots.PREDICTIVE_CHECK,
+            "effects": plots.EFFECTS,
+            "diagnostics": plots.DIAGNOSTICS,
         }
-        return {name: plots.render(draw[name](), dpi=PLOT_DPI) for name in job.names}
+        return {name: drawings[name].png(analysis, label, PLOT_DPI) for name in job.names}
 
     def _publish(self, job: PublishJob) -> None:
         from its_pipeline.experiments.publish import publish_experiment

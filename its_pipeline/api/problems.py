@@ -65,7 +65,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "not_found": Kind(
         404,
         "No such address",
-        {"detail": "there is nothing at this address", "remedy": "see /openapi.json"},
+        {
+            "detail": "there is nothing at this address",
+            "value": "/analytics",
+            "remedy": "see /openapi.json",
+        },
     ),
     "unknown_user": Kind(
         404,
@@ -105,7 +109,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "method_not_allowed": Kind(
         405,
         "Method not allowed",
-        {"detail": "this address does not answer DELETE", "remedy": "see the header Allow"},
+        {
+            "detail": "this address does not answer DELETE",
+            "value": "DELETE",
+            "remedy": "see the header Allow",
+        },
     ),
     "body_too_slow": Kind(
         408,
@@ -144,7 +152,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "body_too_large": Kind(
         413,
         "The body is too large",
-        {"detail": "a body may have at most 65536 bytes", "remedy": "send less"},
+        {
+            "detail": "a body may have at most 65536 bytes",
+            "value": "1048576",
+            "remedy": "send less",
+        },
     ),
     "unsupported_media_type": Kind(
         415,
@@ -169,11 +181,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         "The request breaks a rule",
         {
             "detail": "mcmc_samples: Input should be greater than or equal to 500",
+            "value": 10,
             "errors": [
                 {
                     "location": "body.mcmc_samples",
                     "message": "Input should be greater than or equal to 500",
-                    "value": "10",
+                    "value": 10,
                 }
             ],
             "remedy": "correct what `errors` names; the rules are in /openapi.json",
@@ -185,6 +198,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         {
             "detail": "30 observed days before the start and 3 after it; at least 8 of each are "
             "needed. Possible from 2026-05-09 on",
+            "value": "2026-05-01",
             "reason_code": "too_few_post_days",
             **_COUNTS,
             "analysable_on": "2026-05-09",
@@ -197,10 +211,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         {
             "detail": "2030-01-01 is in the future",
             "value": "2030-01-01",
+            "reason_code": "not_started",
             **_COUNTS,
             "n_post": 0,
             "analysable_on": "2030-01-09",
-            "remedy": "log it with POST /interventions; it is analysed when its day has come",
+            "remedy": "log it with POST /interventions; it is analysed on 2030-01-09",
         },
     ),
     "not_analysable": Kind(
@@ -208,6 +223,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         "This series has no answer",
         {
             "detail": "the outcome is the same on every day before the intervention",
+            "value": "2026-05-01",
             "reason_code": "constant_outcome",
             "remedy": "choose another outcome or other days",
         },

@@ -96,10 +96,9 @@ def ask(services: Services, request: AnalyzeRequest) -> Question:
     except UnknownMetricError as error:
         raise invalid("body.outcome_metric", str(error), error.name) from error
     options = _options(request, bench.options)
-    _check_started(services, intervention)
     prepared = bench.prepare_intervention(intervention, options)
     if prepared.plan.state != "ready":
-        raise refusal(prepared.plan)
+        raise refusal(prepared.plan, _is_future(services, intervention), meant is not None)
     return Question(prepared, is_own=intervention == meant and options == bench.options)
 
 
@@ -178,21 +177,27 @@ def _options(request: AnalyzeRequest, own: Options) -> Options:
     )
 
 
-def _check_started(services: Services, intervention: Intervention) -> None:
+def _is_future(services: Services, intervention: Intervention) -> bool:
     today = services.settings.today_on or datetime.now(UTC).date()
     # Somewhere it is tomorrow already: only what lies beyond that is the future for everybody.
-    if (intervention.started_on - today).days > 1:
-        raise Problem(
-            "future_date",
-            f"{intervention.started_on} is in the future",
-            value=intervention.started_on.isoformat(),
-            minimum_days=MINIMUM_DAYS,
-        )
+    return (intervention.started_on - today).days > 1
 
 
-def refusal(plan: Plan) -> Problem:
-    """Return the problem that a plan which is not ready means for somebody who asks now."""
+def refusal(plan: Plan, is_future: bool, is_logged: bool) -> Problem:
+    """Return the problem that a plan which is not ready means for somebody who asks now.
+
+    Parameters
+    ----------
+    plan
+        Not ready.
+    is_future
+        Whether the intervention starts later, wherever the person may be.
+    is_logged
+        Whether it is in the log, so that the pipeline looks at it by itself.
+    """
+    started_on = plan.window.started_on.isoformat()
     counts: dict[str, Any] = {
+        "value": started_on,
         "n_pre": plan.n_pre,
         "n_post": plan.n_post,
         "minimum_days": MINIMUM_DAYS,
@@ -201,6 +206,15 @@ def refusal(plan: Plan) -> Problem:
     }
     if plan.state == "closed":
         return Problem("withdrawn", plan.reason, value=plan.key.partition("|")[2])
+    if is_future:
+        when = f" on {plan.analysable_on}" if plan.analysable_on else " when its day has come"
+        remedy = "it" if is_logged else "log it with POST /interventions; it"
+        return Problem(
+            "future_date",
+            f"{started_on} is in the future",
+            remedy=f"{remedy} is analysed{when}",
+            **counts,
+        )
     if plan.state == "waiting":
         remedy = (
             f"ask again on {plan.analysable_on}"
@@ -210,4 +224,4 @@ def refusal(plan: Plan) -> Problem:
         return Problem("insufficient_data", plan.reason, remedy=remedy, **counts)
     if plan.reason_code == "too_few_post_days":
         return Problem("insufficient_data", plan.reason, remedy="choose a later end_date", **counts)
-    return Problem("not_analysable", plan.reason, reason_code=plan.reason_code)
+    return Problem("not_analysable", plan.reason, value=started_on, reason_code=plan.reason_code)

@@ -10,6 +10,7 @@ import pytest
 from its_pipeline.api.answers import PLOT_NAMES
 from its_pipeline.experiments.service import fit_experiment
 from its_pipeline.experiments.workbench import Workbench
+from its_pipeline_tests.factories import log_intervention
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -136,6 +137,7 @@ def test_too_few_days(live):
     assert (found["n_pre"], found["n_post"], found["minimum_days"]) == (30, 3, 8)
     assert found["analysable_on"] == "2026-06-25"
     assert "2026-06-25" in found["remedy"]
+    assert found["value"] == "2026-05-01"
 
 
 def test_without_events_it_waits(live):
@@ -144,7 +146,21 @@ def test_without_events_it_waits(live):
 
 
 def test_the_future(live):
-    problem(live.analyze(intervention_date="2027-01-01"), 422, "future_date")
+    found = problem(live.analyze(intervention_date="2026-07-01"), 422, "future_date")
+    assert found["value"] == "2026-07-01"
+    assert (found["n_pre"], found["n_post"], found["minimum_days"]) == (40, 0, 8)
+    assert found["analysable_on"] == "2026-07-09"
+    assert found["remedy"] == "log it with POST /interventions; it is analysed on 2026-07-09"
+    # Too far away for today's days to be its baseline: no date can be named, and it is said so.
+    found = problem(live.analyze(intervention_date="2199-12-31"), 422, "future_date")
+    assert (found["n_pre"], found["minimum_days"]) == (0, 8)
+
+
+def test_a_future_that_is_logged_already(live):
+    log_intervention(live.settings, "p3", started_on=date(2026, 7, 1))
+    asked = live.analyze(user_id="p3", intervention_id="morning", intervention_date=...)
+    found = problem(asked, 422, "future_date")
+    assert found["remedy"] == "it is analysed on 2026-07-09"
 
 
 def test_nobody(live):
@@ -192,6 +208,7 @@ def test_an_unknown_metric_is_told_the_known_ones(live):
 def test_rules_of_a_request(live, body, location):
     found = problem(live.analyze(**body), 422, "validation")
     assert location in [error["location"] for error in found["errors"]]
+    assert "value" in found
 
 
 def test_history_is_paged_and_filtered_newest_first(live):
