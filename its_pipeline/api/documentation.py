@@ -116,6 +116,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete_operation(path, operation)
+            _show_bodies(operation, schemas)
     return document
 
 
@@ -142,6 +143,18 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
         if own is not common:
             _add_examples(own, common)
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
+
+
+def _show_bodies(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Put the examples of a body's model where readers of an operation look for them."""
+    for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+        content = body.get("content", {}).get("application/json", {})
+        name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
+        found = schemas.get(name, {}).get("examples", [])
+        if found:
+            content["examples"] = {
+                str(number): {"value": value} for number, value in enumerate(found, start=1)
+            }
 
 
 def _add_examples(own: dict[str, Any], common: dict[str, Any]) -> None:

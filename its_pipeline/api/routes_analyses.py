@@ -42,7 +42,12 @@ _REPORT_POLICY = (
 """A report is one self-contained page; whatever is in it, it reaches nothing of this server."""
 
 _PNG = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
-_HTML = {"text/html": {"schema": {"type": "string"}}}
+_HTML = {
+    "text/html": {
+        "schema": {"type": "string"},
+        "example": "<!doctype html><html><head><title>Study in the morning</title>...",
+    }
+}
 
 
 @router.post(

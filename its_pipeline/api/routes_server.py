@@ -41,7 +41,13 @@ async def ready(services: Parts) -> ReadyAnswer:
     responses={
         200: {
             "description": "Prometheus' text format.",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "content": {
+                "text/plain": {
+                    "schema": {"type": "string"},
+                    "example": "# HELP its_api_pool_queued Analyses that wait.\n"
+                    "# TYPE its_api_pool_queued gauge\nits_api_pool_queued 0.0\n",
+                }
+            },
         }
     },
 )

@@ -43,6 +43,19 @@ def test_every_body_has_an_example_that_its_own_rules_accept(document):
             model.model_validate(example)
 
 
+def test_every_request_and_every_answer_has_an_example(document):
+    for path, method, operation in operations(document):
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        bodies += [found for status, found in operation["responses"].items() if int(status) < 400]
+        assert bodies, (path, method)
+        for body in bodies:
+            for media_type, content in body["content"].items():
+                if media_type == "image/png":
+                    continue
+                has = content.get("examples") or content.get("example")
+                assert has, (path, method, media_type)
+
+
 def test_every_refusal_has_an_example(document):
     for path, method, operation in operations(document):
         for status, response in operation["responses"].items():
