@@ -20,8 +20,6 @@ from its_pipeline.report.sentence import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from its_pipeline.its import Analysis, Effect
 
 Facts = ReportInput | StateInput
@@ -124,7 +122,8 @@ def _outcomes(facts: Facts) -> str | None:
     unit = f" in {metric.unit}" if metric.unit else ""
     return (
         f"{outcome_label(facts)} ({metric.name}): {metric.aggregation} a local day{unit}, over "
-        f"{events}, recorded automatically; legal range {metric.minimum:g} to {metric.maximum:g}."
+        f"{events}, recorded automatically; legal range {metric.minimum:g} to {metric.maximum:g}; "
+        f"named in the log {_when_logged(facts)} the start."
     )
 
 
@@ -192,9 +191,11 @@ def _periods(facts: Facts) -> str | None:
     if analysis is None or facts.window is None:
         return None
     cuts = "; ".join(f"{cut.side}-period: {cut.reason}" for cut in facts.window.cuts)
+    intervention = facts.intervention
     return (
-        f"A then B, with {analysis.n_pre} and {analysis.n_post} observed {analysis.spec.step}s. "
-        f"Ends: {cuts or 'as planned'}."
+        f"A then B, with {analysis.n_pre} and {analysis.n_post} observed {analysis.spec.step}s, of "
+        f"{intervention.baseline_days} and {intervention.horizon_days} planned. Ends: "
+        f"{cuts or 'as planned'}."
     )
 
 
@@ -219,20 +220,22 @@ def _stopped(facts: Facts) -> str | None:
     return f"Ended {date_text(window.final_end_on)}: {'; '.join(reasons) or 'as planned'}."
 
 
-def _phase_values(analysis: Analysis, phase: str) -> np.ndarray:
+def phase_text(analysis: Analysis, phase: str) -> str:
+    """Return mean and standard deviation of the observed values of "pre" or "post"."""
     daily = analysis.daily
-    return daily.loc[daily["phase"] == phase, "observed"].dropna().to_numpy(float)
-
-
-def _phase_text(analysis: Analysis, phase: str) -> str:
-    values = _phase_values(analysis, phase)
+    values = daily.loc[daily["phase"] == phase, "observed"].dropna().to_numpy(float)
     spread = float(values.std(ddof=1))
     decimals = decimals_for(spread)
     unit = f" {analysis.spec.unit}" if analysis.spec.unit else ""
     return (
         f"mean {number_text(float(values.mean()), decimals)}{unit}, standard deviation "
-        f"{number_text(spread, decimals)}, {len(values)} {analysis.spec.step}s"
+        f"{number_text(spread, decimals)}"
     )
+
+
+def _phase_text(analysis: Analysis, phase: str) -> str:
+    count = analysis.n_pre if phase == "pre" else analysis.n_post
+    return f"{phase_text(analysis, phase)}, {count} {analysis.spec.step}s"
 
 
 def _baseline(facts: Facts) -> str | None:
@@ -318,13 +321,17 @@ def _interpretation(facts: Facts) -> str | None:
     return answer_sentences(finding).sentences[1]
 
 
+def _when_logged(facts: Facts) -> str:
+    intervention = facts.intervention
+    early = intervention.logged_at.date() < intervention.started_on
+    return "before" if early else "on or after"
+
+
 def _registration(facts: Facts) -> str:
     intervention = facts.intervention
-    logged = intervention.logged_at.date()
-    order = "before" if logged < intervention.started_on else "on or after"
     return (
         f"No registry is known. Entry {intervention.sequence} of the intervention log, first "
-        f"written {date_text(logged)}, {order} the start."
+        f"written {date_text(intervention.logged_at.date())}, {_when_logged(facts)} the start."
     )
 
 

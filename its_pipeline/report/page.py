@@ -90,13 +90,13 @@ def figure_pngs(report: ReportInput) -> dict[str, bytes]:
     from its_pipeline.its import plots
 
     analysis, label = report.analysis, outcome_label(report)
-    figures = {
-        "counterfactual": plots.counterfactual_figure(analysis, label),
-        "effects": plots.effects_figure(analysis),
-        "predictive": plots.predictive_check_figure(analysis, label),
-        "diagnostics": plots.diagnostics_figure(analysis),
+    drawings = {
+        "counterfactual": plots.COUNTERFACTUAL,
+        "effects": plots.EFFECTS,
+        "predictive": plots.PREDICTIVE_CHECK,
+        "diagnostics": plots.DIAGNOSTICS,
     }
-    return {name: plots.render(figure, "png", FIGURE_DPI) for name, figure in figures.items()}
+    return {name: drawing.png(analysis, label, FIGURE_DPI) for name, drawing in drawings.items()}
 
 
 def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) -> str:
@@ -159,7 +159,7 @@ def render_state_page(state: StateInput) -> str:
         from its_pipeline.its import plots
 
         picture = _figure(
-            plots.render(plots.diagnostics_figure(analysis), "png", FIGURE_DPI),
+            plots.DIAGNOSTICS.png(analysis, dpi=FIGURE_DPI),
             "Sampler diagnostics",
             "Traces and rank histograms of the noise parameters, R-hat and effective sample sizes.",
             "Chains that agree look like one even band, and their ranks like one level line.",
@@ -171,7 +171,7 @@ def render_state_page(state: StateInput) -> str:
             "Too early to tell" if state.state == "waiting" else STATE_LABELS[state.state]
         ),
         "lead": _lead(state),
-        "reason": state.reason or "No reason is recorded.",
+        "reason": _sentence(state.reason.strip() or "No reason is recorded."),
         "advice": _advice(state),
         "days": _day_counts(state),
         "gate": gate,
@@ -266,7 +266,7 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             "Posterior densities of the immediate effect, the change of trend and the average "
             "effect.",
             "The higher the curve, the more plausible the value. The bar is the 95 % interval, the "
-            "solid line no change; green is the share that counts as benefit.",
+            "solid line no change; the darker share counts as benefit.",
             heading=True,
         ),
         "predictive": _figure(
@@ -285,6 +285,13 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             "Chains that agree look like one even band, and their ranks like one level line.",
         ),
     }
+
+
+def _sentence(text: str) -> str:
+    """Return text with a capital at its start, unless a name is there, and a stop at its end."""
+    if text.split(maxsplit=1)[0].islower():
+        text = text[0].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _lead(state: StateInput) -> str:

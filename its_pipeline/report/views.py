@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.report.cent import CentAnswer
-from its_pipeline.report.cent_answers import Facts, outcome_label
+from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
 from its_pipeline.report.inputs import Provenance, WindowLike
 from its_pipeline.report.rendering import safe_href
 from its_pipeline.report.sentence import REMARKS, date_text, decimals_for, number_text, percent
@@ -24,17 +24,47 @@ if TYPE_CHECKING:
 
 NOT_RECORDED: Final = "not recorded"
 
-WARNING_TITLES: Final[dict[str, str]] = {
-    "short_phase": "Few days",
-    "heavy_tails": "Days far from the rest",
-    "outlier_days": "Days far from the rest",
-    "estimators_disagree": "A second method disagrees",
-    "placebo_effect": "A change where there should be none",
-    "time_of_day_shift": "The time of day shifted too",
-    "near_nonstationary": "The outcome drifts",
-    "flat_baseline": "The outcome hardly varied before",
-    "no_relative_effect": "No effect in percent",
-    "dropped_covariate": "A covariate was left out",
+#: Of each warning's code its title and what it means for a reader without statistics.
+WARNINGS: Final[dict[str, tuple[str, str]]] = {
+    "short_phase": (
+        "Few days",
+        "A chance run of good or bad days weighs heavily; more days make the answer firmer.",
+    ),
+    "heavy_tails": (
+        "Days far from the rest",
+        "A few unusual days can pull the answer either way.",
+    ),
+    "outlier_days": (
+        "Days far from the rest",
+        "A few unusual days can pull the answer either way; see whether something else happened "
+        "on them.",
+    ),
+    "estimators_disagree": (
+        "A second method disagrees",
+        "Which of two reasonable methods is used decides the answer, so do not rely on either.",
+    ),
+    "placebo_effect": (
+        "A change where there should be none",
+        "The outcome had changed by itself before, and this change may be of the same kind.",
+    ),
+    "time_of_day_shift": (
+        "The time of day shifted too",
+        "The effect shown leaves out whatever comes from the other time of day.",
+    ),
+    "near_nonstationary": (
+        "The outcome drifts",
+        "It rises and falls by itself for weeks, and a drift that set in at that time would look "
+        "like an effect.",
+    ),
+    "flat_baseline": (
+        "The outcome hardly varied before",
+        "There is little to compare with, so how sure the answer is cannot be known well.",
+    ),
+    "no_relative_effect": (
+        "No effect in percent",
+        "The effect in the outcome's own unit is not touched by this.",
+    ),
+    "dropped_covariate": ("A covariate was left out", "The answer takes no account of it."),
 }
 
 
@@ -73,10 +103,11 @@ class GateRow:
 
 @dataclass(frozen=True)
 class WarningText:
-    """A warning with a title; `remark` if it says nothing against the answer."""
+    """A warning with what it means; `remark` if it says nothing against the answer."""
 
     title: str
     text: str
+    meaning: str
     remark: bool
 
 
@@ -157,15 +188,12 @@ def _figure(value: float, decimals: int) -> str:
 
 
 def warning_texts(warnings: Sequence[AnalysisWarning]) -> list[WarningText]:
-    """Return the warnings with titles; an unknown code is its own title."""
-    return [
-        WarningText(
-            WARNING_TITLES.get(w.code, w.code.replace("_", " ").capitalize()),
-            w.text,
-            w.code in REMARKS,
-        )
-        for w in warnings
-    ]
+    """Return the warnings explained; an unknown code is its own title and explains nothing."""
+    explained = []
+    for w in warnings:
+        title, meaning = WARNINGS.get(w.code, (w.code.replace("_", " ").capitalize(), ""))
+        explained.append(WarningText(title, w.text, meaning, w.code in REMARKS))
+    return explained
 
 
 def data_rows(facts: Facts) -> list[Row]:
@@ -183,7 +211,7 @@ def data_rows(facts: Facts) -> list[Row]:
     if window is not None:
         rows += _window_rows(window, intervention.ended_on)
     if facts.analysis is not None:
-        rows += _day_rows(facts.analysis)
+        rows += _day_rows(facts.analysis, window)
     data = facts.data
     if data.n_events is not None:
         rows.append(Row("Events", f"{data.n_events:,}"))
@@ -226,16 +254,27 @@ def _with_reason(text: str, reason: str | None) -> str:
     return f"{text}: {reason}" if reason else text
 
 
-def _day_rows(analysis: Analysis) -> list[Row]:
+def _day_rows(analysis: Analysis, window: WindowLike | None) -> list[Row]:
+    """Return what was observed in each phase, of all the days that the window gives it."""
     daily, step = analysis.daily, analysis.spec.step
     rows = []
     for phase, name in (("pre", "before"), ("post", "since")):
-        part = daily.loc[daily["phase"] == phase, "observed"]
-        missing = int(part.isna().sum())
+        part = daily[daily["phase"] == phase]
+        seen = part.loc[part["observed"].notna(), "day"]
+        missing = len(part) - len(seen)
+        first = ""
+        if window is not None and step == "day":
+            start = window.pre_start_on if phase == "pre" else window.fit_start_on
+            end = window.started_on - timedelta(days=1) if phase == "pre" else window.post_end_on
+            missing = (end - start).days + 1 - len(seen)
+            began_on = seen.iloc[0].date()
+            if began_on > start:
+                first = f"; the first is {date_text(began_on)}"
         rows.append(
             Row(
                 f"{step.capitalize()}s {name}",
-                f"{int(part.notna().sum())} observed, {missing} without data",
+                f"{len(seen)} observed ({phase_text(analysis, phase)}), {missing} without "
+                f"data{first}",
             )
         )
     return rows

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import html
+import inspect
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from its_pipeline.its import AnalysisWarning
+from its_pipeline.its import AnalysisWarning, cautions
 from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
 from its_pipeline.report.page import figure_pngs, render_report, render_state_page, report_answer
 from its_pipeline.report.rendering import isolate, one_line, safe_href
+from its_pipeline.report.sentence import CAUTIONS, REMARKS
+from its_pipeline.report.views import WARNINGS, data_rows, warning_texts
 from its_pipeline_tests.unit.report.factories import (
     make_analysis,
     make_intervention,
@@ -162,7 +165,7 @@ def test_hostile_text_stays_text(text: str, pngs):
     assert "49 " not in skeleton.words.split("Began")[0]
     state = Skeleton(render_state_page(make_state("refused", reason=text)))
     assert "script" not in state.tags
-    assert " ".join(text.split()) in state.words
+    assert " ".join(text.split())[1:] in state.words
 
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "//evil.example"])
@@ -222,11 +225,11 @@ def test_state_page_refuses_effects_and_the_wrong_state():
     ],
 )
 def test_each_state_says_what_why_and_what_to_do(state, headline: str, said: str):
-    page = make_state(state)
+    page = make_state(state, reason="the outcome does not vary; it is 55")
     words = Skeleton(render_state_page(page)).words
     assert headline in words
     assert said in words
-    assert page.reason in words
+    assert "The outcome does not vary; it is 55." in words
     assert "What to do" in words
 
 
@@ -246,6 +249,47 @@ def test_not_converged_shows_diagnostics_and_no_effect():
     assert len(images) == 1
     for unpublishable in ("Effects in numbers", "Probability that it helped", "helped is"):
         assert unpublishable not in skeleton.words
+
+
+def test_reasons_keep_the_names_they_begin_with():
+    page = render_state_page(make_state("refused", reason="sessionScore is unknown."))
+    assert "sessionScore is unknown." in Skeleton(page).words
+    assert "sessionScore is unknown.." not in Skeleton(page).words
+
+
+def test_every_warning_is_named_explained_and_weighed():
+    known = set(re.findall(r'_warning\(\s*"(\w+)"', inspect.getsource(cautions)))
+    assert len(known) >= 10
+    assert known == set(WARNINGS)
+    assert known == set(CAUTIONS) | REMARKS
+    for code in known:
+        (told,) = warning_texts([AnalysisWarning(code, "It was so.", {})])
+        assert told.title != code.replace("_", " ").capitalize()
+        assert len(told.meaning.split()) >= 6
+    (unknown,) = warning_texts([AnalysisWarning("brand_new", "It was so.", {})])
+    assert (unknown.title, unknown.text, unknown.meaning) == ("Brand new", "It was so.", "")
+
+
+def test_days_are_counted_of_the_whole_window_with_each_phase_summed_up():
+    analysis = make_analysis(9.0, missing=0.0, n_pre=40)
+    values = analysis.daily.loc[analysis.daily["phase"] == "pre", "observed"]
+    rows = {row.name: row.value for row in data_rows(make_report(analysis, window=make_window(60)))}
+    assert rows["Days before"] == (
+        f"40 observed (mean {values.mean():.1f} points, standard deviation "
+        f"{values.std(ddof=1):.1f}), 20 without data; the first is 6 July 2026"
+    )
+    assert rows["Days since"].endswith(", 0 without data")
+
+
+def test_command_says_what_it_repeats(page):
+    words = Skeleton(page).words
+    assert "The same fingerprint stands for the same data, model, settings and seed" in words
+
+
+def test_captions_name_no_colour(page):
+    captions = " ".join(re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)).lower()
+    assert "darker" in captions
+    assert re.search(r"green|blue|orange|red\b", captions) is None
 
 
 def test_unknown_facts_are_said_to_be_unknown(pngs):
