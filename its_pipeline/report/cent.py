@@ -42,6 +42,8 @@ class CentItem:
     ----------
     id, section, text
         Number as published, part of the paper, what is asked.
+    read
+        What the wording was compared with; `cent.yaml` says what each of the three means.
     source
         Where an answer can come from: data, system or protocol.
     field
@@ -57,6 +59,7 @@ class CentItem:
     id: str
     section: str
     text: str
+    read: Literal["cent", "consort", "memory"]
     source: Literal["data", "system", "protocol"]
     field: str = ""
     partial: bool = False
@@ -120,6 +123,20 @@ def cent_items() -> tuple[CentItem, ...]:
 def cent_citation() -> str:
     """Return the checklist's citation, with its correction."""
     return str(_document()["citation"])
+
+
+def cent_scope() -> str:
+    """Return what the checklist is written for, and what a filled one does not say."""
+    return str(_document()["scope"])
+
+
+def cent_caveat() -> str:
+    """Return which items' wording nobody compared with the published statement."""
+    unread = [item.id for item in cent_items() if item.read == "memory"]
+    return (
+        f"Items in our own wording; {', '.join(unread[:-1])} and {unread[-1]} were not compared "
+        "with the published statement, nor was its correction."
+    )
 
 
 def checklist(facts: Facts) -> tuple[CentAnswer, ...]:

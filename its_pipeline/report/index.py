@@ -15,7 +15,13 @@ from typing import Final
 
 from markupsafe import Markup
 
-from its_pipeline.report.cent import CentAnswer, cent_citation, cent_items
+from its_pipeline.report.cent import (
+    CentAnswer,
+    cent_caveat,
+    cent_citation,
+    cent_items,
+    cent_scope,
+)
 from its_pipeline.report.drawing import Span, interval_svg
 from its_pipeline.report.inputs import STATE_LABELS, STATES, EffectNumbers, IndexRow
 from its_pipeline.report.rendering import render_page, safe_href
@@ -104,6 +110,7 @@ class IndexView:
     forests: tuple[Forest, ...]
     cent: tuple[CentCount, ...]
     cent_experiments: int
+    cent_scope: str
     cent_citation: str
     made_on: str
     has_cent: bool
@@ -138,7 +145,8 @@ def render_index(
         forests=_forests(ordered, lines, reaches),
         cent=_cent_counts(checklists or {}),
         cent_experiments=len(checklists or {}),
-        cent_citation=cent_citation(),
+        cent_scope=cent_scope(),
+        cent_citation=f"{cent_citation()} {cent_caveat()}",
         made_on=date_text(made_on) if made_on is not None else "",
         has_cent=any(line.cent for line in lines),
     )

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from markupsafe import Markup
 
 from its_pipeline.report import views
-from its_pipeline.report.cent import cent_citation, checklist, reported_count, wwc_rating
+from its_pipeline.report.cent import (
+    cent_caveat,
+    cent_citation,
+    cent_scope,
+    checklist,
+    reported_count,
+    wwc_rating,
+)
 from its_pipeline.report.cent_answers import Facts, intervention_name, ongoing_until, outcome_label
 from its_pipeline.report.drawing import Span, scale_svg
 from its_pipeline.report.inputs import STATE_LABELS, ReportInput, State, StateInput
@@ -198,7 +205,8 @@ def _shared_view(facts: Facts) -> dict[str, Any]:
         "cent": views.cent_sections(answers),
         "cent_reported": reported,
         "cent_applicable": applicable,
-        "cent_citation": cent_citation(),
+        "cent_scope": cent_scope(),
+        "cent_citation": f"{cent_citation()} {cent_caveat()}",
     }
 
 

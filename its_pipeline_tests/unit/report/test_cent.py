@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -11,8 +12,10 @@ from its_pipeline.report.cent import (
     N_ITEMS,
     N_SUB_ITEMS,
     CentAnswer,
+    cent_caveat,
     cent_citation,
     cent_items,
+    cent_scope,
     checklist,
     compliance_table,
     reported_count,
@@ -27,6 +30,8 @@ from its_pipeline_tests.unit.report.factories import (
     make_state,
     make_window,
 )
+
+READINGS = ("cent", "consort", "memory")
 
 
 def by_id(facts: Facts) -> dict[str, CentAnswer]:
@@ -60,6 +65,17 @@ def test_checklist_has_all_items_once_with_its_citation():
     assert numbers == sorted(numbers)
     assert "BMJ 2015;350:h1738" in cent_citation()
     assert "BMJ 2016;355:i5381" in cent_citation()
+
+
+def test_items_that_nobody_compared_are_named():
+    by_reading = {r: [i.id for i in cent_items() if i.read == r] for r in READINGS}
+    assert sum(map(len, by_reading.values())) == N_SUB_ITEMS
+    changed = {int(re.match(r"\d+", name)[0]) for name in by_reading["memory"]}  # type: ignore[index]
+    assert len(changed | {1, 2, 3, 4, 5}) == 14, "as many as the statement says it modifies"
+    for name in by_reading["memory"]:
+        assert re.search(rf"\b{re.escape(name)}\b", cent_caveat())
+    assert "1a" not in cent_caveat()
+    assert "A single change is not such a trial" in cent_scope()
 
 
 def test_protocol_fields_are_named_once_and_data_items_have_an_answerer():

@@ -129,6 +129,8 @@ def test_report_shows_effects_warnings_data_and_provenance(page, report):
         "1.0010",
         "< 1.01",
         "Nothing else that moves the outcome began on 15 August 2026.",
+        "A single change is not such a trial",
+        "were not compared with the published statement",
     ):
         assert expected in words, expected
 
