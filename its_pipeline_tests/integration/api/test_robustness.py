@@ -12,6 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
+import pytest
+
 from its_pipeline.api.jobs import JobHandler, PlotJob
 from its_pipeline.api.questions import adhoc_id
 from its_pipeline.experiments.service import fit_experiment
@@ -32,11 +34,11 @@ from its_pipeline_tests.integration.api.test_analyze import problem
 SLOW = {"mcmc_samples": 10_000, "mcmc_chains": 8}
 
 
-def eventually(condition, seconds=30.0):
+def eventually(condition, seconds=30.0, pause=0.01):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def counted(live, name):
@@ -57,7 +59,11 @@ def check_one_whole_answer(live, user, answer):
     assert again == {**answer.json(), "cached": True}
     runs = live.request("GET", f"/analytics/its/history/{user}").json()["runs"]
     assert [run["mlflow_run_id"] for run in runs] == [answer.json()["mlflow_run_id"]]
-    assert not list(live.settings.experiments_dir.rglob(f"{UNFINISHED_PREFIX}*"))
+    assert not list(live.settings.store_root.rglob(f"{UNFINISHED_PREFIX}*"))
+    run = live.request("GET", answer.json()["links"]["self"])
+    assert run.json() == again
+    drawn = live.request("GET", answer.json()["links"]["plot_effects"])
+    assert drawn.content.startswith(b"\x89PNG")
 
 
 def test_a_worker_killed_in_the_middle_of_a_fit(live):
@@ -72,6 +78,25 @@ def test_a_worker_killed_in_the_middle_of_a_fit(live):
         answer = asked.result(60)
     assert victim not in pool.process_ids()
     check_one_whole_answer(live, "p5", answer)
+
+
+@pytest.mark.parametrize(
+    ("user", "sign"),
+    [("p12", f"{UNFINISHED_PREFIX}*"), ("p13", "[!.]*/verdict.json")],
+    ids=["while it is stored", "while it is recorded"],
+)
+def test_a_worker_killed_in_the_middle_of_keeping_an_answer(live, user, sign):
+    pool = live.services.pool
+    [victim] = pool.process_ids()
+    folder = live.services.store.folder(adhoc(user)) / "runs"
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(live.analyze, user_id=user, **SLOW)
+        eventually(lambda: any(folder.glob(sign)), pause=0.0002)
+        os.kill(victim, signal.SIGKILL)
+        assert not asked.done()
+        answer = asked.result(60)
+    assert victim not in pool.process_ids()
+    check_one_whole_answer(live, user, answer)
 
 
 def test_a_worker_killed_while_it_waits_for_an_experiment(live):
