@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     shard_concurrency: int = Field(
         default=1, ge=1, description="Shards of refresh_experiments that run at the same time."
     )
+    refresh_workers: int | None = Field(
+        default=None,
+        ge=1,
+        description="Worker processes of one bulk run, some 400 MB each; 1: the run's own process; "
+        "default one a core where there is enough to do.",
+    )
     first_day_on: date | None = Field(
         default=None,
         description="First UTC day of the event partitions; default the first day in the lake, "

@@ -1,73 +1,31 @@
-"""Looking at many experiments in one warm process, each as if it had a run of its own.
+"""Looking at many experiments in one run, each as if it had a run of its own.
 
-What belongs here: which experiments a bulk run looks at, isolating their failures, resuming, and
-the summary. What does not: what one look does (`experiments.service`), or how Dagster is told
-(`refresh_job`): this module knows nothing of runs and events.
+What belongs here: which experiments a bulk run looks at, resuming, and the summary. What does not:
+what one look does and how its failure is isolated (`experiments.look`), the processes that look
+(`experiments.crew`), or how Dagster is told (`refresh_job`): this module knows nothing of runs and
+events.
 """
 
 from __future__ import annotations
 
-import errno
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from its_pipeline.defs.looks import is_announced, mark_announced
-from its_pipeline.experiments.rejections import Rejections
-from its_pipeline.experiments.service import (
-    RunRecorder,
-    fit_prepared,
-    open_store,
-    record_crash,
-)
-from its_pipeline.stores.verdict import RunContext, Verdict
+from its_pipeline.experiments.crew import Job, look_in_parallel, look_in_turn, workers_for
+from its_pipeline.experiments.look import Crash, Desk, Look, attempt
+from its_pipeline.experiments.service import RunRecorder, is_stale, open_store
+from its_pipeline.stores.verdict import RunContext
 
 if TYPE_CHECKING:
-    from its_pipeline.experiments.plan import Plan
-    from its_pipeline.experiments.publish import Publication
     from its_pipeline.experiments.workbench import Workbench
+    from its_pipeline.settings import Settings
 
 Select = Literal["stale", "all"]
-
-#: A full, broken or lost disk is nothing of one experiment: every other would fail as well.
-EVERYBODYS_ERRORS: Final = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.EROFS,
-        errno.EIO,
-        errno.ESTALE,
-        errno.EMFILE,
-        errno.ENFILE,
-    }
-)
-
-
-@dataclass(frozen=True)
-class Look:
-    """One look at one experiment that changed something.
-
-    Attributes
-    ----------
-    plan, verdict
-        What is known; the verdict is stored.
-    cached
-        Whether the analysis had been made before.
-    publication
-        Its page.
-    mlflow_run_id
-        Of a sampled one.
-    """
-
-    plan: Plan
-    verdict: Verdict
-    cached: bool
-    publication: Publication
-    mlflow_run_id: str | None
 
 
 @dataclass
@@ -141,17 +99,9 @@ def _is_of_interest(bench: Workbench, key: str) -> bool:
 
 def stale_keys(bench: Workbench, keys: Iterable[str]) -> list[str]:
     """Return the experiments that a look would change, without looking."""
-    from its_pipeline.experiments.service import is_stale
-
     keys = list(keys)
     bench.preload(keys)
-    store = open_store(bench.settings)
-    found = []
-    for key in keys:
-        known = store.verdict(key)
-        if known is None or not is_announced(bench.settings, known) or is_stale(bench, key):
-            found.append(key)
-    return found
+    return [key for key in keys if not is_settled(bench, key)]
 
 
 def refresh(
@@ -162,10 +112,11 @@ def refresh(
     select: Select = "stale",
     run: RunContext | None = None,
     recorder: RunRecorder | None = None,
+    parent_mlflow_run: Callable[[], str | None] = lambda: None,
     on_progress: Callable[[int, int, RefreshSummary], None] | None = None,
-    on_crash: Callable[[str, Exception], None] | None = None,
+    on_crash: Callable[[Crash], None] | None = None,
 ) -> RefreshSummary:
-    """Look at experiments in turn; what has its verdict already is passed over.
+    """Look at experiments; what has its verdict already is passed over.
 
     Parameters
     ----------
@@ -179,11 +130,13 @@ def refresh(
         ``stale``: pass over what cannot have changed. ``all``: publish every one again; stored
         analyses are still not computed again.
     run, recorder
-        As in `fit_experiment`.
+        As in `fit_experiment`. Worker processes open the installation's run store themselves.
+    parent_mlflow_run
+        Returns the MLflow run whose children the analyses are; asked only if there are any.
     on_progress
         Called with (done, total, summary so far) after each.
     on_crash
-        Called with what crashed and its error.
+        Called with what crashed.
 
     Returns
     -------
@@ -192,62 +145,80 @@ def refresh(
     """
     started = time.perf_counter()
     summary = RefreshSummary()
-    rejections = Rejections(bench.settings.lake_dir)
+    settings = bench.settings
     bench.preload(keys)
-    for done, key in enumerate(keys, start=1):
-        _look(
-            bench, key, tell, select, run or RunContext(), recorder, rejections, summary, on_crash
-        )
+    done = 0
+
+    def progress() -> None:
+        nonlocal done
+        done += 1
         summary.seconds = time.perf_counter() - started
         if on_progress is not None:
             on_progress(done, len(keys), summary)
+
+    todo = []
+    for key in keys:
+        if select == "stale" and is_settled(bench, key):
+            summary.counts["unchanged"] += 1
+            progress()
+        else:
+            todo.append(key)
+
+    def job_of(key: str) -> Job | Crash:
+        prepared = attempt(key, lambda: bench.prepare(key))
+        if isinstance(prepared, Crash):
+            return prepared
+        # In this process the recorder knows its parent itself.
+        asks = workers and prepared.plan.state == "ready"
+        parent = parent_mlflow_run() if asks else None
+        return Job(prepared, replace(run or RunContext(), parent_mlflow_run_id=parent))
+
+    workers = workers_for(settings, len(todo))
+    results = (
+        look_in_parallel(settings, todo, job_of, workers)
+        if workers
+        else look_in_turn(Desk(settings, recorder), todo, job_of)
+    )
+    for key, result in results:
+        if isinstance(result, Look):
+            announced = attempt(key, lambda look=result: _announce(settings, look, tell))
+            result = announced or result
+        _count(summary, key, result, on_crash)
+        progress()
     return summary
 
 
-def _look(
-    bench: Workbench,
-    key: str,
-    tell: Callable[[Look], None],
-    select: Select,
-    run: RunContext,
-    recorder: RunRecorder | None,
-    rejections: Rejections,
-    summary: RefreshSummary,
-    on_crash: Callable[[str, Exception], None] | None,
-) -> None:
-    from its_pipeline.experiments.publish import publish_experiment
+def is_settled(bench: Workbench, key: str) -> bool:
+    """Tell whether an experiment has the verdict a look would come to, and Dagster knows it.
 
-    settings = bench.settings
-    prepared = None
-    try:
-        prepared = bench.prepare(key)
-        outcome = fit_prepared(settings, prepared, replace(run, dagster_partition=key), recorder)
-        verdict = outcome.verdict
-        if outcome.cached and select == "stale" and is_announced(settings, verdict):
-            summary.counts["unchanged"] += 1
-            return
-        tell(
-            Look(
-                prepared.plan,
-                verdict,
-                outcome.cached,
-                publish_experiment(settings, key, recorder, bench=bench, rejections=rejections),
-                outcome.mlflow_run_id,
-            )
-        )
-        mark_announced(settings, verdict)
-    except Exception as error:  # one experiment's crash must not stop the others
-        if isinstance(error, OSError) and error.errno in EVERYBODYS_ERRORS:
-            raise
-        if prepared is not None:
-            record_crash(settings, prepared, error, replace(run, dagster_partition=key))
+    What cannot even be prepared is not settled: looking at it says why.
+    """
+    known = open_store(bench.settings).verdict(key)
+    if known is None or not is_announced(bench.settings, known):
+        return False
+    return attempt(key, lambda: is_stale(bench, key)) is False
+
+
+def _announce(settings: Settings, look: Look, tell: Callable[[Look], None]) -> None:
+    tell(look)
+    mark_announced(settings, look.verdict)
+
+
+def _count(
+    summary: RefreshSummary,
+    key: str,
+    result: Look | Crash,
+    on_crash: Callable[[Crash], None] | None,
+) -> None:
+    if isinstance(result, Crash):
         summary.counts["crashed"] += 1
         summary.crashed.append(key)
-        summary.problems[key] = f"{type(error).__name__}: {error}"
+        summary.problems[key] = result.reason
         if on_crash is not None:
-            on_crash(key, error)
+            on_crash(result)
         return
+    verdict = result.verdict
     summary.counts[verdict.status] += 1
-    summary.computed += int(not outcome.cached and verdict.diagnostics is not None)
+    summary.computed += int(not result.cached and verdict.diagnostics is not None)
     if verdict.status == "not_converged":
         summary.problems[key] = verdict.reason

@@ -14,7 +14,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from pydantic import Field
 
-from its_pipeline.defs.bulk import Look, RefreshSummary, refresh, select_keys
+from its_pipeline.defs.bulk import RefreshSummary, refresh, select_keys
 from its_pipeline.defs.experiment_assets import its_fit, its_plan, its_report
 from its_pipeline.defs.experiment_metadata import (
     CheckOutcome,
@@ -28,6 +28,7 @@ from its_pipeline.defs.names import JOB_REFRESH
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog, duration
 from its_pipeline.defs.resources import Installation, RunTracking
+from its_pipeline.experiments.look import Look
 from its_pipeline.notify import Alert, NotDeliveredError, open_notifier
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, RunContext
@@ -82,8 +83,9 @@ def refresh_op(
         select="all" if config.select == "all" else "stale",
         run=RunContext(dagster_run_id=context.run_id),
         recorder=run_tracking,
+        parent_mlflow_run=run_tracking.parent_run_id,
         on_progress=lambda done, total, _: progress.update(done, total),
-        on_crash=lambda key, error: context.log.error(f"{key} crashed", exc_info=error),
+        on_crash=lambda crash: context.log.error(f"{crash.key} crashed: {crash.detail}"),
     )
     context.log.info(summary_line(summary))
     shown = summary_metadata(summary)

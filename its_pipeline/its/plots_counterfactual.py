@@ -6,9 +6,11 @@ alone and compute nothing statistical.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from its_pipeline.its import plots_style as style
+from its_pipeline.its.plots_frames import Drawing, new_figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +40,47 @@ def require_effects(analysis: Analysis) -> Effects:
     return analysis.effects
 
 
-@style.styled
+def _frame(_shape: Hashable) -> Figure:
+    figure = new_figure(8.0, 7.0)
+    grid = figure.add_gridspec(
+        3, 1, height_ratios=(3.1, 1.15, 1.15), left=0.095, right=0.975, top=0.895, bottom=0.06
+    )
+    grid.update(hspace=0.3)
+    top = figure.add_subplot(grid[0])
+    point, total = (figure.add_subplot(grid[row], sharex=top) for row in (1, 2))
+    for ax in (top, point, total):
+        style.date_axis(ax, show_labels=ax is total)
+    for ax in (point, total):
+        ax.locator_params(axis="y", nbins=4)
+    top.set_title("Observed, and expected without the change", pad=35)
+    total.set_title("Difference added up since the change")
+    figure.align_ylabels([top, point, total])
+    return figure
+
+
+def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
+    top, point, total = figure.axes
+    x = style.date_numbers(analysis.daily["day"])
+    unit = style.axis_label(analysis.spec.unit, 20)
+    draw_levels(top, analysis, x)
+    top.set_ylabel(outcome_name(analysis, label))
+    _draw_legend(top)
+    _draw_effect(point, analysis, x, "effect", "effect_lower", "effect_upper")
+    point.set_title(f"Difference from expected, each {analysis.spec.step}")
+    point.set_ylabel(unit or "difference")
+    _draw_effect(total, analysis, x, "cumulative_effect", "cumulative_lower", "cumulative_upper")
+    total.set_ylabel(unit or "sum")
+    top.set_xlim(x[0] - _margin(x), x[-1] + _margin(x))
+
+
+def _shape(analysis: Analysis) -> Hashable:
+    require_effects(analysis)
+    return None
+
+
+COUNTERFACTUAL = Drawing("counterfactual", _shape, _frame, _fill)
+
+
 def counterfactual_figure(analysis: Analysis, label: str = "") -> Figure:
     """Draw the observed days against the counterfactual, then the daily and the summed effect.
 
@@ -61,33 +103,7 @@ def counterfactual_figure(analysis: Analysis, label: str = "") -> Figure:
     ValueError
         If the analysis has no effects.
     """
-    require_effects(analysis)
-    figure = style.new_figure(8.0, 7.0)
-    grid = figure.add_gridspec(
-        3, 1, height_ratios=(3.1, 1.15, 1.15), left=0.095, right=0.975, top=0.895, bottom=0.06
-    )
-    grid.update(hspace=0.3)
-    top = figure.add_subplot(grid[0])
-    daily = analysis.daily
-    x = style.date_numbers(daily["day"])
-    unit = style.axis_label(analysis.spec.unit, 20)
-    draw_levels(top, analysis, x)
-    top.set_ylabel(outcome_name(analysis, label))
-    top.set_title("Observed, and expected without the change", pad=35)
-    _draw_legend(top)
-    point = figure.add_subplot(grid[1], sharex=top)
-    _draw_effect(point, analysis, x, "effect", "effect_lower", "effect_upper")
-    point.set_title(f"Difference from expected, each {analysis.spec.step}")
-    point.set_ylabel(unit or "difference")
-    total = figure.add_subplot(grid[2], sharex=top)
-    _draw_effect(total, analysis, x, "cumulative_effect", "cumulative_lower", "cumulative_upper")
-    total.set_title("Difference added up since the change")
-    total.set_ylabel(unit or "sum")
-    for ax in (top, point, total):
-        style.date_axis(ax, x, show_labels=ax is total)
-    top.set_xlim(x[0] - _margin(x), x[-1] + _margin(x))
-    figure.align_ylabels([top, point, total])
-    return figure
+    return COUNTERFACTUAL.figure(analysis, label)
 
 
 def _draw_legend(ax: Axes) -> None:
@@ -246,7 +262,6 @@ def _draw_effect(
         linewidth=0,
     )
     ax.plot(x[post], daily[mean].to_numpy(float)[post], color=style.ORANGE, linewidth=1.5, gid=mean)
-    ax.locator_params(axis="y", nbins=4)
 
 
 def _mark_missing(ax: Axes, x: np.ndarray, observed: np.ndarray, period: str) -> None:
@@ -293,7 +308,26 @@ def outcome_name(analysis: Analysis, label: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-@style.styled
+def _thumbnail_frame(_shape: Hashable) -> Figure:
+    figure = new_figure(4.2, 2.1)
+    ax = figure.add_axes((0.1, 0.13, 0.88, 0.83))
+    style.date_axis(ax)
+    ax.tick_params(labelsize=7)
+    ax.xaxis.get_offset_text().set_visible(False)
+    ax.locator_params(axis="y", nbins=4)
+    return figure
+
+
+def _fill_thumbnail(figure: Figure, analysis: Analysis, _label: str) -> None:
+    (ax,) = figure.axes
+    x = style.date_numbers(analysis.daily["day"])
+    draw_levels(ax, analysis, x)
+    ax.set_xlim(x[0] - _margin(x), x[-1] + _margin(x))
+
+
+THUMBNAIL = Drawing("thumbnail", _shape, _thumbnail_frame, _fill_thumbnail)
+
+
 def thumbnail_png(analysis: Analysis) -> bytes:
     """Return a small PNG (under 30 KB) of the top panel, for a glance.
 
@@ -304,21 +338,11 @@ def thumbnail_png(analysis: Analysis) -> bytes:
     RuntimeError
         If no resolution brings the picture under the limit.
     """
-    require_effects(analysis)
-    figure = style.new_figure(4.2, 2.1)
-    ax = figure.add_axes((0.1, 0.13, 0.88, 0.83))
-    x = style.date_numbers(analysis.daily["day"])
-    draw_levels(ax, analysis, x)
-    style.date_axis(ax, x)
-    ax.tick_params(labelsize=7)
-    ax.xaxis.get_offset_text().set_visible(False)
-    ax.locator_params(axis="y", nbins=4)
-    ax.set_xlim(x[0] - _margin(x), x[-1] + _margin(x))
     for dpi in _THUMBNAIL_DPI:
-        data = style.render(figure, "png", dpi)
+        data = THUMBNAIL.png(analysis, dpi=dpi)
         if len(data) < THUMBNAIL_MAX_BYTES:
             return data
     raise RuntimeError(
         f"the thumbnail must be under {THUMBNAIL_MAX_BYTES} bytes at {_THUMBNAIL_DPI[-1]} dpi but "
-        f"is not, with {len(x)} days; draw fewer days"
+        f"is not, with {len(analysis.daily)} days; draw fewer days"
     )

@@ -7,11 +7,13 @@ did not converge it shows nothing but nuisance parameters and diagnostics.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from its_pipeline.its import plots_style as style
+from its_pipeline.its.plots_frames import Drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +34,58 @@ _NAMES = {
 }
 
 
-@style.styled
+def _shape(analysis: Analysis) -> Hashable:
+    return len(_chosen_chains(analysis))
+
+
+def _frame(n_traces: int) -> Figure:
+    rows = max(2, n_traces)
+    figure = new_figure(8.0, 1.0 + 1.15 * rows)
+    height = figure.get_figheight()
+    frame = {"top": 1 - 0.32 / height, "bottom": 0.46 / height}
+    grid = figure.add_gridspec(
+        rows, 2, width_ratios=(1.5, 1.0), left=0.02, right=0.61, wspace=0.08, hspace=0.62, **frame
+    )
+    side = figure.add_gridspec(1, 2, left=0.745, right=0.985, wspace=0.16, **frame)
+    for row in range(n_traces):
+        trace, ranks = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
+        trace.locator_params(axis="x", nbins=4)
+        for ax in (trace, ranks):
+            ax.yaxis.set_visible(False)
+        ranks.set_title("Ranks by chain", fontsize=8.6)
+        ranks.set_xticks([])
+        if row == n_traces - 1:
+            trace.set_xlabel("draw")
+            ranks.set_xlabel("rank, from low to high")
+        else:
+            trace.tick_params(labelbottom=False)
+    r_hat = figure.add_subplot(side[0])
+    r_hat.set_title("R-hat", fontsize=8.6)
+    ess = figure.add_subplot(side[1], sharey=r_hat)
+    ess.set_xscale("log")
+    ess.minorticks_off()
+    ess.tick_params(axis="y", labelleft=False)
+    ess.set_title("ESS", fontsize=8.6)
+    return figure
+
+
+def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
+    from its_pipeline.its.diagnostics import ESS_MIN, R_HAT_MAX
+
+    *pairs, r_hat, ess = figure.axes
+    for row, (name, values) in enumerate(_chosen_chains(analysis).items()):
+        trace, ranks = pairs[2 * row], pairs[2 * row + 1]
+        _draw_trace(trace, values)
+        _draw_ranks(ranks, values)
+        trace.set_title(f"Trace: {_NAMES.get(name, style.axis_label(name, 30))}", fontsize=8.6)
+    worst = _worst(analysis.diagnostics.parameters)
+    _draw_r_hat(r_hat, worst, R_HAT_MAX)
+    _draw_ess(ess, worst, ESS_MIN)
+
+
+DIAGNOSTICS = Drawing("diagnostics", _shape, _frame, _fill)
+
+
 def diagnostics_figure(analysis: Analysis) -> Figure:
     """Draw traces, rank histograms, R-hat and effective sample sizes against the gate's thresholds.
 
@@ -47,34 +100,7 @@ def diagnostics_figure(analysis: Analysis) -> Figure:
         A row of trace and ranks for each chosen parameter; beside them R-hat and ESS of the worst
         parameters.
     """
-    from its_pipeline.its.diagnostics import ESS_MIN, R_HAT_MAX
-
-    chains = _chosen_chains(analysis)
-    rows = max(2, len(chains))
-    figure = style.new_figure(8.0, 1.0 + 1.15 * rows)
-    height = figure.get_figheight()
-    frame = {"top": 1 - 0.32 / height, "bottom": 0.46 / height}
-    grid = figure.add_gridspec(
-        rows, 2, width_ratios=(1.5, 1.0), left=0.02, right=0.61, wspace=0.08, hspace=0.62, **frame
-    )
-    side = figure.add_gridspec(1, 2, left=0.745, right=0.985, wspace=0.16, **frame)
-    for row, (name, values) in enumerate(chains.items()):
-        trace, ranks = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
-        _draw_trace(trace, values)
-        _draw_ranks(ranks, values)
-        trace.set_title(f"Trace: {_NAMES.get(name, style.axis_label(name, 30))}", fontsize=8.6)
-        ranks.set_title("Ranks by chain", fontsize=8.6)
-        last = row == len(chains) - 1
-        trace.locator_params(axis="x", nbins=4)
-        trace.set_xlabel("draw" if last else "")
-        ranks.set_xlabel("rank, from low to high" if last else "")
-        if not last:
-            trace.tick_params(labelbottom=False)
-    worst = _worst(analysis.diagnostics.parameters)
-    left = figure.add_subplot(side[0])
-    _draw_r_hat(left, worst, R_HAT_MAX)
-    _draw_ess(figure.add_subplot(side[1], sharey=left), worst, ESS_MIN)
-    return figure
+    return DIAGNOSTICS.figure(analysis)
 
 
 def _chosen_chains(analysis: Analysis) -> dict[str, np.ndarray]:
@@ -100,7 +126,6 @@ def _draw_trace(ax: Axes, values: np.ndarray) -> None:
             color=style.CHAIN_COLOURS[chain % len(style.CHAIN_COLOURS)],
             gid=f"chain-{chain}",
         )
-    ax.yaxis.set_visible(False)
     ax.set_xlim(0, values.shape[1])
 
 
@@ -130,8 +155,6 @@ def _draw_ranks(ax: Axes, values: np.ndarray) -> None:
     ax.axhline(1.0, color=style.MUTED, linewidth=0.8)
     ax.set_ylim(0, max(2.0, ax.get_ylim()[1]))
     ax.set_xlim(0, values.size)
-    ax.yaxis.set_visible(False)
-    ax.set_xticks([])
 
 
 def _worst(parameters: tuple[ParameterDiagnostics, ...]) -> list[ParameterDiagnostics]:
@@ -158,7 +181,6 @@ def _draw_r_hat(ax: Axes, parameters: list[ParameterDiagnostics], limit: float) 
         rows, [style.axis_label(p.name.replace("_", " "), 22) for p in parameters], fontsize=6.8
     )
     ax.set_ylim(-0.7, max(1, len(parameters)) - 0.3)
-    ax.set_title("R-hat", fontsize=8.6)
     ax.set_xlabel(f"must be < {limit:g}")
 
 
@@ -179,7 +201,6 @@ def _draw_ess(ax: Axes, parameters: list[ParameterDiagnostics], limit: float) ->
             label=name,
         )
     ax.axvline(limit, color=style.ORANGE, linewidth=1.2, linestyle=(0, (3, 1.5)), gid="ess-limit")
-    ax.set_xscale("log")
     highest = max(
         [limit, *[v for p in parameters for v in (p.ess_bulk, p.ess_tail) if math.isfinite(v)]]
     )
@@ -188,9 +209,6 @@ def _draw_ess(ax: Axes, parameters: list[ParameterDiagnostics], limit: float) ->
     )
     ax.set_xlim(max(1.0, lowest) / 1.6, highest * 1.6)
     ax.set_xticks([limit], [f"{limit:g}"])
-    ax.minorticks_off()
-    ax.tick_params(axis="y", labelleft=False)
-    ax.set_title("ESS", fontsize=8.6)
     ax.set_xlabel(f"must be ≥ {limit:g}")
     ax.legend(
         loc="lower right",

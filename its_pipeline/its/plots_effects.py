@@ -5,6 +5,7 @@ Reads the draws of a converged analysis; computes nothing but a density and a sh
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from its_pipeline.its import plots_style as style
 from its_pipeline.its.plots_counterfactual import require_effects
 from its_pipeline.its.plots_density import bandwidth, density
+from its_pipeline.its.plots_frames import Drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +26,51 @@ _GRID_POINTS = 200
 _LINE_TOP = 0.78
 
 
-@style.styled
+def _shape(analysis: Analysis) -> Hashable:
+    return 2 if require_effects(analysis).sustained is None else 3
+
+
+def _frame(panels: int) -> Figure:
+    figure = new_figure(8.0, 2.6)
+    grid = figure.add_gridspec(1, panels, left=0.02, right=0.98, top=0.89, bottom=0.19, wspace=0.08)
+    for column in range(panels):
+        ax = figure.add_subplot(grid[column])
+        ax.yaxis.set_visible(False)
+        ax.grid(visible=False)
+        ax.spines["left"].set_visible(False)
+        ax.locator_params(axis="x", nbins=5)
+    return figure
+
+
+def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
+    effects = require_effects(analysis)
+    unit = style.axis_label(analysis.spec.unit, 24)
+    draws = analysis.draws
+    first = "in the first month" if analysis.spec.step == "month" else "on the first day"
+    panels: list[tuple[str, str, Effect, str, float]] = [
+        ("immediate", f"At once, {first}", effects.immediate, unit, 0.0)
+    ]
+    if effects.sustained is not None:
+        slope_unit = f"{unit} per {analysis.spec.slope_period}".strip()
+        panels.append(("sustained", "Change of the trend", effects.sustained, slope_unit, 0.0))
+    panels.append(
+        (
+            "counterfactual",
+            "On average since the change",
+            effects.counterfactual,
+            unit,
+            analysis.spec.minimum_effect,
+        )
+    )
+    for ax, (key, title, effect, axis_unit, minimum) in zip(figure.axes, panels, strict=True):
+        _draw_effect_density(ax, effect_draws(draws, key), effect, analysis.spec.direction, minimum)
+        ax.set_title(title)
+        ax.set_xlabel(axis_unit or "outcome units")
+
+
+EFFECTS = Drawing("effects", _shape, _frame, _fill)
+
+
 def effects_figure(analysis: Analysis) -> Figure:
     """Draw the posterior of the immediate, the sustained and the average effect.
 
@@ -44,36 +90,7 @@ def effects_figure(analysis: Analysis) -> Figure:
     ValueError
         If the analysis has no effects.
     """
-    effects = require_effects(analysis)
-    unit = style.axis_label(analysis.spec.unit, 24)
-    draws = analysis.draws
-    panels: list[tuple[str, str, Effect, str, float]] = [
-        ("immediate", "At once, on the first day", effects.immediate, unit, 0.0)
-    ]
-    if analysis.spec.step == "month":
-        panels[0] = ("immediate", "At once, in the first month", effects.immediate, unit, 0.0)
-    if effects.sustained is not None:
-        slope_unit = f"{unit} per {analysis.spec.slope_period}".strip()
-        panels.append(("sustained", "Change of the trend", effects.sustained, slope_unit, 0.0))
-    panels.append(
-        (
-            "counterfactual",
-            "On average since the change",
-            effects.counterfactual,
-            unit,
-            analysis.spec.minimum_effect,
-        )
-    )
-    figure = style.new_figure(8.0, 2.6)
-    grid = figure.add_gridspec(
-        1, len(panels), left=0.02, right=0.98, top=0.89, bottom=0.19, wspace=0.08
-    )
-    for column, (key, title, effect, axis_unit, minimum) in enumerate(panels):
-        ax = figure.add_subplot(grid[column])
-        _draw_effect_density(ax, effect_draws(draws, key), effect, analysis.spec.direction, minimum)
-        ax.set_title(title)
-        ax.set_xlabel(axis_unit or "outcome units")
-    return figure
+    return EFFECTS.figure(analysis)
 
 
 def effect_draws(draws: Any, key: str) -> np.ndarray:
@@ -123,10 +140,6 @@ def _draw_effect_density(
     )
     ax.set_ylim(-0.18 * peak, 1.42 * peak)
     ax.set_xlim(left, right)
-    ax.yaxis.set_visible(False)
-    ax.grid(visible=False)
-    ax.spines["left"].set_visible(False)
-    ax.locator_params(axis="x", nbins=5)
     number = style.readable_number
     lower, upper = (number(bound, effect.sd) for bound in (effect.ci_lower, effect.ci_upper))
     ax.text(

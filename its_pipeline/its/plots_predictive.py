@@ -6,6 +6,7 @@ series come from the analysis.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from its_pipeline.its import plots_style as style
 from its_pipeline.its.plots_counterfactual import outcome_name, require_effects
 from its_pipeline.its.plots_density import bandwidth, density
+from its_pipeline.its.plots_frames import Drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +23,54 @@ if TYPE_CHECKING:
     from its_pipeline.its import Analysis
 
 REPLICATES = 200
+SEED = 0
+"""Of the simulated series: the same analysis is drawn in the same way."""
 _SHOWN_REPLICATES = 40
 _MAX_LAG = 14
 _GRID_POINTS = 200
 
 
-@style.styled
-def predictive_check_figure(analysis: Analysis, label: str = "", seed: int = 0) -> Figure:
+def _shape(analysis: Analysis) -> Hashable:
+    require_effects(analysis)
+    return None
+
+
+def _frame(_shape: Hashable) -> Figure:
+    figure = new_figure(8.0, 4.9)
+    grid = figure.add_gridspec(
+        2, 2, left=0.085, right=0.985, top=0.93, bottom=0.095, hspace=0.5, wspace=0.22
+    )
+    densities = figure.add_subplot(grid[0, 0])
+    densities.yaxis.set_visible(False)
+    densities.set_title("Distribution of all values")
+    correlation = figure.add_subplot(grid[0, 1])
+    correlation.set_title("Autocorrelation of the residuals")
+    course = figure.add_subplot(grid[1, :])
+    style.date_axis(course)
+    course.set_title("Single values over time", pad=17)
+    return figure
+
+
+def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
+    densities, correlation, course = figure.axes
+    fitted_rows = (analysis.daily["phase"] != "washout").to_numpy()
+    observed = analysis.daily["observed"].to_numpy(float)
+    observed = np.where(fitted_rows, observed, np.nan)
+    seen = np.isfinite(observed)
+    simulated = _on_all_days(analysis.posterior_predictive(REPLICATES, SEED), seen)
+    name = outcome_name(analysis, label)
+    _draw_densities(densities, observed[seen], simulated[:, seen], name)
+    fitted = analysis.daily["fitted"].to_numpy(float)
+    _draw_autocorrelation(
+        correlation, observed - fitted, simulated - fitted, seen, analysis.spec.step
+    )
+    _draw_course(course, analysis, observed, simulated, name)
+
+
+PREDICTIVE_CHECK = Drawing("predictive_check", _shape, _frame, _fill)
+
+
+def predictive_check_figure(analysis: Analysis, label: str = "") -> Figure:
     """Draw observed data against data simulated from the fitted model.
 
     Parameters
@@ -36,8 +79,6 @@ def predictive_check_figure(analysis: Analysis, label: str = "", seed: int = 0) 
         A converged analysis.
     label
         The outcome's name for the axes.
-    seed
-        Seed of the simulated series.
 
     Returns
     -------
@@ -50,25 +91,7 @@ def predictive_check_figure(analysis: Analysis, label: str = "", seed: int = 0) 
     ValueError
         If the analysis has no effects, or its simulated series do not match its days.
     """
-    require_effects(analysis)
-    fitted_rows = (analysis.daily["phase"] != "washout").to_numpy()
-    observed = analysis.daily["observed"].to_numpy(float)
-    observed = np.where(fitted_rows, observed, np.nan)
-    seen = np.isfinite(observed)
-    simulated = _on_all_days(analysis.posterior_predictive(REPLICATES, seed), seen)
-    figure = style.new_figure(8.0, 4.9)
-    grid = figure.add_gridspec(
-        2, 2, left=0.085, right=0.985, top=0.93, bottom=0.095, hspace=0.5, wspace=0.22
-    )
-    name = outcome_name(analysis, label)
-    _draw_densities(figure.add_subplot(grid[0, 0]), observed[seen], simulated[:, seen], name)
-    residual_axis = figure.add_subplot(grid[0, 1])
-    fitted = analysis.daily["fitted"].to_numpy(float)
-    _draw_autocorrelation(
-        residual_axis, observed - fitted, simulated - fitted, seen, analysis.spec.step
-    )
-    _draw_course(figure.add_subplot(grid[1, :]), analysis, observed, simulated, name)
-    return figure
+    return PREDICTIVE_CHECK.figure(analysis, label)
 
 
 def _on_all_days(simulated: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -108,9 +131,7 @@ def _draw_densities(ax: Axes, observed: np.ndarray, simulated: np.ndarray, name:
     ax.plot(grid, own, color=style.INK, linewidth=1.8, label="observed", gid="observed-density")
     ax.set_ylim(0, 1.08 * max(own.max(), max(curve.max() for curve in curves)))
     ax.set_xlim(grid[0], grid[-1])
-    ax.yaxis.set_visible(False)
     ax.set_xlabel(name)
-    ax.set_title("Distribution of all values")
     ax.legend(loc="upper left", fontsize=7.2, handlelength=1.2)
 
 
@@ -159,7 +180,6 @@ def _draw_autocorrelation(
     ax.set_ylim(bottom - 0.05, top + 0.32)
     ax.set_xticks(lags[::2] if len(lags) > 7 else lags)
     ax.set_xlabel(f"lag ({step}s)")
-    ax.set_title("Autocorrelation of the residuals")
     ax.legend(loc="upper right", fontsize=7.2, ncols=3, handlelength=1.0, columnspacing=0.9)
 
 
@@ -218,9 +238,7 @@ def _draw_course(
         gid="outside",
     )
     ax.axvline(start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), gid="intervention")
-    style.date_axis(ax, x)
     ax.set_ylabel(style.axis_label(name, 26))
-    ax.set_title("Single values over time", pad=17)
     ax.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 0.985), ncols=4, fontsize=7.4, borderaxespad=0.2
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
@@ -109,16 +109,6 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of `width` by `height` inches, bound to the Agg canvas only."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
-
-
 @styled
 def render(figure: Figure, fmt: FigureFormat = "png", dpi: int = DEFAULT_DPI) -> bytes:
     """Return a figure as the bytes of a PNG or SVG file.
@@ -157,7 +147,7 @@ def _palette_png(figure: Figure, dpi: int) -> bytes:
     canvas = figure.canvas
     if not isinstance(canvas, FigureCanvasAgg):
         raise ValueError(
-            f"figure must have the Agg canvas but has {type(canvas).__name__}; use new_figure"
+            f"figure must have the Agg canvas but has {type(canvas).__name__}; use its.plots"
         )
     figure.set_dpi(dpi)
     canvas.draw()
@@ -169,7 +159,7 @@ def _palette_png(figure: Figure, dpi: int) -> bytes:
     )
     _keep_background(image, pixels)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=6, dpi=(dpi, dpi))
+    image.save(buffer, format="PNG", compress_level=3, dpi=(dpi, dpi))
     return buffer.getvalue()
 
 
@@ -188,8 +178,8 @@ def date_number(day: date) -> float:
     return float(cast("Any", mdates.date2num(day)))
 
 
-def date_axis(ax: Axes, days: Sequence[Any] | Any, show_labels: bool = True) -> None:
-    """Label the x axis with few, whole local dates covering `days`."""
+def date_axis(ax: Axes, show_labels: bool = True) -> None:
+    """Label the x axis with few, whole local dates."""
     import matplotlib.dates as mdates
 
     locator = mdates.AutoDateLocator(minticks=3, maxticks=7)

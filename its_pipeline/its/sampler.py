@@ -139,8 +139,24 @@ def sample(
     return _chains(draws, statistics, dimension, settings)
 
 
+_cores_to_use: int | None = None
+
+
+def use_cores(cores: int | None) -> None:
+    """Let analyses of this process use so many CPUs; None: all it may use.
+
+    For a process that shares the machine with others of its kind. The numbers do not depend on it.
+    """
+    global _cores_to_use  # of the process, as the CPUs are
+    if cores is not None and cores < 1:
+        raise ValueError(f"cores should be at least 1 but got {cores}")
+    _cores_to_use = cores
+
+
 def available_cores() -> int:
     """Return how many CPUs this process may use."""
+    if _cores_to_use is not None:
+        return _cores_to_use
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -11,18 +11,17 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
+from its_pipeline.stores.artifacts import put_artifacts
 from its_pipeline.stores.run_fields import (
     TAG_FINGERPRINT,
     TAG_INTERVENTION,
@@ -52,8 +51,6 @@ RunState = Literal["FINISHED", "FAILED", "KILLED"]
 SQLITE_WAIT_SECONDS: Final = 60
 #: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
 _CREATION_LOCK: Final = 1_953_067_369
-#: How MLflow begins the name of a file that it is still copying into local artifacts.
-_UPLOADING: Final = ".artifact.uploading."
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _DAGSTER_RUN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -189,17 +186,7 @@ class RunStore:
             Path inside the run's artifacts to local file.
         """
         client, _ = self.open()
-        for name, file in files.items():
-            inside = PurePosixPath(name)
-            parent = None if inside.parent == PurePosixPath() else str(inside.parent)
-            if inside.name == file.name:
-                client.log_artifact(run_id, str(file), parent)
-                continue
-            with tempfile.TemporaryDirectory() as renamed:
-                copy = Path(renamed) / inside.name
-                shutil.copyfile(file, copy)
-                client.log_artifact(run_id, str(copy), parent)
-        _remove_unfinished_uploads(str(client.get_run(run_id).info.artifact_uri))
+        put_artifacts(client, client.get_run(run_id), files)
 
     @contextmanager
     def _creating(self) -> Iterator[None]:
@@ -259,7 +246,7 @@ class RunStore:
             metrics=[Metric(name, value, now, 0) for name, value in metrics],
             params=[Param(name, value) for name, value in analysis_params(verdict, stored).items()],
         )
-        client.log_artifacts(run_id, str(folder))
+        put_artifacts(client, run, {file.name: file for file in folder.iterdir()})
         client.set_terminated(run_id, "FINISHED")
         return run_id
 
@@ -364,14 +351,6 @@ class RunStore:
             order_by=["attributes.start_time DESC"],
             page_token=page,
         )
-
-
-def _remove_unfinished_uploads(artifact_uri: str) -> None:
-    """Take away what a killed writer left: MLflow uploads beside the final name and moves."""
-    folder = Path(artifact_uri.removeprefix("file://"))
-    if folder.is_dir():
-        for left in folder.rglob(f"{_UPLOADING}*"):
-            left.unlink(missing_ok=True)
 
 
 def is_database(tracking_uri: str) -> bool:

@@ -11,6 +11,7 @@ import matplotlib.colors as mcolors  # noqa: TID253
 import matplotlib.dates as mdates  # noqa: TID253
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: TID253
 from matplotlib.figure import Figure  # noqa: TID253
 from PIL import Image
 
@@ -18,7 +19,8 @@ from its_pipeline.its import plots
 from its_pipeline.its.diagnostics import ESS_MIN, R_HAT_MAX
 from its_pipeline.its.plots_density import bandwidth, density
 from its_pipeline.its.plots_diagnostics import TRACE_POINTS
-from its_pipeline.its.plots_predictive import autocorrelation
+from its_pipeline.its.plots_frames import new_figure
+from its_pipeline.its.plots_predictive import REPLICATES, SEED, autocorrelation
 from its_pipeline_tests.unit.report.factories import STARTED_ON, make_analysis
 
 
@@ -136,15 +138,15 @@ def test_effects_without_a_slope_have_two_panels():
 
 
 def test_predictive_check_counts_the_days_outside_its_band(analysis):
-    figure = plots.predictive_check_figure(analysis, "Score", seed=3)
+    figure = plots.predictive_check_figure(analysis, "Score")
     fitted = analysis.daily["phase"] != "washout"
     observed = analysis.daily["observed"].where(fitted).to_numpy()
-    simulated = analysis.posterior_predictive(200, 3)
+    simulated = analysis.posterior_predictive(REPLICATES, SEED)
     lower, upper = np.percentile(simulated, [2.5, 97.5], axis=0)
     outside = (observed < lower) | (observed > upper)
     (dots,) = by_gid(figure, "outside")
     np.testing.assert_array_equal(dots.get_ydata(), observed[outside])
-    again = plots.predictive_check_figure(analysis, "Score", seed=3)
+    again = plots.predictive_check_figure(analysis, "Score")
     assert plots.render(figure, dpi=40) == plots.render(again, dpi=40)
 
 
@@ -186,6 +188,70 @@ def test_traces_are_thinned():
 def test_effects_of_what_did_not_converge_cannot_be_drawn(draw):
     with pytest.raises(ValueError, match="did not converge"):
         draw(make_analysis(converged=False))
+
+
+ALIKE = {
+    "counterfactual": (plots.COUNTERFACTUAL, plots.counterfactual_figure),
+    "predictive": (plots.PREDICTIVE_CHECK, plots.predictive_check_figure),
+    "effects": (plots.EFFECTS, lambda analysis, _: plots.effects_figure(analysis)),
+    "diagnostics": (plots.DIAGNOSTICS, lambda analysis, _: plots.diagnostics_figure(analysis)),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_a_frame_that_was_used_before_draws_the_bytes_of_a_fresh_figure(name: str):
+    drawing, figure_of = ALIKE[name]
+    different = [
+        make_analysis(9.0, 0.1, washout_days=5, missing=0.2, minimum_effect=2.0),
+        make_analysis(-3.0, n_draws=150, missing=0.0, direction="decrease"),
+        make_analysis(2000.0, 800.0, has_slope=False),
+        make_analysis(9.0, 0.1, washout_days=5, missing=0.2, minimum_effect=2.0),
+    ]
+    if name == "diagnostics":
+        different.insert(1, make_analysis(converged=False))
+    for number, analysis in enumerate(different):
+        label = f"Score {number}"
+        wanted = plots.render(figure_of(analysis, label), dpi=50)
+        assert drawing.png(analysis, label, 50) == wanted, number
+
+
+def test_a_figure_of_its_own_is_not_touched_by_later_drawings(analysis):
+    figure = plots.counterfactual_figure(analysis, "Mine")
+    plots.COUNTERFACTUAL.png(make_analysis(-3.0), "Another's", 50)
+    assert figure.axes[0].get_ylabel() == "Mine (points)"
+    assert len(by_gid(figure, "observed")) == 1
+
+
+def test_a_drawing_that_fails_leaves_nothing_in_the_next_one(analysis, monkeypatch):
+    wanted = plots.EFFECTS.png(analysis, dpi=50)
+    monkeypatch.setattr("its_pipeline.its.plots_effects.density", lambda *_: np.array([np.nan]))
+    with pytest.raises(ValueError, match="shape"):
+        plots.EFFECTS.png(analysis, dpi=50)
+    monkeypatch.undo()
+    assert plots.EFFECTS.png(analysis, dpi=50) == wanted
+
+
+@pytest.mark.parametrize("angle", [0, 90, 30])
+def test_remembered_text_lies_where_matplotlib_puts_it(angle: int):
+    def ink(figure: Figure) -> np.ndarray:
+        figure.set_dpi(100)
+        figure.canvas.draw()
+        pixels = np.asarray(figure.canvas.buffer_rgba())  # pyright: ignore[reportAttributeAccessIssue]
+        return 255 - pixels[..., :3].mean(axis=2)
+
+    def write(figure: Figure) -> Figure:
+        for place in (0.31, 0.72):
+            figure.text(place, 0.4, "Résumé 12.5 gy", rotation=angle, color="#0072b2")
+        return figure
+
+    plain = Figure(figsize=(4, 3))
+    FigureCanvasAgg(plain)
+    wanted, got = ink(write(plain)), ink(write(new_figure(4, 3)))
+    assert got.sum() == pytest.approx(wanted.sum(), rel=0.03)
+    for axis in (0, 1):
+        places = [np.flatnonzero(picture.sum(axis=axis) > 200) for picture in (wanted, got)]
+        assert abs(places[0][0] - places[1][0]) <= 1
+        assert abs(places[0][-1] - places[1][-1]) <= 1
 
 
 def test_thumbnail_is_a_small_png(analysis):

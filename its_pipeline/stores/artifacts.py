@@ -1,0 +1,96 @@
+"""Putting files among the artifacts of an MLflow run.
+
+What belongs here: linking files that lie on the artifacts' own disk, uploading all others, and
+taking away what an interrupted upload left. What does not: which files a run gets (`stores.runs`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+#: How MLflow begins the name of a file that it is still copying into local artifacts.
+UPLOADING: Final = ".artifact.uploading."
+#: Another disk, a disk without links, or a file that has as many as it may have.
+_NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK})
+
+
+def put_artifacts(client: MlflowClient, run: Run, files: Mapping[str, Path]) -> None:
+    """Add files to a run, each whole.
+
+    Parameters
+    ----------
+    client
+        Of the run's tracking store.
+    run
+        The run.
+    files
+        Path inside the run's artifacts to local file. A file that lies on the artifacts' own disk
+        is linked, not copied: it must be one that is only ever replaced, never written into.
+    """
+    folder = local_folder(str(run.info.artifact_uri))
+    left = dict(files)
+    if folder is not None:
+        _remove_unfinished(folder)
+        left = {name: file for name, file in files.items() if not _link(file, folder / name)}
+    for name, file in left.items():
+        _upload(client, str(run.info.run_id), name, file)
+
+
+def local_folder(artifact_uri: str) -> Path | None:
+    """Return the folder of artifacts that lie on a disk of this machine, or None."""
+    if "://" not in artifact_uri:
+        return Path(artifact_uri.removeprefix("file:"))
+    if artifact_uri.startswith("file:///"):
+        return Path(artifact_uri.removeprefix("file://"))
+    return None
+
+
+def _link(file: Path, target: Path) -> bool:
+    """Give a file a second name, in the place of what had it; tell whether that was possible."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}")
+    try:
+        os.link(file, unfinished)
+        unfinished.replace(target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    finally:
+        # Two names of one file stay two when one is to replace the other.
+        unfinished.unlink(missing_ok=True)
+    return True
+
+
+def _upload(client: MlflowClient, run_id: str, name: str, file: Path) -> None:
+    inside = PurePosixPath(name)
+    parent = None if inside.parent == PurePosixPath() else str(inside.parent)
+    if inside.name == file.name:
+        client.log_artifact(run_id, str(file), parent)
+        return
+    with tempfile.TemporaryDirectory() as renamed:
+        copy = Path(renamed) / inside.name
+        shutil.copyfile(file, copy)
+        client.log_artifact(run_id, str(copy), parent)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Take away what a killed writer left: MLflow's uploads beside the final name, and links."""
+    if not folder.is_dir():
+        return
+    for start in (UPLOADING, UNFINISHED_PREFIX):
+        for left in folder.rglob(f"{start}*"):
+            left.unlink(missing_ok=True)
