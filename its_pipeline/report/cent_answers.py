@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.report.inputs import ReportInput, StateInput
+from its_pipeline.report.rendering import own_direction
 from its_pipeline.report.sentence import (
     answer_sentences,
     date_text,
@@ -52,7 +53,7 @@ def effect_text(effect: Effect) -> str:
     mean, lower, upper = (
         number_text(value, decimals) for value in (effect.mean, effect.ci_lower, effect.ci_upper)
     )
-    unit = f" {effect.unit}" if effect.unit else ""
+    unit = f" {own_direction(effect.unit)}" if effect.unit else ""
     return f"{mean}{unit} (95 % interval {lower} to {upper})"
 
 
@@ -61,7 +62,7 @@ def _converged(facts: Facts) -> Analysis | None:
 
 
 def _title(facts: Facts) -> str:
-    return f"This report is headed “N-of-1 report: {intervention_name(facts)}”."
+    return f"This report is headed “N-of-1 report: {own_direction(intervention_name(facts))}”."
 
 
 def _summary(facts: Facts) -> str | None:
@@ -85,7 +86,10 @@ def _objective(facts: Facts) -> str | None:
     least = (
         f" of at least {intervention.minimum_effect:g}" if intervention.minimum_effect > 0 else ""
     )
-    return f"“{intervention.hypothesis}”; benefit is {aim} of {outcome_label(facts)}{least}."
+    return (
+        f"“{own_direction(intervention.hypothesis)}”; benefit is {aim} of "
+        f"{own_direction(outcome_label(facts))}{least}."
+    )
 
 
 def _design(facts: Facts) -> str:
@@ -109,7 +113,7 @@ def _interventions(facts: Facts) -> str:
         "and goes on" if intervention.ended_on is None else f"to {date_text(intervention.ended_on)}"
     )
     return (
-        f"Baseline: life as before. Intervention: “{intervention_name(facts)}” from "
+        f"Baseline: life as before. Intervention: “{own_direction(intervention_name(facts))}” from "
         f"{date_text(intervention.started_on)} {end}."
     )
 
@@ -119,11 +123,11 @@ def _outcomes(facts: Facts) -> str | None:
     if metric is None:
         return None
     events = ", ".join(metric.event_types) or "all events"
-    unit = f" in {metric.unit}" if metric.unit else ""
+    unit = f" in {own_direction(metric.unit)}" if metric.unit else ""
     return (
-        f"{outcome_label(facts)} ({metric.name}): {metric.aggregation} a local day{unit}, over "
-        f"{events}, recorded automatically; legal range {metric.minimum:g} to {metric.maximum:g}; "
-        f"named in the log {_when_logged(facts)} the start."
+        f"{own_direction(outcome_label(facts))} ({metric.name}): {metric.aggregation} a local "
+        f"day{unit}, over {events}, recorded automatically; legal range "
+        f"{metric.minimum:g} to {metric.maximum:g}; named in the log {_when_logged(facts)} the start."
     )
 
 
@@ -226,7 +230,7 @@ def phase_text(analysis: Analysis, phase: str) -> str:
     values = daily.loc[daily["phase"] == phase, "observed"].dropna().to_numpy(float)
     spread = float(values.std(ddof=1))
     decimals = decimals_for(spread)
-    unit = f" {analysis.spec.unit}" if analysis.spec.unit else ""
+    unit = f" {own_direction(analysis.spec.unit)}" if analysis.spec.unit else ""
     return (
         f"mean {number_text(float(values.mean()), decimals)}{unit}, standard deviation "
         f"{number_text(spread, decimals)}"

@@ -24,7 +24,7 @@ from its_pipeline.report.cent import (
 )
 from its_pipeline.report.drawing import Span, interval_svg
 from its_pipeline.report.inputs import STATE_LABELS, STATES, EffectNumbers, IndexRow
-from its_pipeline.report.rendering import render_page, safe_href
+from its_pipeline.report.rendering import own_direction, render_page, safe_href
 from its_pipeline.report.sentence import (
     Finding,
     Kind,
@@ -206,7 +206,7 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
         value, lower, upper = (
             number_text(n, decimals) for n in (effect.mean, effect.ci_lower, effect.ci_upper)
         )
-        mean, interval = f"{value} {row.unit}".rstrip(), f"{lower} to {upper}"
+        mean, interval = f"{value} {own_direction(row.unit)}".rstrip(), f"{lower} to {upper}"
         key = f"{effect.mean:.6g}"
         benefit = percent(effect.probability_of_benefit, short=True)
         benefit_key = f"{effect.probability_of_benefit:.6f}"

@@ -19,6 +19,10 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# Bidirectional classes of characters that can change the order of those around them.
+_ISOLATES = frozenset({"LRI", "RLI", "FSI", "PDI"})
+_TURNING = _ISOLATES | {"R", "AL", "AN", "LRE", "RLE", "LRO", "RLO", "PDF"}
+
 
 @functools.lru_cache(maxsize=1)
 def _environment() -> Environment:
@@ -120,6 +124,19 @@ def isolate(text: str, name: str) -> Markup:
     if not name:
         return safe
     return safe.replace(escape(name), Markup("<bdi>{}</bdi>").format(name))
+
+
+def own_direction(text: str) -> str:
+    """Return text from outside so that it cannot turn the writing direction of what follows.
+
+    Text of one direction comes back as it is. Other text is put between the characters that
+    isolate it (Unicode Standard Annex 9), which end every override inside; those that it carries
+    itself are dropped, so that it cannot leave.
+    """
+    if all(unicodedata.bidirectional(c) not in _TURNING for c in text):
+        return text
+    inside = "".join(c for c in text if unicodedata.bidirectional(c) not in _ISOLATES)
+    return f"\N{FIRST STRONG ISOLATE}{inside}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def one_line(text: str) -> str:

@@ -12,6 +12,8 @@ from datetime import date
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Final, Literal
 
+from its_pipeline.report.rendering import own_direction
+
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
 
@@ -263,7 +265,7 @@ def date_text(day: date) -> str:
 
 
 def _amount(finding: Finding, value: float, decimals: int) -> str:
-    return f"{number_text(abs(value), decimals)} {finding.unit}".rstrip()
+    return f"{number_text(abs(value), decimals)} {own_direction(finding.unit)}".rstrip()
 
 
 def _side(value: float) -> str:
@@ -274,17 +276,15 @@ def _effect_sentence(finding: Finding) -> str:
     """Say how far the outcome lay from its counterfactual, and how sure that is."""
     lower, upper = finding.ci_lower, finding.ci_upper
     decimals = decimals_for(finding.sd, lower, upper)
-    outcome = finding.outcome[:1].upper() + finding.outcome[1:]
+    outcome = own_direction(finding.outcome[:1].upper() + finding.outcome[1:])
+    name = own_direction(finding.name)
     if round(abs(finding.mean), decimals) == 0:
-        lead = (
-            f"{outcome} has been on average about where it was expected to be without "
-            f"“{finding.name}”"
-        )
+        lead = f"{outcome} has been on average about where it was expected to be without “{name}”"
     else:
         amount = _amount(finding, finding.mean, decimals)
         lead = (
             f"{outcome} has been on average {amount} {_side(finding.mean)} since "
-            f"“{finding.name}” began than expected without it"
+            f"“{name}” began than expected without it"
         )
     if finding.covers_zero:
         low = f"{_amount(finding, lower, decimals)} lower" if lower < 0 else "no change"
@@ -355,7 +355,7 @@ def _undecided(finding: Finding) -> str:
 
 
 def _minimum(finding: Finding) -> str:
-    return f"{finding.minimum_effect:g} {finding.unit}".rstrip()
+    return f"{finding.minimum_effect:g} {own_direction(finding.unit)}".rstrip()
 
 
 def _headline(finding: Finding) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
 from its_pipeline.report.inputs import Provenance, WindowLike
-from its_pipeline.report.rendering import safe_href
+from its_pipeline.report.rendering import own_direction, safe_href
 from its_pipeline.report.sentence import REMARKS, date_text, decimals_for, number_text, percent
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def data_rows(facts: Facts) -> list[Row]:
     better = "higher is better" if intervention.direction == "increase" else "lower is better"
     least = ""
     if intervention.minimum_effect > 0:
-        unit = f" {metric.unit}" if metric is not None and metric.unit else ""
+        unit = f" {own_direction(metric.unit)}" if metric is not None and metric.unit else ""
         least = f"; at least {intervention.minimum_effect:g}{unit} counts"
     rows.append(Row("Benefit", better + least))
     if intervention.hypothesis:
@@ -228,8 +228,8 @@ def _outcome_text(facts: Facts) -> str:
     metric = facts.metric
     if metric is None:
         return f"{facts.intervention.outcome_metric} (not registered)"
-    unit = f", {metric.unit}" if metric.unit else ""
-    return f"{outcome_label(facts)}: daily {metric.aggregation}{unit}"
+    unit = f", {own_direction(metric.unit)}" if metric.unit else ""
+    return f"{own_direction(outcome_label(facts))}: daily {metric.aggregation}{unit}"
 
 
 def _window_rows(window: WindowLike, ended_on: date | None) -> list[Row]:

@@ -56,6 +56,17 @@ def test_every_experiment_is_one_row_in_an_order_that_ranks_nobody():
     ]  # fmt: skip
 
 
+def test_a_unit_cannot_turn_the_interval_beside_it():
+    page = render_index([make_row(unit="\u202eevil")])
+    forest = page[page.index('class="forest"') :]
+    assert "5.0 \u2068\u202eevil\u2069 (1.1 to 8.9)" in forest
+
+
+def test_only_a_long_table_leaves_out_what_is_not_in_sight():
+    assert '<table id="t">' in render_index(make_row(n) for n in range(100))
+    assert '<table id="t" class="many">' in render_index(make_row(n) for n in range(101))
+
+
 def test_a_row_can_carry_an_effect_only_if_analysed():
     with pytest.raises(ValueError, match="exactly when it is analysed"):
         make_row(state="not_converged")

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import pytest
 
 from its_pipeline.its import AnalysisWarning, cautions
+from its_pipeline.report.cent import checklist
 from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
 from its_pipeline.report.page import figure_pngs, render_report, render_state_page, report_answer
-from its_pipeline.report.rendering import isolate, one_line, safe_href
+from its_pipeline.report.rendering import isolate, one_line, own_direction, safe_href
 from its_pipeline.report.sentence import CAUTIONS, REMARKS
 from its_pipeline.report.views import WARNINGS, data_rows, warning_texts
 from its_pipeline_tests.unit.report.factories import (
@@ -202,6 +203,36 @@ def test_only_plain_addresses_are_safe(address: str | None, kept: bool):
 def test_names_are_isolated_and_titles_are_one_plain_line():
     assert isolate("<b> & שלום: 5 %", "שלום") == "&lt;b&gt; &amp; <bdi>שלום</bdi>: 5\u00a0%"
     assert one_line("a\u202eb\nc\x00d") == "a b c d"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("points", "points"),
+        ("Grüße, 5 %", "Grüße, 5 %"),
+        ("שלום", "\u2068שלום\u2069"),
+        ("\u202eevil", "\u2068\u202eevil\u2069"),
+        ("\u2069\u202eevil\u2066", "\u2068\u202eevil\u2069"),
+    ],
+)
+def test_text_from_outside_keeps_its_direction_to_itself(text: str, kept: str):
+    assert own_direction(text) == kept
+
+
+def test_no_number_stands_in_an_override_that_a_label_opened():
+    evil = "\u202eevil"
+    report = make_report(
+        make_analysis(9.0, unit=evil, minimum_effect=2.0),
+        intervention=make_intervention(name=evil, hypothesis=evil, minimum_effect=2.0),
+        metric=make_metric(label=evil, unit=evil),
+    )
+    told = [report_answer(report).text, *(answer.text for answer in checklist(report))]
+    told += [row.value for row in data_rows(report)]
+    turned = [text for text in told if evil in text and text != evil]
+    assert len(turned) >= 8
+    for text in turned:
+        rest = re.sub("\u2068\u202ee?E?vil( per week| x days)?\u2069", "", text)
+        assert "\u202e" not in rest, text
 
 
 def test_report_without_convergence_cannot_be_asked_for():
