@@ -40,6 +40,11 @@ class Kind:
 _COUNTS = {"n_pre": 30, "n_post": 3, "minimum_days": 8}
 
 KINDS: Final[Mapping[str, Kind]] = {
+    "malformed_request": Kind(
+        400,
+        "Not HTTP",
+        {"detail": "this is not an HTTP request", "remedy": "send HTTP/1.1"},
+    ),
     "malformed_body": Kind(
         400,
         "The body is not JSON",
@@ -243,6 +248,14 @@ KINDS: Final[Mapping[str, Kind]] = {
         429,
         "Too many requests",
         {"detail": "more than 600 requests a minute", "remedy": "wait for Retry-After seconds"},
+    ),
+    "headers_too_large": Kind(
+        431,
+        "The headers are too large",
+        {
+            "detail": "request line and headers may have at most 32768 bytes",
+            "remedy": "send less",
+        },
     ),
     "internal_error": Kind(
         500,

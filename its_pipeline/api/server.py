@@ -6,7 +6,6 @@ application (`app`), or parsing a command line (`__main__`, `its_pipeline.cli`).
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from its_pipeline.api.settings import ApiSettings
@@ -51,11 +50,12 @@ def make_server(settings: Settings, api: ApiSettings) -> Any:
     import uvicorn
 
     from its_pipeline.api.app import create_app
+    from its_pipeline.api.protocol import bounded_protocol
 
     return uvicorn.Server(
         uvicorn.Config(
             create_app(settings, api),
-            http=_impatient_protocol(api.header_seconds),
+            http=bounded_protocol(api.header_seconds, api.max_header_bytes),
             host=api.host,
             port=api.port,
             lifespan="on",
@@ -69,19 +69,3 @@ def make_server(settings: Settings, api: ApiSettings) -> Any:
             timeout_graceful_shutdown=10,
         )
     )
-
-
-def _impatient_protocol(seconds: float) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol, which otherwise waits for ever for a request's headers."""
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-    class ImpatientProtocol(HttpToolsProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self.loop.call_later(seconds, self._close_if_silent)
-
-        def _close_if_silent(self) -> None:
-            if self.cycle is None and not self.transport.is_closing():
-                self.transport.close()
-
-    return ImpatientProtocol

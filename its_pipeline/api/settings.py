@@ -62,8 +62,11 @@ class ApiSettings(BaseSettings):
         default=300.0, gt=0, description="Longest that a worker may take to be ready."
     )
     max_body_bytes: int = Field(default=64 * 1024, ge=1024, description="Largest request body.")
+    max_header_bytes: int = Field(
+        default=32 * 1024, ge=1024, description="Largest request line and headers together."
+    )
     header_seconds: float = Field(
-        default=10.0, gt=0, description="Longest that a new connection may take to ask something."
+        default=10.0, gt=0, description="Longest that a client may take to send them."
     )
     body_seconds: float = Field(
         default=10.0, gt=0, description="Longest that a client may take to send a body."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from datetime import date
 
 import pytest
@@ -59,6 +60,9 @@ def test_plots_are_pngs_and_come_only_when_asked_for(live):
         png = base64.b64decode(every["plots"][name], validate=True)
         assert png.startswith(PNG)
         assert len(png) > 5000
+        # pHYs: dots a metre in both directions; 5906 are 150 dpi.
+        at = png.index(b"pHYs") + 4
+        assert struct.unpack(">IIB", png[at : at + 9]) == (5906, 5906, 1)
         fetched = live.request("GET", every["links"][f"plot_{name}"])
         assert fetched.headers["content-type"] == "image/png"
         assert fetched.content == png

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -159,10 +160,13 @@ def test_large_bodies_are_refused_without_being_read(live):
     problem(asked, 413, "body_too_large")
 
 
-def raw(live, text, seconds=5.0):
+def raw(live, text, seconds=5.0, later=b""):
     host, port = live.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=seconds) as connection:
         connection.sendall(text)
+        if later:
+            time.sleep(0.2)
+            connection.sendall(later)
         received = b""
         try:
             while piece := connection.recv(65536):
@@ -195,6 +199,53 @@ def test_headers_that_never_end_are_not_waited_for(tmp_path, live):
         assert "still open" not in raw(impatient, b"")
         assert time.monotonic() - started < 3
         assert impatient.request("GET", "/health", None).status_code == 200
+
+
+@pytest.mark.parametrize("slow", [b"GET /health HTTP/1.1\r\nX-Slow: ", b"\r\n", b"G"])
+def test_headers_that_never_end_on_a_connection_that_is_kept(tmp_path, live, slow):
+    settings = live.settings.model_copy(update={"store_root": tmp_path})
+    with running(settings, wait=False, header_seconds=0.3) as impatient:
+        first = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        answer = raw(impatient, first, seconds=3.0, later=slow)
+        assert answer.startswith("HTTP/1.1 200")
+        assert "still open" not in answer
+
+
+def test_large_headers_are_refused_while_they_come(live):
+    line = b"X-Large: " + b"a" * 8000 + b"\r\n"
+    for head in (b"GET /health HTTP/1.1\r\n" + line * 10, b"GET /" + b"a" * 80_000):
+        answer = raw(live, head, seconds=3.0)
+        assert " 431 " in answer.splitlines()[0]
+        assert "headers_too_large" in answer
+        assert "still open" not in answer
+    three = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + line * 3 + b"\r\n"
+    assert raw(live, three, seconds=3.0).startswith("HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01\x00", b"no such thing\r\n\r\n"])
+def test_what_is_not_http_is_told_so(live, noise):
+    answer = raw(live, noise, seconds=3.0)
+    assert " 400 " in answer.splitlines()[0]
+    assert "application/problem+json" in answer
+    assert "malformed_request" in answer
+
+
+def test_an_unfinished_request_does_not_cost_the_answer_that_is_on_its_way(live):
+    content = b'{"user_id": "p5", "intervention_date": "2026-05-02"}'
+    with running(live.settings, header_seconds=0.2) as impatient:
+        asked = (
+            "POST /analytics/its/analyze HTTP/1.1\r\nHost: x\r\nContent-Type: application/json"
+            f"\r\nAuthorization: Bearer {impatient.tokens['service']}\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        ).encode() + content
+        with ThreadPoolExecutor(1) as threads:
+            with live.services.store.locked("p5|adhoc-2026-05-02-sessionPerformanceScore"):
+                waits = threads.submit(raw, impatient, asked + b"GET /hea", 40.0)
+                time.sleep(1.0)
+                assert not waits.done()
+            answer = waits.result(60)
+    assert answer.startswith("HTTP/1.1 200")
+    assert "still open" not in answer
 
 
 def test_a_body_that_is_declared_too_large_is_not_even_read(live):
