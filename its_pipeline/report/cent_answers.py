@@ -127,7 +127,8 @@ def _outcomes(facts: Facts) -> str | None:
     return (
         f"{own_direction(outcome_label(facts))} ({metric.name}): {metric.aggregation} a local "
         f"day{unit}, over {events}, recorded automatically; legal range "
-        f"{metric.minimum:g} to {metric.maximum:g}; named in the log {_when_logged(facts)} the start."
+        f"{metric.minimum:g} to {metric.maximum:g}; named in the log "
+        f"{_when_logged(facts)} the start."
     )
 
 
