@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
@@ -35,10 +35,15 @@ from its_pipeline.settings import Settings
 from its_pipeline_tests.factories import METRIC, START_ON, series, short_settings, write_daily
 from its_pipeline_tests.integration.api.live import Live, running
 
+if TYPE_CHECKING:
+    from its_pipeline.its import Analysis
+
 FIT_BUDGET = 1.3
 """A new analysis over HTTP, over the fit alone."""
 CACHED_BUDGET_SECONDS = 0.1
 CLIENTS = 50
+HELD_AGAINST_ANALYZE = 20
+"""People whose answer under load is compared with `analyze` in this process."""
 TABLE = Path(__file__).parent / "tables" / "api.md"
 
 
@@ -74,8 +79,8 @@ def main() -> None:
         TABLE.write_text(table, encoding="utf-8")
 
 
-def direct_fit(settings: Settings, user: str) -> float:
-    """Seconds of `analyze` on what the API would analyse, in this process."""
+def direct_fit(settings: Settings, user: str) -> tuple[Analysis, float]:
+    """`analyze` on what the API would analyse, in this process, and its seconds."""
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import analyze
 
@@ -86,8 +91,8 @@ def direct_fit(settings: Settings, user: str) -> float:
     if prepared.outcome is None:
         raise ValueError(f"{user} should be ready: {prepared.plan.reason}")
     started = time.perf_counter()
-    analyze(prepared.outcome, START_ON, prepared.spec, prepared.covariates)
-    return time.perf_counter() - started
+    analysis = analyze(prepared.outcome, START_ON, prepared.spec, prepared.covariates)
+    return analysis, time.perf_counter() - started
 
 
 def ask(client: httpx.Client, user: str) -> tuple[httpx.Response, float]:
@@ -106,11 +111,13 @@ def compare(live: Live, pairs: int) -> tuple[list[float], list[float], list[floa
             direct_fit(live.settings, user)
         fits, posts, knowns = [], [], []
         for number in range(pairs):
-            fits.append(direct_fit(live.settings, f"p{number}"))
+            analysis, seconds = direct_fit(live.settings, f"p{number}")
+            fits.append(seconds)
             response, seconds = ask(client, f"p{number}")
             response.raise_for_status()
             if response.json()["cached"]:
                 raise ValueError(f"p{number} should be new")
+            check_same(f"p{number}", response.json(), analysis)
             posts.append(seconds)
         for number in range(pairs):
             response, seconds = ask(client, f"p{number}")
@@ -151,7 +158,17 @@ def fifty_clients(live: Live, seconds: float, first: int) -> Load:
         for user, estimate in list(estimates.items())[:50]:
             response, _ = ask(client, user)
             load.wrong += response.json()["counterfactual_effect"]["estimate"] != estimate
+    for user, estimate in list(estimates.items())[:HELD_AGAINST_ANALYZE]:
+        analysis, _ = direct_fit(live.settings, user)
+        load.wrong += analysis.effects is None or analysis.effects.counterfactual.mean != estimate
     return load
+
+
+def check_same(user: str, answer: dict[str, Any], analysis: Analysis) -> None:
+    """Refuse an answer that is not what `analyze` gives."""
+    estimate = answer["counterfactual_effect"]["estimate"]
+    if analysis.effects is None or analysis.effects.counterfactual.mean != estimate:
+        raise ValueError(f"{user} should be answered as by analyze but got {estimate}")
 
 
 def note(load: Load, estimates: dict[str, float], user: str, response: Any, took: float) -> None:
@@ -210,7 +227,12 @@ def report(
             "0",
             others == 0,
         ),
-        ("answers under load that differ", str(load.wrong), "0", load.wrong == 0),
+        (
+            "answers under load unlike those of `analyze`, or unlike each other",
+            str(load.wrong),
+            "0",
+            load.wrong == 0,
+        ),
         (
             "503 without Retry-After",
             str(load.without_retry_after),
