@@ -36,7 +36,7 @@ CAUTIONS: Final[dict[str, str]] = {
     "heavy_tails": "some days are far from the rest",
     "outlier_days": "some days are far from the rest",
     "estimators_disagree": "a second method disagrees",
-    "placebo_effect": "a similar change shows on a date when nothing happened",
+    "placebo_effect": "a change shows on a date when nothing was changed",
     "time_of_day_shift": "the time of day shifted as well",
     "near_nonstationary": "the outcome drifts",
     "flat_baseline": "the outcome hardly varied before",

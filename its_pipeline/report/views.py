@@ -266,7 +266,7 @@ def _day_rows(analysis: Analysis, window: WindowLike | None) -> list[Row]:
         if window is not None and step == "day":
             start = window.pre_start_on if phase == "pre" else window.fit_start_on
             end = window.started_on - timedelta(days=1) if phase == "pre" else window.post_end_on
-            missing = (end - start).days + 1 - len(seen)
+            missing = max(missing, (end - start).days + 1 - len(seen))
             began_on = seen.iloc[0].date()
             if began_on > start:
                 first = f"; the first is {date_text(began_on)}"

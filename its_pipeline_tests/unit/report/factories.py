@@ -331,6 +331,7 @@ def make_state(state: State = "waiting", **fields: Any) -> StateInput:
     if state == "not_converged":
         values |= {
             "analysis": make_analysis(converged=False),
+            "window": make_window(),
             "n_pre": 60,
             "n_post": 45,
             "reason": "R-hat 1.3100 is not below 1.01; bulk ESS 41 is not at least 400",

@@ -204,7 +204,7 @@ CASES = [
         "lower to 1.58 points higher and includes no change. If there is an effect so far, it is "
         "possibly smaller than the 5 points named as the least that matters: the probability "
         "that it helped by at least as much is less than 1 %; but the warnings weaken this (a "
-        "similar change shows on a date when nothing happened).",
+        "change shows on a date when nothing was changed).",
         id="below the minimum effect, contradicted, while days still come",
     ),
     pytest.param(
@@ -213,8 +213,8 @@ CASES = [
         "Session performance has been on average 6.1 points lower since “Study in the morning” "
         "began than expected without it (95 % interval 2.4 to 9.8 points lower). It is possible "
         "that it made things worse, if nothing else changed at that time: the probability that "
-        "it helped is less than 1 %; but the warnings weaken this (a similar change shows on a "
-        "date when nothing happened).",
+        "it helped is less than 1 %; but the warnings weaken this (a change shows on a date "
+        "when nothing was changed).",
         id="a contradicting warning tempers harm too",
     ),
     pytest.param(

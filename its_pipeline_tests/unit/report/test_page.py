@@ -312,6 +312,9 @@ def test_days_are_counted_of_the_whole_window_with_each_phase_summed_up():
         f"{values.std(ddof=1):.1f}), 20 without data; the first is 6 July 2026"
     )
     assert rows["Days since"].endswith(", 0 without data")
+    short = make_report(analysis, window=make_window(60, n_post=3))
+    told = next(row.value for row in data_rows(short) if row.name == "Days since")
+    assert told.endswith(", 0 without data"), "never fewer than none"
 
 
 def test_command_says_what_it_repeats(page):
