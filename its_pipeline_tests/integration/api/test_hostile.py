@@ -243,6 +243,8 @@ def test_an_unfinished_request_does_not_cost_the_answer_that_is_on_its_way(live)
                 waits = threads.submit(raw, impatient, asked + b"GET /hea", 40.0)
                 time.sleep(1.0)
                 assert not waits.done()
+                # One that grows without end does.
+                assert raw(impatient, asked + b"GET /" + b"a" * 80_000, 3.0) == ""
             answer = waits.result(60)
     assert answer.startswith("HTTP/1.1 200")
     assert "still open" not in answer
