@@ -19,7 +19,7 @@ from matplotlib.collections import LineCollection, PolyCollection  # noqa: TID25
 from matplotlib.container import BarContainer  # noqa: TID253
 from matplotlib.figure import Figure  # noqa: TID253
 from matplotlib.lines import Line2D  # noqa: TID253
-from matplotlib.patches import Rectangle, StepPatch  # noqa: TID253
+from matplotlib.patches import Rectangle  # noqa: TID253
 
 from its_pipeline.its import plots, plots_style
 from its_pipeline_tests.unit.report.factories import make_analysis
@@ -100,6 +100,12 @@ def look_of(artist: Any) -> tuple[Hashable, Any]:
     return ("area", artist.get_hatch()), artist.get_facecolor()
 
 
+def dashes_of(artist: Any) -> list[Any]:
+    """The line styles of one artist or of all in a collection."""
+    found = artist.get_linestyle()
+    return found if isinstance(artist, LineCollection) else [found]
+
+
 def named_pairs(ax: Axes) -> Iterator[tuple[str, Any, Any]]:
     """Pairs of what a panel names, that look the same but for their colour."""
     handles, names = ax.get_legend_handles_labels()
@@ -143,7 +149,7 @@ def test_the_share_that_counts_as_benefit_is_told_from_the_rest(figures, sight: 
 
 def test_the_usual_four_chains_need_no_colour(figures):
     drawn = [
-        [str(patch.get_linestyle()) for patch in ax.patches if isinstance(patch, StepPatch)]
+        [*map(str, itertools.chain(*map(dashes_of, [*ax.patches, *ax.collections])))]
         for ax in figures["diagnostics"].axes
         if ax.get_title(loc="left") == "Ranks by chain"
     ]
