@@ -75,6 +75,9 @@ _DIAGNOSTIC_NUMBERS = (
 )
 
 
+_CRASHED = "the last analysis crashed; the next look tries again"
+
+
 def run_links(
     settings: Settings, user_id: str, run_id: str | None, *, converged: bool, key: str = ""
 ) -> dict[str, str]:
@@ -201,17 +204,21 @@ def experiment_answer(
     """
     plan, intervention = prepared.plan, prepared.intervention
     ready = plan.state == "ready"
-    up_to_date = known is not None and (
+    of_these_days = known is not None and (
         known.fingerprint == prepared.fingerprint if ready else known.status == plan.state
     )
-    state: State = "due"
-    if plan.state != "ready":
-        state = plan.state
-    elif known is not None and up_to_date:
-        state = known.status
+    state: State = "due" if plan.state == "ready" else plan.state
     reason, code = plan.reason, plan.reason_code
-    if ready and known is not None and up_to_date:
-        reason, code = known.reason, known.reason_code
+    if ready and known is not None and of_these_days:
+        state, code = known.status, known.reason_code
+        # What was raised may tell of files; it is in the store for whoever runs the server.
+        reason = known.reason if state != "crashed" else _CRASHED
+    up_to_date = (
+        known is not None
+        and of_these_days
+        and state != "crashed"
+        and known.intervention_version == intervention.version
+    )
     shown = known if ready and known is not None and known.status == "analysed" else None
     return ExperimentAnswer(
         intervention_id=intervention.intervention_id,

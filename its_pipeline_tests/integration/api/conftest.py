@@ -19,6 +19,7 @@ def live(tmp_path_factory):
         "anna": series(50, 40, effect=6.0, seed=1),
         "ben": series(50, 40, effect=0.0, seed=2),
         "carl": series(50, 40, effect=-6.0, seed=3),
+        "cora": series(50, 40, effect=6.0, seed=6),
         "emma": series(50, 40, effect=6.0, seed=4),
         "sam": series(50, 40, effect=6.0, seed=5),
         "constant": constant,

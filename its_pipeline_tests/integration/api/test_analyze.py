@@ -241,10 +241,17 @@ def test_a_filter_that_is_misspelt_is_not_dropped(live):
 
 
 def test_experiments_and_where_they_stand(live):
-    live.analyze(user_id="emma")
+    analysed_fingerprint = live.analyze(user_id="emma").json()["fingerprint"]
     [analysed] = live.request("GET", "/experiments/emma").json()["experiments"]
     assert (analysed["state"], analysed["up_to_date"]) == ("analysed", True)
     assert analysed["counterfactual_effect"]["estimate"] > 0
+    live.services.log.amend("emma", "morning", name="Another name")
+    [amended] = live.request("GET", "/experiments/emma").json()["experiments"]
+    # The numbers are still its own, but a look now would keep the new name with them.
+    assert (amended["state"], amended["up_to_date"]) == ("analysed", False)
+    assert live.analyze(user_id="emma").json()["fingerprint"] == analysed_fingerprint
+    [again] = live.request("GET", "/experiments/emma").json()["experiments"]
+    assert (again["state"], again["up_to_date"]) == ("analysed", True)
     [waiting] = live.request("GET", "/experiments/few").json()["experiments"]
     assert (waiting["state"], waiting["analysable_on"]) == ("waiting", "2026-06-25")
     assert waiting["waiting_since"] is not None

@@ -16,7 +16,7 @@ import pytest
 
 from its_pipeline.api.jobs import JobHandler, PlotJob
 from its_pipeline.api.questions import adhoc_id
-from its_pipeline.experiments.service import fit_experiment
+from its_pipeline.experiments.service import fit_experiment, record_crash
 from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.runs import RunStore
@@ -195,6 +195,17 @@ def test_an_analysis_that_crashes_tells_nothing_and_spares_the_worker(live):
         assert secret not in crashed.text
     assert live.services.pool.process_ids() == workers
     assert live.analyze(user_id="p11").status_code == 200
+
+
+def test_an_experiment_that_crashed_tells_nothing_of_files(live):
+    log_intervention(live.settings, "cora")
+    prepared = Workbench(live.settings).prepare("cora|morning")
+    record_crash(live.settings, prepared, OSError(f"no such file {live.settings.store_root}"))
+    asked = live.request("GET", "/experiments/cora")
+    [found] = asked.json()["experiments"]
+    assert (found["state"], found["up_to_date"]) == ("crashed", False)
+    assert str(live.settings.store_root) not in asked.text
+    assert "tries again" in found["reason"]
 
 
 def test_a_pruned_analysis_keeps_its_numbers_but_has_no_plots(live):
