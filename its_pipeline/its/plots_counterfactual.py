@@ -214,6 +214,8 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
     )
     ax.plot(x[post], fitted[post], color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
     _mark_missing(ax, x, observed, analysis.spec.step)
+    bands = daily[["counterfactual_lower", "counterfactual_upper"]].to_numpy(float)[after]
+    style.fit_height(ax, observed, fitted, counterfactual[after], bands)
 
 
 def _phase_masks(daily: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -262,6 +264,7 @@ def _draw_effect(
         linewidth=0,
     )
     ax.plot(x[post], daily[mean].to_numpy(float)[post], color=style.ORANGE, linewidth=1.5, gid=mean)
+    style.fit_height(ax, daily[[mean, lower, upper]].to_numpy(float)[post], 0.0)
 
 
 def _mark_missing(ax: Axes, x: np.ndarray, observed: np.ndarray, period: str) -> None:

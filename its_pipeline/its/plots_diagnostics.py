@@ -134,26 +134,27 @@ def _draw_ranks(ax: Axes, values: np.ndarray) -> None:
 
     Source: Vehtari et al. (2021), Bayesian Analysis 16(2), section 4.
     """
+    from matplotlib.collections import LineCollection
+
     n_chains, n_draws = values.shape
     order = np.argsort(values, axis=None, kind="stable")
     ranks = np.empty(values.size)
     ranks[order] = np.arange(values.size)
     ranks = ranks.reshape(values.shape)
     edges = np.linspace(0, values.size, RANK_BINS + 1)
-    expected = n_draws / RANK_BINS
-    for chain in range(n_chains):
-        counts = np.histogram(ranks[chain], edges)[0] / expected
-        ax.stairs(
-            counts,
-            edges,
-            baseline=None,
-            linewidth=1.1,
-            alpha=0.9,
-            color=style.CHAIN_COLOURS[chain % len(style.CHAIN_COLOURS)],
-            linestyle=style.CHAIN_STYLES[chain % len(style.CHAIN_STYLES)],
-        )
+    heights = [np.histogram(chain, edges)[0] * RANK_BINS / n_draws for chain in ranks]
+    numbers = range(n_chains)
+    steps = LineCollection(
+        [np.column_stack([np.repeat(edges, 2)[1:-1], np.repeat(each, 2)]) for each in heights],
+        linewidths=1.1,
+        alpha=0.9,
+        colors=[style.CHAIN_COLOURS[n % len(style.CHAIN_COLOURS)] for n in numbers],
+        linestyles=[style.CHAIN_STYLES[n % len(style.CHAIN_STYLES)] for n in numbers],
+        gid="ranks",
+    )
+    ax.add_collection(steps)
     ax.axhline(1.0, color=style.MUTED, linewidth=0.8)
-    ax.set_ylim(0, max(2.0, ax.get_ylim()[1]))
+    ax.set_ylim(0, max(2.0, 1.05 * float(np.max(heights))))
     ax.set_xlim(0, values.size)
 
 

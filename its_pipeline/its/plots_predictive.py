@@ -238,7 +238,8 @@ def _draw_course(
         gid="outside",
     )
     ax.axvline(start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), gid="intervention")
-    ax.set_ylabel(style.axis_label(name, 26))
+    style.fit_height(ax, observed, lower, upper)
+    ax.set_ylabel(style.axis_label(name, 34), fontsize=7.4)
     ax.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 0.985), ncols=4, fontsize=7.4, borderaxespad=0.2
     )

@@ -37,15 +37,17 @@ ORANGE = "#c2500a"
 ORANGE_RGB = (0xC2 / 255, 0x50 / 255, 0x0A / 255)
 GREEN = "#00735c"
 WASHOUT = "#f0e6c8"
+# With more than four chains line styles come again: those that share one differ most in colour,
+# also in grey and for colour-blind readers.
 CHAIN_COLOURS = (
     "#0072b2",
     "#c2500a",
     "#007a5e",
     "#7a3e8f",
-    "#8a6d00",
-    "#444f5a",
-    "#b0366f",
     "#2f9bd8",
+    "#b0366f",
+    "#444f5a",
+    "#8a6d00",
 )
 CHAIN_STYLES = ("-", "--", "-.", ":")
 
@@ -185,9 +187,25 @@ def date_axis(ax: Axes, show_labels: bool = True) -> None:
     locator = mdates.AutoDateLocator(minticks=3, maxticks=7)
     ax.xaxis.set_major_locator(locator)
     if show_labels:
-        ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+        # The note at the end names the year alone: a month there reads like the axis' first one.
+        notes = ["", "%Y", "%Y", "%Y", "%Y-%m-%d", "%Y-%m-%d %H:%M"]
+        ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, offset_formats=notes))
     else:
         ax.tick_params(axis="x", labelbottom=False)
+
+
+def fit_height(ax: Axes, *drawn: Any) -> None:
+    """Set the y limits to the values that are drawn and a twentieth more on either side.
+
+    Matplotlib's own scaling reads bands through the present limits, so that its last bits depend
+    on what the axes showed before.
+    """
+    import numpy as np
+
+    values = np.concatenate([np.ravel(np.asarray(each, dtype=float)) for each in drawn])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    pad = 0.05 * (high - low) or 1.0
+    ax.set_ylim(low - pad, high + pad)
 
 
 def date_numbers(days: Any) -> Any:

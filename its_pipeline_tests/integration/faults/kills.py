@@ -3,7 +3,8 @@
 ``python -m its_pipeline_tests.integration.faults.kills --kills 30 --seed 0`` prints a line a kill
 and ends with a JSON summary; the test runs it with few. Two thirds of the kills come ahead of a
 random file operation of the night, so that every write has its chance; one third after a random
-time, so that moments in the middle of sampling and aggregating have theirs.
+time, so that moments in the middle of sampling and aggregating have theirs. With ``--workers 2`` the
+night looks at experiments in worker processes, and every other kill hits one of those instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import random
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,17 @@ from its_pipeline_tests.integration.faults.world import (
     settings_of,
 )
 
+#: About what two workers take to start, so that a timed kill also finds them at work.
+WORKERS_START_SECONDS = 10.0
 
-def kill_repeatedly(folder: Path, kills: int, seed: int, people: int = 3) -> dict[str, Any]:
-    """Kill `kills` nights, each on its own copy of a fresh store; return what was found."""
+
+def kill_repeatedly(
+    folder: Path, kills: int, seed: int, people: int = 3, workers: int = 1
+) -> dict[str, Any]:
+    """Kill `kills` nights, each on its own copy of a fresh store; return what was found.
+
+    With several workers, every other night loses one of them and must end well by itself.
+    """
     import_everything()
     fresh, calm = folder / "fresh", folder / "calm"
     scratch = folder / "scratch"
@@ -46,18 +56,27 @@ def kill_repeatedly(folder: Path, kills: int, seed: int, people: int = 3) -> dic
     for number in range(kills):
         store = folder / f"killed-{number}"
         shutil.copytree(fresh, store)
-        how: dict[str, Any] = (
-            {"kill_after_seconds": rng.uniform(0.02, 0.6) * seconds}
-            if number % 3 == 2
-            else {"kill_at": rng.randint(1, ending.operations)}
-        )
-        dead = run_child(_night_of(store), scratch, watched=store, **how)
-        after = run_child(_night_of(store), scratch)
+        after_seconds = rng.uniform(0.02, 0.6) * seconds
+        if workers > 1:
+            after_seconds += rng.uniform(0.0, 1.5) * WORKERS_START_SECONDS
+        if workers > 1 and number % 2:
+            after = dead = run_child(
+                lambda place=store: _night_that_loses_a_worker(place, workers), scratch
+            )
+            moment = "a worker"
+        else:
+            how: dict[str, Any] = (
+                {"kill_after_seconds": after_seconds}
+                if number % 3 == 2 or workers > 1
+                else {"kill_at": rng.randint(1, ending.operations)}
+            )
+            dead = run_child(_night_of(store, workers), scratch, watched=store, **how)
+            after = run_child(_night_of(store, workers), scratch)
+            moment = ", ".join(f"{name} {value:.4g}" for name, value in how.items())
         found = [after.error] if after.error else list(after.result)
         found = found or differences(expected, _state(store, scratch))
-        moment = ", ".join(f"{name} {value:.4g}" for name, value in how.items())
         where = dead.where.replace(str(store), "") or ("" if dead.killed else "lived")
-        killed += dead.killed
+        killed += dead.killed or moment == "a worker"
         print(f"{number + 1}: {moment}; {where}; {'; '.join(found) or 'same state'}", flush=True)
         problems += found
         shutil.rmtree(store)
@@ -70,8 +89,34 @@ def kill_repeatedly(folder: Path, kills: int, seed: int, people: int = 3) -> dic
     }
 
 
-def _night_of(root: Path) -> Any:
-    return lambda: night(settings_of(root))
+def _night_of(root: Path, workers: int) -> Any:
+    return lambda: night(settings_of(root, refresh_workers=workers))
+
+
+def _night_that_loses_a_worker(root: Path, workers: int) -> list[str]:
+    """Run a night and kill one of its workers as soon as one is seen analysing."""
+    import psutil
+
+    settings = settings_of(root, refresh_workers=workers)
+    lost: list[int] = []
+
+    def kill_one() -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            # An experiment's lock is there from the moment in which somebody looks at it.
+            if any(settings.experiments_dir.rglob(".lock")):
+                for child in psutil.Process().children():
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        child.kill()
+                        lost.append(child.pid)
+                        return
+            time.sleep(0.01)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    failures = night(settings)
+    killer.join()
+    return failures or ([] if lost else ["no worker was seen"])
 
 
 def _state(root: Path, scratch: Path) -> dict[str, Any]:
@@ -86,9 +131,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--people", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        summary = kill_repeatedly(Path(folder), arguments.kills, arguments.seed, arguments.people)
+        summary = kill_repeatedly(Path(folder), **vars(arguments))
     print(json.dumps(summary))
 
 
