@@ -160,7 +160,7 @@ def demo_people() -> tuple[Person, ...]:
             slope_per_week=1.5,
         ),
         Person("dana", "Europe/London", "no effect at all", "green_tea"),
-        Person("eli", "America/Sao_Paulo", "harmful", "late_nights", immediate=-8.0),
+        Person("eli", "America/Sao_Paulo", "harmful", "late_nights", immediate=-12.0),
         Person(
             "fay",
             "Asia/Kolkata",

@@ -10,7 +10,13 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from its_pipeline.its import plots_style as style
-from its_pipeline.its.plots_frames import Drawing, new_figure
+from its_pipeline.its.plots_frames import (
+    Drawing,
+    draw_legend,
+    fix_x_label,
+    fix_y_label,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +60,10 @@ def _frame(_shape: Hashable) -> Figure:
         ax.locator_params(axis="y", nbins=4)
     top.set_title("Observed, and expected without the change", pad=35)
     total.set_title("Difference added up since the change")
-    figure.align_ylabels([top, point, total])
+    for ax in (top, point, total):
+        fix_y_label(ax, 0.032)
+    for ax in (top, point):
+        fix_x_label(ax)
     return figure
 
 
@@ -120,7 +129,8 @@ def _draw_legend(ax: Axes) -> None:
         "washout",
     )
     names = [name for start in wanted for name in by_name if name.startswith(start)]
-    ax.legend(
+    draw_legend(
+        ax,
         [by_name[name] for name in names],
         names,
         loc="lower left",
@@ -318,6 +328,7 @@ def _thumbnail_frame(_shape: Hashable) -> Figure:
     ax.tick_params(labelsize=7)
     ax.xaxis.get_offset_text().set_visible(False)
     ax.locator_params(axis="y", nbins=4)
+    fix_y_label(ax, 0.0)
     return figure
 
 

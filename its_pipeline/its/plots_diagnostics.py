@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from its_pipeline.its import plots_style as style
-from its_pipeline.its.plots_frames import Drawing, new_figure
+from its_pipeline.its.plots_frames import (
+    Drawing,
+    draw_legend,
+    fix_x_label,
+    fix_y_label,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +60,8 @@ def _frame(n_traces: int) -> Figure:
             ax.yaxis.set_visible(False)
         ranks.set_title("Ranks by chain", fontsize=8.6)
         ranks.set_xticks([])
+        fix_x_label(trace)
+        fix_x_label(ranks, below_points=4.0)
         if row == n_traces - 1:
             trace.set_xlabel("draw")
             ranks.set_xlabel("rank, from low to high")
@@ -62,6 +70,9 @@ def _frame(n_traces: int) -> Figure:
     r_hat = figure.add_subplot(side[0])
     r_hat.set_title("R-hat", fontsize=8.6)
     ess = figure.add_subplot(side[1], sharey=r_hat)
+    for ax in (r_hat, ess):
+        fix_x_label(ax)
+        fix_y_label(ax, 0.0)
     ess.set_xscale("log")
     ess.minorticks_off()
     ess.tick_params(axis="y", labelleft=False)
@@ -211,7 +222,9 @@ def _draw_ess(ax: Axes, parameters: list[ParameterDiagnostics], limit: float) ->
     ax.set_xlim(max(1.0, lowest) / 1.6, highest * 1.6)
     ax.set_xticks([limit], [f"{limit:g}"])
     ax.set_xlabel(f"must be ≥ {limit:g}")
-    ax.legend(
+    draw_legend(
+        ax,
+        *ax.get_legend_handles_labels(),
         loc="lower right",
         bbox_to_anchor=(1.04, 0.985),
         ncols=2,

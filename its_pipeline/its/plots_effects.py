@@ -13,7 +13,7 @@ import numpy as np
 from its_pipeline.its import plots_style as style
 from its_pipeline.its.plots_counterfactual import require_effects
 from its_pipeline.its.plots_density import bandwidth, density
-from its_pipeline.its.plots_frames import Drawing, new_figure
+from its_pipeline.its.plots_frames import Drawing, fix_x_label, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +39,7 @@ def _frame(panels: int) -> Figure:
         ax.grid(visible=False)
         ax.spines["left"].set_visible(False)
         ax.locator_params(axis="x", nbins=5)
+        fix_x_label(ax)
     return figure
 
 

@@ -14,7 +14,13 @@ import numpy as np
 from its_pipeline.its import plots_style as style
 from its_pipeline.its.plots_counterfactual import outcome_name, require_effects
 from its_pipeline.its.plots_density import bandwidth, density
-from its_pipeline.its.plots_frames import Drawing, new_figure
+from its_pipeline.its.plots_frames import (
+    Drawing,
+    draw_legend,
+    fix_x_label,
+    fix_y_label,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +51,11 @@ def _frame(_shape: Hashable) -> Figure:
     densities.set_title("Distribution of all values")
     correlation = figure.add_subplot(grid[0, 1])
     correlation.set_title("Autocorrelation of the residuals")
+    fix_y_label(correlation, 0.0)
+    for ax in (densities, correlation):
+        fix_x_label(ax)
     course = figure.add_subplot(grid[1, :])
+    fix_y_label(course, 0.026)
     style.date_axis(course)
     course.set_title("Single values over time", pad=17)
     return figure
@@ -132,27 +142,33 @@ def _draw_densities(ax: Axes, observed: np.ndarray, simulated: np.ndarray, name:
     ax.set_ylim(0, 1.08 * max(own.max(), max(curve.max() for curve in curves)))
     ax.set_xlim(grid[0], grid[-1])
     ax.set_xlabel(name)
-    ax.legend(loc="upper left", fontsize=7.2, handlelength=1.2)
+    draw_legend(
+        ax, *ax.get_legend_handles_labels(), loc="upper left", fontsize=7.2, handlelength=1.2
+    )
 
 
 def _draw_autocorrelation(
     ax: Axes, residual: np.ndarray, replicated: np.ndarray, seen: np.ndarray, step: str
 ) -> None:
     """Draw residual autocorrelation on the range of the model's own simulated residuals."""
+    from matplotlib.collections import PolyCollection
+
     lags = np.arange(1, min(_MAX_LAG, max(2, int(seen.sum()) // 3)) + 1)
     own = autocorrelation(residual[None, :], lags)[0]
     lower, upper = np.nanpercentile(autocorrelation(replicated, lags), [2.5, 97.5], axis=0)
-    ax.bar(
-        lags,
-        upper - lower,
-        bottom=lower,
-        width=0.72,
-        color=style.BLUE,
-        alpha=0.2,
-        linewidth=0,
-        label="95 % of simulated",
-        gid="autocorrelation-band",
+    left, right = lags - 0.36, lags + 0.36
+    bars = np.stack([left, lower, right, lower, right, upper, left, upper], axis=1)
+    ax.add_collection(
+        PolyCollection(
+            list(bars.reshape(-1, 4, 2)),
+            color=style.BLUE,
+            alpha=0.2,
+            linewidths=0,
+            label="95 % of simulated",
+            gid="autocorrelation-band",
+        )
     )
+    ax.set_xlim(lags[0] - 1, lags[-1] + 1)
     ax.axhline(0.0, color=style.MUTED, linewidth=1.0)
     outside = (own < lower) | (own > upper)
     ax.vlines(lags, 0, own, color=style.INK, linewidth=1.2)
@@ -180,7 +196,15 @@ def _draw_autocorrelation(
     ax.set_ylim(bottom - 0.05, top + 0.32)
     ax.set_xticks(lags[::2] if len(lags) > 7 else lags)
     ax.set_xlabel(f"lag ({step}s)")
-    ax.legend(loc="upper right", fontsize=7.2, ncols=3, handlelength=1.0, columnspacing=0.9)
+    draw_legend(
+        ax,
+        *ax.get_legend_handles_labels(),
+        loc="upper right",
+        fontsize=7.2,
+        ncols=3,
+        handlelength=1.0,
+        columnspacing=0.9,
+    )
 
 
 def _draw_course(
@@ -240,8 +264,14 @@ def _draw_course(
     ax.axvline(start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), gid="intervention")
     style.fit_height(ax, observed, lower, upper)
     ax.set_ylabel(style.axis_label(name, 34), fontsize=7.4)
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 0.985), ncols=4, fontsize=7.4, borderaxespad=0.2
+    draw_legend(
+        ax,
+        *ax.get_legend_handles_labels(),
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 0.985),
+        ncols=4,
+        fontsize=7.4,
+        borderaxespad=0.2,
     )
 
 
@@ -261,10 +291,13 @@ def autocorrelation(series: np.ndarray, lags: np.ndarray) -> np.ndarray:
         Shape (n_series, n_lags); NaN where fewer than three pairs exist.
     """
     centred = series - np.nanmean(series, axis=1, keepdims=True)
-    variance = np.nanmean(centred**2, axis=1)
+    there = np.isfinite(centred)
+    centred = np.where(there, centred, 0.0)
+    variance = np.sum(centred**2, axis=1) / there.sum(axis=1)
     result = np.full((series.shape[0], len(lags)), np.nan)
     for column, lag in enumerate(lags):
-        products = centred[:, lag:] * centred[:, :-lag]
-        if products.shape[1] and np.isfinite(products[0]).sum() >= 3:
-            result[:, column] = np.nanmean(products, axis=1) / variance
+        pairs = np.sum(there[:, lag:] & there[:, :-lag], axis=1)
+        products = np.einsum("ij,ij->i", centred[:, lag:], centred[:, :-lag])
+        enough = pairs >= 3
+        result[enough, column] = products[enough] / pairs[enough] / variance[enough]
     return result
