@@ -25,7 +25,6 @@ from typing import Any, Final
 
 from its_pipeline.api.pool_errors import (
     AbandonedError,
-    JobFailedError,
     JobTimeoutError,
     QueueFullError,
     WorkerLostError,
@@ -258,11 +257,14 @@ class WorkerPool:
     def _run_slot(self, slot: int) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping:
-            with self._process(slot) as (process, pipe):
-                if self._is_ready(slot, process, pipe):
-                    pause = _FIRST_PAUSE_SECONDS
-                    self._work_with(process, pipe)
-                    continue
+            try:
+                with self._process(slot) as (process, pipe):
+                    if self._is_ready(slot, process, pipe):
+                        pause = _FIRST_PAUSE_SECONDS
+                        self._work_with(process, pipe)
+                        continue
+            except OSError:
+                _log.exception("no process, pipe or memory for worker %d", slot)
             self._could_not_start(slot)
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, pause)
@@ -343,7 +345,7 @@ class WorkerPool:
                 result = result or WorkerLostError("the process that analysed this died, twice")
                 if again:
                     return
-            self._finish(work, _raised(result) if isinstance(result, Failed) else result)
+            self._finish(work, result.to_error() if isinstance(result, Failed) else result)
             if not isinstance(result, Done | Failed):
                 return
         say_goodbye(pipe)
@@ -378,7 +380,7 @@ class WorkerPool:
                 abandoned_at = work.abandoned_at
                 if abandoned_at is not None and now > abandoned_at + self._abandoned_seconds:
                     return AbandonedError("nobody waited any more")
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+        except (EOFError, OSError):
             return None
 
     def _again(self, work: _Work, innocent: bool) -> bool:
@@ -393,7 +395,3 @@ class WorkerPool:
             self._queue.appendleft(work)
             self._changed.notify()
             return True
-
-
-def _raised(failed: Failed) -> JobFailedError:
-    return JobFailedError(failed.error_type, failed.text)

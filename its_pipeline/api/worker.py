@@ -15,6 +15,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
+from its_pipeline.api.pool_errors import JobFailedError
+
 Handler = Callable[[Any], Any]
 """Answers one job; jobs and answers cross processes, so both are picklable."""
 
@@ -40,6 +42,10 @@ class Failed:
 
     error_type: str
     text: str
+
+    def to_error(self) -> JobFailedError:
+        """Return what is raised for whoever waits for the job."""
+        return JobFailedError(self.error_type, self.text)
 
 
 def run_worker(pipe: Connection, start: Callable[..., Handler], arguments: tuple[Any, ...]) -> None:

@@ -169,6 +169,28 @@ def test_workers_that_cannot_start_are_no_reason_to_wait_for_ever():
         pool.stop()
 
 
+class StarvedPool(WorkerPool):
+    """A pool on a machine that cannot give it a process at first."""
+
+    refusals = 1
+
+    def _process(self, slot):
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError("Cannot allocate memory")
+        return super()._process(slot)
+
+
+def test_a_machine_that_had_no_room_for_a_process_is_asked_again(tmp_path):
+    pool = StarvedPool(start_plain, (tmp_path,), workers=1)
+    pool.start()
+    try:
+        eventually(lambda: pool.state().ready == 1, 20)
+        assert pool.submit("a", ("say", 1)).future.result(20)[:2] == ("say", 1)
+    finally:
+        pool.stop()
+
+
 def test_stopping_leaves_no_process_and_no_waiter(tmp_path):
     with running(tmp_path, workers=2) as pool:
         eventually(lambda: pool.state().ready == 2)
