@@ -119,11 +119,24 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(home))
 
 
-def folder_bytes(folder: Path) -> int:
-    """Return the bytes of all files under a folder (or of one file); 0 where there is none."""
-    if folder.is_file():
-        return folder.stat().st_size
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def folder_bytes(folder: Path, counted: set[int] | None = None) -> int:
+    """Return the bytes of all files under a folder (or of one file); 0 where there is none.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    counted
+        Files (inodes) counted before, which are left out and added to: a file that is linked into
+        two folders takes its space once.
+    """
+    counted = set() if counted is None else counted
+    total = 0
+    for path in [folder] if folder.is_file() else folder.rglob("*"):
+        if path.is_file() and path.stat().st_ino not in counted:
+            counted.add(path.stat().st_ino)
+            total += path.stat().st_size
+    return total
 
 
 def machine() -> str:

@@ -22,10 +22,13 @@ from its_pipeline.settings import Settings
 def parts(settings: Settings) -> dict[str, int]:
     """Return bytes by part of the store."""
     home = settings.dagster_home
+    counted: set[int] = set()
     return {
-        "analyses": folder_bytes(settings.experiments_dir),
-        "reports": folder_bytes(settings.reports_dir),
-        "MLflow artifacts": folder_bytes(settings.mlflow_artifact_dir),
+        "analyses": folder_bytes(settings.experiments_dir, counted),
+        "reports": folder_bytes(settings.reports_dir, counted),
+        "MLflow artifacts that are not links to these": folder_bytes(
+            settings.mlflow_artifact_dir, counted
+        ),
         "MLflow database": sum(
             path.stat().st_size for path in settings.store_root.glob("mlflow.db*")
         ),

@@ -105,10 +105,11 @@ def _night(root: Path, arguments: argparse.Namespace) -> None:
     stores = {
         "analyses (posterior, series, verdict)": settings.experiments_dir,
         "reports (page, plots)": settings.reports_dir,
-        "MLflow artifacts": settings.mlflow_artifact_dir,
+        "MLflow artifacts that are not links to these": settings.mlflow_artifact_dir,
         "MLflow database": root / "mlflow.db",
         "Dagster home": settings.dagster_home,
     }
+    counted: set[int] = set()
     lines = [
         "## A night with everything stale\n",
         f"`python -m benchmarks.night --experiments {n}`, {machine()}\n",
@@ -126,7 +127,7 @@ def _night(root: Path, arguments: argparse.Namespace) -> None:
         f"| memory at the start, at the end; largest worker | {memory_before:.0f} MiB, "
         f"{resident_mb():.0f} MiB; {worker_mb:.0f} MiB |",
         *(
-            f"| {name}, per experiment | {folder_bytes(path) / n / 1024:.0f} KiB |"
+            f"| {name}, per experiment | {folder_bytes(path, counted) / n / 1024:.0f} KiB |"
             for name, path in stores.items()
         ),
     ]

@@ -81,9 +81,11 @@ def make_stores(folder: Path, count: int) -> tuple[Path, dict[str, Any], int, in
     return changed, ending.result, before, _bytes(calm)
 
 
-def fill(place: Path, scratch: Path, limit: int | None) -> Fill:
-    """Run the night where there is too little space, then again where there is enough."""
-    dead = run_child(lambda: night(settings_of(place)), scratch, largest_file=limit)
+def fill(place: Path, scratch: Path, limit: int | None, workers: int) -> Fill:
+    """Run the night where there is too little space, and read what is there then."""
+    dead = run_child(
+        lambda: night(settings_of(place, refresh_workers=workers)), scratch, largest_file=limit
+    )
     said = dead.error or "; ".join(dead.result or ())
     problems = []
     if not said:
@@ -162,7 +164,12 @@ def can_mount(folder: Path) -> bool:
 
 
 def fill_repeatedly(
-    folder: Path, times: int, seed: int, count: int = 2, limit_only: bool = False
+    folder: Path,
+    times: int,
+    seed: int,
+    count: int = 2,
+    limit_only: bool = False,
+    workers: int = 1,
 ) -> dict[str, Any]:
     """Fill the disk at `times` random moments of a night; return what was found."""
     import_everything()
@@ -181,14 +188,14 @@ def fill_repeatedly(
                 store = place / "store"
                 shutil.copytree(changed, store)
                 ballast = _leave_free(place, int(share * (after - before) * 0.95))
-                result = fill(store, scratch, None)
+                result = fill(store, scratch, None, workers)
                 ballast.unlink()
                 found = [*result.problems, *recover(store, expected, scratch)]
         else:
             limit = sizes[int(share * (len(sizes) - 1))] - 1
             how = f"files end at {limit} bytes"
             shutil.copytree(changed, place)
-            result = fill(place, scratch, limit)
+            result = fill(place, scratch, limit, workers)
             found = [*result.problems, *recover(place, expected, scratch)]
             shutil.rmtree(place)
         print(f"{number + 1}: {how}; {result.said}; {'; '.join(found) or 'recovered'}", flush=True)
@@ -202,7 +209,9 @@ def _require(ending: Any, empty: bool = True) -> None:
 
 
 def _bytes(folder: Path) -> int:
-    return sum(-(-p.stat().st_size // 4096) * 4096 for p in folder.rglob("*") if p.is_file())
+    # A file with two names takes its space once.
+    files = {p.stat().st_ino: p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+    return sum(-(-size // 4096) * 4096 for size in files.values())
 
 
 def main() -> None:
@@ -211,10 +220,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--people", type=int, default=2)
     parser.add_argument("--limit", action="store_true", help="bound the size of files instead")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the broken night")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         summary = fill_repeatedly(
-            Path(folder), arguments.times, arguments.seed, arguments.people, arguments.limit
+            Path(folder),
+            arguments.times,
+            arguments.seed,
+            arguments.people,
+            arguments.limit,
+            arguments.workers,
         )
     print(json.dumps(summary))
 

@@ -3,8 +3,8 @@
 ``python -m its_pipeline_tests.integration.faults.kills --kills 30 --seed 0`` prints a line a kill
 and ends with a JSON summary; the test runs it with few. Two thirds of the kills come ahead of a
 random file operation of the night, so that every write has its chance; one third after a random
-time, so that moments in the middle of sampling and aggregating have theirs. With ``--workers 2`` the
-night looks at experiments in worker processes, and every other kill hits one of those instead.
+time, so that moments in the middle of sampling and aggregating have theirs. With ``--workers 2``
+the night looks at experiments in worker processes, and every other kill hits one of those instead.
 """
 
 from __future__ import annotations
