@@ -21,13 +21,12 @@ def live(tmp_path_factory):
         "carl": series(50, 40, effect=-6.0, seed=3),
         "cora": series(50, 40, effect=6.0, seed=6),
         "emma": series(50, 40, effect=6.0, seed=4),
-        "sam": series(50, 40, effect=6.0, seed=5),
         "constant": constant,
         "few": series(30, 3),
         **{f"p{number}": series(45, 40, seed=10 + number) for number in range(14)},
     }
     write_daily(settings, people)
-    for user in ("anna", "ben", "emma", "sam"):
+    for user in ("anna", "ben", "emma"):
         log_intervention(settings, user)
     log_intervention(settings, "few")
     log_intervention(settings, "eventless", started_on=date(2026, 6, 1))
