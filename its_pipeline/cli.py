@@ -6,6 +6,7 @@ anything they do; every command imports what it needs when it runs, because that
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -177,17 +178,45 @@ def _interval(metrics: object) -> str:
 
 @app.command()
 @plain_errors
-def prune(
-    keep: Annotated[int, typer.Option(min=1, help="Analyses to keep of each experiment.")],
+def posterior(
+    key: Annotated[str, typer.Argument(help="Experiment: user_id|intervention_id.")],
+    to: Annotated[Path, typer.Option(help="NetCDF file to write.", dir_okay=False)],
 ) -> None:
-    """Delete old posteriors from the store; the newest and MLflow's history stay."""
-    from its_pipeline.experiments.service import open_store
-    from its_pipeline.experiments.workbench import Workbench
+    """Write the draws of an experiment's newest analysis as compressed NetCDF, for ArviZ."""
+    from its_pipeline.experiments.service import load_analysis, open_store
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
-    store = open_store(settings)
-    removed = sum(store.prune(key, keep) for key in Workbench(settings).experiment_keys())
+    verdict = open_store(settings).verdict(key)
+    if verdict is None:
+        fail(f"nobody has looked at {key} yet; `its-pipeline refresh` does, `status` lists keys")
+    if verdict.status != "analysed":
+        fail(f"{key} is {verdict.status}, so it has no posterior: {verdict.reason}")
+    analysis = load_analysis(settings, verdict)
+    if analysis is None:
+        fail(
+            f"the draws of {key} are not there any more; `its-pipeline refresh --force` makes them"
+        )
+    analysis.idata.to_netcdf(str(to), compress=True)
+    typer.echo(f"{to}: {analysis.spec.chains} chains of {analysis.spec.draws} draws")
+
+
+@app.command()
+@plain_errors
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="Analyses to keep of each experiment.")],
+) -> None:
+    """Delete older analyses; MLflow keeps all about them but their draws."""
+    from its_pipeline.experiments.service import open_store
+    from its_pipeline.experiments.workbench import Workbench
+    from its_pipeline.settings import get_settings
+    from its_pipeline.stores.runs import RunStore
+
+    settings = get_settings()
+    store, runs = open_store(settings), RunStore.from_settings(settings)
+    removed = sum(
+        store.prune(key, keep, runs.drop_posterior) for key in Workbench(settings).experiment_keys()
+    )
     typer.echo(f"{removed} old analyses deleted")
 
 

@@ -1,7 +1,7 @@
-"""Putting files among the artifacts of an MLflow run.
+"""Putting files among the artifacts of an MLflow run, and taking them away.
 
 What belongs here: linking files that lie on the artifacts' own disk, uploading all others, and
-taking away what an interrupted upload left. What does not: which files a run gets (`stores.runs`).
+removing what an interrupted upload left. What does not: which files a run gets (`stores.runs`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -47,6 +47,16 @@ def put_artifacts(client: MlflowClient, run: Run, files: Mapping[str, Path]) -> 
         left = {name: file for name, file in files.items() if not _link(file, folder / name)}
     for name, file in left.items():
         _upload(client, str(run.info.run_id), name, file)
+
+
+def drop_artifacts(run: Run, names: Iterable[str]) -> None:
+    """Delete files of a run's artifacts, wherever they lie; one that is not there is no error."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository = get_artifact_repository(str(run.info.artifact_uri))
+    there = {info.path for info in repository.list_artifacts()}
+    for name in there.intersection(names):
+        repository.delete_artifacts(name)
 
 
 def local_folder(artifact_uri: str) -> Path | None:

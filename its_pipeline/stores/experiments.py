@@ -119,13 +119,23 @@ class ExperimentStore:
             reverse=True,
         )
 
-    def prune(self, key: str, keep: int) -> int:
+    def prune(self, key: str, keep: int, drop: Callable[[str], None] | None = None) -> int:
         """Delete all but the newest `keep` analyses; the current one always stays.
+
+        Parameters
+        ----------
+        key
+            The experiment.
+        keep
+            How many stay.
+        drop
+            Called with the MLflow run of each one ahead of its deletion, to take the draws from
+            there as well; what the run says of the analysis is not touched here.
 
         Returns
         -------
         int
-            How many were deleted. MLflow's history is not touched.
+            How many were deleted.
         """
         if keep < 1:
             raise ValueError(f"keep should be at least 1 but got {keep}")
@@ -138,6 +148,9 @@ class ExperimentStore:
                 and (not current or verdict.fingerprint != current.fingerprint)
             ]
             for fingerprint in removable:
+                run_id = self.recorded_run(key, fingerprint)
+                if drop is not None and run_id is not None:
+                    drop(run_id)
                 folder = self.analysis_folder(key, fingerprint)
                 # Renamed first: a deletion that is interrupted must not look like an analysis.
                 doomed = folder.with_name(f"{UNFINISHED_PREFIX}{fingerprint}")

@@ -25,6 +25,8 @@ TAG_USER: Final = "its.user_id"
 TAG_INTERVENTION: Final = "its.intervention_id"
 TAG_FINGERPRINT: Final = "its.fingerprint"
 TAG_STATUS: Final = "its.status"
+#: "pruned" where the draws were deleted to save space.
+TAG_POSTERIOR: Final = "its.posterior"
 TAG_DAGSTER_RUN: Final = "dagster.run_id"
 TAG_DAGSTER_PARTITION: Final = "dagster.partition"
 #: The tag by which dagster-mlflow finds the parent run of a Dagster run.

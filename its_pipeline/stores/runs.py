@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
-from its_pipeline.stores.artifacts import put_artifacts
+from its_pipeline.stores.artifacts import drop_artifacts, put_artifacts
 from its_pipeline.stores.run_fields import (
     TAG_FINGERPRINT,
     TAG_INTERVENTION,
     TAG_PARENT_DAGSTER_RUN,
+    TAG_POSTERIOR,
     TAG_STATUS,
     TAG_USER,
     RunPage,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from its_pipeline.stores.verdict import RunContext
+
+#: The large files of an analysis' folder.
+DRAWS_FILES: Final = ("posterior.npz", "trace.npz")
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -187,6 +191,25 @@ class RunStore:
         """
         client, _ = self.open()
         put_artifacts(client, client.get_run(run_id), files)
+
+    def drop_posterior(self, run_id: str) -> None:
+        """Delete a recorded run's draws; its numbers, plots, report and series stay.
+
+        A run that somebody deleted in MLflow is no error: there is nothing to keep apart.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client, _ = self.open()
+        try:
+            run = client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return
+        drop_artifacts(run, DRAWS_FILES)
+        if run.info.lifecycle_stage == "active":
+            with self._writing():
+                client.set_tag(run_id, TAG_POSTERIOR, "pruned")
 
     @contextmanager
     def _creating(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import xarray
 from typer.testing import CliRunner
 
 from its_pipeline.cli import app
@@ -158,6 +159,13 @@ def test_import_log_run_status_history(run, tmp_path):
     assert "unchanged" in run("refresh")
     assert "analysed" in run("refresh", "--force", "ada|walks")
     assert "0 old analyses deleted" in run("prune", "--keep", "1")
+    assert "4 chains of" in run("posterior", "ada|walks", "--to", tmp_path / "ada.nc")
+    draws = xarray.open_dataset(tmp_path / "ada.nc", group="posterior")["counterfactual_effect"]
+    assert draws.dims == ("chain", "draw")
+    assert float(draws.mean()) == pytest.approx(effect["mean"], rel=1e-4)
+    assert "so it has no posterior" in run(
+        "posterior", "bob|walks", "--to", tmp_path / "bob.nc", code=2
+    )
     assert "error: experiment key" in run("refresh", "nonsense", code=2)
     assert "user_id" in run("history", "a'b", code=2)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from its_pipeline.files.atomic import write_bytes
 from its_pipeline.stores.runs import RunStore, UnknownRunError
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
 
@@ -123,6 +126,53 @@ def test_an_interrupted_upload_leaves_no_file(store, tmp_path):
     (folder / "plots" / ".artifact.uploading.abc").write_bytes(b"pn")
     store.add_artifacts(run_id, {"plots/plot.png": plot})
     assert [path.name for path in (folder / "plots").iterdir()] == ["plot.png"]
+
+
+def artifacts_of(store, run_id) -> Path:
+    client, _ = store.open()
+    return Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+
+
+def test_artifacts_on_the_same_disk_are_links_that_outlive_the_replaced_file(store, tmp_path):
+    (tmp_path / "posterior.npz").write_bytes(b"draws")
+    run_id = store.record_analysis(make_verdict(user="mia"), tmp_path, RunContext())
+    kept = artifacts_of(store, run_id) / "posterior.npz"
+    assert kept.samefile(tmp_path / "posterior.npz")
+    page = tmp_path / "page.html"
+    for text in ("first", "second"):
+        write_bytes(page, text.encode())
+        store.add_artifacts(run_id, {"report/report.html": page})
+        write_bytes(page, b"what comes later")
+        shown = artifacts_of(store, run_id) / "report" / "report.html"
+        assert shown.read_text() == text
+    assert [path.name for path in shown.parent.iterdir()] == ["report.html"]
+
+
+def test_artifacts_on_another_disk_are_copied(store, tmp_path, monkeypatch):
+    def no_link(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    (tmp_path / "posterior.npz").write_bytes(b"draws")
+    monkeypatch.setattr(os, "link", no_link)
+    run_id = store.record_analysis(make_verdict(user="noa"), tmp_path, RunContext())
+    store.add_artifacts(run_id, {"plots/other.npz": tmp_path / "posterior.npz"})
+    folder = artifacts_of(store, run_id)
+    for name in ("posterior.npz", "plots/other.npz"):
+        assert (folder / name).read_bytes() == b"draws"
+        assert not (folder / name).samefile(tmp_path / "posterior.npz")
+
+
+def test_a_pruned_run_keeps_all_but_its_draws(store, tmp_path):
+    for name in ("posterior.npz", "trace.npz", "series.parquet"):
+        (tmp_path / name).write_bytes(b"x")
+    run_id = store.record_analysis(make_verdict(user="oli"), tmp_path, RunContext())
+    before = store.get(run_id).metrics
+    store.drop_posterior(run_id)
+    store.drop_posterior(run_id)
+    assert [path.name for path in artifacts_of(store, run_id).iterdir()] == ["series.parquet"]
+    assert store.get(run_id).metrics == before
+    assert store.get(run_id).tags["its.posterior"] == "pruned"
+    store.drop_posterior("0" * 32)
 
 
 def test_an_interrupted_recording_is_ended_and_done_again(store, tmp_path):
