@@ -119,7 +119,7 @@ def _residual_cautions(
     scaled, rows = innovations(series, posterior)
     found = []
     robust = spec.likelihood == "student_t"
-    advice = "" if robust else ' AnalysisSpec(likelihood="student_t") is less moved by them.'
+    advice = "" if robust else " The heavy-tailed likelihood (student_t) is less moved by them."
     outside = np.abs(scaled) > OUTLIER_SDS
     if outside.any():
         first = series.days[rows[outside][0]]

@@ -93,7 +93,7 @@ def summarise(found: Estimands, spec: AnalysisSpec) -> Effects:
     """Summarise draws of the estimands as effects with units."""
     unit = spec.unit
     per_period = f"{unit} per {spec.slope_period}".strip()
-    total = f"{unit} x {spec.step}s".strip(" x") if unit else f"sum over {spec.step}s"
+    total = f"{unit} × {spec.step}s" if unit else f"sum over {spec.step}s"
     return Effects(
         immediate=effect_of(found.immediate, unit),
         sustained=None if found.sustained is None else effect_of(found.sustained, per_period),

@@ -231,7 +231,7 @@ def test_no_number_stands_in_an_override_that_a_label_opened():
     turned = [text for text in told if evil in text and text != evil]
     assert len(turned) >= 8
     for text in turned:
-        rest = re.sub("\u2068\u202ee?E?vil( per week| x days)?\u2069", "", text)
+        rest = re.sub("\u2068\u202ee?E?vil( per week| × days)?\u2069", "", text)
         assert "\u202e" not in rest, text
 
 
