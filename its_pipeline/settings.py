@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     refresh_workers: int | None = Field(
         default=None,
         ge=1,
-        description="Worker processes of one bulk run, some 400 MB each; 1: the run's own process; "
+        description="Worker processes of one bulk run, some 700 MB each; 1: the run's own process; "
         "default one a core where there is enough to do.",
     )
     first_day_on: date | None = Field(
