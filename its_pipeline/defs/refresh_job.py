@@ -236,8 +236,23 @@ def summary_tags(summary: RefreshSummary) -> Mapping[str, str]:
 
 
 def summary_metadata(summary: RefreshSummary) -> dict[str, Any]:
-    """Return the summary as metadata: counts, seconds, and a table of the problems."""
-    shown: dict[str, Any] = {name: summary.counts[name] for name in (*STATUSES, "unchanged")}
+    """Return the summary as metadata: a table, counts, seconds, and a table of the problems."""
+    names = (*STATUSES, "unchanged")
+    shown: dict[str, Any] = {
+        "summary": dg.MetadataValue.table(
+            records=[
+                dg.TableRecord(
+                    {"verdict": name.replace("_", " "), "experiments": summary.counts[name]}
+                )
+                for name in names
+                if summary.counts[name]
+            ],
+            schema=dg.TableSchema(
+                columns=[dg.TableColumn("verdict", "string"), dg.TableColumn("experiments", "int")]
+            ),
+        )
+    }
+    shown |= {name: summary.counts[name] for name in names}
     shown |= {
         "total": summary.total,
         "computed": summary.computed,

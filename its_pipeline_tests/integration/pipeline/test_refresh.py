@@ -57,6 +57,20 @@ def test_every_experiment_gets_its_verdict_and_a_crash_fails_the_run_alone(night
     assert run.tags["its/analysed"] == "2"
 
 
+def test_the_run_ends_with_a_table_of_its_verdicts_and_one_of_its_problems(night):
+    failures = night.instance.all_logs(
+        night.outcome.run_id, of_type=dg.DagsterEventType.STEP_FAILURE
+    )
+    shown = failures[0].dagster_event.step_failure_data.user_failure_data.metadata
+    counts = {row.data["verdict"]: row.data["experiments"] for row in shown["summary"].records}
+    assert counts == {
+        "analysed": 2, "waiting": 1, "refused": 1, "not converged": 1, "crashed": 1,
+    }  # fmt: skip
+    problems = {row.data["experiment"]: row.data["reason"] for row in shown["problems"].records}
+    assert set(problems) == {key("crash"), key("stuck")}
+    assert "the model fell over" in problems[key("crash")]
+
+
 def test_only_what_converged_is_published(night):
     materialized = {
         asset: set(night.instance.get_materialized_partitions(dg.AssetKey(asset)))
