@@ -1,9 +1,10 @@
 """Two shards at once on PostgreSQL: Dagster's storage, MLflow and the intervention log in a server.
 
-``python -m benchmarks.scaling_postgres --experiments 24`` starts Debian's PostgreSQL on a free
-loopback port, makes a store whose Dagster home, run store and intervention log lie in it, and runs
-``its-pipeline refresh --shard 1/2`` and ``--shard 2/2`` in two processes at the same time, as two
-machines on shared storage would. Every experiment must be analysed exactly once.
+``python -m benchmarks.scaling_postgres --experiments 24 --workers 2`` starts Debian's PostgreSQL on
+a free loopback port, makes a store whose Dagster home, run store and intervention log lie in it, and
+runs ``its-pipeline refresh --shard 1/2`` and ``--shard 2/2`` in two processes at the same time, as two
+machines on shared storage would, each with so many worker processes. Every experiment must be
+analysed exactly once.
 """
 
 from __future__ import annotations
@@ -74,12 +75,16 @@ def _driven(url: str) -> str:
     return url.replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
-def run_shards(settings: Settings, shards: int = 2) -> list[tuple[int, str]]:
+def run_shards(settings: Settings, workers: int, shards: int = 2) -> list[tuple[int, str]]:
     """Run every shard in a process of its own, all at once; return status and output of each."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", COMMAND, "refresh", "--shard", f"{shard + 1}/{shards}"],
-            env={**os.environ, "ITS_STORE_ROOT": str(settings.store_root)},
+            env={
+                **os.environ,
+                "ITS_STORE_ROOT": str(settings.store_root),
+                "ITS_REFRESH_WORKERS": str(workers),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -113,6 +118,7 @@ def inspect(settings: Settings) -> dict[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=24)
+    parser.add_argument("--workers", type=int, default=2, help="worker processes of each shard")
     arguments = parser.parse_args()
     binaries = server_binaries()
     if binaries is None:
@@ -123,7 +129,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             settings = make_postgres_store(Path(folder), server, arguments.experiments)
             started = time.perf_counter()
-            for code, output in run_shards(settings):
+            for code, output in run_shards(settings, arguments.workers):
                 if code:
                     raise SystemExit(output)
             seconds = time.perf_counter() - started
@@ -132,8 +138,8 @@ def main() -> None:
         server.stop()
     lines = [
         "## Two shards at once on PostgreSQL\n",
-        f"`python -m benchmarks.scaling_postgres --experiments {arguments.experiments}`, "
-        f"{machine()}\n",
+        f"`python -m benchmarks.scaling_postgres --experiments {arguments.experiments} "
+        f"--workers {arguments.workers}`, {machine()}\n",
         "| | |",
         "|---|---|",
         f"| experiments | {arguments.experiments} |",
