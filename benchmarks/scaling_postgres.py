@@ -1,10 +1,10 @@
 """Two shards at once on PostgreSQL: Dagster's storage, MLflow and the intervention log in a server.
 
 ``python -m benchmarks.scaling_postgres --experiments 24 --workers 2`` starts Debian's PostgreSQL on
-a free loopback port, makes a store whose Dagster home, run store and intervention log lie in it, and
-runs ``its-pipeline refresh --shard 1/2`` and ``--shard 2/2`` in two processes at the same time, as two
-machines on shared storage would, each with so many worker processes. Every experiment must be
-analysed exactly once.
+a free loopback port, makes a store whose Dagster home, run store and intervention log lie in it,
+and runs ``its-pipeline refresh --shard 1/2`` and ``--shard 2/2`` in two processes at the same time,
+as two machines on shared storage would, each with so many worker processes. Every experiment must
+be analysed exactly once.
 """
 
 from __future__ import annotations
