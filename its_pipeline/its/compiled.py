@@ -18,8 +18,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_SOURCES = ("kernel.py", "student_kernel.py", "packing.py", "compiled.py")
+_SOURCES = (
+    "kernel.py",
+    "student_kernel.py",
+    "quantile_kernel.py",
+    "packing.py",
+    "compiled.py",
+)
 _LOCK = threading.Lock()
+_loaded: dict[str, ModuleType] = {}
 
 
 def kernel() -> ModuleType:
@@ -31,6 +38,12 @@ def student_kernel() -> ModuleType:
     """Return `its_pipeline.its.student_kernel`, compiled or read from the cache."""
     kernel()
     return _load("its_pipeline.its.student_kernel")
+
+
+def quantile_kernel() -> ModuleType:
+    """Return `its_pipeline.its.quantile_kernel`, compiled or read from the cache."""
+    kernel()
+    return _load("its_pipeline.its.quantile_kernel")
 
 
 def cache_directory() -> Path:
@@ -57,11 +70,15 @@ def _writable() -> Path:
 
 
 def _load(name: str) -> ModuleType:
+    # Naming the cache reads all sources, and an analysis asks for its kernels a dozen times.
+    if name in _loaded:
+        return _loaded[name]
     with _LOCK:
         config: Any = importlib.import_module("numba").config
         before = config.CACHE_DIR
         config.CACHE_DIR = str(cache_directory())
         try:
-            return importlib.import_module(name)
+            _loaded[name] = importlib.import_module(name)
+            return _loaded[name]
         finally:
             config.CACHE_DIR = before
