@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,12 @@ from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_artifacts, put_artifacts
+from its_pipeline.stores.run_database import (
+    SQLITE_WAIT_SECONDS,
+    is_database,
+    make_sqlite,
+    sqlite_path,
+)
 from its_pipeline.stores.run_fields import (
     TAG_FINGERPRINT,
     TAG_INTERVENTION,
@@ -51,8 +56,6 @@ DRAWS_FILES: Final = ("posterior.npz", "trace.npz")
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
-#: How long a writer waits for another one on SQLite, in seconds.
-SQLITE_WAIT_SECONDS: Final = 60
 #: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
 _CREATION_LOCK: Final = 1_953_067_369
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -85,7 +88,7 @@ class RunStore:
     ) -> None:
         self.tracking_uri = tracking_uri
         self.experiment_name = experiment_name
-        self._sqlite = _sqlite_path(tracking_uri)
+        self._sqlite = sqlite_path(tracking_uri)
         self._artifact_dir = artifact_dir or (
             self._sqlite.parent / "mlartifacts" if self._sqlite else None
         )
@@ -122,8 +125,8 @@ class RunStore:
             from mlflow import MlflowClient
 
             with self._creating():
-                if self._sqlite is not None:
-                    _use_write_ahead_log(self._sqlite)
+                if self._sqlite is not None and self._artifact_dir is not None:
+                    make_sqlite(self._sqlite, self._artifact_dir)
                 client = MlflowClient(tracking_uri=self.client_uri)
                 experiment_id = self._ensure_experiment(client)
             self._opened = client, experiment_id
@@ -374,25 +377,3 @@ class RunStore:
             order_by=["attributes.start_time DESC"],
             page_token=page,
         )
-
-
-def is_database(tracking_uri: str) -> bool:
-    """Tell whether a tracking URI names a database itself, and not a server in front of one."""
-    return tracking_uri.split(":", 1)[0].split("+", 1)[0] in ("sqlite", "postgresql", "mysql")
-
-
-def _sqlite_path(tracking_uri: str) -> Path | None:
-    prefix = "sqlite:///"
-    if not tracking_uri.startswith(prefix):
-        return None
-    return Path(tracking_uri.removeprefix(prefix).split("?", 1)[0])
-
-
-def _use_write_ahead_log(path: Path) -> None:
-    """Let readers and one writer of the SQLite file work at the same time; kept in the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=SQLITE_WAIT_SECONDS)
-    try:
-        connection.execute("pragma journal_mode=wal")
-    finally:
-        connection.close()

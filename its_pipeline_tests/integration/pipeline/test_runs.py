@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,24 @@ def test_two_processes_may_open_a_store_that_is_not_there_yet(tmp_path: Path):
     outputs = [process.communicate(timeout=120) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert outputs[0][0] == outputs[1][0]
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path):
+    path = tmp_path / "mlflow.db"
+    unfinished = tmp_path / ".unfinished-mlflow.db"
+    code = "import sys; from its_pipeline.stores.runs import RunStore; RunStore(sys.argv[1]).open()"
+    process = subprocess.Popen([sys.executable, "-c", code, f"sqlite:///{path}"])
+    deadline = time.monotonic() + 60
+    # In the middle of the migrations: some tables are there already.
+    while not (unfinished.is_file() and unfinished.stat().st_size > 60_000):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    assert not path.exists()
+    store = RunStore(f"sqlite:///{path}")
+    (tmp_path / "analysis").mkdir()
+    run_id = store.record_analysis(make_verdict(user="ann"), tmp_path / "analysis", RunContext())
+    assert store.get(run_id).user_id == "ann"
+    assert not list(tmp_path.glob(".unfinished-*"))
