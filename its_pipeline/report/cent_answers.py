@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from its_pipeline.report.inputs import ReportInput, StateInput
 from its_pipeline.report.rendering import own_direction
 from its_pipeline.report.sentence import (
@@ -229,9 +231,12 @@ def phase_text(analysis: Analysis, phase: str) -> str:
     """Return mean and standard deviation of the observed values of "pre" or "post"."""
     daily = analysis.daily
     values = daily.loc[daily["phase"] == phase, "observed"].dropna().to_numpy(float)
-    spread = float(values.std(ddof=1))
-    decimals = decimals_for(spread)
+    with np.errstate(over="ignore"):
+        spread = float(values.std(ddof=1))
     unit = f" {own_direction(analysis.spec.unit)}" if analysis.spec.unit else ""
+    if not np.isfinite(spread):
+        return f"values from {values.min():.3g} to {values.max():.3g}{unit}"
+    decimals = decimals_for(spread)
     return (
         f"mean {number_text(float(values.mean()), decimals)}{unit}, standard deviation "
         f"{number_text(spread, decimals)}"

@@ -55,7 +55,11 @@ def single_runs(root: Path, rng: random.Random) -> None:
     with open_instance(settings) as instance:
         result = job.execute_in_process(partition_key=key, instance=instance, raise_on_error=False)
     if not result.success:
-        errors = [event.message for event in result.all_events if event.is_failure]
+        errors = [
+            event.step_failure_data.error_display_string
+            for event in result.all_events
+            if event.is_step_failure
+        ]
         raise RuntimeError(f"the run of {key} failed: {errors}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import inspect
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -282,6 +283,14 @@ def test_not_converged_shows_diagnostics_and_no_effect():
     assert len(images) == 1
     for unpublishable in ("Effects in numbers", "Probability that it helped", "helped is"):
         assert unpublishable not in skeleton.words
+
+
+def test_values_that_no_scale_holds_still_get_their_page():
+    analysis = make_analysis(converged=False)
+    daily = analysis.daily.copy()
+    daily.loc[daily.index[40], "observed"] = 1e300
+    page = render_state_page(make_state("not_converged", analysis=replace(analysis, daily=daily)))
+    assert "to 1e+300 points" in html.unescape(page).replace("\u2068", "").replace("\u2069", "")
 
 
 def test_reasons_keep_the_names_they_begin_with():
