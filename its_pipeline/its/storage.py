@@ -1,4 +1,4 @@
-"""An analysis on disk: analysis.json, daily.parquet, posterior.npz (and trace.npz).
+"""An analysis on disk: analysis.json, daily.parquet, and posterior.npz or trace.npz.
 
 Writing and reading only. Effects travel as JSON float64 and come back bit for bit; draws travel
 as float32. Each file is written beside its name and moved into place, so a reader never sees half
@@ -31,16 +31,18 @@ _GROUPS = ("coefficients", "estimands", "noise")
 def save_analysis(analysis: Analysis, directory: Path) -> Path:
     """Write an analysis into a directory, which is made if need be, and return the directory.
 
-    An analysis that did not converge gets no posterior file, and an older one there is removed.
+    An analysis that did not converge gets its trace for the diagnostics' sake and no posterior.
     analysis.json is written last: where it lies, the rest lies too.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _replace(directory / DAILY_FILE, lambda part: analysis.daily.to_parquet(part, index=False))
-    _replace(directory / TRACE_FILE, lambda part: _write_arrays(part, _as_float32(analysis.trace)))
-    target = directory / POSTERIOR_FILE
+    target, trace = directory / POSTERIOR_FILE, directory / TRACE_FILE
     if analysis.posterior is None:
         target.unlink(missing_ok=True)
+        _replace(trace, lambda part: _write_arrays(part, _as_float32(analysis.trace)))
     else:
+        # The posterior's noise is the trace.
+        trace.unlink(missing_ok=True)
         arrays = {"design": analysis.posterior.design}
         for group in _GROUPS:
             for name, values in _as_float32(getattr(analysis.posterior, group)).items():
@@ -64,8 +66,11 @@ def load_analysis(directory: Path) -> Analysis:
     posterior = None
     if diagnostics.converged:
         posterior = _read_posterior(directory / POSTERIOR_FILE)
-    with np.load(directory / TRACE_FILE) as stored:
-        trace = {name: stored[name] for name in stored.files}
+    if posterior is None:
+        with np.load(directory / TRACE_FILE) as stored:
+            trace = {name: stored[name] for name in stored.files}
+    else:
+        trace = dict(posterior.noise)
     return Analysis(
         spec=AnalysisSpec.from_dict(values["spec"]),
         intervention_on=date.fromisoformat(values["intervention_on"]),

@@ -74,6 +74,8 @@ def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
     assert run.params["started_on"] == "2026-01-15"
     assert run.params["spec.draws"] == "7"
     assert run.metrics["seconds.sample"] == 0.5
+    assert "counterfactual.probability_positive" in run.metrics
+    assert not [name for name in run.metrics if "negative" in name]
     assert run.tags["dagster.run_id"] == "r"
     assert run.tags["mlflow.parentRunId"] == "p" * 32
     assert run.ended_at is not None

@@ -200,6 +200,19 @@ def test_no_effect_is_reachable_from_a_failed_analysis(failed, tmp_path):
         _ = loaded.draws
 
 
+def test_the_trace_of_a_converged_analysis_is_kept_once(analysis, tmp_path):
+    folder = analysis.save(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "analysis.json",
+        "daily.parquet",
+        "posterior.npz",
+    ]
+    loaded = Analysis.load(folder)
+    assert set(loaded.trace) == set(analysis.trace)
+    for name, values in analysis.trace.items():
+        np.testing.assert_allclose(loaded.trace[name], values, rtol=1e-6)
+
+
 def test_a_failed_analysis_replaces_a_good_one_on_disk(analysis, failed, tmp_path):
     analysis.save(tmp_path)
     failed.save(tmp_path)
