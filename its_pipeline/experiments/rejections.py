@@ -11,6 +11,8 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from its_pipeline.stores.lake import REJECTED_EVENTS, Lake
+
 
 class Rejections:
     """Counts over the whole quarantine, read when they are first asked for.
@@ -28,14 +30,14 @@ class Rejections:
     def _counts(self) -> dict[str, list[tuple[date, str, int]]]:
         import duckdb
 
-        files = self.lake_dir / "rejected_events" / "day=*" / "*.parquet"
-        if not any((self.lake_dir / "rejected_events").glob("day=*/*.parquet")):
+        lake = Lake(self.lake_dir)
+        if not lake.days(REJECTED_EVENTS):
             return {}
         with duckdb.connect() as connection:
             rows = connection.execute(
                 "select user_id, day::date, rule, count(*) "
                 "from read_parquet(?, hive_partitioning = true) group by all",
-                [str(files)],
+                [lake.pattern(REJECTED_EVENTS)],
             ).fetchall()
         found: defaultdict[str, list[tuple[date, str, int]]] = defaultdict(list)
         for user_id, day, rule, count in rows:
