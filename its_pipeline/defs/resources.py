@@ -79,11 +79,13 @@ class RunTracking:
                 )
         return self._parent_run_id
 
-    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+    def record_analysis(
+        self, verdict: Verdict, folder: Path, context: RunContext, **more: Any
+    ) -> str:
         """Record an analysis as a child of this Dagster run's MLflow run."""
         parent = self.parent_run_id()
         return self.store.record_analysis(
-            verdict, folder, replace(context, parent_mlflow_run_id=parent)
+            verdict, folder, replace(context, parent_mlflow_run_id=parent), **more
         )
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:

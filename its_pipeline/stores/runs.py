@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -23,6 +23,7 @@ from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_artifacts, put_artifacts
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
+    creating_on_postgres,
     is_database,
     make_sqlite,
     sqlite_path,
@@ -56,8 +57,6 @@ DRAWS_FILES: Final = ("posterior.npz", "trace.npz")
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
-#: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
-_CREATION_LOCK: Final = 1_953_067_369
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _DAGSTER_RUN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -148,7 +147,15 @@ class RunStore:
                 raise
             return str(found.experiment_id)
 
-    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+    def record_analysis(
+        self,
+        verdict: Verdict,
+        folder: Path,
+        context: RunContext,
+        *,
+        stored: Mapping[str, Any] | None = None,
+        wait: Callable[[], object] | None = None,
+    ) -> str:
         """Record one analysis and the files of its folder as one finished MLflow run.
 
         The same analysis of the same experiment is recorded once: where a finished run exists, its
@@ -162,6 +169,8 @@ class RunStore:
             The stored analysis; ``analysis.json`` in it gives the parameters.
         context
             The Dagster run, and the MLflow run of that Dagster run.
+        stored, wait
+            As in `experiments.service.RunRecorder`. What `wait` raises ends the run as killed.
 
         Returns
         -------
@@ -180,7 +189,12 @@ class RunStore:
             )
         self.open()
         with self._writing():
-            return self._recorded(verdict) or self._record(verdict, folder, context)
+            known = self._recorded(verdict)
+            if known is not None:
+                return known
+            if stored is None:
+                stored = read_stored_analysis(folder)
+            return self._record(verdict, folder, context, stored, wait or (lambda: None))
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
         """Add files to a recorded run.
@@ -221,12 +235,7 @@ class RunStore:
             with self._writing():
                 yield
             return
-        import sqlalchemy as sa
-
-        engine = sa.create_engine(self.tracking_uri, poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            # Released with the connection, however this process ends.
-            connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+        with creating_on_postgres(self.tracking_uri):
             yield
 
     @contextmanager
@@ -252,11 +261,17 @@ class RunStore:
             client.set_terminated(run.info.run_id, "KILLED")
         return None
 
-    def _record(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+    def _record(
+        self,
+        verdict: Verdict,
+        folder: Path,
+        context: RunContext,
+        stored: Mapping[str, Any],
+        wait: Callable[[], object],
+    ) -> str:
         from mlflow.entities import Metric, Param
 
         client, experiment_id = self.open()
-        stored = read_stored_analysis(folder)
         now = int(time.time() * 1000)
         # Tagged from the first moment, so that an interrupted writing is recognised.
         run = client.create_run(
@@ -272,6 +287,11 @@ class RunStore:
             metrics=[Metric(name, value, now, 0) for name, value in metrics],
             params=[Param(name, value) for name, value in analysis_params(verdict, stored).items()],
         )
+        try:
+            wait()
+        except BaseException:
+            client.set_terminated(run_id, "KILLED")
+            raise
         put_artifacts(client, run, {file.name: file for file in folder.iterdir()})
         client.set_terminated(run_id, "FINISHED")
         return run_id
