@@ -79,13 +79,11 @@ class RunTracking:
                 )
         return self._parent_run_id
 
-    def record_analysis(
-        self, verdict: Verdict, folder: Path, context: RunContext, **more: Any
-    ) -> str:
+    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
         """Record an analysis as a child of this Dagster run's MLflow run."""
         parent = self.parent_run_id()
         return self.store.record_analysis(
-            verdict, folder, replace(context, parent_mlflow_run_id=parent), **more
+            verdict, folder, replace(context, parent_mlflow_run_id=parent)
         )
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:

@@ -8,8 +8,7 @@ command line share. What does not: preparing the data (`workbench`), the statist
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,30 +26,10 @@ if TYPE_CHECKING:
 class RunRecorder(Protocol):
     """Where analyses are recorded for people to browse: MLflow (`stores.runs.RunStore`)."""
 
-    def record_analysis(
-        self,
-        verdict: Verdict,
-        folder: Path,
-        context: RunContext,
-        *,
-        stored: Mapping[str, Any] | None = None,
-        wait: Callable[[], object] | None = None,
-    ) -> str:
-        """Record an analysis and the files of its folder; return the run's identifier.
+    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+        """Record a stored analysis and the files of its folder; return the run's identifier.
 
         An analysis that is recorded already (same fingerprint) is not recorded again.
-
-        Parameters
-        ----------
-        verdict, context
-            What came out, and where the look comes from.
-        folder
-            The stored analysis.
-        stored
-            What ``analysis.json`` in it says or will say, where the caller knows it.
-        wait
-            Returns when the folder is there, and raises what kept it from being; it is there
-            already where this is None.
         """
         ...
 
@@ -159,16 +138,11 @@ def fit_prepared(
     if not force and known is not None and _still_true(prepared, known):
         return FitOutcome(known, True, prepared, _record(store, known, context, recorder))
     with store.locked(key):
-        found = _decide(store, prepared, context)
-        try:
-            run_id = _record(store, found.verdict, context, recorder, found.storing)
-        finally:
-            # However recording ends, the analysis is not left half stored behind the lock.
-            if found.storing is not None:
-                found.storing.wait()
+        verdict, cached = _decide(store, prepared, context)
         if make_newest:
-            store.write_verdict(found.verdict)
-    return FitOutcome(found.verdict, found.cached, prepared, run_id)
+            store.write_verdict(verdict)
+        run_id = _record(store, verdict, context, recorder)
+    return FitOutcome(verdict, cached, prepared, run_id)
 
 
 def record_crash(
@@ -220,33 +194,9 @@ def _still_true(prepared: Prepared, known: Verdict) -> bool:
     )
 
 
-class _Storing:
-    """An analysis on its way to the disk, in a thread, while the run store is told of it.
-
-    Each takes about as long as the other; one waits for the disk, one for the interpreter.
-    """
-
-    def __init__(self, analysis: Analysis, write: Callable[[], None]) -> None:
-        self.stored = analysis.to_dict()
-        self._pool = ThreadPoolExecutor(1, "its-storing")
-        self._written = self._pool.submit(write)
-
-    def wait(self) -> None:
-        """Return when the analysis is stored; raise what kept it from being."""
-        try:
-            self._written.result()
-        finally:
-            self._pool.shutdown()
-
-
-@dataclass(frozen=True)
-class _Decision:
-    verdict: Verdict
-    cached: bool
-    storing: _Storing | None = None
-
-
-def _decide(store: ExperimentStore, prepared: Prepared, context: RunContext) -> _Decision:
+def _decide(
+    store: ExperimentStore, prepared: Prepared, context: RunContext
+) -> tuple[Verdict, bool]:
     """Return the verdict and whether it was there already; the experiment's lock is held."""
     plan = prepared.plan
     if plan.state != "ready":
@@ -258,17 +208,17 @@ def _decide(store: ExperimentStore, prepared: Prepared, context: RunContext) -> 
             reason_code=plan.reason_code,
             analysable_on=plan.analysable_on.isoformat() if plan.analysable_on else None,
         )
-        return _Decision(verdict, False)
+        return verdict, False
     if prepared.fingerprint is None:
         raise ValueError(f"a ready experiment should have a fingerprint: {plan.key}")
     finished = store.finished(plan.key, prepared.fingerprint)
     if finished is not None:
         # The numbers are the stored ones; names and versions may have been amended since.
-        return _Decision(replace(finished, **_who(prepared)), True)
-    return _analyse(store, prepared, context)
+        return replace(finished, **_who(prepared)), True
+    return _analyse(store, prepared, context), False
 
 
-def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) -> _Decision:
+def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) -> Verdict:
     from its_pipeline.its import InsufficientData, InvalidSeries, analyze
 
     if prepared.spec is None or prepared.outcome is None:
@@ -282,7 +232,7 @@ def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) ->
             prepared.covariates,
         )
     except (InsufficientData, InvalidSeries) as refusal:
-        refused = _verdict(
+        return _verdict(
             prepared,
             "refused",
             context,
@@ -290,7 +240,6 @@ def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) ->
             reason_code=getattr(refusal, "code", "insufficient_data"),
             fingerprint=prepared.fingerprint,
         )
-        return _Decision(refused, False)
     converged = analysis.effects is not None
     verdict = _verdict(
         prepared,
@@ -311,17 +260,12 @@ def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) ->
         analysis.save(folder)
         prepared.daily.to_parquet(folder / "series.parquet", index=False)
 
-    return _Decision(
-        verdict, False, _Storing(analysis, lambda: store.write_analysis(verdict, save))
-    )
+    store.write_analysis(verdict, save)
+    return verdict
 
 
 def _record(
-    store: ExperimentStore,
-    verdict: Verdict,
-    context: RunContext,
-    recorder: RunRecorder | None,
-    storing: _Storing | None = None,
+    store: ExperimentStore, verdict: Verdict, context: RunContext, recorder: RunRecorder | None
 ) -> str | None:
     """Make sure that a sampled analysis is recorded, once, and return its run."""
     if recorder is None or verdict.fingerprint is None or verdict.diagnostics is None:
@@ -330,13 +274,7 @@ def _record(
     if known is not None:
         return known
     folder = store.analysis_folder(verdict.key, verdict.fingerprint)
-    run_id = recorder.record_analysis(
-        verdict,
-        folder,
-        context,
-        stored=storing.stored if storing else None,
-        wait=storing.wait if storing else None,
-    )
+    run_id = recorder.record_analysis(verdict, folder, context)
     store.write_recorded_run(verdict.key, verdict.fingerprint, run_id)
     return run_id
 

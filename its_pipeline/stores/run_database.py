@@ -8,8 +8,6 @@ letting readers and a writer work on it at once. What does not: what is recorded
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +15,6 @@ from its_pipeline.files.atomic import UNFINISHED_PREFIX
 
 #: How long a writer waits for another one on SQLite, in seconds.
 SQLITE_WAIT_SECONDS: Final = 60
-#: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
-_CREATION_LOCK: Final = 1_953_067_369
 
 
 def is_database(tracking_uri: str) -> bool:
@@ -50,20 +46,6 @@ def make_sqlite(path: Path, artifact_dir: Path) -> None:
         SqlAlchemyStore(f"sqlite:///{unfinished}", str(artifact_dir)).engine.dispose()
         unfinished.replace(path)
     _use_write_ahead_log(path)
-
-
-@contextmanager
-def creating_on_postgres(tracking_uri: str) -> Iterator[None]:
-    """Be the only process that creates MLflow's tables in a PostgreSQL database.
-
-    The lock is released with the connection, however this process ends.
-    """
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(tracking_uri, poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
-        yield
 
 
 def _use_write_ahead_log(path: Path) -> None:

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -23,7 +23,6 @@ from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_artifacts, put_artifacts
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
-    creating_on_postgres,
     is_database,
     make_sqlite,
     sqlite_path,
@@ -57,6 +56,8 @@ DRAWS_FILES: Final = ("posterior.npz", "trace.npz")
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
+#: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
+_CREATION_LOCK: Final = 1_953_067_369
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _DAGSTER_RUN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -147,15 +148,7 @@ class RunStore:
                 raise
             return str(found.experiment_id)
 
-    def record_analysis(
-        self,
-        verdict: Verdict,
-        folder: Path,
-        context: RunContext,
-        *,
-        stored: Mapping[str, Any] | None = None,
-        wait: Callable[[], object] | None = None,
-    ) -> str:
+    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
         """Record one analysis and the files of its folder as one finished MLflow run.
 
         The same analysis of the same experiment is recorded once: where a finished run exists, its
@@ -169,8 +162,6 @@ class RunStore:
             The stored analysis; ``analysis.json`` in it gives the parameters.
         context
             The Dagster run, and the MLflow run of that Dagster run.
-        stored, wait
-            As in `experiments.service.RunRecorder`. What `wait` raises ends the run as killed.
 
         Returns
         -------
@@ -189,12 +180,7 @@ class RunStore:
             )
         self.open()
         with self._writing():
-            known = self._recorded(verdict)
-            if known is not None:
-                return known
-            if stored is None:
-                stored = read_stored_analysis(folder)
-            return self._record(verdict, folder, context, stored, wait or (lambda: None))
+            return self._recorded(verdict) or self._record(verdict, folder, context)
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
         """Add files to a recorded run.
@@ -235,7 +221,12 @@ class RunStore:
             with self._writing():
                 yield
             return
-        with creating_on_postgres(self.tracking_uri):
+        import sqlalchemy as sa
+
+        engine = sa.create_engine(self.tracking_uri, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            # Released with the connection, however this process ends.
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
             yield
 
     @contextmanager
@@ -261,17 +252,11 @@ class RunStore:
             client.set_terminated(run.info.run_id, "KILLED")
         return None
 
-    def _record(
-        self,
-        verdict: Verdict,
-        folder: Path,
-        context: RunContext,
-        stored: Mapping[str, Any],
-        wait: Callable[[], object],
-    ) -> str:
+    def _record(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
         from mlflow.entities import Metric, Param
 
         client, experiment_id = self.open()
+        stored = read_stored_analysis(folder)
         now = int(time.time() * 1000)
         # Tagged from the first moment, so that an interrupted writing is recognised.
         run = client.create_run(
@@ -287,11 +272,6 @@ class RunStore:
             metrics=[Metric(name, value, now, 0) for name, value in metrics],
             params=[Param(name, value) for name, value in analysis_params(verdict, stored).items()],
         )
-        try:
-            wait()
-        except BaseException:
-            client.set_terminated(run_id, "KILLED")
-            raise
         put_artifacts(client, run, {file.name: file for file in folder.iterdir()})
         client.set_terminated(run_id, "FINISHED")
         return run_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -37,9 +36,7 @@ class Recorder:
     def __init__(self) -> None:
         self.recorded: list[str] = []
 
-    def record_analysis(self, verdict, folder, context, *, stored=None, wait=None):
-        if wait is not None:
-            wait()
+    def record_analysis(self, verdict, folder, context):
         assert (folder / "analysis.json").is_file()
         self.recorded.append(verdict.fingerprint)
         return f"run-{len(self.recorded)}"
@@ -219,41 +216,3 @@ def test_two_processes_at_once_compute_it_once(settings):
         found = list(pool.map(_look, [str(settings.store_root)] * 2))
     assert found[0][0] == found[1][0]
     assert sorted(cached for _, cached in found) == [False, True]
-
-
-def test_what_cannot_be_stored_is_not_recorded_and_leaves_no_open_run(settings, monkeypatch):
-    from its_pipeline.its.analysis import Analysis
-    from its_pipeline.stores.runs import RunStore
-
-    def full(self, folder):
-        (folder / "half").write_bytes(b"x")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    runs = RunStore.from_settings(settings)
-    monkeypatch.setattr(Analysis, "save", full)
-    with pytest.raises(OSError, match="No space left"):
-        fit_experiment(Workbench(settings), KEY, recorder=runs)
-    client, experiment_id = runs.open()
-    assert [run.info.status for run in client.search_runs([experiment_id])] == ["KILLED"]
-    store = open_store(settings)
-    assert store.verdict(KEY) is None
-    assert not list(store.folder(KEY).glob("runs/*"))
-    monkeypatch.undo()
-    outcome = fit_experiment(Workbench(settings), KEY, recorder=runs)
-    (found,) = runs.history("u").runs
-    assert found.run_id == outcome.mlflow_run_id
-    kept = store.analysis_folder(KEY, outcome.verdict.fingerprint or "")
-    names = {info.path for info in client.list_artifacts(found.run_id)}
-    assert names == {path.name for path in kept.iterdir()}
-
-
-def test_an_analysis_is_stored_though_the_run_store_is_away(settings):
-    class Away(Recorder):
-        def record_analysis(self, *_, **__):
-            raise ConnectionError("the run store is away")
-
-    with pytest.raises(ConnectionError):
-        fit_experiment(Workbench(settings), KEY, recorder=Away())
-    back = fit_experiment(Workbench(settings), KEY, recorder=Recorder())
-    assert back.cached
-    assert back.mlflow_run_id == "run-1"
