@@ -94,7 +94,9 @@ class ExperimentStore:
             raise ValueError(f"an analysis without a fingerprint cannot be stored: {verdict.key}")
         with finished_folder(self.analysis_folder(verdict.key, verdict.fingerprint)) as folder:
             save(folder)
-            write_json(folder / "verdict.json", verdict.to_dict())
+            # The folder comes into being as a whole, and synced: its files need not one by one.
+            text = json.dumps(verdict.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+            (folder / "verdict.json").write_text(text, encoding="utf-8")
 
     def recorded_run(self, key: str, fingerprint: str) -> str | None:
         """Return the MLflow run that holds this analysis, or None."""

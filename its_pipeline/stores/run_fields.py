@@ -35,9 +35,7 @@ TAG_PARENT: Final = "mlflow.parentRunId"
 
 
 #: What follows from what is recorded anyway; every metric costs a fifth of a millisecond.
-_IMPLIED: Final = frozenset(
-    {"probability_negative", "diagnostics.draws", "diagnostics.chains", "seconds.total"}
-)
+_IMPLIED: Final = frozenset({"probability_negative", "diagnostics.draws", "diagnostics.chains"})
 #: MLflow's own limit on a parameter's length, with room to spare.
 _LONGEST_PARAMETER = 500
 _FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
@@ -109,7 +107,7 @@ def verdict_metrics(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
     verdict
         Its effects, diagnostics and counts.
     stored
-        `read_stored_analysis`; its ``timing`` gives the seconds by part.
+        `read_stored_analysis`; its ``timing`` gives the seconds of sampling.
     """
     numbers: dict[str, Any] = {
         "n_pre": verdict.n_pre,
@@ -122,8 +120,7 @@ def verdict_metrics(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
             numbers[f"{estimand}.{name}"] = value
     for name, value in (verdict.diagnostics or {}).items():
         numbers[f"diagnostics.{name}"] = value
-    for name, value in (stored.get("timing") or {}).items():
-        numbers[f"seconds.{name}"] = value
+    numbers["seconds.sample"] = (stored.get("timing") or {}).get("sample")
     return {
         name: float(value)
         for name, value in numbers.items()
@@ -147,7 +144,7 @@ def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, st
         "model_version": verdict.model_version,
         "git_commit": git_commit(),
         **{f"spec.{name}": value for name, value in (stored.get("spec") or {}).items()},
-        **{f"version.{name}": version for name, version in library_versions().items()},
+        "versions": ", ".join(f"{name} {found}" for name, found in library_versions().items()),
     }
     return {
         name: str(value)[:_LONGEST_PARAMETER] for name, value in params.items() if value is not None
