@@ -8,6 +8,7 @@ letting readers and a writer work on it at once. What does not: what is recorded
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,9 @@ from its_pipeline.files.atomic import UNFINISHED_PREFIX
 
 #: How long a writer waits for another one on SQLite, in seconds.
 SQLITE_WAIT_SECONDS: Final = 60
+
+#: Migrations keep their state in globals, so threads that make two files must take turns.
+_MIGRATING = threading.Lock()
 
 
 def is_database(tracking_uri: str) -> bool:
@@ -43,7 +47,8 @@ def make_sqlite(path: Path, artifact_dir: Path) -> None:
         unfinished = path.with_name(f"{UNFINISHED_PREFIX}{path.name}")
         for left in path.parent.glob(f"{unfinished.name}*"):
             left.unlink()
-        SqlAlchemyStore(f"sqlite:///{unfinished}", str(artifact_dir)).engine.dispose()
+        with _MIGRATING:
+            SqlAlchemyStore(f"sqlite:///{unfinished}", str(artifact_dir)).engine.dispose()
         unfinished.replace(path)
     _use_write_ahead_log(path)
 
