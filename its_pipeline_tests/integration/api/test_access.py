@@ -136,7 +136,7 @@ def test_who_asked_for_whom_is_written_down(live):
     live.request("GET", "/experiments/anna", "anna")
     # Written after the answer is sent, so that nobody waits for the log.
     deadline = time.monotonic() + 10
-    told = []
+    told, lines = [], []
     while told != [("ben", "anna", 403), ("anna", "anna", 200)]:
         assert time.monotonic() < deadline, told
         lines = (live.settings.store_root / "api" / "audit.jsonl").read_text().splitlines()
