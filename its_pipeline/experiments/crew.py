@@ -36,7 +36,7 @@ _desk: Desk | None = None
 
 
 class WorkerDiedError(RuntimeError):
-    """The process that looked at an experiment was killed or died, alone with it."""
+    """A worker process could not start, or died alone with an experiment."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,11 @@ def _work_off(
 
 def _look_alone(settings: Settings, job: Job) -> Result:
     with _pool(settings, 1) as pool:
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenProcessPool as error:
+            # No experiment's fault: every other would be called crashed as well.
+            raise WorkerDiedError("no worker process could start; its output says why") from error
         try:
             return pool.submit(_look, job).result()
         except BrokenProcessPool as error:

@@ -179,6 +179,7 @@ def attempt(
     try:
         return work()
     except Exception as error:
+        # Kept with its traceback, counted, and the run fails at its end: no crash becomes a result.
         if isinstance(error, OSError) and error.errno in EVERYBODYS_ERRORS:
             raise
         if blame is not None:
