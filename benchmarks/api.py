@@ -3,7 +3,8 @@
 Prints and, with ``--write``, stores the table of ``benchmarks/tables/api.md``:
 
 * a warm ``POST`` of a new 90-day analysis against calling `analyze` on the same series in a warm
-  process, taken in turns: the fit's time plus at most 30 %;
+  process, taken in turns: the fit's time plus at most 30 %; and the same without a pause between
+  one answer and the next question, so that what is done after an answer is paid as well;
 * the same question again: under 100 ms;
 * 50 clients at once for a minute: nothing but answers and 503s with Retry-After, every answer equal
   to the one that `analyze` gives, memory bounded.
@@ -63,16 +64,18 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="fewer repetitions, 8 s of load")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     chosen = parser.parse_args()
-    pairs, load_seconds = (5, 8.0) if chosen.short else (20, 60.0)
+    pairs, load_seconds = (5, 8.0) if chosen.short else (30, 60.0)
     with tempfile.TemporaryDirectory() as folder:
         settings = short_settings(Path(folder), draws=2000, tune=1000, today_on=date(2026, 6, 20))
-        people = {f"p{n}": series(50, 40, seed=n, effect=4.0) for n in range(pairs + 200)}
+        names = [*(f"p{n}" for n in range(pairs + 200)), *(f"q{n}" for n in range(pairs))]
+        people = {name: series(50, 40, seed=n, effect=4.0) for n, name in enumerate(names)}
         write_daily(settings, people)
         with running(settings, workers=1) as live:
             ratios, fits, posts, knowns = compare(live, pairs)
+            on_and_on = without_a_pause(live, [f"q{n}" for n in range(pairs)])
         with running(settings, workers=2, queue_size=16) as live:
             load = fifty_clients(live, load_seconds, pairs)
-    table = report(ratios, fits, posts, knowns, load, load_seconds)
+    table = report(ratios, fits, posts, knowns, on_and_on, load, load_seconds)
     print(table)
     if chosen.write:
         TABLE.parent.mkdir(exist_ok=True)
@@ -119,12 +122,25 @@ def compare(live: Live, pairs: int) -> tuple[list[float], list[float], list[floa
                 raise ValueError(f"p{number} should be new")
             check_same(f"p{number}", response.json(), analysis)
             posts.append(seconds)
+            # What the server does after its answer must not slow the next fit down.
+            live.services.pool.settle(60)
         for number in range(pairs):
             response, seconds = ask(client, f"p{number}")
             if not response.json()["cached"]:
                 raise ValueError(f"p{number} should be known")
             knowns.append(seconds)
     return [post / fit for post, fit in zip(posts, fits, strict=True)], fits, posts, knowns
+
+
+def without_a_pause(live: Live, users: list[str]) -> float:
+    """Ask for one new analysis after the other; return the seconds that each took."""
+    with live.client() as client:
+        started = time.perf_counter()
+        for user in users:
+            response, _ = ask(client, user)
+            response.raise_for_status()
+        live.services.pool.settle(60)
+        return (time.perf_counter() - started) / len(users)
 
 
 def fifty_clients(live: Live, seconds: float, first: int) -> Load:
@@ -195,11 +211,15 @@ def resident_megabytes(live: Live) -> float:
     return total / 1e6
 
 
+_KEPT = {True: "yes", False: "NO", None: "-"}
+
+
 def report(
     ratios: list[float],
     fits: list[float],
     posts: list[float],
     knowns: list[float],
+    on_and_on: float,
     load: Load,
     load_seconds: float,
 ) -> str:
@@ -214,6 +234,12 @@ def report(
             f"{median(ratios):.2f} ({median(posts):.3f} s / {median(fits):.3f} s, n={len(fits)})",
             f"<= {FIT_BUDGET}",
             median(ratios) <= FIT_BUDGET,
+        ),
+        (
+            "new analyses without a pause, one worker, each / the fit alone",
+            f"{on_and_on / median(fits):.2f} ({on_and_on:.3f} s, n={len(fits)})",
+            "none",
+            None,
         ),
         (
             "the same again, from the cache, slowest",
@@ -248,8 +274,7 @@ def report(
     ]
     lines = ["| budget | measured | target | kept |", "|---|---|---|---|"]
     lines += [
-        f"| {name} | {found} | {target} | {'yes' if kept else 'NO'} |"
-        for name, found, target, kept in rows
+        f"| {name} | {found} | {target} | {_KEPT[kept]} |" for name, found, target, kept in rows
     ]
     cores, busy = os.cpu_count(), os.getloadavg()[1]
     head = f"`python -m benchmarks.api`, {cores} cores, load average over 5 minutes {busy:.1f}\n"

@@ -39,6 +39,8 @@ def ask_and_look_up(
 def known_answer(services: Services, question: Question) -> FitAnswer | None:
     """Return the answer if it was computed and recorded before, by whatever process."""
     verdict = services.store.finished(question.key, question.fingerprint)
+    if verdict is not None:
+        services.settle()
     run_id = services.store.recorded_run(question.key, question.fingerprint)
     if verdict is None or run_id is None:
         return None

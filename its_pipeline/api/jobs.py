@@ -6,6 +6,7 @@ pipeline uses too. What does not: the process around it (`worker`), or HTTP.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
+    from its_pipeline.experiments.service import FitOutcome
     from its_pipeline.stores.runs import RunStore
 
 
@@ -91,29 +93,45 @@ class JobHandler:
         self._settings = settings
         self._runs = runs
 
-    def __call__(self, job: Job) -> Answer:
-        """Answer a job."""
+    def __call__(self, job: Job, answer: Callable[[Answer], None] | None = None) -> Answer:
+        """Answer a job; with `answer`, an analysis is given to it as soon as it is known for good.
+
+        The run in MLflow and the experiment's newest verdict are completed after that.
+        """
         match job:
             case FitJob():
-                return self._fit(job)
+                return self._fit(job, answer)
             case PlotJob():
                 return self._draw(job)
             case PublishJob():
                 return self._publish(job)
 
-    def _fit(self, job: FitJob) -> FitAnswer:
+    def _fit(self, job: FitJob, answer: Callable[[Answer], None] | None) -> FitAnswer:
         from its_pipeline.experiments.service import fit_prepared, record_crash
+
+        known = False
+
+        def on_known(outcome: FitOutcome) -> None:
+            nonlocal known
+            known = True
+            if answer is not None:
+                answer(_fit_answer(outcome))
 
         try:
             outcome = fit_prepared(
-                self._settings, job.prepared, recorder=self._runs, make_newest=job.is_own
+                self._settings,
+                job.prepared,
+                recorder=self._runs,
+                make_newest=job.is_own,
+                on_known=on_known,
             )
         except Exception as error:
-            # Kept as the experiment's state, as a night does, and raised again.
-            if job.is_own:
+            # Kept as the experiment's state, as a night does, and raised again. What fails after
+            # the analysis is known is no crash of it: the experiment stays due, and is completed.
+            if job.is_own and not known:
                 record_crash(self._settings, job.prepared, error)
             raise
-        return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id)
+        return _fit_answer(outcome)
 
     def _draw(self, job: PlotJob) -> dict[str, bytes]:
         from its_pipeline.events.metrics import registered_metrics
@@ -137,3 +155,7 @@ class JobHandler:
         from its_pipeline.experiments.publish import publish_experiment
 
         publish_experiment(self._settings, job.key, self._runs)
+
+
+def _fit_answer(outcome: FitOutcome) -> FitAnswer:
+    return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id)

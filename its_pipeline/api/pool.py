@@ -2,7 +2,7 @@
 
 What belongs here: queueing, sharing one piece of work between those who ask for the same, giving
 up work nobody waits for, and replacing workers that die. What does not: what the work is (`jobs`),
-the process itself (`worker`), or HTTP.
+what waiters hold (`tickets`), the process itself (`worker`), or HTTP.
 
 Every slot is a thread that owns one process. State is guarded by one condition; processes are
 talked to outside of it.
@@ -16,9 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -30,8 +28,10 @@ from its_pipeline.api.pool_errors import (
     WorkerLostError,
     WorkerUnavailableError,
 )
+from its_pipeline.api.tickets import PoolState, Ticket, Work
 from its_pipeline.api.worker import (
     READY,
+    SETTLED,
     Done,
     Failed,
     Handler,
@@ -50,59 +50,10 @@ _LONGEST_PAUSE_SECONDS: Final = 60.0
 _MOST_ATTEMPTS: Final = 2
 """A job whose worker dies is tried once more: it may not have been the job's fault."""
 
+_STOPPING_SECONDS: Final = 5.0
+"""How long a pool that stops waits for what it has answered already to be settled."""
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class _Work:
-    key: str
-    job: Any
-    waiting: set[Ticket] = field(default_factory=set)
-    attempts: int = 0
-    abandoned_at: float | None = None
-
-
-class Ticket:
-    """One waiter's share in a piece of work.
-
-    Attributes
-    ----------
-    future
-        Its answer, or one of this module's errors.
-    coalesced
-        Whether somebody had asked for the same before.
-    """
-
-    def __init__(self, pool: WorkerPool, work: _Work, coalesced: bool) -> None:
-        self.future: Future[Any] = Future()
-        self.coalesced = coalesced
-        self._pool = pool
-        self._work = work
-
-    def abandon(self) -> None:
-        """Wait no more; work that nobody waits for is given up."""
-        self._pool._abandon(self, self._work)
-
-
-@dataclass(frozen=True)
-class PoolState:
-    """A look at the pool.
-
-    Attributes
-    ----------
-    workers, ready
-        Slots, and how many have a process that can take work.
-    queued, running
-        Pieces of work.
-    replaced
-        Processes that died or were ended, since the start.
-    """
-
-    workers: int
-    ready: int
-    queued: int
-    running: int
-    replaced: int
 
 
 class WorkerPool:
@@ -143,9 +94,13 @@ class WorkerPool:
         self._job_seconds = job_seconds
         self._abandoned_seconds = abandoned_seconds
         self._start_seconds = start_seconds
-        self._changed = threading.Condition()
-        self._queue: deque[_Work] = deque()
-        self._by_key: dict[str, _Work] = {}
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        # Of its own: whoever waits for this must not take the wake-up of a slot.
+        self._settled = threading.Condition(lock)
+        self._unsettled: set[Work] = set()
+        self._queue: deque[Work] = deque()
+        self._by_key: dict[str, Work] = {}
         self._processes: dict[int, BaseProcess] = {}
         self._ready: set[int] = set()
         self._failing: set[int] = set()
@@ -193,6 +148,21 @@ class WorkerPool:
         with self._changed:
             return self._changed.wait_for(lambda: bool(self._ready), seconds)
 
+    def settle(self, seconds: float) -> bool:
+        """Wait until nothing is left to do of all that was answered before this call.
+
+        A worker may answer ahead of its last writes (`worker.Handler`); whoever reads what it
+        writes asks here first, and so finds what it has been told of.
+
+        Returns
+        -------
+        bool
+            Whether that was so within `seconds`.
+        """
+        with self._changed:
+            pending = set(self._unsettled)
+            return self._settled.wait_for(lambda: not pending & self._unsettled, seconds)
+
     def submit(self, key: str, job: Any) -> Ticket:
         """Ask for work to be done.
 
@@ -220,16 +190,16 @@ class WorkerPool:
                     raise WorkerUnavailableError("no worker could be started")
                 if len(self._queue) >= self._queue_size:
                     raise QueueFullError(f"{len(self._queue)} analyses wait already")
-                work = _Work(key, job)
+                work = Work(key, job)
                 self._by_key[key] = work
                 self._queue.append(work)
                 self._changed.notify()
             work.abandoned_at = None
-            ticket = Ticket(self, work, coalesced)
+            ticket = Ticket(coalesced, lambda given: self._abandon(given, work))
             work.waiting.add(ticket)
             return ticket
 
-    def _abandon(self, ticket: Ticket, work: _Work) -> None:
+    def _abandon(self, ticket: Ticket, work: Work) -> None:
         with self._changed:
             work.waiting.discard(ticket)
             if work.waiting or self._by_key.get(work.key) is not work:
@@ -240,7 +210,7 @@ class WorkerPool:
             else:
                 work.abandoned_at = time.monotonic()
 
-    def _finish(self, work: _Work, result: Done | Exception) -> None:
+    def _finish(self, work: Work, result: Done | Exception) -> None:
         with self._changed:
             if self._by_key.get(work.key) is work:
                 del self._by_key[work.key]
@@ -336,6 +306,10 @@ class WorkerPool:
                 continue
             try:
                 result = self._do(work, process, pipe)
+                if isinstance(result, Done) and result.more:
+                    if self._answer_and_settle(work, result, process, pipe):
+                        continue
+                    return
             finally:
                 with self._changed:
                     self._running -= 1
@@ -350,7 +324,7 @@ class WorkerPool:
                 return
         say_goodbye(pipe)
 
-    def _next(self) -> _Work | None:
+    def _next(self) -> Work | None:
         with self._changed:
             self._changed.wait_for(lambda: bool(self._queue) or self._stopping, _TICK_SECONDS)
             if self._stopping or not self._queue:
@@ -359,7 +333,7 @@ class WorkerPool:
             return self._queue.popleft()
 
     def _do(
-        self, work: _Work, process: BaseProcess, pipe: Connection
+        self, work: Work, process: BaseProcess, pipe: Connection
     ) -> Done | Failed | Exception | None:
         """Return the answer, an error after which the process must end, or None if it died."""
         work.attempts += 1
@@ -383,7 +357,33 @@ class WorkerPool:
         except (EOFError, OSError):
             return None
 
-    def _again(self, work: _Work, innocent: bool) -> bool:
+    def _answer_and_settle(
+        self, work: Work, result: Done, process: BaseProcess, pipe: Connection
+    ) -> bool:
+        """Answer while the worker goes on; tell whether it came to an end and is of use still."""
+        deadline = time.monotonic() + self._job_seconds
+        with self._changed:
+            self._unsettled.add(work)
+        self._finish(work, result)
+        try:
+            while time.monotonic() < deadline:
+                if self._stopping:
+                    deadline = min(deadline, time.monotonic() + _STOPPING_SECONDS)
+                wait([pipe, process.sentinel], _TICK_SECONDS)
+                if pipe.poll(0):
+                    return pipe.recv() == SETTLED
+                if not process.is_alive():
+                    break
+        except (EOFError, OSError):
+            pass
+        finally:
+            with self._changed:
+                self._unsettled.discard(work)
+                self._settled.notify_all()
+        _log.error("worker %d ended ahead of its last writes for %r", process.pid, work.key)
+        return False
+
+    def _again(self, work: Work, innocent: bool) -> bool:
         """Put work whose process is gone back at the head of the queue, if it deserves it."""
         with self._changed:
             if innocent:

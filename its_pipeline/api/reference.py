@@ -32,7 +32,9 @@ reverse proxy with TLS before any address that other machines reach.
 
 An analysis asked for here and one made by the nightly run are the same: same data and options, same
 fingerprint, same numbers, same run in MLflow. What is known is answered from the store; what is not
-is computed by a small pool of worker processes that have the model compiled. Effects of a sampler
+is computed by a small pool of worker processes that have the model compiled. It is answered once it
+is kept for good; its run in MLflow, whose id the answer has, is completed right after, and whoever
+asks this server for a history, a state or a report meanwhile waits for that. Effects of a sampler
 that did not converge are never shown.
 """
 

@@ -223,6 +223,7 @@ def _amend(
 
 
 def _experiments(services: Services, user_id: str) -> ExperimentsAnswer:
+    services.settle()
     logged = services.require_user(user_id)
     bench = Workbench(services.settings, logged=logged)
     answers = []

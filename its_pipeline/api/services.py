@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
 from its_pipeline.api.jobs import start_jobs
 from its_pipeline.api.metrics import Metrics
@@ -20,6 +21,9 @@ from its_pipeline.experiments.service import open_store
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiments import ExperimentStore
 from its_pipeline.stores.runs import RunStore
+
+_SETTLING_SECONDS: Final = 2.0
+"""Usually it is some hundredths; a store that hangs must not hang every reader."""
 
 
 class PlotCache:
@@ -104,6 +108,14 @@ class Services:
             metrics=Metrics(pool),
             plots=PlotCache(api.plot_cache_size),
         )
+
+    def settle(self) -> None:
+        """Wait until what this server has told of is in the stores; ask before reading them.
+
+        An analysis is answered as soon as it is kept for good; its run in MLflow is completed, and
+        its verdict becomes the experiment's newest one, right after.
+        """
+        self.pool.settle(_SETTLING_SECONDS)
 
     def interventions(self, user_id: str) -> list[Intervention]:
         """Return a person's logged interventions, withdrawn ones included."""

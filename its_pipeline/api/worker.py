@@ -17,11 +17,16 @@ from typing import Any, Final
 
 from its_pipeline.api.pool_errors import JobFailedError
 
-Handler = Callable[[Any], Any]
-"""Answers one job; jobs and answers cross processes, so both are picklable."""
+Handler = Callable[[Any, Callable[[Any], None]], Any]
+"""Returns the answer of one job, or gives it to the function that is its second argument, once, and
+goes on: with what must be done, but what nobody has to wait for.
+Jobs and answers cross processes, so both are picklable."""
 
 READY: Final = "ready"
 """What a worker sends when it can take jobs."""
+
+SETTLED: Final = "settled"
+"""What a worker sends when it is done with a job that it answered early."""
 
 STOP: Final = None
 """What ends a worker when it is sent in the place of a job."""
@@ -31,9 +36,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Done:
-    """A job's answer."""
+    """A job's answer; with `more`, the worker goes on with the job until it sends `SETTLED`."""
 
     answer: Any
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,17 +74,25 @@ def run_worker(pipe: Connection, start: Callable[..., Handler], arguments: tuple
     try:
         pipe.send(READY)
         while (job := pipe.recv()) is not STOP:
-            pipe.send(_answer(handler, job))
+            _do(pipe, handler, job)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         _log.info("the server is gone; worker %d ends", os.getpid())
 
 
-def _answer(handler: Handler, job: Any) -> Done | Failed:
+def _do(pipe: Connection, handler: Handler, job: Any) -> None:
+    answered = False
+
+    def answer(value: Any) -> None:
+        nonlocal answered
+        answered = True
+        pipe.send(Done(value, more=True))
+
     try:
-        return Done(handler(job))
+        message = Done(handler(job, answer))
     except Exception as error:  # noqa: BLE001 - handed to the server, which raises it again
         _log.exception("a job failed in worker %d", os.getpid())
-        return Failed(type(error).__name__, str(error))
+        message = Failed(type(error).__name__, str(error))
+    pipe.send(SETTLED if answered else message)
 
 
 def say_goodbye(pipe: Connection) -> None:

@@ -7,7 +7,7 @@ MLflow is imported when a run records its first analysis; most runs record none.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,11 +79,17 @@ class RunTracking:
                 )
         return self._parent_run_id
 
-    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+    def record_analysis(
+        self,
+        verdict: Verdict,
+        folder: Path,
+        context: RunContext,
+        on_run: Callable[[str], None] | None = None,
+    ) -> str:
         """Record an analysis as a child of this Dagster run's MLflow run."""
         parent = self.parent_run_id()
         return self.store.record_analysis(
-            verdict, folder, replace(context, parent_mlflow_run_id=parent)
+            verdict, folder, replace(context, parent_mlflow_run_id=parent), on_run
         )
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:

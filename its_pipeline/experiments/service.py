@@ -8,7 +8,7 @@ command line share. What does not: preparing the data (`workbench`), the statist
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
 class RunRecorder(Protocol):
     """Where analyses are recorded for people to browse: MLflow (`stores.runs.RunStore`)."""
 
-    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+    def record_analysis(
+        self,
+        verdict: Verdict,
+        folder: Path,
+        context: RunContext,
+        on_run: Callable[[str], None] | None = None,
+    ) -> str:
         """Record a stored analysis and the files of its folder; return the run's identifier.
 
-        An analysis that is recorded already (same fingerprint) is not recorded again.
+        An analysis that is recorded already (same fingerprint) is not recorded again, and one
+        whose recording was interrupted is completed under the identifier it has. `on_run` is
+        called with the identifier as soon as it is certain.
         """
         ...
 
@@ -121,8 +129,12 @@ def fit_prepared(
     *,
     force: bool = False,
     make_newest: bool = True,
+    on_known: Callable[[FitOutcome], None] | None = None,
 ) -> FitOutcome:
     """Look at a prepared experiment and store the verdict; see `fit_experiment`.
+
+    The verdict becomes the newest one last: until then the experiment is stale, so a look that is
+    interrupted anywhere is completed by the next one.
 
     Parameters
     ----------
@@ -130,18 +142,30 @@ def fit_prepared(
         Whether the verdict becomes the experiment's newest one, which reports and tables show.
         False for a question with other options than the installation's: its analysis is stored
         and recorded like any other, and the experiment's own verdict stays.
+    on_known
+        Called with the outcome of a sampled analysis once it is stored for good and its run has an
+        identifier; completing that run is left then. The experiment's lock is held meanwhile.
     """
     context = context or RunContext()
     store = open_store(settings)
     key = prepared.plan.key
     known = store.verdict(key)
     if not force and known is not None and _still_true(prepared, known):
-        return FitOutcome(known, True, prepared, _record(store, known, context, recorder))
+        run_id = _recorded_run(store, known) if recorder is not None else None
+        if run_id is not None or recorder is None or known.diagnostics is None:
+            return FitOutcome(known, True, prepared, run_id)
     with store.locked(key):
         verdict, cached = _decide(store, prepared, context)
+
+        def on_run(run_id: str) -> None:
+            if on_known is not None:
+                on_known(FitOutcome(verdict, cached, prepared, run_id))
+
+        run_id = None
+        if recorder is not None:
+            run_id = _record(store, verdict, context, recorder, on_run)
         if make_newest:
             store.write_verdict(verdict)
-        run_id = _record(store, verdict, context, recorder)
     return FitOutcome(verdict, cached, prepared, run_id)
 
 
@@ -264,17 +288,28 @@ def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) ->
     return verdict
 
 
+def _recorded_run(store: ExperimentStore, verdict: Verdict) -> str | None:
+    """Return the run that records a sampled analysis, or None where there is none."""
+    if verdict.fingerprint is None or verdict.diagnostics is None:
+        return None
+    return store.recorded_run(verdict.key, verdict.fingerprint)
+
+
 def _record(
-    store: ExperimentStore, verdict: Verdict, context: RunContext, recorder: RunRecorder | None
+    store: ExperimentStore,
+    verdict: Verdict,
+    context: RunContext,
+    recorder: RunRecorder,
+    on_run: Callable[[str], None],
 ) -> str | None:
     """Make sure that a sampled analysis is recorded, once, and return its run."""
-    if recorder is None or verdict.fingerprint is None or verdict.diagnostics is None:
+    if verdict.fingerprint is None or verdict.diagnostics is None:
         return None
     known = store.recorded_run(verdict.key, verdict.fingerprint)
     if known is not None:
         return known
     folder = store.analysis_folder(verdict.key, verdict.fingerprint)
-    run_id = recorder.record_analysis(verdict, folder, context)
+    run_id = recorder.record_analysis(verdict, folder, context, on_run)
     store.write_recorded_run(verdict.key, verdict.fingerprint, run_id)
     return run_id
 

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -48,6 +48,7 @@ from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
     from its_pipeline.stores.verdict import RunContext
 
@@ -150,11 +151,17 @@ class RunStore:
                 raise
             return str(found.experiment_id)
 
-    def record_analysis(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
+    def record_analysis(
+        self,
+        verdict: Verdict,
+        folder: Path,
+        context: RunContext,
+        on_run: Callable[[str], None] | None = None,
+    ) -> str:
         """Record one analysis and the files of its folder as one finished MLflow run.
 
         The same analysis of the same experiment is recorded once: where a finished run exists, its
-        id is returned; one that an interrupted writer left is ended as killed and written anew.
+        id is returned; one that an interrupted writer left is completed, under the id it has.
 
         Parameters
         ----------
@@ -164,6 +171,9 @@ class RunStore:
             The stored analysis; ``analysis.json`` in it gives the parameters.
         context
             The Dagster run, and the MLflow run of that Dagster run.
+        on_run
+            Called with the run's id as soon as there is one: whoever interrupts the writing after
+            that finds the same run completed by the next one who records this analysis.
 
         Returns
         -------
@@ -182,7 +192,13 @@ class RunStore:
             )
         self.open()
         with self._writing():
-            return self._recorded(verdict) or self._record(verdict, folder, context)
+            run = self._run_of(verdict) or self._create_run(verdict, context)
+            run_id = str(run.info.run_id)
+            if on_run is not None:
+                on_run(run_id)
+            if run.info.status != "FINISHED":
+                self._complete(run, verdict, folder)
+        return run_id
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
         """Add files to a recorded run.
@@ -240,46 +256,45 @@ class RunStore:
             with exclusive(self._sqlite.with_name(f".{self._sqlite.name}.lock")):
                 yield
 
-    def _recorded(self, verdict: Verdict) -> str | None:
-        client, _ = self.open()
+    def _run_of(self, verdict: Verdict) -> Run | None:
+        """Return the run of this very analysis that is finished or was being written, if any."""
         # By the fingerprint alone, of which there are few: every clause costs a millisecond.
         same = self._search(fingerprint_equals(verdict.fingerprint or ""), _MOST_ALIKE)
+        whose = (verdict.user_id, verdict.intervention_id)
+        by_status: dict[str, Run] = {}
         for run in same:
             tags = run.data.tags
-            if (tags.get(TAG_USER), tags.get(TAG_INTERVENTION)) != (
-                verdict.user_id,
-                verdict.intervention_id,
-            ):
-                continue
-            if run.info.status == "FINISHED":
-                return str(run.info.run_id)
-            if run.info.status != "KILLED":
-                client.set_terminated(run.info.run_id, "KILLED")
-        return None
+            if (tags.get(TAG_USER), tags.get(TAG_INTERVENTION)) == whose:
+                by_status.setdefault(str(run.info.status), run)
+        return by_status.get("FINISHED") or by_status.get("RUNNING")
 
-    def _record(self, verdict: Verdict, folder: Path, context: RunContext) -> str:
-        from mlflow.entities import Metric, Param
-
+    def _create_run(self, verdict: Verdict, context: RunContext) -> Run:
         client, experiment_id = self.open()
-        stored = read_stored_analysis(folder)
-        now = int(time.time() * 1000)
         # Tagged from the first moment, so that an interrupted writing is recognised.
-        run = client.create_run(
+        return client.create_run(
             experiment_id,
-            start_time=now,
+            start_time=int(time.time() * 1000),
             tags=analysis_tags(verdict, context),
             run_name=verdict.key,
         )
-        run_id = str(run.info.run_id)
-        metrics = verdict_metrics(verdict, stored).items()
+
+    def _complete(self, run: Run, verdict: Verdict, folder: Path) -> None:
+        from mlflow.entities import Metric, Param
+
+        client, _ = self.open()
+        run_id, at = str(run.info.run_id), int(run.info.start_time)
+        stored = read_stored_analysis(folder)
+        # The instant is the run's own, so a metric that is there already is the same one. Not so
+        # the parameters, which cannot be changed: an amendment may have come in between.
+        params = {} if run.data.params else analysis_params(verdict, stored)
+        metrics = verdict_metrics(verdict, stored)
         client.log_batch(
             run_id,
-            metrics=[Metric(name, value, now, 0) for name, value in metrics],
-            params=[Param(name, value) for name, value in analysis_params(verdict, stored).items()],
+            metrics=[Metric(name, value, at, 0) for name, value in metrics.items()],
+            params=[Param(name, value) for name, value in params.items()],
         )
         put_artifacts(client, run, {file.name: file for file in folder.iterdir()})
         client.set_terminated(run_id, "FINISHED")
-        return run_id
 
     def history(
         self,

@@ -7,9 +7,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import date
 
 import pytest
@@ -103,6 +105,61 @@ def test_a_worker_killed_in_the_middle_of_keeping_an_answer(live, user, sign):
         answer = asked.result(60)
     assert victim not in pool.process_ids()
     check_one_whole_answer(live, user, answer)
+
+
+@contextmanager
+def while_recorded(live, user):
+    """Hold MLflow's database while a run of this person is begun and cannot be completed."""
+    path = live.settings.resolved_mlflow_tracking_uri.removeprefix("sqlite:///")
+    begun = (
+        "select count(*) from runs join tags using (run_uuid)"
+        " where key = 'its.user_id' and value = ? and status = 'RUNNING'"
+    )
+    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
+
+        def held():
+            database.execute("begin immediate")
+            if database.execute(begun, (user,)).fetchone()[0]:
+                return True
+            database.execute("rollback")
+            return False
+
+        eventually(held, pause=0.001)
+        try:
+            yield
+        finally:
+            database.execute("rollback")
+
+
+def test_an_answer_does_not_wait_for_the_run_to_be_completed_but_a_history_does(live):
+    log_intervention(live.settings, "p14")
+    with ThreadPoolExecutor(2) as threads:
+        asked = threads.submit(live.analyze, user_id="p14")
+        with while_recorded(live, "p14"):
+            answer = asked.result(10).json()
+            assert answer["cached"] is False
+            history = threads.submit(live.request, "GET", "/analytics/its/history/p14")
+            time.sleep(0.2)
+            assert not history.done()
+        [run] = history.result(10).json()["runs"]
+    assert run["mlflow_run_id"] == answer["mlflow_run_id"]
+    [experiment] = live.request("GET", "/experiments/p14").json()["experiments"]
+    assert (experiment["state"], experiment["up_to_date"]) == ("analysed", True)
+    assert experiment["mlflow_run_id"] == answer["mlflow_run_id"]
+
+
+def test_a_worker_killed_after_its_answer_leaves_a_run_that_is_completed(live):
+    pool = live.services.pool
+    [victim] = pool.process_ids()
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(live.analyze, user_id="p15", **SLOW)
+        with while_recorded(live, "p15"):
+            answer = asked.result(30)
+            os.kill(victim, signal.SIGKILL)
+            eventually(lambda: victim not in pool.process_ids())
+    assert live.request("GET", "/analytics/its/history/p15").json()["runs"] == []
+    eventually(lambda: pool.process_ids() not in ([], [victim]))
+    check_one_whole_answer(live, "p15", answer)
 
 
 def test_a_worker_killed_while_it_waits_for_an_experiment(live):

@@ -13,7 +13,13 @@ import pytest
 
 from its_pipeline.events.interventions import InterventionLog, UnknownInterventionError
 from its_pipeline.experiments import service
-from its_pipeline.experiments.service import fit_experiment, is_stale, open_store, record_crash
+from its_pipeline.experiments.service import (
+    fit_experiment,
+    fit_prepared,
+    is_stale,
+    open_store,
+    record_crash,
+)
 from its_pipeline.experiments.workbench import Options, Workbench
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import RunContext, Verdict
@@ -35,10 +41,15 @@ class Recorder:
 
     def __init__(self) -> None:
         self.recorded: list[str] = []
+        self.broken = False
 
-    def record_analysis(self, verdict, folder, context):
+    def record_analysis(self, verdict, folder, context, on_run=None):
         assert (folder / "analysis.json").is_file()
         self.recorded.append(verdict.fingerprint)
+        if on_run is not None:
+            on_run(f"run-{len(self.recorded)}")
+        if self.broken:
+            raise RuntimeError("the run store is gone")
         return f"run-{len(self.recorded)}"
 
     def add_artifacts(self, run_id, files):
@@ -74,6 +85,50 @@ def test_a_clear_effect_is_found_stored_and_not_computed_again(settings):
     assert recorder.recorded == [verdict.fingerprint]
     assert again.mlflow_run_id == outcome.mlflow_run_id == "run-1"
     assert not is_stale(Workbench(settings), KEY)
+
+
+def test_what_is_told_is_kept_before_and_completed_after(settings):
+    store, recorder = open_store(settings), Recorder()
+    prepared = Workbench(settings).prepare(KEY)
+    fingerprint = prepared.fingerprint or ""
+    told = []
+
+    def on_known(outcome):
+        told.append(outcome)
+        assert store.finished(KEY, fingerprint) == outcome.verdict
+        # Nobody is to find the experiment done whose run is not.
+        assert store.recorded_run(KEY, fingerprint) is None
+        assert store.verdict(KEY) is None
+
+    outcome = fit_prepared(settings, prepared, recorder=recorder, on_known=on_known)
+    assert told == [outcome]
+    assert outcome.mlflow_run_id == "run-1"
+    assert store.verdict(KEY) == outcome.verdict
+    assert store.recorded_run(KEY, fingerprint) == "run-1"
+
+
+def test_a_look_interrupted_while_it_is_recorded_is_stale_and_completed(settings):
+    recorder = Recorder()
+    recorder.broken = True
+    with pytest.raises(RuntimeError, match="gone"):
+        fit_experiment(Workbench(settings), KEY, recorder=recorder)
+    assert open_store(settings).verdict(KEY) is None
+    assert is_stale(Workbench(settings), KEY)
+    recorder.broken = False
+    outcome = fit_experiment(Workbench(settings), KEY, recorder=recorder)
+    assert outcome.cached
+    assert len(recorder.recorded) == 2
+    assert not is_stale(Workbench(settings), KEY)
+
+
+def test_an_analysis_made_without_a_recorder_is_recorded_by_the_first_look_with_one(settings):
+    recorder = Recorder()
+    made = fit_experiment(Workbench(settings), KEY)
+    assert made.mlflow_run_id is None
+    outcome = fit_experiment(Workbench(settings), KEY, recorder=recorder)
+    assert outcome.cached
+    assert outcome.mlflow_run_id == "run-1"
+    assert outcome.verdict == made.verdict
 
 
 def test_a_new_day_changes_the_fingerprint_and_keeps_history(settings):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,23 +179,54 @@ def test_a_pruned_run_keeps_all_but_its_draws(store, tmp_path):
     store.drop_posterior("0" * 32)
 
 
-def test_an_interrupted_recording_is_ended_and_done_again(store, tmp_path):
+class WriterGoneError(Exception):
+    """Stands for the end of the process that writes."""
+
+
+@pytest.mark.parametrize("written", ["nothing", "the numbers"])
+def test_an_interrupted_recording_is_completed_under_its_own_id(store, tmp_path, written):
+    user = f"kim-{len(written)}"
+    verdict = make_verdict(user=user, fingerprint="ef" * 16)
+    known: list[str] = []
+
+    def end(run_id: str) -> None:
+        known.append(run_id)
+        if written == "nothing":
+            raise WriterGoneError
+
+    with pytest.raises((WriterGoneError, FileNotFoundError)):
+        store.record_analysis(verdict, tmp_path / "missing", RunContext(), end)
     client, experiment_id = store.open()
-    verdict = make_verdict(user="kim", fingerprint="ef" * 16)
-    torn = client.create_run(
-        experiment_id,
-        tags={
-            "its.user_id": "kim",
-            "its.intervention_id": "mornings",
-            "its.fingerprint": "ef" * 16,
-            "its.status": "analysed",
-        },
-    )
-    assert store.find("ef" * 16) is None
+    torn = client.get_run(known[0])
+    assert torn.info.status == "RUNNING"
+    assert bool(torn.data.metrics) == (written == "the numbers")
+    assert store.history(user).runs == ()
+
+    (tmp_path / "analysis").mkdir()
+    (tmp_path / "analysis" / "series.parquet").write_bytes(b"days")
+    amended = replace(verdict, intervention_version=2)
+    run_id = store.record_analysis(amended, tmp_path / "analysis", RunContext(), known.append)
+    assert known == [run_id, run_id]
+    [entry] = store.history(user).runs
+    assert (entry.run_id, entry.status) == (run_id, "analysed")
+    assert entry.metrics["counterfactual.mean"] == 6.0
+    assert entry.params["intervention_version"] == ("1" if written == "the numbers" else "2")
+    assert len(client.get_metric_history(run_id, "counterfactual.mean")) == 1
+    assert [info.path for info in client.list_artifacts(run_id)] == ["series.parquet"]
+    mine = client.search_runs([experiment_id], f"tags.`its.user_id` = '{user}'")
+    assert len(mine) == 1
+
+
+def test_a_run_that_somebody_ended_is_not_taken_up_again(store, tmp_path):
+    verdict = make_verdict(user="lou", fingerprint="fe" * 16)
+    with pytest.raises(FileNotFoundError):
+        store.record_analysis(verdict, tmp_path / "missing", RunContext())
+    client, experiment_id = store.open()
+    [torn] = client.search_runs([experiment_id], "tags.`its.user_id` = 'lou'")
+    client.set_terminated(torn.info.run_id, "KILLED")
     run_id = store.record_analysis(verdict, tmp_path, RunContext())
     assert run_id != torn.info.run_id
-    assert client.get_run(torn.info.run_id).info.status == "KILLED"
-    assert [run.run_id for run in store.history("kim").runs] == [run_id]
+    assert [run.run_id for run in store.history("lou").runs] == [run_id]
 
 
 def test_a_killed_dagster_run_is_closed_by_its_id(store):

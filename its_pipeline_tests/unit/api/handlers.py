@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from typing import Any
 def start_plain(folder: Path) -> Any:
     """A worker that is ready at once; `folder` is where jobs leave their traces."""
 
-    def handle(job: tuple[str, Any]) -> Any:
+    def wait_for(name: Any) -> None:
+        while not (folder / str(name)).exists():
+            time.sleep(0.01)
+
+    def handle(job: tuple[str, Any], answer: Callable[[Any], None]) -> Any:
         verb, value = job
         with (folder / "log").open("a") as log:
             log.write(f"{verb} {value} {os.getpid()}\n")
@@ -25,9 +30,16 @@ def start_plain(folder: Path) -> Any:
         elif verb == "die_once" and not (folder / str(value)).exists():
             (folder / str(value)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        elif verb in ("answer_then_wait_for", "answer_then_die", "answer_then_raise"):
+            answer((verb, value, os.getpid()))
+            if verb == "answer_then_die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if verb == "answer_then_raise":
+                raise ValueError(value)
+            wait_for(value)
+            (folder / "settled").touch()
         elif verb == "wait_for":
-            while not (folder / str(value)).exists():
-                time.sleep(0.01)
+            wait_for(value)
         return verb, value, os.getpid()
 
     return handle

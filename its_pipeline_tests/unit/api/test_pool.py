@@ -232,3 +232,69 @@ def test_who_asks_in_the_moment_in_which_work_is_given_up_still_gets_an_answer(t
             late = pool.submit("same", ("sleep", 0.5))
             assert late.future.result(20)[0] == "sleep"
             (tmp_path / "log").write_text("x\n" * (number + 1))
+
+
+def test_an_early_answer_does_not_wait_for_what_follows_but_readers_do(tmp_path):
+    with running(tmp_path) as pool:
+        assert pool.settle(0)
+        answer = pool.submit("a", ("answer_then_wait_for", "go")).future.result(10)
+        assert answer[:2] == ("answer_then_wait_for", "go")
+        assert pool.state().running == 1
+        assert not pool.settle(0.1)
+        again = pool.submit("a", ("say", 1))
+        assert not again.coalesced
+        (tmp_path / "go").touch()
+        assert pool.settle(10)
+        assert again.future.result(10)[0] == "say"
+        eventually(lambda: pool.state().running == 0)
+
+
+def test_a_reader_does_not_wait_for_what_was_answered_after_it_came(tmp_path):
+    with running(tmp_path, workers=2) as pool:
+        eventually(lambda: pool.state().ready == 2)
+        pool.submit("a", ("answer_then_wait_for", "first")).future.result(10)
+        settled = []
+        reader = threading.Thread(target=lambda: settled.append(pool.settle(20)))
+        reader.start()
+        pool.submit("b", ("answer_then_wait_for", "second")).future.result(10)
+        (tmp_path / "first").touch()
+        reader.join(10)
+        assert settled == [True]
+        assert not pool.settle(0)
+        (tmp_path / "second").touch()
+        assert pool.settle(10)
+
+
+def test_a_worker_that_dies_after_its_answer_is_replaced_and_the_answer_stands(tmp_path):
+    with running(tmp_path) as pool:
+        answer = pool.submit("a", ("answer_then_die", 1)).future.result(10)
+        assert answer[0] == "answer_then_die"
+        assert pool.settle(10)
+        assert pool.submit("b", ("say", 1)).future.result(20)[2] != answer[2]
+        assert len(log(tmp_path)) == 2
+        assert pool.state().replaced == 1
+
+
+def test_a_job_that_fails_after_its_answer_spares_the_worker(tmp_path):
+    with running(tmp_path) as pool:
+        answer = pool.submit("a", ("answer_then_raise", 1)).future.result(10)
+        assert answer[0] == "answer_then_raise"
+        assert pool.submit("b", ("say", 1)).future.result(20)[2] == answer[2]
+
+
+def test_what_follows_an_answer_may_not_take_longer_than_a_job_either(tmp_path):
+    with running(tmp_path, job_seconds=0.5) as pool:
+        answer = pool.submit("a", ("answer_then_wait_for", "never")).future.result(10)
+        assert pool.settle(10)
+        assert pool.submit("b", ("say", 1)).future.result(20)[2] != answer[2]
+
+
+def test_stopping_waits_for_what_was_answered(tmp_path):
+    with running(tmp_path) as pool:
+        pool.submit("a", ("answer_then_wait_for", "go")).future.result(10)
+        [worker] = pool.process_ids()
+        threading.Timer(1.0, (tmp_path / "go").touch).start()
+        pool.stop()
+        assert (tmp_path / "settled").exists()
+        assert pool.settle(0)
+        assert not psutil.pid_exists(worker)
