@@ -114,7 +114,7 @@ def _work_off(
     running: dict[Future[Result], tuple[str, Job]] = {}
     exhausted = False
     while running or not exhausted:
-        while not exhausted and len(running) < most:
+        while not (exhausted or suspects) and len(running) < most:
             key = next(left, None)
             if key is None:
                 exhausted = True
@@ -128,7 +128,9 @@ def _work_off(
             except BrokenProcessPool:
                 suspects.append((key, job))
                 break
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        # A broken pool answers for all that it was given, and some of that was done already.
+        ended = list(running) if suspects else wait(running, return_when=FIRST_COMPLETED).done
+        for future in ended:
             key, job = running.pop(future)
             try:
                 result = future.result()
@@ -136,8 +138,7 @@ def _work_off(
                 suspects.append((key, job))
                 continue
             yield key, result
-        if suspects:
-            suspects.extend(running.values())
+        if suspects and not running:
             return False
     return True
 

@@ -23,6 +23,7 @@ from its_pipeline.defs.names import TAG_MLFLOW_RUN
 from its_pipeline.experiments.crew import (
     WORTH_A_WORKER,
     Job,
+    WorkerDiedError,
     look_in_parallel,
     look_in_turn,
     workers_for,
@@ -182,6 +183,25 @@ def test_a_full_disk_in_a_worker_is_everybodys_and_blames_no_experiment(tmp_path
     with pytest.raises(OSError, match="No space left"):
         list(look_in_parallel(settings, map(key, USERS), job_of, 2))
     assert open_store(settings).verdict("ada|morning") is None
+
+
+def test_workers_that_cannot_start_blame_no_experiment(tmp_path: Path) -> None:
+    settings = make_store(tmp_path)
+    bench = Workbench(settings)
+    (tmp_path / "file").touch()
+    broken = settings.model_copy(
+        update={"mlflow_tracking_uri": f"sqlite:///{tmp_path}/file/mlflow.db"}
+    )
+    asked: list[str] = []
+
+    def job_of(key: str) -> Job:
+        asked.append(key)
+        return Job(bench.prepare(key), RunContext())
+
+    with pytest.raises(WorkerDiedError, match="no worker process could start"):
+        list(look_in_parallel(broken, map(key, USERS), job_of, 2))
+    assert asked
+    assert [open_store(settings).verdict(key(user)) for user in USERS] == [None] * len(USERS)
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
