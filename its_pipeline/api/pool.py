@@ -38,6 +38,7 @@ from its_pipeline.api.worker import (
     end_worker,
     run_worker,
     say_goodbye,
+    says,
 )
 
 _TICK_SECONDS: Final = 0.25
@@ -269,10 +270,7 @@ class WorkerPool:
         deadline = time.monotonic() + self._start_seconds
         while not self._stopping and time.monotonic() < deadline:
             if pipe.poll(_TICK_SECONDS):
-                try:
-                    if pipe.recv() != READY:
-                        return False
-                except (EOFError, ConnectionResetError):
+                if not says(pipe, READY):
                     return False
                 with self._changed:
                     self._ready.add(slot)
@@ -365,22 +363,22 @@ class WorkerPool:
         with self._changed:
             self._unsettled.add(work)
         self._finish(work, result)
-        try:
-            while time.monotonic() < deadline:
-                if self._stopping:
-                    deadline = min(deadline, time.monotonic() + _STOPPING_SECONDS)
-                wait([pipe, process.sentinel], _TICK_SECONDS)
-                if pipe.poll(0):
-                    return pipe.recv() == SETTLED
-                if not process.is_alive():
-                    break
-        except (EOFError, OSError):
-            pass
-        finally:
-            with self._changed:
-                self._unsettled.discard(work)
-                self._settled.notify_all()
-        _log.error("worker %d ended ahead of its last writes for %r", process.pid, work.key)
+        settled = False
+        while not settled and process.is_alive() and time.monotonic() < deadline:
+            if self._stopping:
+                deadline = min(deadline, time.monotonic() + _STOPPING_SECONDS)
+            wait([pipe, process.sentinel], _TICK_SECONDS)
+            settled = pipe.poll(0) and says(pipe, SETTLED)
+        with self._changed:
+            self._unsettled.discard(work)
+            self._settled.notify_all()
+            if settled:
+                return True
+            _log.error("worker %d ended ahead of its last writes for %r", process.pid, work.key)
+            # Nobody waits for what is left, but it is to be done; whoever asks again does it, too.
+            if work.attempts < _MOST_ATTEMPTS and work.key not in self._by_key:
+                self._by_key[work.key] = work
+                self._queue.appendleft(work)
         return False
 
     def _again(self, work: Work, innocent: bool) -> bool:

@@ -95,6 +95,14 @@ def _do(pipe: Connection, handler: Handler, job: Any) -> None:
     pipe.send(SETTLED if answered else message)
 
 
+def says(pipe: Connection, what: str) -> bool:
+    """Tell whether the next message is this one; a worker that is gone says nothing."""
+    try:
+        return pipe.recv() == what
+    except (EOFError, OSError):
+        return False
+
+
 def say_goodbye(pipe: Connection) -> None:
     """Let a worker end by itself."""
     try:

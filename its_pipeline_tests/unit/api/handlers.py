@@ -17,6 +17,11 @@ def start_plain(folder: Path) -> Any:
         while not (folder / str(name)).exists():
             time.sleep(0.01)
 
+    def first(name: Any) -> bool:
+        known = (folder / str(name)).exists()
+        (folder / str(name)).touch()
+        return not known
+
     def handle(job: tuple[str, Any], answer: Callable[[Any], None]) -> Any:
         verb, value = job
         with (folder / "log").open("a") as log:
@@ -25,18 +30,16 @@ def start_plain(folder: Path) -> Any:
             time.sleep(value)
         elif verb == "raise":
             raise ValueError(value)
-        elif verb == "die":
+        elif verb == "die" or (verb == "die_once" and first(value)):
             os.kill(os.getpid(), signal.SIGKILL)
-        elif verb == "die_once" and not (folder / str(value)).exists():
-            (folder / str(value)).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        elif verb in ("answer_then_wait_for", "answer_then_die", "answer_then_raise"):
+        elif verb.startswith("answer_then"):
             answer((verb, value, os.getpid()))
-            if verb == "answer_then_die":
+            if verb == "answer_then_die" or (verb == "answer_then_die_once" and first(value)):
                 os.kill(os.getpid(), signal.SIGKILL)
             if verb == "answer_then_raise":
                 raise ValueError(value)
-            wait_for(value)
+            if verb == "answer_then_wait_for":
+                wait_for(value)
             (folder / "settled").touch()
         elif verb == "wait_for":
             wait_for(value)

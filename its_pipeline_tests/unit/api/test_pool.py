@@ -265,14 +265,22 @@ def test_a_reader_does_not_wait_for_what_was_answered_after_it_came(tmp_path):
         assert pool.settle(10)
 
 
-def test_a_worker_that_dies_after_its_answer_is_replaced_and_the_answer_stands(tmp_path):
+def test_what_a_worker_left_undone_when_it_died_after_its_answer_is_done_unasked(tmp_path):
     with running(tmp_path) as pool:
-        answer = pool.submit("a", ("answer_then_die", 1)).future.result(10)
-        assert answer[0] == "answer_then_die"
-        assert pool.settle(10)
+        answer = pool.submit("a", ("answer_then_die_once", "flag")).future.result(10)
+        assert answer[0] == "answer_then_die_once"
+        eventually(lambda: (tmp_path / "settled").exists(), 20)
         assert pool.submit("b", ("say", 1)).future.result(20)[2] != answer[2]
-        assert len(log(tmp_path)) == 2
+        assert [line.split()[0] for line in log(tmp_path)] == [answer[0], answer[0], "say"]
         assert pool.state().replaced == 1
+
+
+def test_what_kills_every_worker_after_its_answer_is_given_up(tmp_path):
+    with running(tmp_path) as pool:
+        pool.submit("a", ("answer_then_die", 1)).future.result(10)
+        eventually(lambda: pool.state().replaced == 2, 20)
+        assert pool.submit("b", ("say", 1)).future.result(20)[0] == "say"
+        assert len(log(tmp_path)) == 3
 
 
 def test_a_job_that_fails_after_its_answer_spares_the_worker(tmp_path):
