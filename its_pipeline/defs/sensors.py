@@ -30,7 +30,6 @@ from its_pipeline.defs.partitions import EXPERIMENTS
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.experiments.service import open_store
 from its_pipeline.notify import Alert, open_notifier
 from its_pipeline.settings import Settings
@@ -130,6 +129,8 @@ def intervention_sensor(
     context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
 ) -> dg.SensorResult | dg.SkipReason:
     """Look at what was written to the log since the last look."""
+    from its_pipeline.events.interventions import InterventionLog
+
     settings = installation.settings
     since = int(context.cursor or 0)
     log = InterventionLog(settings.resolved_intervention_log_url)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import Any, Final, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import experiment_key
 from its_pipeline.experiments.window import Window
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: Fewest observed days in a phase; below, slope, level and autocorrelation cannot be told apart.
 #: What Works Clearinghouse asks for at least 3 to 5 points a phase, CENT reporting for the reasons;
@@ -91,6 +92,8 @@ def autocorrelation(
     minimum_pairs
         Below as many pairs the answer is None, as it is where the outcome is constant.
     """
+    import numpy as np
+
     neighbours = np.diff(days) == np.timedelta64(1, "D")
     if int(neighbours.sum()) < minimum_pairs:
         return None
@@ -120,6 +123,8 @@ def plan_experiment(
     complete_until_on
         The last complete local day.
     """
+    import numpy as np
+
     observed = np.isfinite(values)
     days, values = days[observed].astype("datetime64[D]"), values[observed]
     pre = (days >= np.datetime64(window.pre_start_on)) & (days < np.datetime64(window.started_on))

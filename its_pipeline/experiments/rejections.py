@@ -11,8 +11,6 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from its_pipeline.stores.lake import REJECTED_EVENTS, Lake
-
 
 class Rejections:
     """Counts over the whole quarantine, read when they are first asked for.
@@ -29,6 +27,8 @@ class Rejections:
     @cached_property
     def _counts(self) -> dict[str, list[tuple[date, str, int]]]:
         import duckdb
+
+        from its_pipeline.stores.lake import REJECTED_EVENTS, Lake
 
         lake = Lake(self.lake_dir)
         if not lake.days(REJECTED_EVENTS):

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.events.interventions import InterventionLog, UnknownInterventionError
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.events.metrics import (
     OutcomeMetric,
@@ -135,6 +134,8 @@ class Workbench:
         return {user: tuple(found) for user, found in by_user.items()}
 
     def _read_log(self) -> list[Intervention]:
+        from its_pipeline.events.interventions import InterventionLog
+
         log = InterventionLog(self.settings.resolved_intervention_log_url)
         try:
             return log.list(include_withdrawn=True)
@@ -151,6 +152,8 @@ class Workbench:
         ValueError
             The key is malformed.
         """
+        from its_pipeline.events.interventions import UnknownInterventionError
+
         parsed = parse_experiment_key(key)
         for intervention in self.interventions.get(parsed.user_id, ()):
             if intervention.intervention_id == parsed.intervention_id:

@@ -15,7 +15,18 @@ from its_pipeline.defs.home import INSTANCE_FILE, open_instance, prepare_home
 from its_pipeline_tests.factories import short_settings
 
 SNAPSHOT = Path(__file__).with_name("asset_specs.json")
-HEAVY = ["pymc", "causalpy", "matplotlib", "mlflow", "arviz", "pandera", "pandas", "numba"]
+HEAVY = [
+    "pymc",
+    "causalpy",
+    "matplotlib",
+    "mlflow",
+    "arviz",
+    "pandera",
+    "pandas",
+    "numba",
+    "sqlalchemy",
+    "numpy",
+]
 
 
 @pytest.fixture
