@@ -73,7 +73,7 @@ def main() -> None:
     ]
     for name, size in first.items():
         added = (last[name] - size) / (nights - 1) / n / 1024
-        lines.append(f"| {name} | {size / 2**20:.1f} MiB | {added:.0f} KiB |")
+        lines.append(f"| {name} | {size / 2**20:.1f} MiB | {round(added)} KiB |")
     total = sum(last.values()) - sum(first.values())
     lines.append(f"| **all** | | **{total / (nights - 1) / n / 1024:.0f} KiB** |")
     write_table("growth", "\n".join(lines) + "\n")
