@@ -216,6 +216,29 @@ def test_headings_of_the_index_do_not_cover_each_other_on_a_phone(open_page):
     assert overlapping == []
 
 
+@pytest.mark.parametrize("width", [1280, 1024, 390])
+def test_words_of_the_index_are_not_broken_in_two(open_page, width: int):
+    page = render_index([make_row(n, 3.0, outcome="Session performance") for n in range(3)])
+    opened = open_page(page, {"width": width, "height": 800})
+    broken = opened.page.evaluate(
+        """() => {
+            const found = [];
+            const walk = document.createTreeWalker(
+                document.querySelector("#t"), NodeFilter.SHOW_TEXT);
+            while (walk.nextNode()) {
+                for (const word of walk.currentNode.data.matchAll(/[A-Za-z]+/g)) {
+                    const range = document.createRange();
+                    range.setStart(walk.currentNode, word.index);
+                    range.setEnd(walk.currentNode, word.index + word[0].length);
+                    if (range.getClientRects().length > 1) found.push(word[0]);
+                }
+            }
+            return found;
+        }"""
+    )
+    assert broken == []
+
+
 def test_keyboard_reaches_the_content_and_every_figure(open_page):
     opened = open_page(html_of("helped"))
     opened.page.keyboard.press("Tab")
