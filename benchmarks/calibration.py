@@ -2,9 +2,9 @@
 
 Runs `analyze` on every null series of the grid, beside stock CausalPy (its posterior computed
 exactly) and statsmodels' GLSAR on the very same series; adds the same model by quadrature on many
-more series, power, and series that break its assumptions. Resumable: finished series are kept in
-`--out` and not computed again. Prints tables, writes tables/calibration.md and
-tables/calibration.png.
+more series, power, and series that break its assumptions, with what its warning makes of them.
+Resumable: finished series are kept in `--out` and not computed again. Prints tables, writes
+tables/calibration.md and tables/calibration.png.
 
     python benchmarks/calibration.py --series 500
     python benchmarks/calibration.py --confirm 12     # a dozen real stock CausalPy fits
@@ -39,8 +39,9 @@ from calibration_tables import (
 )
 
 from its_pipeline.its import AnalysisSpec, analyze, priors
+from its_pipeline.its.cautions import is_warned_of
 from its_pipeline.its.design import build_design
-from its_pipeline.its.opinions import segmented_opinion
+from its_pipeline.its.opinions import Opinion, segmented_opinion, slow_swings_opinion
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION
 
@@ -89,18 +90,30 @@ def run_full(task: tuple[Cell, int]) -> list[dict[str, Any]]:
 
 
 def run_quadrature(task: tuple[Cell, int]) -> list[dict[str, Any]]:
-    """Analyse one series with the same model by quadrature, and with stock PiecewiseITS."""
+    """Analyse one series with the same model by quadrature, and with stock PiecewiseITS.
+
+    "told" is what a reader is left with: the wider interval where the analysis warns of slow
+    swings, else ours. "slow swings" is that interval whether or not it is shown.
+    """
     cell, index = task
     outcome, day, truth = simulate(cell, index)
     spec = AnalysisSpec()
     series = prepare_series(outcome, day, spec)
-    o = segmented_opinion(series, build_design(series, spec))
-    verdict = Verdict(o.mean, o.sd, o.ci_lower, o.ci_upper, o.probability_positive)
-    stock = stock_piecewise(outcome, day)
+    design = build_design(series, spec)
+    ours, swings = segmented_opinion(series, design), slow_swings_opinion(series, design)
+    warned = is_warned_of(swings)
+    told = swings.opinion if warned else ours
     return [
-        {"index": index, **row("its_pipeline", truth, verdict)},
-        {"index": index, **row("causalpy PiecewiseITS", truth, stock)},
+        {"index": index, **row("its_pipeline", truth, verdict_of(ours)), "warned": warned},
+        {"index": index, **row("told", truth, verdict_of(told))},
+        {"index": index, **row("slow swings", truth, verdict_of(swings.opinion))},
+        {"index": index, **row("causalpy PiecewiseITS", truth, stock_piecewise(outcome, day))},
     ]
+
+
+def verdict_of(o: Opinion) -> Verdict:
+    """Return an opinion as the rivals give theirs."""
+    return Verdict(o.mean, o.sd, o.ci_lower, o.ci_upper, o.probability_positive)
 
 
 def run_cells(

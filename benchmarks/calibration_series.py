@@ -31,7 +31,8 @@ class Cell:
         True level change in marginal standard deviations.
     noise
         "ar1", "ar2", "heavy" (Student-t, 3 degrees of freedom), "weekly" (a weekly pattern that
-        shifts at the intervention), or "trend" (one standard deviation over the pre-period).
+        shifts at the intervention), "trend" (one standard deviation over the pre-period), or
+        "swings" (half of the variance is an AR(1), half is new every day).
     """
 
     n: int
@@ -56,8 +57,14 @@ POWER_CELLS = tuple(
     for n, rho, effect in itertools.product((28, 60, 90, 180), (0, 0.3, 0.6), (0.5, 1.0, 2.0))
 )
 ROBUST_CELLS = tuple(
-    Cell(n, 0.3, 0.0, 0.0, noise)
-    for n, noise in itertools.product((28, 90), ("ar2", "heavy", "weekly", "trend"))
+    Cell(n, rho, 0.0, 0.0, noise)
+    for (noise, rho), n in itertools.product(
+        (
+            *((noise, 0.3) for noise in ("ar2", "heavy", "weekly", "trend")),
+            *(("swings", rho) for rho in (0.5, 0.8, 0.9)),
+        ),
+        (28, 90, 180),
+    )
 )
 
 
@@ -92,6 +99,8 @@ def _noise(cell: Cell, rng: np.random.Generator) -> np.ndarray:
         noise[t] = first * noise[t - 1] + second * noise[t - 2] + shocks[t]
     lag_one = first / (1.0 - second)
     noise = noise[burn:] * np.sqrt(1.0 - first * lag_one - second * (first * lag_one + second))
+    if cell.noise == "swings":
+        noise = np.sqrt(0.5) * (noise + rng.standard_normal(cell.n))
     day = np.arange(cell.n)
     if cell.noise == "weekly":
         pattern = np.where(day % 7 >= 5, -0.75, 0.3)

@@ -153,7 +153,7 @@ _ANALYSIS = {
     "plots": {},
     "mlflow_run_id": "0123456789abcdef0123456789abcdef",
     "fingerprint": "fedcba9876543210fedcba9876543210",
-    "model_version": "ar1-collapsed-1",
+    "model_version": "ar1-collapsed-2",
     "decided_at": "2026-06-20T03:00:00Z",
     "computation_time_seconds": 0.41,
     "cached": False,

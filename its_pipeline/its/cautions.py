@@ -16,7 +16,13 @@ from scipy import stats
 
 from its_pipeline.its.design import SLOPE_MINIMUM_DAYS, Design, build_design
 from its_pipeline.its.effects import Estimands
-from its_pipeline.its.opinions import Opinion, forecast_opinion, segmented_opinion
+from its_pipeline.its.opinions import (
+    Opinion,
+    SlowSwings,
+    forecast_opinion,
+    segmented_opinion,
+    slow_swings_opinion,
+)
 from its_pipeline.its.posterior import Posterior
 from its_pipeline.its.results import AnalysisWarning
 from its_pipeline.its.series import MINIMUM_DAYS, POST, PRE, WASHOUT, PreparedSeries
@@ -29,6 +35,13 @@ HEAVY_TAIL_P = 0.005
 (Anscombe & Glynn 1983)."""
 NONSTATIONARY_RHO = 0.9
 """Autocorrelation above which level changes and drift can hardly be told apart."""
+SLOW_SWINGS_LOG_FACTOR = 2.0
+"""Slow swings are warned of when they make the days this much more probable (log of the Bayes
+factor; "positive evidence" by Kass & Raftery 1995, who give it twice: 4) and the interval wider by
+`SLOW_SWINGS_WIDENING`. One series in a hundred with AR(1) noise is warned of, one in twenty at
+worst. Where half of the variance is slow swings, most are warned of at 180 days, a third at 90 and
+none at 28 (benchmarks/calibration.py)."""
+SLOW_SWINGS_WIDENING = 1.1
 PLACEBO_DATES = 3
 PLACEBO_PHASE_DAYS = 14
 """Placebo dates lie inside the pre-period with at least this many observed days on either side."""
@@ -86,6 +99,7 @@ def cautions_of_effects(
         *_residual_cautions(series, posterior, spec),
         *_nonstationary(posterior, spec),
         *_disagreement(series, spec, covariates, found, (float(lower), float(upper))),
+        *_slow_swings(series, spec, covariates, found, (float(lower), float(upper))),
         *_placebo(series, spec, covariates),
         *_share_shift(series, spec, covariates),
     ]
@@ -176,6 +190,36 @@ def _disagreement(
     )
     numbers = {"mean": mean, "ci_lower": interval[0], "ci_upper": interval[1]}
     return [_warning("estimators_disagree", text, numbers | _numbers("other", other))]
+
+
+def is_warned_of(swings: SlowSwings) -> bool:
+    """Tell whether slow swings are likely and matter."""
+    likely = swings.log_bayes_factor > SLOW_SWINGS_LOG_FACTOR
+    return likely and swings.widening > SLOW_SWINGS_WIDENING
+
+
+def _slow_swings(
+    series: PreparedSeries,
+    spec: AnalysisSpec,
+    covariates: pd.DataFrame | None,
+    found: Estimands,
+    interval: tuple[float, float],
+) -> list[AnalysisWarning]:
+    swings = slow_swings_opinion(series, build_design(series, spec, covariates))
+    if not is_warned_of(swings):
+        return []
+    other, mean = swings.opinion, float(np.mean(found.counterfactual))
+    text = (
+        f"Under noise that is new every {spec.step} the outcome seems to swing slowly, by itself. "
+        f"With such swings the effect is {other.mean:.3g} "
+        f"[{other.ci_lower:.3g}, {other.ci_upper:.3g}], not {mean:.3g} "
+        f"[{interval[0]:.3g}, {interval[1]:.3g}]."
+    )
+    numbers = {"widening": swings.widening, "log_bayes_factor": swings.log_bayes_factor}
+    numbers |= _numbers("other", other)
+    if other.overlaps(0.0, 0.0) and not interval[0] <= 0.0 <= interval[1]:
+        return [_warning("slow_swings_contradict", text, numbers)]
+    return [_warning("slow_swings", text, numbers)]
 
 
 def second_estimator(

@@ -13,6 +13,7 @@ import numpy as np
 from its_pipeline.its.design import Design, post_rows
 from its_pipeline.its.grid import Mixture, grid_posterior
 from its_pipeline.its.series import POST, PRE, PreparedSeries
+from its_pipeline.its.slow_swings import slow_swings_posterior
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,62 @@ class Opinion:
         return self.ci_lower <= upper and lower <= self.ci_upper
 
 
+@dataclass(frozen=True)
+class SlowSwings:
+    """What slow swings under independent noise would make of a series.
+
+    Parameters
+    ----------
+    opinion
+        The counterfactual effect with them.
+    widening
+        Width of its interval over that of the segmented model, whose errors are an AR(1) alone.
+    log_bayes_factor
+        log p(y) with them less log p(y) without.
+    """
+
+    opinion: Opinion
+    widening: float
+    log_bayes_factor: float
+
+
 def segmented_opinion(series: PreparedSeries, design: Design) -> Opinion:
     """Return the segmented model's counterfactual effect."""
+    return _opinion(_segmented(series, design), series.scale)
+
+
+def slow_swings_opinion(series: PreparedSeries, design: Design) -> SlowSwings:
+    """Hold the segmented model against the same one with slow swings under independent noise."""
     rows = series.fit_rows
-    contrast = design.intervention[post_rows(series)].mean(axis=0)
-    mixture = grid_posterior(
+    plain = _segmented(series, design)
+    swings = slow_swings_posterior(
+        design.matrix[rows],
+        series.standardised[rows],
+        series.steps[rows],
+        design.prior_sd,
+        _counterfactual_contrast(series, design),
+    )
+    ours, other = _opinion(plain, series.scale), _opinion(swings, series.scale)
+    return SlowSwings(
+        opinion=other,
+        widening=(other.ci_upper - other.ci_lower) / (ours.ci_upper - ours.ci_lower),
+        log_bayes_factor=swings.log_evidence - plain.log_evidence,
+    )
+
+
+def _segmented(series: PreparedSeries, design: Design) -> Mixture:
+    rows = series.fit_rows
+    return grid_posterior(
         np.ascontiguousarray(design.matrix[rows]),
         series.standardised[rows],
         series.steps[rows],
         design.prior_sd,
-        contrast[None, :],
+        _counterfactual_contrast(series, design)[None, :],
     )
-    return _opinion(mixture, series.scale)
+
+
+def _counterfactual_contrast(series: PreparedSeries, design: Design) -> np.ndarray:
+    return design.intervention[post_rows(series)].mean(axis=0)
 
 
 def forecast_opinion(series: PreparedSeries, design: Design) -> Opinion:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-MODEL_VERSION = "ar1-collapsed-1"
+MODEL_VERSION = "ar1-collapsed-2"
 """Part of every fingerprint: changes whenever the same input could give other numbers."""
 
 Direction = Literal["increase", "decrease"]

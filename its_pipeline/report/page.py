@@ -243,6 +243,8 @@ def _assumptions(analysis: Analysis) -> list[str]:
         f"Nothing else that moves the outcome began on {date_text(analysis.intervention_on)}.",
         f"Without the change the outcome would have gone on as before: {trend}, {season}, and "
         f"chance that carries over from one {step} to the next.",
+        f"The outcome does not swing slowly by itself under noise that is new every {step}: the "
+        "interval would be too narrow. Long series show whether it does, short ones cannot.",
         f"The effect is {change}, and holds within the {step}s that were counted.",
         f"{step.capitalize()}s without data are missing for reasons that have nothing to do with "
         "the outcome.",

@@ -39,12 +39,16 @@ CAUTIONS: Final[dict[str, str]] = {
     "placebo_effect": "a change shows on a date when nothing was changed",
     "time_of_day_shift": "the time of day shifted as well",
     "near_nonstationary": "the outcome drifts",
+    "slow_swings": "slow swings make it less certain",
+    "slow_swings_contradict": "slow swings may explain it",
     "flat_baseline": "the outcome hardly varied before",
 }
 
 #: Warnings that speak against the answer itself: another method, another date or mere drift shows
 #: something that the posterior does not know of. "likely" becomes "possible" then.
-CONTRADICTIONS: Final = frozenset({"estimators_disagree", "placebo_effect", "near_nonstationary"})
+CONTRADICTIONS: Final = frozenset(
+    {"estimators_disagree", "placebo_effect", "near_nonstationary", "slow_swings_contradict"}
+)
 
 #: Remarks about an analysis that say nothing against its answer.
 REMARKS: Final = frozenset({"no_relative_effect", "dropped_covariate"})

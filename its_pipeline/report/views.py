@@ -56,6 +56,15 @@ WARNINGS: Final[dict[str, tuple[str, str]]] = {
         "It rises and falls by itself for weeks, and a drift that set in at that time would look "
         "like an effect.",
     ),
+    "slow_swings": (
+        "Slow swings under the daily noise",
+        "The days tell less than the interval supposes; the wider one given here is the safer one.",
+    ),
+    "slow_swings_contradict": (
+        "Slow swings under the daily noise",
+        "A swing that set in by itself at that time would explain the change as well: the wider "
+        "interval given here includes no change.",
+    ),
     "flat_baseline": (
         "The outcome hardly varied before",
         "There is little to compare with, so how sure the answer is cannot be known well.",

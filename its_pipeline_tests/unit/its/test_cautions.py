@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import AnalysisSpec
-from its_pipeline.its.cautions import placebo_opinions
+from its_pipeline.its.cautions import is_warned_of, placebo_opinions
 from its_pipeline.its.design import build_design
-from its_pipeline.its.opinions import forecast_opinion
+from its_pipeline.its.opinions import forecast_opinion, slow_swings_opinion
 from its_pipeline.its.series import prepare_series
 from its_pipeline_tests.unit.its.series_factory import make_series, run
 
@@ -76,6 +76,50 @@ def test_the_quadrature_forecast_is_the_sampled_forecast():
     effect = run(outcome, day, spec).effects.counterfactual
     assert opinion.mean == pytest.approx(effect.mean, abs=0.06 * effect.sd)
     assert opinion.sd == pytest.approx(effect.sd, rel=0.06)
+
+
+def make_swings(n, seed, phi=0.9, level_change=0.0):
+    """Half of the variance in slow swings, half in noise that is new every day."""
+    swings, day = make_series(n, rho=phi, level_change=level_change, seed=seed, sd=7.0)
+    fresh = np.random.default_rng([seed, 1]).standard_normal(n)
+    return swings + 7.0 * fresh, day
+
+
+def test_slow_swings_under_fresh_noise_give_the_wider_interval():
+    outcome, day = make_swings(180, seed=3)
+    a = run(outcome, day, SPEC)
+    warning = _warning(a, "slow_swings")
+    numbers = warning.numbers
+    ours = a.effects.counterfactual
+    assert numbers["log_bayes_factor"] > 2.0
+    width = numbers["other_ci_upper"] - numbers["other_ci_lower"]
+    assert numbers["widening"] == pytest.approx(width / (ours.ci_upper - ours.ci_lower), rel=0.05)
+    assert numbers["widening"] > 1.1
+    assert f"not {ours.mean:.3g}" in warning.text
+
+
+def test_an_answer_that_hangs_on_slow_swings_is_contradicted():
+    for seed in range(40):
+        outcome, day = make_swings(180, seed, level_change=7.0)
+        a = run(outcome, day, SPEC)
+        warning = _warning(a, "slow_swings_contradict")
+        decided = not a.effects.counterfactual.ci_lower <= 0 <= a.effects.counterfactual.ci_upper
+        if warning is not None:
+            assert decided
+            assert warning.numbers["other_ci_lower"] < 0 < warning.numbers["other_ci_upper"]
+            assert _warning(a, "slow_swings") is None
+            return
+    pytest.fail("no series of these hangs on it")
+
+
+def test_slow_swings_are_rarely_seen_where_there_are_none_and_mostly_where_they_are():
+    def warned(outcome, day):
+        series = prepare_series(outcome, day, AnalysisSpec())
+        return is_warned_of(slow_swings_opinion(series, build_design(series, AnalysisSpec())))
+
+    for rho in (0.0, 0.3, 0.6):
+        assert sum(warned(*make_series(180, rho=rho, seed=s)) for s in range(60)) <= 5
+    assert sum(warned(*make_swings(180, seed=s)) for s in range(60)) >= 40
 
 
 def test_placebo_effect_when_the_level_moved_before():
