@@ -167,6 +167,24 @@ CASES = [
         id="a warning that contradicts leaves no more than possible",
     ),
     pytest.param(
+        make_finding(6.1, 1.9, warning_codes=("slow_swings",)),
+        "Likely helped",
+        "Session performance has been on average 6.1 points higher since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is likely "
+        "that it helped, if nothing else changed at that time: the probability is more than 99 "
+        "%; but the warnings weaken this (slow swings make it less certain).",
+        id="slow swings that leave the answer standing temper it",
+    ),
+    pytest.param(
+        make_finding(6.1, 1.9, warning_codes=("slow_swings_contradict",)),
+        "Possibly helped",
+        "Session performance has been on average 6.1 points higher since “Study in the morning” "
+        "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is possible "
+        "that it helped, if nothing else changed at that time: the probability is more than 99 "
+        "%; but the warnings weaken this (slow swings may explain it).",
+        id="slow swings that may explain it leave no more than possible",
+    ),
+    pytest.param(
         make_finding(6.1, 1.9, minimum_effect=2.0, warning_codes=("near_nonstationary",)),
         "Possibly helped",
         "Session performance has been on average 6.1 points higher since “Study in the morning” "
