@@ -211,8 +211,8 @@ def _slow_swings(
     other, mean = swings.opinion, float(np.mean(found.counterfactual))
     text = (
         f"Under noise that is new every {spec.step} the outcome seems to swing slowly, by itself. "
-        f"With such swings the effect is {other.mean:.3g} "
-        f"[{other.ci_lower:.3g}, {other.ci_upper:.3g}], not {mean:.3g} "
+        f"Allowing for such swings the effect is {other.mean:.3g} "
+        f"[{other.ci_lower:.3g}, {other.ci_upper:.3g}] instead of {mean:.3g} "
         f"[{interval[0]:.3g}, {interval[1]:.3g}]."
     )
     numbers = {"widening": swings.widening, "log_bayes_factor": swings.log_bayes_factor}
