@@ -36,9 +36,9 @@ from its_pipeline.api.worker import (
     Failed,
     Handler,
     end_worker,
+    receive,
     run_worker,
     say_goodbye,
-    says,
 )
 
 _TICK_SECONDS: Final = 0.25
@@ -270,7 +270,7 @@ class WorkerPool:
         deadline = time.monotonic() + self._start_seconds
         while not self._stopping and time.monotonic() < deadline:
             if pipe.poll(_TICK_SECONDS):
-                if not says(pipe, READY):
+                if receive(pipe) != READY:
                     return False
                 with self._changed:
                     self._ready.add(slot)
@@ -358,28 +358,28 @@ class WorkerPool:
     def _answer_and_settle(
         self, work: Work, result: Done, process: BaseProcess, pipe: Connection
     ) -> bool:
-        """Answer while the worker goes on; tell whether it came to an end and is of use still."""
+        """Answer while the worker goes on; tell whether it is of use afterwards."""
         deadline = time.monotonic() + self._job_seconds
         with self._changed:
             self._unsettled.add(work)
         self._finish(work, result)
-        settled = False
-        while not settled and process.is_alive() and time.monotonic() < deadline:
+        end = None
+        while end is None and process.is_alive() and time.monotonic() < deadline:
             if self._stopping:
                 deadline = min(deadline, time.monotonic() + _STOPPING_SECONDS)
             wait([pipe, process.sentinel], _TICK_SECONDS)
-            settled = pipe.poll(0) and says(pipe, SETTLED)
+            end = receive(pipe) if pipe.poll(0) else None
         with self._changed:
             self._unsettled.discard(work)
             self._settled.notify_all()
-            if settled:
+            if end == SETTLED:
                 return True
-            _log.error("worker %d ended ahead of its last writes for %r", process.pid, work.key)
+            _log.error("worker %d did not come to the end of %r", process.pid, work.key)
             # Nobody waits for what is left, but it is to be done; whoever asks again does it, too.
             if work.attempts < _MOST_ATTEMPTS and work.key not in self._by_key:
                 self._by_key[work.key] = work
                 self._queue.appendleft(work)
-        return False
+        return isinstance(end, Failed)
 
     def _again(self, work: Work, innocent: bool) -> bool:
         """Put work whose process is gone back at the head of the queue, if it deserves it."""

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Done:
-    """A job's answer; with `more`, the worker goes on with the job until it sends `SETTLED`."""
+    """A job's answer; with `more`, the worker goes on with the job, to `SETTLED` or `Failed`."""
 
     answer: Any
     more: bool = False
@@ -88,19 +88,20 @@ def _do(pipe: Connection, handler: Handler, job: Any) -> None:
         pipe.send(Done(value, more=True))
 
     try:
-        message = Done(handler(job, answer))
+        result = handler(job, answer)
+        message = SETTLED if answered else Done(result)
     except Exception as error:  # noqa: BLE001 - handed to the server, which raises it again
         _log.exception("a job failed in worker %d", os.getpid())
         message = Failed(type(error).__name__, str(error))
-    pipe.send(SETTLED if answered else message)
+    pipe.send(message)
 
 
-def says(pipe: Connection, what: str) -> bool:
-    """Tell whether the next message is this one; a worker that is gone says nothing."""
+def receive(pipe: Connection) -> Any:
+    """Return the next message, or None from a worker that is gone."""
     try:
-        return pipe.recv() == what
+        return pipe.recv()
     except (EOFError, OSError):
-        return False
+        return None
 
 
 def say_goodbye(pipe: Connection) -> None:

@@ -283,11 +283,14 @@ def test_what_kills_every_worker_after_its_answer_is_given_up(tmp_path):
         assert len(log(tmp_path)) == 3
 
 
-def test_a_job_that_fails_after_its_answer_spares_the_worker(tmp_path):
+def test_a_job_that_fails_after_its_answer_spares_the_worker_and_is_tried_once_more(tmp_path):
     with running(tmp_path) as pool:
         answer = pool.submit("a", ("answer_then_raise", 1)).future.result(10)
         assert answer[0] == "answer_then_raise"
+        eventually(lambda: len(log(tmp_path)) == 2)
+        assert pool.settle(10)
         assert pool.submit("b", ("say", 1)).future.result(20)[2] == answer[2]
+        assert [line.split()[0] for line in log(tmp_path)] == [answer[0], answer[0], "say"]
 
 
 def test_what_follows_an_answer_may_not_take_longer_than_a_job_either(tmp_path):
