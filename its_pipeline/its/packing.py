@@ -92,6 +92,11 @@ def fill_header(buffer: np.ndarray, n: int, k: int) -> None:
     buffer[[LENGTH, N_COLUMNS, N_OBSERVED]] = len(buffer), k, n
     buffer[[RHO_A, RHO_B, SIGMA_SCALE_AT, SIGMA_DF_AT]] = a, b, scale, df
     log_beta = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + math.log(2.0)
-    log_half_t = math.log(2.0) + math.lgamma(0.5 * (df + 1.0)) - math.lgamma(0.5 * df)
-    log_half_t -= 0.5 * math.log(df * math.pi) + math.log(scale)
-    buffer[LOG_HYPER] = log_beta + log_half_t
+    buffer[LOG_HYPER] = log_beta + log_half_t_peak()
+
+
+def log_half_t_peak() -> float:
+    """Return the log density of the prior of sigma at zero."""
+    df = priors.SIGMA_DF
+    peak = math.log(2.0) + math.lgamma(0.5 * (df + 1.0)) - math.lgamma(0.5 * df)
+    return peak - (0.5 * math.log(df * math.pi) + math.log(priors.SIGMA_SCALE))

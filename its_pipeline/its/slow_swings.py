@@ -25,6 +25,7 @@ import numpy as np
 
 from its_pipeline.its import priors
 from its_pipeline.its.grid import Mixture
+from its_pipeline.its.packing import log_half_t_peak
 
 _PHI_Z = np.linspace(0.1, 3.1, 11)
 """atanh of phi: 0.10 to 0.996."""
@@ -127,7 +128,5 @@ def _innovations(
 def _log_prior(log_sd: np.ndarray) -> np.ndarray:
     """Log density of the log marginal sd under the main model's prior of the sd."""
     df, scale = priors.SIGMA_DF, priors.SIGMA_SCALE
-    constant = math.log(2.0) + math.lgamma(0.5 * (df + 1.0)) - math.lgamma(0.5 * df)
-    constant -= 0.5 * math.log(df * math.pi) + math.log(scale)
     ratio = np.exp(2.0 * log_sd) / (scale * scale * df)
-    return constant + log_sd - 0.5 * (df + 1.0) * np.log1p(ratio)
+    return log_half_t_peak() + log_sd - 0.5 * (df + 1.0) * np.log1p(ratio)
