@@ -377,8 +377,10 @@ class WorkerPool:
             _log.error("worker %d did not come to the end of %r", process.pid, work.key)
             # Nobody waits for what is left, but it is to be done; whoever asks again does it, too.
             if work.attempts < _MOST_ATTEMPTS and work.key not in self._by_key:
+                work.abandoned_at = None
                 self._by_key[work.key] = work
                 self._queue.appendleft(work)
+                self._changed.notify()
         return isinstance(end, Failed)
 
     def _again(self, work: Work, innocent: bool) -> bool:

@@ -151,8 +151,10 @@ def fit_prepared(
     key = prepared.plan.key
     known = store.verdict(key)
     if not force and known is not None and _still_true(prepared, known):
-        run_id = _recorded_run(store, known) if recorder is not None else None
-        if run_id is not None or recorder is None or known.diagnostics is None:
+        if recorder is None or known.fingerprint is None or known.diagnostics is None:
+            return FitOutcome(known, True, prepared)
+        run_id = store.recorded_run(key, known.fingerprint)
+        if run_id is not None:
             return FitOutcome(known, True, prepared, run_id)
     with store.locked(key):
         verdict, cached = _decide(store, prepared, context)
@@ -286,13 +288,6 @@ def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) ->
 
     store.write_analysis(verdict, save)
     return verdict
-
-
-def _recorded_run(store: ExperimentStore, verdict: Verdict) -> str | None:
-    """Return the run that records a sampled analysis, or None where there is none."""
-    if verdict.fingerprint is None or verdict.diagnostics is None:
-        return None
-    return store.recorded_run(verdict.key, verdict.fingerprint)
 
 
 def _record(

@@ -38,9 +38,9 @@ NONSTATIONARY_RHO = 0.9
 SLOW_SWINGS_LOG_FACTOR = 2.0
 """Slow swings are warned of when they make the days this much more probable (log of the Bayes
 factor; "positive evidence" by Kass & Raftery 1995, who give it twice: 4) and the interval wider by
-`SLOW_SWINGS_WIDENING`. One series in a hundred with AR(1) noise is warned of, one in twenty at
-worst. Where half of the variance is slow swings, most are warned of at 180 days, a third at 90 and
-none at 28 (benchmarks/calibration.py)."""
+`SLOW_SWINGS_WIDENING`. One series in a hundred with AR(1) noise is warned of, 4 % at worst. Where
+half of the variance is swings of rho .8 or .9, 72 and 90 % are at 180 days, 31 and 44 % at 90, none
+at 28; of rho .5, which hardly harm the interval, at most 20 % (benchmarks/calibration.py)."""
 SLOW_SWINGS_WIDENING = 1.1
 PLACEBO_DATES = 3
 PLACEBO_PHASE_DAYS = 14
@@ -95,11 +95,14 @@ def cautions_of_effects(
 ) -> tuple[AnalysisWarning, ...]:
     """Return what the fitted model gives reason to warn of; converged analyses only."""
     lower, upper = np.quantile(found.counterfactual, [0.025, 0.975])
+    segmented = design
+    if spec.estimator != "segmented":
+        segmented = build_design(series, spec, covariates)
     warnings = [
         *_residual_cautions(series, posterior, spec),
         *_nonstationary(posterior, spec),
         *_disagreement(series, spec, covariates, found, (float(lower), float(upper))),
-        *_slow_swings(series, spec, covariates, found, (float(lower), float(upper))),
+        *_slow_swings(series, spec, segmented, found, (float(lower), float(upper))),
         *_placebo(series, spec, covariates),
         *_share_shift(series, spec, covariates),
     ]
@@ -201,11 +204,11 @@ def is_warned_of(swings: SlowSwings) -> bool:
 def _slow_swings(
     series: PreparedSeries,
     spec: AnalysisSpec,
-    covariates: pd.DataFrame | None,
+    design: Design,
     found: Estimands,
     interval: tuple[float, float],
 ) -> list[AnalysisWarning]:
-    swings = slow_swings_opinion(series, build_design(series, spec, covariates))
+    swings = slow_swings_opinion(series, design)
     if not is_warned_of(swings):
         return []
     other, mean = swings.opinion, float(np.mean(found.counterfactual))

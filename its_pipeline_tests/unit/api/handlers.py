@@ -32,11 +32,13 @@ def start_plain(folder: Path) -> Any:
             raise ValueError(value)
         elif verb == "die" or (verb == "die_once" and first(value)):
             os.kill(os.getpid(), signal.SIGKILL)
-        elif verb.startswith("answer_then"):
+        elif verb.startswith("answer_"):
+            if verb == "answer_late_then_raise":
+                time.sleep(1)
             answer((verb, value, os.getpid()))
             if verb == "answer_then_die" or (verb == "answer_then_die_once" and first(value)):
                 os.kill(os.getpid(), signal.SIGKILL)
-            if verb == "answer_then_raise":
+            if verb.endswith("_then_raise"):
                 raise ValueError(value)
             if verb == "answer_then_wait_for":
                 wait_for(value)

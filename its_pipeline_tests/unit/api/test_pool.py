@@ -293,6 +293,17 @@ def test_a_job_that_fails_after_its_answer_spares_the_worker_and_is_tried_once_m
         assert [line.split()[0] for line in log(tmp_path)] == [answer[0], answer[0], "say"]
 
 
+def test_what_is_left_undone_is_not_given_up_because_nobody_had_waited_for_the_answer(tmp_path):
+    with running(tmp_path, abandoned_seconds=1.5) as pool:
+        ticket = pool.submit("a", ("answer_late_then_raise", 1))
+        eventually(lambda: len(log(tmp_path)) == 1)
+        ticket.abandon()
+        eventually(lambda: len(log(tmp_path)) == 2)
+        time.sleep(1.2)
+        assert pool.submit("b", ("say", 1)).future.result(20)[0] == "say"
+        assert pool.state().replaced == 0
+
+
 def test_what_follows_an_answer_may_not_take_longer_than_a_job_either(tmp_path):
     with running(tmp_path, job_seconds=0.5) as pool:
         answer = pool.submit("a", ("answer_then_wait_for", "never")).future.result(10)

@@ -112,6 +112,13 @@ def test_an_answer_that_hangs_on_slow_swings_is_contradicted():
     pytest.fail("no series of these hangs on it")
 
 
+def test_slow_swings_that_cannot_explain_the_effect_do_not_contradict_it():
+    a = run(*make_swings(180, seed=3, level_change=60.0), SPEC)
+    assert a.effects.counterfactual.ci_lower > 0
+    assert _warning(a, "slow_swings").numbers["other_ci_lower"] > 0
+    assert _warning(a, "slow_swings_contradict") is None
+
+
 def test_slow_swings_are_rarely_seen_where_there_are_none_and_mostly_where_they_are():
     def warned(outcome, day):
         series = prepare_series(outcome, day, AnalysisSpec())
