@@ -7,7 +7,10 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from its_pipeline.experiments.crew import (
     WORTH_A_WORKER,
     Job,
     WorkerDiedError,
+    _work_off,
     look_in_parallel,
     look_in_turn,
     workers_for,
@@ -183,6 +187,35 @@ def test_a_full_disk_in_a_worker_is_everybodys_and_blames_no_experiment(tmp_path
     with pytest.raises(OSError, match="No space left"):
         list(look_in_parallel(settings, map(key, USERS), job_of, 2))
     assert open_store(settings).verdict("ada|morning") is None
+
+
+class BreakingPool:
+    """Breaks over its first job while it still has the answer to the second one on the way."""
+
+    def __init__(self) -> None:
+        self.answers: list[Future[str]] = []
+
+    def submit(self, function: Any, job: Job) -> Future[str]:
+        answer: Future[str] = Future()
+        self.answers.append(answer)
+        if len(self.answers) == 2:
+            self.answers[0].set_exception(BrokenProcessPool("a worker died"))
+            threading.Timer(0.3, answer.set_result, ["done"]).start()
+        return answer
+
+
+def test_what_a_broken_pool_had_done_is_kept_and_only_the_rest_suspected(tmp_path: Path) -> None:
+    bench = Workbench(make_store(tmp_path))
+    suspects: list[tuple[str, Job]] = []
+    work = _work_off(
+        BreakingPool(),  # pyright: ignore[reportArgumentType]
+        iter([key("ada"), key("bob")]),
+        lambda name: Job(bench.prepare(name), RunContext()),
+        2,
+        suspects,
+    )
+    assert list(work) == [(key("bob"), "done")]
+    assert [name for name, _ in suspects] == [key("ada")]
 
 
 def test_workers_that_cannot_start_blame_no_experiment(tmp_path: Path) -> None:
