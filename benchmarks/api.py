@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 
-from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.settings import Settings
 from its_pipeline_tests.factories import METRIC, START_ON, series, short_settings, write_daily
 from its_pipeline_tests.integration.api.live import Live, running

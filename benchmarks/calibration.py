@@ -39,11 +39,11 @@ from calibration_tables import (
 )
 
 from its_pipeline.its import AnalysisSpec, analyze, priors
-from its_pipeline.its.cautions import is_warned_of
-from its_pipeline.its.design import build_design
-from its_pipeline.its.opinions import Opinion, segmented_opinion, slow_swings_opinion
+from its_pipeline.its.designs.change import build_design
+from its_pipeline.its.sensitivity.opinions import Opinion, segmented_opinion, slow_swings_opinion
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION
+from its_pipeline.its.warnings import is_warned_of
 
 TABLES = Path(__file__).resolve().parent / "tables"
 CHUNK = 10

@@ -24,7 +24,7 @@ from calibration_series import Cell, simulate
 from calibration_tables import machine, markdown
 
 from its_pipeline.its import AnalysisSpec, analyze, warm_up
-from its_pipeline.its.seat import SegmentedAR1
+from its_pipeline.its.adapters.causalpy import SegmentedAR1
 
 DRAWS, TUNE, CHAINS = 2000, 1000, 4
 CELL = Cell(90, 0.3, 0.0, effect=0.5)

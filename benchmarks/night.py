@@ -21,7 +21,7 @@ import dagster as dg
 
 from benchmarks._store import dagster_instance, folder_bytes, machine, make_store, write_table
 from its_pipeline.defs.build import build_defs
-from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.its import analyze
 from its_pipeline.settings import Settings
 

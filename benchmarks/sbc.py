@@ -23,13 +23,13 @@ from calibration_tables import machine, markdown
 from scipy import stats
 
 from its_pipeline.its import AnalysisSpec, priors
-from its_pipeline.its.design import build_design, post_rows
-from its_pipeline.its.grid import log_residual_sd
-from its_pipeline.its.packing import pack
+from its_pipeline.its.designs.change import build_design, post_rows
+from its_pipeline.its.inference.nuts import SamplerSettings
+from its_pipeline.its.inference.quadrature import log_residual_sd
+from its_pipeline.its.likelihoods.student_t import sample_student
+from its_pipeline.its.noise.ar1_packing import pack
 from its_pipeline.its.posterior import sample_collapsed
-from its_pipeline.its.sampler import SamplerSettings
 from its_pipeline.its.series import prepare_series
-from its_pipeline.its.student import sample_student
 
 DAYS, MISSING = 48, (4, 5, 17, 30, 31, 32, 40)
 RANKS, BINS, THIN = 99, 20, 20

@@ -28,7 +28,7 @@ from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.postgres import PostgresServer, server_binaries
 
-COMMAND = "from its_pipeline.cli import app; app()"
+COMMAND = "from its_pipeline.cli.main import app; app()"
 STORAGE = """
 storage:
   postgres:

@@ -22,12 +22,12 @@ import dagster as dg
 from benchmarks._store import dagster_instance, folder_bytes, machine, make_store, write_daily
 from benchmarks._store import write_table as keep_table
 from benchmarks.night import resident_mb, run_night
-from its_pipeline.defs.bulk import select_keys, stale_keys
-from its_pipeline.defs.looks import mark_announced
 from its_pipeline.defs.partitions import register_experiments
+from its_pipeline.experiments.announced import mark_announced
+from its_pipeline.experiments.bulk import select_keys, stale_keys
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, open_store
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.settings import Settings
 
 

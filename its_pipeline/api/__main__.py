@@ -25,7 +25,7 @@ def serve(
 ) -> None:
     """Serve the HTTP API; settings are environment variables with the prefix ITS_API_."""
     from its_pipeline.api.server import serve as run
-    from its_pipeline.api.settings import UnsafeSettingsError
+    from its_pipeline.api.server_settings import UnsafeSettingsError
 
     try:
         run(host, port, allow_anonymous=True if without_tokens else None)
@@ -43,7 +43,7 @@ def token(
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
 ) -> None:
     """Make a token: prints the secret, shown this once, and the record for ITS_API_TOKENS."""
-    from its_pipeline.api.tokens import make_token
+    from its_pipeline.api.http.tokens import make_token
 
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
     secret, record = make_token(name, user, expires_at)

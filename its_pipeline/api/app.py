@@ -22,15 +22,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
-from its_pipeline.api import routes_analyses, routes_interventions, routes_server
-from its_pipeline.api.audit import AuditLog
-from its_pipeline.api.dependencies import check_query
-from its_pipeline.api.documentation import complete
-from its_pipeline.api.exchange import Exchange
-from its_pipeline.api.gate import Gate
-from its_pipeline.api.problems import MEDIA_TYPE, Problem, shown, to_json
+from its_pipeline.api.http.admission import Gate
+from its_pipeline.api.http.audit import AuditLog
+from its_pipeline.api.http.documentation import complete
+from its_pipeline.api.http.exchange import Exchange
+from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, shown, to_json
+from its_pipeline.api.questions.dependencies import check_query
+from its_pipeline.api.routes import analyses as routes_analyses
+from its_pipeline.api.routes import interventions as routes_interventions
+from its_pipeline.api.routes import server as routes_server
+from its_pipeline.api.server_settings import ApiSettings
 from its_pipeline.api.services import Services
-from its_pipeline.api.settings import ApiSettings
 from its_pipeline.settings import Settings
 
 _MOST_ERRORS = 20

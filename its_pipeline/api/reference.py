@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from its_pipeline.api.problems import KINDS, MEDIA_TYPE, TYPE_PREFIX
-from its_pipeline.api.settings import ApiSettings
+from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, TYPE_PREFIX
+from its_pipeline.api.server_settings import ApiSettings
 
 _HEAD = """\
 # The HTTP API

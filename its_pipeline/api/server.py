@@ -1,14 +1,14 @@
 """Starting the server.
 
 What belongs here: binding an address and running the application on it. What does not: the
-application (`app`), or parsing a command line (`__main__`, `its_pipeline.cli`).
+application (`app`), or parsing a command line (`__main__`, `its_pipeline.cli.main`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from its_pipeline.api.settings import ApiSettings
+from its_pipeline.api.server_settings import ApiSettings
 from its_pipeline.settings import Settings, get_settings
 
 
@@ -50,7 +50,7 @@ def make_server(settings: Settings, api: ApiSettings) -> Any:
     import uvicorn
 
     from its_pipeline.api.app import create_app
-    from its_pipeline.api.protocol import bounded_protocol
+    from its_pipeline.api.http.connections import bounded_protocol
 
     return uvicorn.Server(
         uvicorn.Config(

@@ -14,7 +14,7 @@ from dagster_duckdb import DuckDBResource
 
 from its_pipeline.defs.event_assets import event_assets
 from its_pipeline.defs.event_checks import event_checks
-from its_pipeline.defs.evidence import evidence, evidence_consistent
+from its_pipeline.defs.evidence_asset import evidence, evidence_consistent
 from its_pipeline.defs.experiment_assets import (
     enough_days,
     its_fit,

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from its_pipeline.defs import experiment_metadata as shown
-from its_pipeline.defs.looks import mark_announced
 from its_pipeline.defs.names import GROUP_EXPERIMENTS, OWNERS
 from its_pipeline.defs.partitioned_checks import partitioned_check
 from its_pipeline.defs.partitions import EXPERIMENTS
 from its_pipeline.defs.resources import Installation, RunTracking
+from its_pipeline.experiments.announced import mark_announced
 from its_pipeline.experiments.service import open_store
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import RunContext, Verdict
@@ -39,7 +39,7 @@ def its_plan(
     context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult:
     """Plan one experiment."""
-    from its_pipeline.experiments.workbench import Workbench
+    from its_pipeline.experiments.preparation import Workbench
 
     plan = Workbench(installation.settings).prepare(context.partition_key).plan
     context.log.info(f"{plan.key} is {plan.state}. {plan.reason}".rstrip())
@@ -55,7 +55,7 @@ def enough_days(
     context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.AssetCheckResult:
     """Check the number of observed days of one experiment."""
-    from its_pipeline.experiments.workbench import Workbench
+    from its_pipeline.experiments.preparation import Workbench
 
     plan = Workbench(installation.settings).prepare(context.partition_key).plan
     return shown.enough_days(plan).result()
@@ -80,9 +80,9 @@ def its_fit(
     run_tracking: dg.ResourceParam[RunTracking],
 ) -> Iterator[dg.MaterializeResult]:
     """Analyse one experiment, or say why not."""
+    from its_pipeline.experiments.preparation import Workbench
     from its_pipeline.experiments.publish import publish_experiment
     from its_pipeline.experiments.service import fit_experiment
-    from its_pipeline.experiments.workbench import Workbench
 
     settings, key = installation.settings, context.partition_key
     outcome = fit_experiment(

@@ -194,7 +194,7 @@ def diagnostics_metadata(verdict: Verdict) -> Metadata:
 
 def sampler_converged(verdict: Verdict) -> CheckOutcome:
     """Check the stored verdict of the sampler's gate, each value beside its threshold."""
-    from its_pipeline.its.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
+    from its_pipeline.its.inference.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
 
     numbers = diagnostics_metadata(verdict)
     thresholds = {

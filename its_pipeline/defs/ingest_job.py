@@ -155,8 +155,8 @@ def count_stale_op(
     context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.Output[None]:
     """Count the stale experiments; the number of shards goes to the run's tags."""
-    from its_pipeline.defs.bulk import select_keys, stale_keys
-    from its_pipeline.experiments.workbench import Workbench
+    from its_pipeline.experiments.bulk import select_keys, stale_keys
+    from its_pipeline.experiments.preparation import Workbench
 
     settings = installation.settings
     bench = Workbench(settings)

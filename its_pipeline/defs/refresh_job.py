@@ -14,7 +14,6 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 from pydantic import Field
 
-from its_pipeline.defs.bulk import RefreshSummary, refresh, select_keys
 from its_pipeline.defs.experiment_assets import its_fit, its_plan, its_report
 from its_pipeline.defs.experiment_metadata import (
     CheckOutcome,
@@ -28,7 +27,8 @@ from its_pipeline.defs.names import JOB_REFRESH
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog, duration
 from its_pipeline.defs.resources import Installation, RunTracking
-from its_pipeline.experiments.look import Look
+from its_pipeline.experiments.bulk import RefreshSummary, refresh, select_keys
+from its_pipeline.experiments.evaluate import Look
 from its_pipeline.notify import Alert, NotDeliveredError, open_notifier
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, RunContext
@@ -64,7 +64,7 @@ def refresh_op(
     run_tracking: dg.ResourceParam[RunTracking],
 ) -> dg.Output[None]:
     """Refresh experiments, tell Dagster, summarise; fail if any crashed."""
-    from its_pipeline.experiments.workbench import Workbench
+    from its_pipeline.experiments.preparation import Workbench
 
     settings = installation.settings
     bench = Workbench(settings)

@@ -14,6 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import (
     CHECKLIST_FILE,
     dagster_run_url,
@@ -22,7 +23,6 @@ from its_pipeline.experiments.publish import (
     page_path,
 )
 from its_pipeline.experiments.service import open_store, summary
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, Verdict

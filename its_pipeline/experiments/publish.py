@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.plan import MINIMUM_DAYS
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import RunRecorder, load_analysis, open_store
 from its_pipeline.experiments.window import Cut, Window
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
 from its_pipeline.settings import Settings
 from its_pipeline.stores.provenance import git_commit, library_versions

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from its_pipeline.experiments.workbench import Prepared, Workbench
+from its_pipeline.experiments.preparation import Prepared, Workbench
 from its_pipeline.settings import Settings
-from its_pipeline.stores.experiments import ExperimentStore
+from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
 
 if TYPE_CHECKING:

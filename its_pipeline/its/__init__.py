@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from its_pipeline.its.analysis import Analysis
     from its_pipeline.its.engine import analyze, warm_up
     from its_pipeline.its.errors import InsufficientData, InvalidSeries, NotConverged
-    from its_pipeline.its.fingerprint import fingerprint
+    from its_pipeline.its.fingerprinting import fingerprint
     from its_pipeline.its.results import (
         AnalysisWarning,
         Diagnostics,
@@ -30,7 +30,7 @@ _HOMES = {
     "InsufficientData": "errors",
     "InvalidSeries": "errors",
     "NotConverged": "errors",
-    "fingerprint": "fingerprint",
+    "fingerprint": "fingerprinting",
     "AnalysisWarning": "results",
     "Diagnostics": "results",
     "Effect": "results",

@@ -15,12 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its import compiled
 from its_pipeline.its.analysis import Analysis, PosteriorDraws
-from its_pipeline.its.cautions import cautions_of_effects, cautions_of_input
-from its_pipeline.its.design import Design, build_design
-from its_pipeline.its.diagnostics import assess
-from its_pipeline.its.effects import (
+from its_pipeline.its.designs.change import Design, build_design
+from its_pipeline.its.estimands import (
     EffectDraws,
     Estimands,
     bare_daily,
@@ -29,10 +26,13 @@ from its_pipeline.its.effects import (
     probability_of_benefit,
     summarise,
 )
+from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.diagnostics import assess
 from its_pipeline.its.posterior import Posterior, effect_draws, sample_posterior
 from its_pipeline.its.results import Diagnostics
 from its_pipeline.its.series import PRE, PreparedSeries, prepare_series
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
+from its_pipeline.its.warnings import cautions_of_effects, cautions_of_input
 
 ESCALATION_TARGET_ACCEPT = 0.99
 """Acceptance rate of the second run, when the first one misses the gate."""

@@ -14,12 +14,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from its_pipeline.its import compiled
-from its_pipeline.its.design import Design
-from its_pipeline.its.effects import EffectDraws
-from its_pipeline.its.grid import log_residual_sd
-from its_pipeline.its.packing import N_COLUMNS, pack
-from its_pipeline.its.sampler import Chains, SamplerSettings, available_cores, sample
+from its_pipeline.its.designs.change import Design
+from its_pipeline.its.estimands import EffectDraws
+from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.nuts import Chains, SamplerSettings, available_cores, sample
+from its_pipeline.its.inference.quadrature import log_residual_sd
+from its_pipeline.its.noise.ar1_packing import N_COLUMNS, pack
 from its_pipeline.its.series import POST, PRE, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 
@@ -101,7 +101,7 @@ def sample_posterior(
     fitted = np.ascontiguousarray(design.matrix[rows])
     outcome = series.standardised[rows]
     if spec.likelihood == "student_t":
-        from its_pipeline.its.student import sample_student
+        from its_pipeline.its.likelihoods.student_t import sample_student
 
         buffer, chains, points, internal, nu = sample_student(
             fitted, outcome, series.steps[rows], design.prior_sd, settings, cores

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput, StateInput
-from its_pipeline.report.rendering import own_direction
 from its_pipeline.report.sentence import (
     answer_sentences,
     date_text,

@@ -23,8 +23,8 @@ from its_pipeline.report.cent import (
     cent_scope,
 )
 from its_pipeline.report.drawing import Span, interval_svg
+from its_pipeline.report.html import own_direction, render_page, safe_href
 from its_pipeline.report.inputs import STATE_LABELS, STATES, EffectNumbers, IndexRow
-from its_pipeline.report.rendering import own_direction, render_page, safe_href
 from its_pipeline.report.sentence import (
     Finding,
     Kind,

@@ -23,8 +23,7 @@ from its_pipeline.report.cent import (
 )
 from its_pipeline.report.cent_answers import Facts, intervention_name, ongoing_until, outcome_label
 from its_pipeline.report.drawing import Span, scale_svg
-from its_pipeline.report.inputs import STATE_LABELS, ReportInput, State, StateInput
-from its_pipeline.report.rendering import (
+from its_pipeline.report.html import (
     data_uri,
     isolate,
     one_line,
@@ -33,6 +32,7 @@ from its_pipeline.report.rendering import (
     render_page,
     safe_href,
 )
+from its_pipeline.report.inputs import STATE_LABELS, ReportInput, State, StateInput
 from its_pipeline.report.sentence import (
     Answer,
     Kind,

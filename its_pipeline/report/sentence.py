@@ -12,7 +12,7 @@ from datetime import date
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Final, Literal
 
-from its_pipeline.report.rendering import own_direction
+from its_pipeline.report.html import own_direction
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
+from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
-from its_pipeline.report.rendering import own_direction, safe_href
 from its_pipeline.report.sentence import REMARKS, date_text, decimals_for, number_text, percent
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _no_trend_row(step: str) -> EffectRow:
 
 def gate_rows(diagnostics: Diagnostics) -> list[GateRow]:
     """Return each diagnostic beside its threshold."""
-    from its_pipeline.its.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
+    from its_pipeline.its.inference.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
 
     d = diagnostics
     return [

@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from its_pipeline.defs.bulk import select_keys, shard_of
 from its_pipeline.defs.event_metadata import counts_add_up, no_drift, reject_rate
 from its_pipeline.defs.experiment_metadata import LARGEST_THUMBNAIL_BYTES, thumbnail_metadata
 from its_pipeline.defs.progress import ProgressLog, listening, progress_line
-from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.experiments.bulk import select_keys, shard_of
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.ingest.drift import DriftReport, DriftStatistic
 from its_pipeline.notify import (
     Alert,

@@ -8,7 +8,7 @@ import math
 import pytest
 from typer.testing import CliRunner
 
-from its_pipeline.cli import app
+from its_pipeline.cli.main import app
 from its_pipeline_tests.support import shared_data_dir
 
 #: Harvey & Durbin (1986), J. R. Stat. Soc. A 149:187, for drivers killed or seriously injured.

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from its_pipeline.its import compiled
-from its_pipeline.its.diagnostics import assess
-from its_pipeline.its.sampler import SamplerSettings, sample
+from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.diagnostics import assess
+from its_pipeline.its.inference.nuts import SamplerSettings, sample
 
 
 def _density(kind):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from its_pipeline.its import AnalysisSpec
-from its_pipeline.its.design import build_design
-from its_pipeline.its.opinions import segmented_opinion
+from its_pipeline.its.designs.change import build_design
+from its_pipeline.its.sensitivity.opinions import segmented_opinion
 from its_pipeline.its.series import prepare_series
 from its_pipeline_tests.unit.its.series_factory import make_series, run
 

@@ -63,7 +63,7 @@ def simulated_cases() -> Iterator[Case]:
     yield Case("negative rho", outcome, day, {})
     yield Case("negative rho, gaps", outcome.drop(outcome.index[[5, 6, 20, 41]]), day, {})
     outcome, day = _simulated(90, 0.3, seed=13)
-    outcome.iloc[[10, 70]] += 80.0
+    outcome = outcome + 80.0 * np.isin(np.arange(len(outcome)), [10, 70])
     yield Case("outliers", outcome, day, {})
     yield Case("outliers, student_t", outcome, day, {"likelihood": "student_t"})
     outcome, day = _simulated(90, 0.2, seed=14, change=12.0)
@@ -100,7 +100,7 @@ def real_cases(folder: Path) -> Iterator[Case]:
     traffic = belts[["kms", "PetrolPrice"]].apply(np.log)
     month = {"direction": "decrease", "season": "month", "slope": False}
     for who in ("drivers", "front", "rear"):
-        yield Case(f"belts/{who}", np.log(belts[who]), "1983-02-01", month, traffic)
+        yield Case(f"belts/{who}", belts[who].apply(np.log), "1983-02-01", month, traffic)
     pills = pd.read_csv(folder / "quetiapine_dispensings.csv")
     dates = pd.to_datetime(pills["month"], format="%d-%b-%y")
     dispensed = pd.Series(pills["dispensings"].to_numpy(float), index=pd.DatetimeIndex(dates))

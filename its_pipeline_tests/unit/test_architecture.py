@@ -27,6 +27,7 @@ ALLOWED = {
     "experiments": _INNER | {"report"},
     "defs": _INNER | {"report", "ingest", "experiments", "notify"},
     "api": _INNER | {"report", "ingest", "experiments"},
+    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api", "demo"},
 }
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 
+from its_pipeline.api.http.tokens import make_token
 from its_pipeline.api.server import make_server
+from its_pipeline.api.server_settings import ApiSettings
 from its_pipeline.api.services import Services
-from its_pipeline.api.settings import ApiSettings
-from its_pipeline.api.tokens import make_token
 from its_pipeline.settings import Settings
 
 

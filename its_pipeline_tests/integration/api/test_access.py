@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from its_pipeline.api.documentation import OPEN_PATHS
+from its_pipeline.api.http.documentation import OPEN_PATHS
 from its_pipeline_tests.integration.api.live import running
 from its_pipeline_tests.integration.api.test_analyze import problem
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from its_pipeline.api.server_settings import ApiSettings
 from its_pipeline.api.services import Services
-from its_pipeline.api.settings import ApiSettings
 from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
 from its_pipeline_tests.integration.api.live import running
 from its_pipeline_tests.integration.api.test_analyze import problem

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from typer.testing import CliRunner
 
-from its_pipeline.cli_interventions import app as cli
+from its_pipeline.cli.interventions import app as cli
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline_tests.integration.api.test_analyze import problem
 

@@ -16,10 +16,10 @@ from datetime import date
 
 import pytest
 
-from its_pipeline.api.jobs import JobHandler, PlotJob
-from its_pipeline.api.questions import adhoc_id
+from its_pipeline.api.questions.preparing import adhoc_id
+from its_pipeline.api.workers.jobs import JobHandler, PlotJob
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.service import fit_experiment, record_crash
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.factories import (

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from its_pipeline.api.tokens import make_token
+from its_pipeline.api.http.tokens import make_token
 
 
 def command(*arguments, **environment):

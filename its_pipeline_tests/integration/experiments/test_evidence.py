@@ -7,9 +7,9 @@ from datetime import date
 import pandas as pd
 
 from its_pipeline.experiments.evidence import collect_evidence, evidence_table
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import publish_experiment
 from its_pipeline.experiments.service import fit_experiment
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
 
 

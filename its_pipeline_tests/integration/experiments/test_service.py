@@ -13,6 +13,7 @@ import pytest
 
 from its_pipeline.events.interventions import InterventionLog, UnknownInterventionError
 from its_pipeline.experiments import service
+from its_pipeline.experiments.preparation import Options, Workbench
 from its_pipeline.experiments.service import (
     fit_experiment,
     fit_prepared,
@@ -20,7 +21,6 @@ from its_pipeline.experiments.service import (
     open_store,
     record_crash,
 )
-from its_pipeline.experiments.workbench import Options, Workbench
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import RunContext, Verdict
 from its_pipeline_tests.factories import (

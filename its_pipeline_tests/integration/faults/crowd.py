@@ -22,9 +22,9 @@ from typing import Any
 import duckdb
 
 from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.integration.faults.forked import run_child, wait_for
 from its_pipeline_tests.integration.faults.state import leftovers, mlflow_state

@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline_tests.integration.faults.forked import run_child
 from its_pipeline_tests.integration.faults.state import differences, whole_state
 from its_pipeline_tests.integration.faults.world import (

@@ -17,9 +17,9 @@ import duckdb
 import pandas as pd
 
 from its_pipeline.defs.home import open_instance
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
-from its_pipeline.experiments.workbench import Workbench
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 

@@ -11,7 +11,7 @@ from its_pipeline.events.daily import read_series
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.events.mapping import ImportMapping
-from its_pipeline.experiments.workbench import Workbench
+from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
 

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from its_pipeline.defs.bulk import shard_of
 from its_pipeline.defs.home import open_instance
+from its_pipeline.experiments.bulk import shard_of
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily

@@ -56,7 +56,7 @@ def make_kill_store(root: Path, people: int, days: int) -> Settings:
 def start_run(settings: Settings) -> subprocess.Popen[str]:
     """Start ``its-pipeline run`` in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from its_pipeline.cli import app; app()", "run"],
+        [sys.executable, "-c", "from its_pipeline.cli.main import app; app()", "run"],
         env={**os.environ, "ITS_STORE_ROOT": str(settings.store_root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -109,8 +109,8 @@ def unreadable(settings: Settings) -> list[str]:
 
 def state(settings: Settings) -> dict[str, Any]:
     """Return everything that a killed and an undisturbed store must agree on."""
+    from its_pipeline.experiments.preparation import Workbench
     from its_pipeline.experiments.service import open_store
-    from its_pipeline.experiments.workbench import Workbench
     from its_pipeline.stores.runs import RunStore
 
     store = open_store(settings)

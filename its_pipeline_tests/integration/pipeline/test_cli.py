@@ -10,7 +10,7 @@ import pytest
 import xarray
 from typer.testing import CliRunner
 
-from its_pipeline.cli import app
+from its_pipeline.cli.main import app
 from its_pipeline_tests.support import shared_data_dir
 
 FEW = ["--draws", "500"]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from its_pipeline.cli import app
+from its_pipeline.cli.main import app
 from its_pipeline.experiments.plan import MINIMUM_DAYS
 from its_pipeline.stores.verdict import STATUSES
 from its_pipeline_tests.support import shared_data_dir

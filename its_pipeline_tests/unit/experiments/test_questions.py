@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from its_pipeline.experiments.preparation import Options, Workbench
 from its_pipeline.experiments.service import fit_prepared, open_store
-from its_pipeline.experiments.workbench import Options, Workbench
 from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
 
 

@@ -30,7 +30,7 @@ a.to_dict()
 
 def test_nutpie_can_be_imported_afterwards_and_is_shared():
     code = """
-from its_pipeline.its.nutpie_library import nutpie_library
+from its_pipeline.its.inference.nutpie_library import nutpie_library
 library = nutpie_library()
 import nutpie
 assert nutpie._lib is library, "two copies"

@@ -21,7 +21,8 @@ from matplotlib.figure import Figure  # noqa: TID253
 from matplotlib.lines import Line2D  # noqa: TID253
 from matplotlib.patches import Rectangle  # noqa: TID253
 
-from its_pipeline.its import plots, plots_style
+from its_pipeline.its import plots
+from its_pipeline.its.plots import style as plots_style
 from its_pipeline_tests.unit.report.factories import make_analysis
 
 #: What a dichromat sees, on linear RGB (Machado, Oliveira & Fernandes 2009, severity 1.0); for grey

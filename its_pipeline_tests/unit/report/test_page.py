@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from its_pipeline.its import AnalysisWarning, cautions
+from its_pipeline.its import AnalysisWarning
+from its_pipeline.its import warnings as cautions
 from its_pipeline.report.cent import checklist
+from its_pipeline.report.html import isolate, one_line, own_direction, safe_href
 from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
 from its_pipeline.report.page import figure_pngs, render_report, render_state_page, report_answer
-from its_pipeline.report.rendering import isolate, one_line, own_direction, safe_href
 from its_pipeline.report.sentence import CAUTIONS, REMARKS
 from its_pipeline.report.views import WARNINGS, data_rows, warning_texts
 from its_pipeline_tests.unit.report.factories import (

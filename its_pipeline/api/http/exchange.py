@@ -1,0 +1,90 @@
+"""One request and its answer as the gate and the routes see it together.
+
+What belongs here: who asks, for whom, and what came of it. What does not: reading it from HTTP
+(`gate`) or writing it down (`audit`, `metrics`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from its_pipeline.api.http.problems import Problem
+from its_pipeline.api.http.tokens import Caller
+
+_STATE = "its_exchange"
+
+
+@dataclass
+class Exchange:
+    """What is known of one request.
+
+    Attributes
+    ----------
+    method, path, client
+        Of the request; `client` is the address.
+    request_id
+        Reference of this request in answers and logs.
+    caller
+        Who asks; None until the gate knows.
+    user_id, intervention_id, mlflow_run_id
+        For whom, and what came of it, for the audit log.
+    problem
+        Code of the refusal, if it was one.
+    """
+
+    method: str
+    path: str
+    client: str
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    caller: Caller | None = None
+    user_id: str | None = None
+    intervention_id: str | None = None
+    mlflow_run_id: str | None = None
+    problem: str | None = None
+
+    def authorise(self, user_id: str) -> None:
+        """Note for whom this is, and refuse it where the caller may not.
+
+        Raises
+        ------
+        Problem
+            ``forbidden``; whether that user exists is not told.
+        """
+        self.user_id = user_id
+        if self.caller is None:
+            raise Problem("unauthenticated", "the request carries no bearer token")
+        if not self.caller.may_see(user_id):
+            raise Problem(
+                "forbidden",
+                f"the token {self.caller.name!r} is for one person's own data",
+                value=user_id,
+            )
+
+    def may_see(self, user_id: str) -> bool:
+        """Tell whether the caller may see a person's data; for answers that hide what exists."""
+        return self.caller is not None and self.caller.may_see(user_id)
+
+    def require_service(self) -> None:
+        """Refuse what a person's own token may not do.
+
+        Raises
+        ------
+        Problem
+            ``forbidden``.
+        """
+        if self.caller is None or not self.caller.is_service:
+            raise Problem(
+                "forbidden", "this is for service tokens", remedy="use a token of scope service"
+            )
+
+    def put(self, scope: MutableMapping[str, Any]) -> None:
+        """Give it to the routes."""
+        scope.setdefault("state", {})[_STATE] = self
+
+    @staticmethod
+    def of(scope: MutableMapping[str, Any]) -> Exchange:
+        """Return what `put` gave."""
+        return scope["state"][_STATE]

@@ -1,0 +1,74 @@
+"""What the server counts, for Prometheus.
+
+What belongs here: the names and labels of metrics. What does not: users or values of requests,
+which never become labels.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from its_pipeline.api.workers.pool import WorkerPool
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+class Metrics:
+    """The metrics of one server.
+
+    Parameters
+    ----------
+    pool
+        Its state is read when the metrics are.
+    """
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "its_api_requests_total",
+            "Requests by route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "its_api_request_seconds",
+            "Time to answer, by route.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.fit_seconds = Histogram(
+            "its_api_fit_seconds",
+            "Time that computing one analysis took.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.verdicts = Counter(
+            "its_api_verdicts_total",
+            "Analyses asked for, by what came out and whether it was known.",
+            ("status", "cached"),
+            registry=self.registry,
+        )
+        self.coalesced = Counter(
+            "its_api_coalesced_total",
+            "Requests that shared another one's analysis.",
+            registry=self.registry,
+        )
+        self.abandoned = Counter(
+            "its_api_abandoned_total",
+            "Requests whose client went away before the answer.",
+            registry=self.registry,
+        )
+        for name, text in (
+            ("workers", "Worker processes configured."),
+            ("ready", "Worker processes that can take work."),
+            ("queued", "Analyses that wait."),
+            ("running", "Analyses being computed."),
+            ("replaced", "Worker processes that died or were ended."),
+        ):
+            gauge = Gauge(f"its_api_pool_{name}", text, registry=self.registry)
+            gauge.set_function(lambda name=name: float(getattr(pool.state(), name)))
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,254 @@
+"""From verdicts, runs and interventions to the bodies of answers.
+
+What belongs here: filling the fields of `answers`. What does not: reading stores or deciding
+anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from its_pipeline.api.questions.responses import (
+    PLOT_NAMES,
+    AnalysisAnswer,
+    DiagnosticsAnswer,
+    EffectAnswer,
+    PlotName,
+    RunEntry,
+    State,
+    WarningAnswer,
+    WindowAnswer,
+)
+from its_pipeline.api.questions.responses_interventions import ExperimentAnswer, InterventionAnswer
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.settings import Settings
+from its_pipeline.stores.run_fields import RunSummary
+from its_pipeline.stores.verdict import Verdict
+
+_RUNS = "/analytics/its/runs"
+
+
+def effect_answer(effects: Mapping[str, Any] | None, name: str) -> EffectAnswer | None:
+    """Return one effect, or None where there is none."""
+    found = (effects or {}).get(name)
+    if not found:
+        return None
+    return EffectAnswer(
+        estimate=found["mean"],
+        sd=found["sd"],
+        ci_lower=found["ci_lower"],
+        ci_upper=found["ci_upper"],
+        probability_positive=found["probability_positive"],
+        probability_negative=found["probability_negative"],
+        unit=found["unit"],
+    )
+
+
+def diagnostics_answer(found: Mapping[str, Any] | None) -> DiagnosticsAnswer | None:
+    """Return the sampler's diagnostics, or None where nothing was sampled."""
+    if found is None:
+        return None
+    parameters = found["parameters"]
+    return DiagnosticsAnswer(
+        **{name: found[name] for name in _DIAGNOSTIC_NUMBERS},
+        converged=bool(found["converged"]),
+        failures=list(found["failures"]),
+        r_hat={parameter["name"]: parameter["r_hat"] for parameter in parameters},
+        ess_bulk={parameter["name"]: parameter["ess_bulk"] for parameter in parameters},
+        ess_tail={parameter["name"]: parameter["ess_tail"] for parameter in parameters},
+    )
+
+
+_DIAGNOSTIC_NUMBERS = (
+    "max_r_hat",
+    "min_ess_bulk",
+    "min_ess_tail",
+    "divergences",
+    "bfmi",
+    "max_tree_depth",
+    "chains",
+    "draws",
+    "escalated",
+)
+
+
+_CRASHED = "the last analysis crashed; the next look tries again"
+
+
+def run_links(
+    settings: Settings, user_id: str, run_id: str | None, *, converged: bool, key: str = ""
+) -> dict[str, str]:
+    """Return where to go from an analysis; addresses of ours are relative to the server."""
+    links = {
+        "history": f"/analytics/its/history/{user_id}",
+        "experiments": f"/experiments/{user_id}",
+    }
+    if run_id is not None:
+        links["self"] = f"{_RUNS}/{run_id}"
+        drawable: tuple[PlotName, ...] = PLOT_NAMES if converged else ("diagnostics",)
+        for name in drawable:
+            links[f"plot_{name}"] = f"{_RUNS}/{run_id}/plots/{name}"
+        if not key.partition("|")[2].startswith("adhoc-"):
+            links["report"] = f"{_RUNS}/{run_id}/report"
+        if settings.mlflow_url:
+            links["mlflow"] = f"{settings.mlflow_url.rstrip('/')}/#/runs/{run_id}"
+    return links
+
+
+def analysis_answer(
+    settings: Settings,
+    verdict: Verdict,
+    run_id: str | None,
+    *,
+    cached: bool,
+    plots: Mapping[PlotName, str] | None = None,
+) -> AnalysisAnswer:
+    """Return one analysis in full; without any effect unless the verdict has them."""
+    return AnalysisAnswer(
+        status=verdict.status,
+        reason=verdict.reason,
+        user_id=verdict.user_id,
+        intervention_id=verdict.intervention_id,
+        intervention_date=date.fromisoformat(verdict.started_on),
+        outcome_metric=verdict.outcome_metric,
+        direction="decrease" if verdict.direction == "decrease" else "increase",
+        minimum_effect=verdict.minimum_effect,
+        immediate_effect=effect_answer(verdict.effects, "immediate"),
+        sustained_effect=effect_answer(verdict.effects, "sustained"),
+        counterfactual_effect=effect_answer(verdict.effects, "counterfactual"),
+        cumulative_effect=effect_answer(verdict.effects, "cumulative"),
+        relative_effect=effect_answer(verdict.effects, "relative"),
+        probability_of_benefit=verdict.probability_of_benefit,
+        mcmc_diagnostics=diagnostics_answer(verdict.diagnostics),
+        n_pre=verdict.n_pre,
+        n_post=verdict.n_post,
+        window=WindowAnswer(
+            pre_start_on=_day(verdict.pre_start_on),
+            started_on=date.fromisoformat(verdict.started_on),
+            fit_start_on=_day(verdict.fit_start_on),
+            post_end_on=_day(verdict.post_end_on),
+        ),
+        warnings=[
+            WarningAnswer(
+                code=warning["code"], text=warning["text"], numbers=dict(warning["numbers"])
+            )
+            for warning in verdict.warnings
+        ],
+        plots=dict(plots or {}),
+        mlflow_run_id=run_id,
+        fingerprint=verdict.fingerprint or "",
+        model_version=verdict.model_version,
+        decided_at=datetime.fromisoformat(verdict.decided_at),
+        computation_time_seconds=verdict.computed_seconds,
+        cached=cached,
+        links=run_links(
+            settings,
+            verdict.user_id,
+            run_id,
+            converged=verdict.status == "analysed",
+            key=verdict.key,
+        ),
+    )
+
+
+def run_entry(settings: Settings, run: RunSummary) -> RunEntry:
+    """Return one line of a history."""
+    metrics, params = run.metrics, run.params
+    n_pre, n_post = metrics.get("n_pre"), metrics.get("n_post")
+    return RunEntry(
+        mlflow_run_id=run.run_id,
+        user_id=run.user_id,
+        intervention_id=run.intervention_id,
+        status=run.status,  # type: ignore[arg-type] - validated here
+        recorded_at=run.started_at,
+        outcome_metric=params.get("outcome_metric"),
+        intervention_date=_day(params.get("started_on")),
+        n_pre=None if n_pre is None else int(n_pre),
+        n_post=None if n_post is None else int(n_post),
+        counterfactual_effect_estimate=metrics.get("counterfactual.mean"),
+        counterfactual_effect_ci_lower=metrics.get("counterfactual.ci_lower"),
+        counterfactual_effect_ci_upper=metrics.get("counterfactual.ci_upper"),
+        probability_of_benefit=metrics.get("probability_of_benefit"),
+        fingerprint=run.fingerprint,
+        links=run_links(
+            settings,
+            run.user_id,
+            run.run_id,
+            converged=run.status == "analysed",
+            key=f"{run.user_id}|{run.intervention_id}",
+        ),
+    )
+
+
+def intervention_answer(intervention: Intervention) -> InterventionAnswer:
+    """Return a logged intervention."""
+    return InterventionAnswer(**intervention.to_dict())
+
+
+def experiment_answer(
+    settings: Settings, prepared: Prepared, known: Verdict | None, run_id: str | None
+) -> ExperimentAnswer:
+    """Return where an experiment stands.
+
+    Parameters
+    ----------
+    settings
+        For links.
+    prepared
+        What is known now, before any effect.
+    known, run_id
+        The newest stored verdict and the run that records it.
+    """
+    plan, intervention = prepared.plan, prepared.intervention
+    ready = plan.state == "ready"
+    of_these_days = known is not None and (
+        known.fingerprint == prepared.fingerprint if ready else known.status == plan.state
+    )
+    state: State = "due" if plan.state == "ready" else plan.state
+    reason, code = plan.reason, plan.reason_code
+    if ready and known is not None and of_these_days:
+        state, code = known.status, known.reason_code
+        # What was raised may tell of files; it is in the store for whoever runs the server.
+        reason = known.reason if state != "crashed" else _CRASHED
+    up_to_date = (
+        known is not None
+        and of_these_days
+        and state != "crashed"
+        and known.intervention_version == intervention.version
+    )
+    shown = known if ready and known is not None and known.status == "analysed" else None
+    return ExperimentAnswer(
+        intervention_id=intervention.intervention_id,
+        name=intervention.name,
+        outcome_metric=intervention.outcome_metric,
+        intervention_date=intervention.started_on,
+        state=state,
+        reason=reason,
+        reason_code=code,
+        waiting_since=intervention.logged_at if state == "waiting" else None,
+        analysable_on=plan.analysable_on,
+        up_to_date=up_to_date,
+        n_pre=plan.n_pre,
+        n_post=plan.n_post,
+        baseline_mean=plan.baseline_mean,
+        baseline_sd=plan.baseline_sd,
+        baseline_autocorrelation=plan.baseline_autocorrelation,
+        decided_at=datetime.fromisoformat(known.decided_at) if known else None,
+        probability_of_benefit=shown.probability_of_benefit if shown else None,
+        counterfactual_effect=effect_answer(shown.effects, "counterfactual") if shown else None,
+        mlflow_run_id=run_id,
+        links=run_links(
+            settings,
+            intervention.user_id,
+            run_id,
+            converged=shown is not None,
+            key=plan.key,
+        ),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

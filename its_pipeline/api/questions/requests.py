@@ -1,0 +1,203 @@
+"""What clients send: the bodies of requests.
+
+What belongs here: their fields, rules and examples. What does not: answers (`answers`), or what is
+done with a request (`questions`, the routes).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from its_pipeline.api.questions.fields import (
+    Amount,
+    Flag,
+    Identifier,
+    LocalDate,
+    MetricName,
+    Text,
+    Whole,
+)
+from its_pipeline.events.intervention import (
+    DEFAULT_BASELINE_DAYS,
+    DEFAULT_HORIZON_DAYS,
+    MAXIMUM_DAYS,
+)
+from its_pipeline.events.metrics import SESSION_PERFORMANCE
+
+Name = Annotated[Text, StringConstraints(max_length=200)]
+Hypothesis = Annotated[Text, StringConstraints(max_length=4000)]
+Reason = Annotated[Text, StringConstraints(min_length=1, max_length=1000, pattern=r"\S")]
+ProtocolItem = Annotated[Text, StringConstraints(max_length=4000)]
+ProtocolName = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+Protocol = Annotated[dict[ProtocolName, ProtocolItem], Field(max_length=50)]
+Days = Annotated[Whole, Field(ge=1, le=MAXIMUM_DAYS)]
+Washout = Annotated[Whole, Field(ge=0, le=MAXIMUM_DAYS)]
+Zone = Annotated[Text, StringConstraints(max_length=64)]
+Direction = Literal["increase", "decrease"]
+
+
+class AnalyzeRequest(BaseModel):
+    """A question about one person: did this intervention move this outcome."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"user_id": "anna", "intervention_date": "2026-05-01"},
+                {"user_id": "anna", "intervention_id": "morning", "mcmc_samples": 4000},
+            ]
+        },
+    )
+
+    user_id: Identifier
+    intervention_date: LocalDate | None = Field(
+        default=None,
+        description="First local day with the intervention, inclusive. This or intervention_id.",
+    )
+    intervention_id: Identifier | None = Field(
+        default=None, description="A logged intervention of the user. This or intervention_date."
+    )
+    outcome_metric: MetricName = Field(
+        default=SESSION_PERFORMANCE,
+        description="A registered outcome metric; a logged intervention's own by default.",
+    )
+    include_day_of_week: Flag = Field(default=True, description="Weekday effects in the model.")
+    include_time_of_day: Flag = Field(
+        default=True, description="Shares of events by time of day in the model."
+    )
+    mcmc_samples: Annotated[Whole, Field(ge=500, le=10_000)] | None = Field(
+        default=None, description="Draws a chain; by default the installation's, 2000."
+    )
+    mcmc_chains: Annotated[Whole, Field(ge=2, le=8)] | None = Field(
+        default=None, description="Chains; by default the installation's, 4."
+    )
+    start_date: LocalDate | None = Field(
+        default=None, description="First day of the baseline, inclusive; 90 days by default."
+    )
+    end_date: LocalDate | None = Field(
+        default=None, description="Last day of the post-period, inclusive; 90 days by default."
+    )
+    direction: Direction | None = Field(
+        default=None, description="Which change is the benefit; the logged one, or increase."
+    )
+    minimum_effect: Amount | None = Field(
+        default=None, description="Smallest effect that counts, in outcome units; the logged, or 0."
+    )
+    washout_days: Washout | None = Field(
+        default=None, description="Days from the start left out of the fit; the logged, or 0."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AnalyzeRequest:
+        if (self.intervention_date is None) == (self.intervention_id is None):
+            raise ValueError("give intervention_date or intervention_id, one of the two")
+        if self.intervention_date is not None:
+            self.check_dates(self.intervention_date)
+        return self
+
+    def check_dates(self, started_on: date) -> None:
+        """Raise ValueError where start_date and end_date do not enclose the intervention."""
+        if self.start_date is not None and not self.start_date < started_on:
+            raise ValueError(
+                f"start_date {self.start_date} must be before the intervention's {started_on}"
+            )
+        if self.end_date is not None and not self.end_date >= started_on:
+            raise ValueError(
+                f"end_date {self.end_date} must not be before the intervention's {started_on}"
+            )
+        for name, day in (("start_date", self.start_date), ("end_date", self.end_date)):
+            if day is not None and abs((day - started_on).days) >= MAXIMUM_DAYS:
+                raise ValueError(f"{name} {day} must be within {MAXIMUM_DAYS} days of {started_on}")
+
+
+class InterventionRequest(BaseModel):
+    """An intervention to be logged; DESIGN's declaration field by field."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "anna",
+                    "intervention_id": "morning",
+                    "outcome_metric": SESSION_PERFORMANCE,
+                    "started_on": "2026-05-01",
+                    "name": "Study in the morning",
+                    "hypothesis": "I am more awake before noon.",
+                    "time_zone": "Europe/Berlin",
+                }
+            ]
+        },
+    )
+
+    user_id: Identifier
+    intervention_id: Identifier
+    outcome_metric: MetricName = SESSION_PERFORMANCE
+    started_on: LocalDate = Field(description="First local day, inclusive: it is a post day.")
+    name: Name = Field(default="", description="For people; the intervention_id by default.")
+    ended_on: LocalDate | None = Field(default=None, description="Last local day, inclusive.")
+    direction: Direction = "increase"
+    baseline_days: Days = DEFAULT_BASELINE_DAYS
+    horizon_days: Days = DEFAULT_HORIZON_DAYS
+    minimum_effect: Amount = 0.0
+    washout_days: Washout = 0
+    hypothesis: Hypothesis = ""
+    time_zone: Zone = Field(default="UTC", description="IANA name of the person's zone.")
+    protocol: Protocol = Field(
+        default_factory=dict, description="Free texts for the reporting checklist, by item."
+    )
+
+
+class AmendmentRequest(BaseModel):
+    """What is to change in a logged intervention, or its withdrawal; absent fields stay."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"version": 1, "ended_on": "2026-06-30", "reason": "The summer break began."},
+                {"version": 2, "status": "withdrawn", "reason": "Logged for the wrong person."},
+            ]
+        },
+    )
+
+    version: Annotated[Whole, Field(ge=1)] = Field(
+        description="The version that was read; another one in the log is a 409."
+    )
+    reason: Reason = Field(description="Why; kept in the history.")
+    status: Literal["withdrawn"] | None = Field(
+        default=None, description="Withdraws the intervention; its history stays."
+    )
+    outcome_metric: MetricName | None = None
+    started_on: LocalDate | None = None
+    name: Name | None = None
+    ended_on: LocalDate | None = Field(default=None, description="null: it goes on.")
+    direction: Direction | None = None
+    baseline_days: Days | None = None
+    horizon_days: Days | None = None
+    minimum_effect: Amount | None = None
+    washout_days: Washout | None = None
+    hypothesis: Hypothesis | None = None
+    time_zone: Zone | None = None
+    protocol: Protocol | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AmendmentRequest:
+        changes = self.changes()
+        if (self.status == "withdrawn") == bool(changes):
+            raise ValueError(
+                'give fields to amend, or status "withdrawn", one of the two; '
+                f"got {sorted(changes) or 'neither'}"
+            )
+        nulls = sorted(name for name, value in changes.items() if value is None)
+        if nulls not in ([], ["ended_on"]):
+            raise ValueError(f"only ended_on may be null, not {', '.join(nulls)}")
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields to amend."""
+        said = self.model_fields_set - {"version", "reason", "status"}
+        return {name: getattr(self, name) for name in sorted(said)}

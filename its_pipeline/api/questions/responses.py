@@ -1,0 +1,273 @@
+"""What clients get: the bodies of answers.
+
+What belongs here: fields, rules and examples of analyses and of the server's state. What does not:
+those of interventions and experiments (`answers_interventions`), filling them (`rendering`),
+refusals (`problems`), or what clients send (`requests`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from its_pipeline.api.questions.fields import LocalDate
+
+PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
+PLOT_NAMES: Final[tuple[PlotName, ...]] = (
+    "counterfactual",
+    "predictive_check",
+    "effects",
+    "diagnostics",
+)
+PLOT_DPI: Final = 150
+
+Status = Literal["analysed", "waiting", "not_converged", "refused", "closed", "crashed"]
+State = Literal["analysed", "due", "waiting", "not_converged", "refused", "closed", "crashed"]
+
+_EFFECT = {
+    "estimate": 4.7,
+    "sd": 1.3,
+    "ci_lower": 2.1,
+    "ci_upper": 7.3,
+    "probability_positive": 0.999,
+    "probability_negative": 0.001,
+    "unit": "points",
+}
+_DIAGNOSTICS = {
+    "converged": True,
+    "max_r_hat": 1.001,
+    "min_ess_bulk": 2986.6,
+    "min_ess_tail": 2408.8,
+    "divergences": 0,
+    "bfmi": 1.03,
+    "max_tree_depth": 3,
+    "chains": 4,
+    "draws": 2000,
+    "escalated": False,
+    "failures": [],
+    "r_hat": {"rho": 1.0009},
+    "ess_bulk": {"rho": 2986.6},
+    "ess_tail": {"rho": 2614.1},
+}
+_LINKS = {
+    "self": "/analytics/its/runs/0123456789abcdef0123456789abcdef",
+    "report": "/analytics/its/runs/0123456789abcdef0123456789abcdef/report",
+    "history": "/analytics/its/history/anna",
+}
+
+
+def with_example(**members: Any) -> ConfigDict:
+    """Return the configuration of a model that has this example."""
+    return ConfigDict(json_schema_extra={"examples": [members]})
+
+
+class EffectAnswer(BaseModel):
+    """The posterior of one effect."""
+
+    model_config = with_example(**_EFFECT)
+
+    estimate: float = Field(description="Posterior mean.")
+    sd: float = Field(description="Posterior standard deviation.")
+    ci_lower: float = Field(description="2.5 % quantile.")
+    ci_upper: float = Field(description="97.5 % quantile.")
+    probability_positive: float = Field(ge=0, le=1)
+    probability_negative: float = Field(ge=0, le=1)
+    unit: str
+
+
+class DiagnosticsAnswer(BaseModel):
+    """What the sampler did, and whether it passed the gate."""
+
+    model_config = with_example(**_DIAGNOSTICS)
+
+    converged: bool
+    max_r_hat: float | None
+    min_ess_bulk: float | None
+    min_ess_tail: float | None
+    divergences: int
+    bfmi: float | None
+    max_tree_depth: int
+    chains: int
+    draws: int = Field(description="Kept draws a chain.")
+    escalated: bool = Field(description="Whether it was run again with stricter settings.")
+    failures: list[str] = Field(description="Thresholds that failed, with value and threshold.")
+    r_hat: dict[str, float | None] = Field(description="By parameter.")
+    ess_bulk: dict[str, float | None] = Field(description="By parameter.")
+    ess_tail: dict[str, float | None] = Field(description="By parameter.")
+
+
+class WarningAnswer(BaseModel):
+    """Something to know before believing an effect."""
+
+    model_config = with_example(
+        code="short_phase", text="Only 10 days before the start.", numbers={"n_pre": 10}
+    )
+
+    code: str
+    text: str
+    numbers: dict[str, float | None]
+
+
+class WindowAnswer(BaseModel):
+    """The days that were looked at; every bound is inclusive."""
+
+    model_config = with_example(
+        pre_start_on="2026-01-31",
+        started_on="2026-05-01",
+        fit_start_on="2026-05-01",
+        post_end_on="2026-06-19",
+    )
+
+    pre_start_on: LocalDate | None
+    started_on: LocalDate
+    fit_start_on: LocalDate | None = Field(description="First day after the washout.")
+    post_end_on: LocalDate | None
+
+
+_ANALYSIS = {
+    "status": "analysed",
+    "user_id": "anna",
+    "intervention_id": "morning",
+    "intervention_date": "2026-05-01",
+    "outcome_metric": "sessionPerformanceScore",
+    "direction": "increase",
+    "minimum_effect": 0.0,
+    "immediate_effect": _EFFECT,
+    "sustained_effect": {**_EFFECT, "unit": "points per week"},
+    "counterfactual_effect": _EFFECT,
+    "cumulative_effect": {**_EFFECT, "unit": "points sum over days"},
+    "relative_effect": {**_EFFECT, "unit": "%"},
+    "probability_of_benefit": 0.999,
+    "mcmc_diagnostics": _DIAGNOSTICS,
+    "n_pre": 85,
+    "n_post": 48,
+    "window": {
+        "pre_start_on": "2026-01-31",
+        "started_on": "2026-05-01",
+        "fit_start_on": "2026-05-01",
+        "post_end_on": "2026-06-19",
+    },
+    "warnings": [],
+    "plots": {},
+    "mlflow_run_id": "0123456789abcdef0123456789abcdef",
+    "fingerprint": "fedcba9876543210fedcba9876543210",
+    "model_version": "ar1-collapsed-2",
+    "decided_at": "2026-06-20T03:00:00Z",
+    "computation_time_seconds": 0.41,
+    "cached": False,
+    "links": _LINKS,
+}
+
+
+class AnalysisAnswer(BaseModel):
+    """One analysis: the effects if the sampler converged, and never any if it did not."""
+
+    model_config = with_example(**_ANALYSIS)
+
+    status: Status
+    reason: str = Field(default="", description="Why there are no effects, where there are none.")
+    user_id: str
+    intervention_id: str = Field(
+        description="The logged intervention, or `adhoc-...` for a date that is not logged."
+    )
+    intervention_date: LocalDate
+    outcome_metric: str
+    direction: Literal["increase", "decrease"]
+    minimum_effect: float
+    immediate_effect: EffectAnswer | None = Field(description="Level change on the first day.")
+    sustained_effect: EffectAnswer | None = Field(
+        description="Change of the trend; null where the model has none, never 0 instead."
+    )
+    counterfactual_effect: EffectAnswer | None = Field(
+        description="Mean distance of the post-period from what it would have been."
+    )
+    cumulative_effect: EffectAnswer | None
+    relative_effect: EffectAnswer | None
+    probability_of_benefit: float | None = Field(
+        description="P(counterfactual_effect beats minimum_effect in the direction)."
+    )
+    mcmc_diagnostics: DiagnosticsAnswer | None
+    n_pre: int = Field(description="Observed days before the intervention.")
+    n_post: int = Field(description="Observed days after it and after the washout.")
+    window: WindowAnswer
+    warnings: list[WarningAnswer]
+    plots: dict[PlotName, str] = Field(description="PNGs in base64, those asked for.")
+    mlflow_run_id: str | None
+    fingerprint: str
+    model_version: str
+    decided_at: datetime
+    computation_time_seconds: float = Field(description="What computing it took, then.")
+    cached: bool = Field(description="Whether it was known already.")
+    links: dict[str, str]
+
+
+_RUN: Final[dict[str, Any]] = {
+    "mlflow_run_id": "0123456789abcdef0123456789abcdef",
+    "user_id": "anna",
+    "intervention_id": "morning",
+    "status": "analysed",
+    "recorded_at": "2026-06-20T03:00:00Z",
+    "outcome_metric": "sessionPerformanceScore",
+    "intervention_date": "2026-05-01",
+    "n_pre": 85,
+    "n_post": 48,
+    "counterfactual_effect_estimate": 4.7,
+    "counterfactual_effect_ci_lower": 2.1,
+    "counterfactual_effect_ci_upper": 7.3,
+    "probability_of_benefit": 0.999,
+    "fingerprint": "fedcba9876543210fedcba9876543210",
+    "links": _LINKS,
+}
+
+
+class RunEntry(BaseModel):
+    """One past analysis in a history."""
+
+    model_config = with_example(**_RUN)
+
+    mlflow_run_id: str
+    user_id: str
+    intervention_id: str
+    status: Status
+    recorded_at: datetime
+    outcome_metric: str | None
+    intervention_date: LocalDate | None
+    n_pre: int | None
+    n_post: int | None
+    counterfactual_effect_estimate: float | None
+    counterfactual_effect_ci_lower: float | None
+    counterfactual_effect_ci_upper: float | None
+    probability_of_benefit: float | None
+    fingerprint: str
+    links: dict[str, str]
+
+
+class HistoryAnswer(BaseModel):
+    """A page of past analyses, newest first."""
+
+    model_config = with_example(user_id="anna", runs=[_RUN], next_page=None)
+
+    user_id: str
+    runs: list[RunEntry]
+    next_page: str | None = Field(description="Value of `page` for the next page; null at the end.")
+
+
+class HealthAnswer(BaseModel):
+    """The server runs."""
+
+    model_config = with_example(status="ok", version="0.1.0")
+
+    status: Literal["ok"]
+    version: str
+
+
+class ReadyAnswer(BaseModel):
+    """The server can analyse at once."""
+
+    model_config = with_example(status="ready", workers=2, ready=2)
+
+    status: Literal["ready"]
+    workers: int
+    ready: int

@@ -1,0 +1,161 @@
+"""What worker processes do: analyse, draw, publish.
+
+What belongs here: the jobs as data, and the handler that answers them with the functions that the
+pipeline uses too. What does not: the process around it (`worker`), or HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from its_pipeline.api.questions.responses import PLOT_DPI, PlotName
+from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.settings import Settings
+from its_pipeline.stores.verdict import Verdict
+
+if TYPE_CHECKING:
+    from its_pipeline.experiments.service import FitOutcome
+    from its_pipeline.stores.runs import RunStore
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """Analyse a prepared experiment.
+
+    Attributes
+    ----------
+    prepared
+        Ready to be analysed.
+    is_own
+        Whether this is the experiment's own question, which its reports and tables show.
+    """
+
+    prepared: Prepared
+    is_own: bool
+
+
+@dataclass(frozen=True)
+class FitAnswer:
+    """What a `FitJob` came to; `mlflow_run_id` is None where nothing was sampled."""
+
+    verdict: Verdict
+    cached: bool
+    mlflow_run_id: str | None
+
+
+@dataclass(frozen=True)
+class PlotJob:
+    """Draw plots of a stored analysis as PNG; answered with bytes by name."""
+
+    verdict: Verdict
+    names: tuple[PlotName, ...]
+
+
+@dataclass(frozen=True)
+class PublishJob:
+    """Publish the newest verdict of an experiment; answered with None."""
+
+    key: str
+
+
+Job = FitJob | PlotJob | PublishJob
+Answer = FitAnswer | dict[str, bytes] | None
+
+
+def start_jobs(settings: Settings) -> JobHandler:
+    """Load and compile what jobs need and return their handler; takes some seconds."""
+    # Not needed before the first plot, but then it would be in somebody's way.
+    import matplotlib.figure  # noqa: F401
+
+    from its_pipeline.its import warm_up
+    from its_pipeline.stores.runs import RunStore
+
+    runs = RunStore.from_settings(settings)
+    runs.open()
+    warm_up()
+    return JobHandler(settings, runs)
+
+
+class JobHandler:
+    """Answers jobs, one at a time.
+
+    Parameters
+    ----------
+    settings
+        The installation's settings.
+    runs
+        Where analyses are recorded.
+    """
+
+    def __init__(self, settings: Settings, runs: RunStore) -> None:
+        self._settings = settings
+        self._runs = runs
+
+    def __call__(self, job: Job, answer: Callable[[Answer], None] | None = None) -> Answer:
+        """Answer a job; with `answer`, an analysis is given to it as soon as it is known for good.
+
+        The run in MLflow and the experiment's newest verdict are completed after that.
+        """
+        match job:
+            case FitJob():
+                return self._fit(job, answer)
+            case PlotJob():
+                return self._draw(job)
+            case PublishJob():
+                return self._publish(job)
+
+    def _fit(self, job: FitJob, answer: Callable[[Answer], None] | None) -> FitAnswer:
+        from its_pipeline.experiments.service import fit_prepared, record_crash
+
+        known = False
+
+        def on_known(outcome: FitOutcome) -> None:
+            nonlocal known
+            known = True
+            if answer is not None:
+                answer(_fit_answer(outcome))
+
+        try:
+            outcome = fit_prepared(
+                self._settings,
+                job.prepared,
+                recorder=self._runs,
+                make_newest=job.is_own,
+                on_known=on_known,
+            )
+        except Exception as error:
+            # Kept as the experiment's state, as a night does, and raised again. What fails after
+            # the analysis is known is no crash of it: the experiment stays due, and is completed.
+            if job.is_own and not known:
+                record_crash(self._settings, job.prepared, error)
+            raise
+        return _fit_answer(outcome)
+
+    def _draw(self, job: PlotJob) -> dict[str, bytes]:
+        from its_pipeline.events.metrics import registered_metrics
+        from its_pipeline.experiments.service import load_analysis
+        from its_pipeline.its import plots
+
+        metric = registered_metrics(self._settings).get(job.verdict.outcome_metric)
+        label = metric.title if metric is not None else job.verdict.outcome_metric
+        analysis = load_analysis(self._settings, job.verdict)
+        if analysis is None:
+            raise ValueError(f"nothing was sampled of {job.verdict.key}, so nothing can be drawn")
+        drawings: dict[PlotName, plots.Drawing] = {
+            "counterfactual": plots.COUNTERFACTUAL,
+            "predictive_check": plots.PREDICTIVE_CHECK,
+            "effects": plots.EFFECTS,
+            "diagnostics": plots.DIAGNOSTICS,
+        }
+        return {name: drawings[name].png(analysis, label, PLOT_DPI) for name in job.names}
+
+    def _publish(self, job: PublishJob) -> None:
+        from its_pipeline.experiments.publish import publish_experiment
+
+        publish_experiment(self._settings, job.key, self._runs)
+
+
+def _fit_answer(outcome: FitOutcome) -> FitAnswer:
+    return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id)

@@ -1,0 +1,114 @@
+"""``its-pipeline demo``: the demo, said on a terminal.
+
+What belongs here: progress and the table. What does not: the demo itself (`demo`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from its_pipeline.cli.support import (
+    fail,
+    interval_text,
+    number,
+    plain_errors,
+    print_table,
+    progress_shown,
+)
+
+if TYPE_CHECKING:
+    from its_pipeline.demo import DemoResult, PersonResult
+
+
+@plain_errors
+def demo() -> None:
+    """Simulate a dozen people with planted effects and run the whole pipeline on them."""
+    from its_pipeline.defs.local import local_runner
+    from its_pipeline.defs.names import PURPOSE_DEMO
+    from its_pipeline.demo import (
+        demo_result,
+        demo_settings,
+        index_page,
+        prepare_demo,
+        run_demo,
+    )
+    from its_pipeline.settings import get_settings
+
+    started = time.perf_counter()
+    settings = demo_settings(get_settings())
+    typer.echo(f"store: {settings.store_root}")
+    simulation = prepare_demo(settings)
+    typer.echo(f"{len(simulation.truth)} people, {simulation.events} simulated events")
+    with local_runner(settings, PURPOSE_DEMO) as runner, progress_shown():
+        outcomes = run_demo(runner)
+    for outcome in outcomes:
+        if not outcome.success:
+            fail(f"Dagster run {outcome.run_id} failed: {outcome.message}", code=1)
+    ingested, refreshed, _ = outcomes
+    typer.echo(
+        f"events: {ingested.numbers.get('read', 0)} read, {ingested.numbers.get('valid', 0)} "
+        f"valid, {ingested.numbers.get('rejected', 0)} rejected with their reasons, "
+        f"on {ingested.numbers.get('days', 0)} days"
+    )
+    result = demo_result(settings, simulation, refreshed.numbers.get("computed", 0))
+    _say(result)
+    typer.echo(f"took {time.perf_counter() - started:.0f} s")
+    typer.echo("")
+    typer.echo(f"open the evidence:  {index_page(settings)}")
+    typer.echo("Dagster's UI:       make ui      (runs, partitions, checks, plots)")
+    typer.echo("MLflow's UI:        make mlflow  (every analysis)")
+    if result.problems:
+        fail("; ".join(result.problems), code=1)
+
+
+def _say(result: DemoResult) -> None:
+    if result.computed == 0:
+        typer.echo("nothing changed since the last run: no experiment was fitted again")
+    else:
+        typer.echo(f"{result.computed} experiments were fitted")
+    print_table(
+        "Did it work? What was planted, and what came out",
+        (
+            "person",
+            "intervention",
+            "story",
+            "planted",
+            "estimate (95 % interval)",
+            "P(benefit)",
+            "verdict",
+            "holds truth",
+        ),
+        [_row(person) for person in result.people],
+    )
+    covered = f"{result.covered} of {result.analysable} analysable people"
+    if result.well_covered:
+        typer.echo(f"the 95 % interval holds the planted truth for {covered}")
+    else:
+        typer.echo(
+            f"only {covered} have the planted truth inside the 95 % interval, fewer than 9 in 10: "
+            "do not trust this installation's intervals before you know why"
+        )
+
+
+def _row(person: PersonResult) -> tuple[str, ...]:
+    truth, verdict = person.truth, person.verdict
+    benefit = verdict.probability_of_benefit if verdict else None
+    status = verdict.status.replace("_", " ") if verdict else "not looked at"
+    if verdict is not None and verdict.status == "waiting" and verdict.analysable_on:
+        status += f" until {verdict.analysable_on}"
+    elif verdict is not None and verdict.status != "analysed":
+        status += f": {verdict.reason}"
+    holds = {True: "yes", False: "NO", None: ""}[person.holds_truth]
+    return (
+        truth.user_id,
+        truth.intervention_id.replace("_", " "),
+        truth.story,
+        number(truth.counterfactual_effect),
+        interval_text(person.effect) if person.effect else "",
+        f"{benefit:.3f}" if benefit is not None else "",
+        status,
+        holds,
+    )

@@ -1,0 +1,255 @@
+"""``its-pipeline intervention``: log, list, show, amend, withdraw, load.
+
+What belongs here: options and output. What does not: the log and its rules
+(`events.interventions`).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from its_pipeline.cli.support import plain_errors, print_table
+
+app = typer.Typer(help="The log of what people tried.", no_args_is_help=True, rich_markup_mode=None)
+
+User = Annotated[str, typer.Argument(help="user_id")]
+Id = Annotated[str, typer.Argument(help="intervention_id")]
+ExpectedVersion = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="The version that you read (`show`); refused if another one is the newest."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+def _date(name: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name} should be a date like 2026-08-15 but got {text!r}") from None
+
+
+def _changes(given: dict[str, Any], protocol: list[str] | None) -> dict[str, Any]:
+    changes = {name: value for name, value in given.items() if value is not None}
+    for name, option in (("started_on", "--from"), ("ended_on", "--to")):
+        if name in changes:
+            changes[name] = _date(option, changes[name])
+    if protocol:
+        pairs = [entry.partition("=") for entry in protocol]
+        wrong = [name for name, separator, _ in pairs if not separator]
+        if wrong:
+            raise ValueError(f"--protocol should be ITEM=TEXT but got {wrong[0]!r}")
+        changes["protocol"] = {name: text for name, _, text in pairs}
+    return changes
+
+
+@app.command("log")
+@plain_errors
+def log_intervention(
+    user_id: User,
+    intervention_id: Id,
+    started_on: Annotated[str, typer.Option("--from", help="First day, INCLUSIVE (YYYY-MM-DD).")],
+    outcome: Annotated[str, typer.Option(help="Outcome metric.")] = "sessionPerformanceScore",
+    name: Annotated[str | None, typer.Option(help="In the person's words.")] = None,
+    ended_on: Annotated[str | None, typer.Option("--to", help="Last day, INCLUSIVE.")] = None,
+    direction: Annotated[str | None, typer.Option(help="increase or decrease.")] = None,
+    minimum_effect: Annotated[float | None, typer.Option(help="Smallest benefit.")] = None,
+    washout_days: Annotated[int | None, typer.Option(help="Days left out of the fit.")] = None,
+    baseline_days: Annotated[int | None, typer.Option(help="Days ahead of the start.")] = None,
+    horizon_days: Annotated[int | None, typer.Option(help="Days from the start on.")] = None,
+    hypothesis: Annotated[str | None, typer.Option(help="What is expected and why.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="The person's IANA zone.")] = None,
+    protocol: Annotated[
+        list[str] | None, typer.Option(help="ITEM=TEXT for the reporting checklist; repeatable.")
+    ] = None,
+) -> None:
+    """Log what a person tries, from which day on."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.settings import get_settings
+
+    fields = _changes(
+        {
+            "started_on": started_on,
+            "name": name,
+            "ended_on": ended_on,
+            "direction": direction,
+            "minimum_effect": minimum_effect,
+            "washout_days": washout_days,
+            "baseline_days": baseline_days,
+            "horizon_days": horizon_days,
+            "hypothesis": hypothesis,
+            "time_zone": time_zone,
+        },
+        protocol,
+    )
+    log = open_log(get_settings())
+    try:
+        logged = log.log(
+            user_id=user_id, intervention_id=intervention_id, outcome_metric=outcome, **fields
+        )
+    finally:
+        log.close()
+    typer.echo(f"logged {logged.key} from {logged.started_on} on (version {logged.version})")
+
+
+@app.command("list")
+@plain_errors
+def list_interventions(
+    user_id: Annotated[str | None, typer.Option(help="Only this person's.")] = None,
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Withdrawn ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest version of every intervention."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.settings import get_settings
+
+    log = open_log(get_settings())
+    try:
+        found = log.list(user_id, include_withdrawn=withdrawn)
+    finally:
+        log.close()
+    if as_json:
+        typer.echo(json.dumps([entry.to_dict() for entry in found], indent=1))
+        return
+    rows = [
+        (
+            str(entry.key),
+            entry.name,
+            entry.outcome_metric,
+            f"{entry.started_on} to {entry.ended_on or 'open'}",
+            entry.direction,
+            f"{entry.status}, version {entry.version}",
+        )
+        for entry in found
+    ]
+    print_table(
+        "Interventions", ("experiment", "name", "outcome", "days", "benefit", "state"), rows
+    )
+
+
+@app.command("show")
+@plain_errors
+def show(user_id: User, intervention_id: Id, as_json: AsJson = False) -> None:
+    """Show one intervention with all its versions."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.settings import get_settings
+
+    log = open_log(get_settings())
+    try:
+        newest = log.get(user_id, intervention_id)
+        versions = log.history(user_id, intervention_id)
+        reasons = {version: reason for version, _, reason in log.reasons(user_id, intervention_id)}
+    finally:
+        log.close()
+    if as_json:
+        typer.echo(json.dumps([entry.to_dict() for entry in versions], indent=1))
+        return
+    rows = [(name, str(value)) for name, value in newest.to_dict().items() if value != ""]
+    print_table(str(newest.key), ("field", "value"), rows)
+    print_table(
+        "Versions",
+        ("version", "started on", "state", "reason"),
+        [
+            (str(e.version), str(e.started_on), e.status, reasons.get(e.version, ""))
+            for e in versions
+        ],
+    )
+
+
+@app.command("amend")
+@plain_errors
+def amend(
+    user_id: User,
+    intervention_id: Id,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    started_on: Annotated[str | None, typer.Option("--from", help="First day.")] = None,
+    ended_on: Annotated[str | None, typer.Option("--to", help="Last day.")] = None,
+    name: Annotated[str | None, typer.Option()] = None,
+    direction: Annotated[str | None, typer.Option()] = None,
+    outcome: Annotated[str | None, typer.Option(help="Outcome metric.")] = None,
+    minimum_effect: Annotated[float | None, typer.Option()] = None,
+    washout_days: Annotated[int | None, typer.Option()] = None,
+    baseline_days: Annotated[int | None, typer.Option()] = None,
+    horizon_days: Annotated[int | None, typer.Option()] = None,
+    hypothesis: Annotated[str | None, typer.Option()] = None,
+    time_zone: Annotated[str | None, typer.Option()] = None,
+    protocol: Annotated[list[str] | None, typer.Option(help="ITEM=TEXT; repeatable.")] = None,
+    expected_version: ExpectedVersion = None,
+) -> None:
+    """Correct an intervention; the earlier version stays in the history."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.settings import get_settings
+
+    changes = _changes(
+        {
+            "started_on": started_on,
+            "ended_on": ended_on,
+            "name": name,
+            "direction": direction,
+            "outcome_metric": outcome,
+            "minimum_effect": minimum_effect,
+            "washout_days": washout_days,
+            "baseline_days": baseline_days,
+            "horizon_days": horizon_days,
+            "hypothesis": hypothesis,
+            "time_zone": time_zone,
+        },
+        protocol,
+    )
+    log = open_log(get_settings())
+    try:
+        amended = log.amend(
+            user_id, intervention_id, reason=reason, expected_version=expected_version, **changes
+        )
+    finally:
+        log.close()
+    typer.echo(f"{amended.key} is now version {amended.version}")
+
+
+@app.command("withdraw")
+@plain_errors
+def withdraw(
+    user_id: User,
+    intervention_id: Id,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    expected_version: ExpectedVersion = None,
+) -> None:
+    """Withdraw an intervention: its experiment is closed, its history stays."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.settings import get_settings
+
+    log = open_log(get_settings())
+    try:
+        withdrawn = log.withdraw(
+            user_id, intervention_id, reason, expected_version=expected_version
+        )
+    finally:
+        log.close()
+    typer.echo(f"{withdrawn.key} is withdrawn (version {withdrawn.version})")
+
+
+@app.command("load")
+@plain_errors
+def load(
+    file: Annotated[Path, typer.Argument(help="CSV with one intervention a row.")],
+) -> None:
+    """Log every row of a CSV file, or none; all errors are reported at once."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.settings import get_settings
+
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    log = open_log(get_settings())
+    try:
+        loaded = log.bulk_load(file)
+    finally:
+        log.close()
+    typer.echo(f"{len(loaded)} interventions are in the log")

@@ -1,0 +1,85 @@
+"""``its-pipeline ui | mlflow | serve | home``: starting the servers on this installation.
+
+What belongs here: handing over to another program with the right environment. What does not: what
+the servers do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from its_pipeline.cli.support import plain_errors
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+def _become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
+    # In the place of this process: signals reach the server, and no parent is left waiting.
+    os.execve(arguments[0], arguments, {**os.environ, **environment})  # noqa: S606
+
+
+@plain_errors
+def home() -> None:
+    """Make Dagster's home and print it, for ``export DAGSTER_HOME=$(its-pipeline home)``."""
+    from its_pipeline.defs.home import prepare_home
+    from its_pipeline.settings import get_settings
+
+    typer.echo(str(prepare_home(get_settings())))
+
+
+@plain_errors
+def ui(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+) -> None:
+    """Start Dagster's UI with its daemon: schedules, sensors and runs."""
+    from its_pipeline.defs.home import WORKSPACE_FILE, prepare_home
+    from its_pipeline.settings import get_settings
+
+    settings = get_settings()
+    environment = {
+        "DAGSTER_HOME": str(prepare_home(settings)),
+        "ITS_STORE_ROOT": str(settings.store_root),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    # In the home: the project's own dagster.yaml, which is not the one in use, is out of sight.
+    os.chdir(settings.dagster_home)
+    arguments = [_program("dagster"), "dev", "-w", str(WORKSPACE_FILE)]
+    _become([*arguments, "-h", host, "-p", str(port)], environment)
+
+
+@plain_errors
+def mlflow(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+) -> None:
+    """Start MLflow's UI on the run store."""
+    from its_pipeline.settings import get_settings
+    from its_pipeline.stores.runs import RunStore
+
+    settings = get_settings()
+    RunStore.from_settings(settings).open()
+    arguments = [_program("mlflow"), "ui", "--host", host, "--port", str(port), "--workers", "1"]
+    arguments += ["--backend-store-uri", settings.resolved_mlflow_tracking_uri]
+    arguments += ["--default-artifact-root", str(settings.mlflow_artifact_dir)]
+    _become(arguments, {"MLFLOW_DISABLE_TELEMETRY": "true"})
+
+
+@plain_errors
+def serve(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Start the HTTP API."""
+    from its_pipeline.api.server import serve as serve_api
+
+    serve_api(host=host, port=port)

@@ -1,0 +1,224 @@
+"""Looking at many experiments in one run, each as if it had a run of its own.
+
+What belongs here: which experiments a bulk run looks at, resuming, and the summary. What does not:
+what one look does and how its failure is isolated (`experiments.look`), the processes that look
+(`experiments.crew`), or how Dagster is told (`refresh_job`): this module knows nothing of runs and
+events.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from its_pipeline.experiments.announced import is_announced, mark_announced
+from its_pipeline.experiments.evaluate import Crash, Desk, Look, attempt
+from its_pipeline.experiments.parallel import Job, look_in_parallel, look_in_turn, workers_for
+from its_pipeline.experiments.service import RunRecorder, is_stale, open_store
+from its_pipeline.stores.verdict import RunContext
+
+if TYPE_CHECKING:
+    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.settings import Settings
+
+Select = Literal["stale", "all"]
+
+
+@dataclass
+class RefreshSummary:
+    """What a bulk run came to.
+
+    Attributes
+    ----------
+    counts
+        Experiments by what became of them: a verdict's status, or ``unchanged``.
+    problems
+        Key to reason, of what crashed or did not converge.
+    crashed
+        Keys of what crashed; the run fails if there are any.
+    computed
+        How many were sampled in this run.
+    seconds
+        Wall-clock time of the whole loop.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: dict[str, str] = field(default_factory=dict)
+    crashed: list[str] = field(default_factory=list)
+    computed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """How many experiments were looked at."""
+        return sum(self.counts.values())
+
+
+def shard_of(key: str, shards: int) -> int:
+    """Return which of `shards` a key belongs to; the same on every machine."""
+    return zlib.crc32(key.encode()) % shards
+
+
+def select_keys(
+    bench: Workbench, keys: Sequence[str] | None, shard: int = 0, shards: int = 1
+) -> list[str]:
+    """Return the experiments a bulk run looks at, sorted.
+
+    Parameters
+    ----------
+    bench
+        What is known now.
+    keys
+        Exactly these; None for every open experiment, and every withdrawn one that was not closed
+        yet.
+    shard, shards
+        Only the keys of shard ``shard`` (from 0) of ``shards``.
+
+    Raises
+    ------
+    ValueError
+        The shard is out of range.
+    """
+    if not 0 <= shard < shards:
+        raise ValueError(f"shard should be in [0, {shards}) but got {shard}")
+    if keys is None:
+        keys = [key for key in bench.experiment_keys() if _is_of_interest(bench, key)]
+    return sorted(key for key in set(keys) if shard_of(key, shards) == shard)
+
+
+def _is_of_interest(bench: Workbench, key: str) -> bool:
+    if bench.intervention(key).status != "withdrawn":
+        return True
+    known = open_store(bench.settings).verdict(key)
+    return known is None or known.status != "closed" or not is_announced(bench.settings, known)
+
+
+def stale_keys(bench: Workbench, keys: Iterable[str]) -> list[str]:
+    """Return the experiments that a look would change, without looking."""
+    keys = list(keys)
+    bench.preload(keys)
+    return [key for key in keys if not is_settled(bench, key)]
+
+
+def refresh(
+    bench: Workbench,
+    keys: Sequence[str],
+    tell: Callable[[Look], None],
+    *,
+    select: Select = "stale",
+    run: RunContext | None = None,
+    recorder: RunRecorder | None = None,
+    parent_mlflow_run: Callable[[], str | None] = lambda: None,
+    on_progress: Callable[[int, int, RefreshSummary], None] | None = None,
+    on_crash: Callable[[Crash], None] | None = None,
+) -> RefreshSummary:
+    """Look at experiments; what has its verdict already is passed over.
+
+    Parameters
+    ----------
+    bench
+        What is known now.
+    keys
+        Experiments to look at.
+    tell
+        Called with every look that changed something, before it counts as told.
+    select
+        ``stale``: pass over what cannot have changed. ``all``: publish every one again; stored
+        analyses are still not computed again.
+    run, recorder
+        As in `fit_experiment`. Worker processes open the installation's run store themselves.
+    parent_mlflow_run
+        Returns the MLflow run whose children the analyses are; asked only if there are any.
+    on_progress
+        Called with (done, total, summary so far) after each.
+    on_crash
+        Called with what crashed.
+
+    Returns
+    -------
+    RefreshSummary
+        An experiment that crashes is in it, with its reason, and the next one goes on.
+    """
+    started = time.perf_counter()
+    summary = RefreshSummary()
+    settings = bench.settings
+    bench.preload(keys)
+    done = 0
+
+    def progress() -> None:
+        nonlocal done
+        done += 1
+        summary.seconds = time.perf_counter() - started
+        if on_progress is not None:
+            on_progress(done, len(keys), summary)
+
+    todo = []
+    for key in keys:
+        if select == "stale" and is_settled(bench, key):
+            summary.counts["unchanged"] += 1
+            progress()
+        else:
+            todo.append(key)
+
+    def job_of(key: str) -> Job | Crash:
+        prepared = attempt(key, lambda: bench.prepare(key))
+        if isinstance(prepared, Crash):
+            return prepared
+        # In this process the recorder knows its parent itself.
+        asks = workers and prepared.plan.state == "ready"
+        parent = parent_mlflow_run() if asks else None
+        return Job(prepared, replace(run or RunContext(), parent_mlflow_run_id=parent))
+
+    workers = workers_for(settings, len(todo))
+    results = (
+        look_in_parallel(settings, todo, job_of, workers)
+        if workers
+        else look_in_turn(Desk(settings, recorder), todo, job_of)
+    )
+    for key, result in results:
+        if isinstance(result, Look):
+            announced = attempt(key, lambda look=result: _announce(settings, look, tell))
+            result = announced or result
+        _count(summary, key, result, on_crash)
+        progress()
+    return summary
+
+
+def is_settled(bench: Workbench, key: str) -> bool:
+    """Tell whether an experiment has the verdict a look would come to, and Dagster knows it.
+
+    What cannot even be prepared is not settled: looking at it says why.
+    """
+    known = open_store(bench.settings).verdict(key)
+    if known is None or not is_announced(bench.settings, known):
+        return False
+    return attempt(key, lambda: is_stale(bench, key)) is False
+
+
+def _announce(settings: Settings, look: Look, tell: Callable[[Look], None]) -> None:
+    tell(look)
+    mark_announced(settings, look.verdict)
+
+
+def _count(
+    summary: RefreshSummary,
+    key: str,
+    result: Look | Crash,
+    on_crash: Callable[[Crash], None] | None,
+) -> None:
+    if isinstance(result, Crash):
+        summary.counts["crashed"] += 1
+        summary.crashed.append(key)
+        summary.problems[key] = result.reason
+        if on_crash is not None:
+            on_crash(result)
+        return
+    verdict = result.verdict
+    summary.counts[verdict.status] += 1
+    summary.computed += int(not result.cached and verdict.diagnostics is not None)
+    if verdict.status == "not_converged":
+        summary.problems[key] = verdict.reason

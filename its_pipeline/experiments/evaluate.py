@@ -1,0 +1,194 @@
+"""One look at one experiment among many: fit, verdict, page, and what became of it.
+
+What belongs here: the unit of work of a bulk run, so that it is the same in the run's own process
+and in a worker (`crew`), and what a crash leaves behind. What does not: which experiments are
+looked at (`defs.bulk`), the decision (`service`) or the page (`publish`).
+"""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from its_pipeline.experiments.preparation import Prepared, Workbench
+from its_pipeline.experiments.rejections import Rejections
+from its_pipeline.experiments.service import RunRecorder, fit_prepared, record_crash
+from its_pipeline.stores.verdict import RunContext, Verdict
+
+if TYPE_CHECKING:
+    from its_pipeline.experiments.plan import Plan
+    from its_pipeline.experiments.publish import Publication
+    from its_pipeline.settings import Settings
+
+T = TypeVar("T")
+
+#: A full, broken or lost disk is nothing of one experiment: every other would fail as well.
+EVERYBODYS_ERRORS: Final = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+        errno.EIO,
+        errno.ESTALE,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at one experiment that changed something.
+
+    Attributes
+    ----------
+    plan, verdict
+        What is known; the verdict is stored.
+    cached
+        Whether the analysis had been made before.
+    publication
+        Its page.
+    mlflow_run_id
+        Of a sampled one.
+    """
+
+    plan: Plan
+    verdict: Verdict
+    cached: bool
+    publication: Publication
+    mlflow_run_id: str | None
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A look that ended in an error; the experiment's verdict and page say so.
+
+    Attributes
+    ----------
+    key
+        The experiment.
+    reason
+        The error's type and text.
+    detail
+        The traceback.
+    """
+
+    key: str
+    reason: str
+    detail: str
+
+
+@dataclass
+class Desk:
+    """What looks at many experiments share.
+
+    Attributes
+    ----------
+    settings
+        The installation's settings.
+    recorder
+        Where sampled analyses are recorded, if anywhere.
+    rejections
+        How many events of whom the contract rejected; read once.
+    """
+
+    settings: Settings
+    recorder: RunRecorder | None = None
+    rejections: Rejections = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rejections = Rejections(self.settings.lake_dir)
+
+    def look(self, prepared: Prepared, run: RunContext) -> Look | Crash:
+        """Look at a prepared experiment, store the verdict and publish it.
+
+        Raises
+        ------
+        OSError
+            One of `EVERYBODYS_ERRORS`; the experiment is not blamed for it.
+        """
+        key = prepared.plan.key
+        run = replace(run, dagster_partition=key)
+
+        def blame(error: Exception) -> None:
+            record_crash(self.settings, prepared, error, run)
+
+        found = attempt(key, lambda: self._look(prepared, run), blame)
+        return self._with_page(found, prepared) if isinstance(found, Crash) else found
+
+    def give_up(self, prepared: Prepared, error: Exception, run: RunContext) -> Crash:
+        """Keep that an experiment cannot be looked at, as a look that crashes does."""
+        key = prepared.plan.key
+        record_crash(self.settings, prepared, error, replace(run, dagster_partition=key))
+        return self._with_page(crash_of(key, error), prepared)
+
+    def _look(self, prepared: Prepared, run: RunContext) -> Look:
+        outcome = fit_prepared(self.settings, prepared, run, self.recorder)
+        publication = self._publish(prepared, self.recorder)
+        return Look(
+            prepared.plan, outcome.verdict, outcome.cached, publication, outcome.mlflow_run_id
+        )
+
+    def _with_page(self, crash: Crash, prepared: Prepared) -> Crash:
+        """Put a page that says so in the place of an older one, unless it is what crashed."""
+        page = attempt(crash.key, lambda: self._publish(prepared, None))
+        if not isinstance(page, Crash):
+            return crash
+        return replace(crash, detail=f"{crash.detail}\nNor could its page be made:\n{page.detail}")
+
+    def _publish(self, prepared: Prepared, recorder: RunRecorder | None) -> Publication:
+        from its_pipeline.experiments.publish import publish_experiment
+
+        return publish_experiment(
+            self.settings,
+            prepared.plan.key,
+            recorder,
+            bench=Workbench(self.settings, logged=(prepared.intervention,)),
+            rejections=self.rejections,
+        )
+
+
+def attempt(
+    key: str, work: Callable[[], T], blame: Callable[[Exception], None] | None = None
+) -> T | Crash:
+    """Do one experiment's part of a bulk run; its crash must not stop the others.
+
+    Parameters
+    ----------
+    key
+        The experiment.
+    work
+        What is done.
+    blame
+        Called with the error of a crash.
+
+    Returns
+    -------
+    T | Crash
+        What `work` returned, or the crash; whoever asked counts it and fails the run at its end.
+
+    Raises
+    ------
+    OSError
+        One of `EVERYBODYS_ERRORS`.
+    """
+    try:
+        return work()
+    except Exception as error:
+        # Kept with its traceback, counted, and the run fails at its end: no crash becomes a result.
+        if isinstance(error, OSError) and error.errno in EVERYBODYS_ERRORS:
+            raise
+        if blame is not None:
+            blame(error)
+        return crash_of(key, error)
+
+
+def crash_of(key: str, error: BaseException) -> Crash:
+    """Describe an error as the crash of one experiment."""
+    return Crash(
+        key, f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+    )
