@@ -39,8 +39,12 @@ from calibration_tables import (
 )
 
 from its_pipeline.its import AnalysisSpec, analyze, priors
-from its_pipeline.its.designs.change import build_design
-from its_pipeline.its.sensitivity.opinions import Opinion, segmented_opinion, slow_swings_opinion
+from its_pipeline.its.designs.base import build_design
+from its_pipeline.its.designs.change import CHANGE
+from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.noise.ar1 import AR1
+from its_pipeline.its.sensitivity.estimate import EffectEstimate, estimate_of, segmented_posterior
+from its_pipeline.its.sensitivity.white_noise import with_white_noise
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION
 from its_pipeline.its.warnings import is_warned_of
@@ -99,20 +103,21 @@ def run_quadrature(task: tuple[Cell, int]) -> list[dict[str, Any]]:
     outcome, day, truth = simulate(cell, index)
     spec = AnalysisSpec()
     series = prepare_series(outcome, day, spec)
-    design = build_design(series, spec)
-    ours, swings = segmented_opinion(series, design), slow_swings_opinion(series, design)
+    design = build_design(series, spec, Covariates(), CHANGE)
+    plain = segmented_posterior(series, design, AR1)
+    ours, swings = estimate_of(plain, series.scale), with_white_noise(series, design, plain)
     warned = is_warned_of(swings)
-    told = swings.opinion if warned else ours
+    told = swings.estimate if warned else ours
     return [
         {"index": index, **row("its_pipeline", truth, verdict_of(ours)), "warned": warned},
         {"index": index, **row("told", truth, verdict_of(told))},
-        {"index": index, **row("slow swings", truth, verdict_of(swings.opinion))},
+        {"index": index, **row("slow swings", truth, verdict_of(swings.estimate))},
         {"index": index, **row("causalpy PiecewiseITS", truth, stock_piecewise(outcome, day))},
     ]
 
 
-def verdict_of(o: Opinion) -> Verdict:
-    """Return an opinion as the rivals give theirs."""
+def verdict_of(o: EffectEstimate) -> Verdict:
+    """Return an estimate as the rivals give theirs."""
     return Verdict(o.mean, o.sd, o.ci_lower, o.ci_upper, o.probability_positive)
 
 

@@ -22,13 +22,14 @@ import pandas as pd
 from calibration_tables import machine, markdown
 from scipy import stats
 
-from its_pipeline.its import AnalysisSpec, priors
-from its_pipeline.its.designs.change import build_design, post_rows
+from its_pipeline.its import AnalysisSpec, priors, registry
+from its_pipeline.its.designs.base import build_design
+from its_pipeline.its.designs.change import CHANGE
+from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.inference.nuts import SamplerSettings
-from its_pipeline.its.inference.quadrature import log_residual_sd
-from its_pipeline.its.likelihoods.student_t import sample_student
-from its_pipeline.its.noise.ar1_packing import pack
-from its_pipeline.its.posterior import sample_collapsed
+from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.noise.ar1 import AR1
+from its_pipeline.its.sensitivity.estimate import counterfactual_contrast
 from its_pipeline.its.series import prepare_series
 
 DAYS, MISSING = 48, (4, 5, 17, 30, 31, 32, 40)
@@ -42,9 +43,9 @@ def _problem() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str
     outcome = pd.Series(values, index=days).drop(days[list(MISSING)])
     spec = AnalysisSpec()
     series = prepare_series(outcome, days[DAYS // 2], spec)
-    design = build_design(series, spec)
+    design = build_design(series, spec, Covariates(), CHANGE)
     rows = series.fit_rows
-    effect = design.intervention[post_rows(series)].mean(axis=0)
+    effect = counterfactual_contrast(series, design)
     names = [f"coefficient {i}" for i in range(design.matrix.shape[1])]
     names[:4] = ["level", "trend", "level change", "slope change"]
     matrix = np.ascontiguousarray(design.matrix[rows])
@@ -72,17 +73,13 @@ def ranks(task: tuple[str, int]) -> dict[str, int]:
     truths = {"rho": rho, "sigma": sigma, "counterfactual effect": float(effect @ theta)}
     truths |= dict(zip(names, theta, strict=True))
     if likelihood == "student_t":
-        _, _, points, internal, nus = sample_student(matrix, y, steps, prior_sd, settings, cores=1)
         truths["nu"] = nu
-    else:
-        start = np.array([0.0, log_residual_sd(matrix, y)])
-        chains, internal = sample_collapsed(pack(matrix, y, steps, prior_sd), start, settings, 1)
-        points, nus = chains.position, None
-    draws = {"rho": np.tanh(points[..., 0]).ravel(), "sigma": np.exp(points[..., 1]).ravel()}
-    draws["counterfactual effect"] = internal @ effect
-    if nus is not None:
-        draws["nu"] = nus.ravel()
-    draws |= {name: internal[:, i] for i, name in enumerate(names)}
+    problem = Problem(matrix, y, steps, prior_sd)
+    sampled = registry.likelihood(likelihood).sample(problem, AR1, settings, cores=1)
+    noise = {**AR1.parameters(sampled.points, 1.0), **sampled.parameters}
+    draws = {name: values.ravel() for name, values in noise.items()}
+    draws["counterfactual effect"] = sampled.coefficients @ effect
+    draws |= {name: sampled.coefficients[:, i] for i, name in enumerate(names)}
     return {name: int(np.sum(draws[name][::THIN] < truth)) for name, truth in truths.items()}
 
 

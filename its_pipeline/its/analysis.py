@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from its_pipeline.its import registry, storage
 from its_pipeline.its.errors import NotConverged
-from its_pipeline.its.results import AnalysisWarning, Diagnostics, Effects
+from its_pipeline.its.results import AnalysisWarning, Diagnostics, Effects, PosteriorDraws
 from its_pipeline.its.spec import AnalysisSpec
 
 if TYPE_CHECKING:
@@ -42,30 +43,6 @@ DAILY_COLUMNS = (
     "cumulative_upper",
 )
 """Columns of `Analysis.daily`; the first three alone when the analysis did not converge."""
-
-
-@dataclass(frozen=True, eq=False)
-class PosteriorDraws:
-    """Draws of a converged analysis, in the outcome's own units.
-
-    Parameters
-    ----------
-    coefficients
-        Name to draws of shape (chain, draw): the regression's coefficients, in the order of
-        `design`'s columns.
-    estimands
-        Name to draws of shape (chain, draw): "immediate_effect" and the others.
-    noise
-        Name to draws of shape (chain, draw): "sigma" (outcome units), "rho", and "nu" with a
-        Student-t likelihood.
-    design
-        Shape (n_days, n_coefficients): `design @ coefficients` is the fitted value.
-    """
-
-    coefficients: Mapping[str, np.ndarray]
-    estimands: Mapping[str, np.ndarray]
-    noise: Mapping[str, np.ndarray]
-    design: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +75,7 @@ class Analysis:
     model_version
         `MODEL_VERSION` of the code that computed it.
     timing
-        Seconds by part: "prepare", "compile", "sample", "effects", "diagnostics", "cautions",
+        Seconds by part: "prepare", "compile", "sample", "effects", "diagnostics", "sensitivity",
         "total".
     trace
         Draws of the nuisance parameters alone.
@@ -141,11 +118,22 @@ class Analysis:
 
     @property
     def sampler_trace(self) -> Mapping[str, np.ndarray]:
-        """Draws of the nuisance parameters ("sigma", "rho", ...) as (chain, draw).
+        """Draws of the nuisance parameters ("sigma" and others) as (chain, draw).
 
         There for every analysis, so that diagnostics can be drawn for one that did not converge.
         """
         return MappingProxyType(dict(self.trace))
+
+    @property
+    def parameter_labels(self) -> Mapping[str, str]:
+        """What a figure calls the nuisance parameters."""
+        noise_model = registry.noise_model(self.spec.noise)
+        return {**noise_model.labels, **registry.likelihood(self.spec.likelihood).labels}
+
+    @property
+    def correlation_of_neighbours(self) -> np.ndarray:
+        """Draws of the correlation of the errors of two neighbouring days, shape (chain, draw)."""
+        return registry.noise_model(self.spec.noise).correlation_of_neighbours(self.trace)
 
     @property
     def draws(self) -> Mapping[str, np.ndarray]:
@@ -213,7 +201,7 @@ class Analysis:
             raise ValueError(f"n must be at least 1 but got {n}")
         posterior = self._posterior()
         rng = np.random.default_rng(seed)
-        total = posterior.noise["rho"].size
+        total = posterior.noise["sigma"].size
         chosen = rng.choice(total, size=n, replace=n > total)
         coefficients = np.stack(
             [
@@ -222,18 +210,11 @@ class Analysis:
             ]
         )
         noise = {k: np.asarray(v, float).reshape(-1)[chosen] for k, v in posterior.noise.items()}
-        n_days = len(posterior.design)
-        if "nu" in noise:
-            shocks = rng.standard_t(noise["nu"][:, None], size=(n, n_days))
-        else:
-            shocks = rng.standard_normal((n, n_days))
-        rho = noise["rho"]
-        innovation = np.sqrt(1.0 - rho**2)
-        errors = np.empty((n, n_days))
-        errors[:, 0] = shocks[:, 0]
-        for day in range(1, n_days):
-            errors[:, day] = rho * errors[:, day - 1] + innovation * shocks[:, day]
-        return (posterior.design @ coefficients).T + noise["sigma"][:, None] * errors
+        shocks = registry.likelihood(self.spec.likelihood).shocks(
+            rng, {k: v[:, None] for k, v in noise.items()}, (n, len(posterior.design))
+        )
+        errors = registry.noise_model(self.spec.noise).simulate(noise, shocks)
+        return (posterior.design @ coefficients).T + errors
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the draws and the daily table as JSON-able values.
@@ -257,16 +238,38 @@ class Analysis:
 
     def save(self, directory: Path | str) -> Path:
         """Write analysis.json, daily.parquet and the draws into a directory; return it."""
-        from its_pipeline.its.storage import save_analysis
-
-        return save_analysis(self, Path(directory))
+        return storage.write_analysis(
+            Path(directory), storage.Stored(self.to_dict(), self.daily, self.trace, self.posterior)
+        )
 
     @classmethod
     def load(cls, directory: Path | str) -> Analysis:
-        """Read what `save` wrote; effects come back exactly, draws as float32."""
-        from its_pipeline.its.storage import load_analysis
+        """Read what `save` wrote; effects come back exactly, draws as float32.
 
-        return load_analysis(Path(directory))
+        Raises
+        ------
+        FileNotFoundError
+            If one of its files is missing.
+        """
+        stored = storage.read_analysis(Path(directory))
+        told = stored.told
+        return cls(
+            spec=AnalysisSpec.from_dict(told["spec"]),
+            intervention_on=date.fromisoformat(told["intervention_on"]),
+            fit_start_on=date.fromisoformat(told["fit_start_on"]),
+            effects=None if told["effects"] is None else Effects.from_dict(told["effects"]),
+            probability_of_benefit=told["probability_of_benefit"],
+            n_pre=told["n_pre"],
+            n_post=told["n_post"],
+            warnings=tuple(AnalysisWarning.from_dict(w) for w in told["warnings"]),
+            diagnostics=Diagnostics.from_dict(told["diagnostics"]),
+            daily=stored.daily,
+            has_slope=told["has_slope"],
+            model_version=told["model_version"],
+            timing=told["timing"],
+            trace=stored.trace,
+            posterior=stored.posterior,
+        )
 
     def _posterior(self) -> PosteriorDraws:
         if self.posterior is None:

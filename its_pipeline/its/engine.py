@@ -15,24 +15,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its.analysis import Analysis, PosteriorDraws
-from its_pipeline.its.designs.change import Design, build_design
+from its_pipeline.its import registry
+from its_pipeline.its.analysis import Analysis
+from its_pipeline.its.designs.base import DesignMatrix, build_design
+from its_pipeline.its.designs.covariates import prepare_covariates
 from its_pipeline.its.estimands import (
     EffectDraws,
     Estimands,
     bare_daily,
     daily_table,
+    effect_draws,
     estimands,
     probability_of_benefit,
     summarise,
 )
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.diagnostics import assess
-from its_pipeline.its.posterior import Posterior, effect_draws, sample_posterior
-from its_pipeline.its.results import Diagnostics
+from its_pipeline.its.posterior import Posterior, sample_posterior
+from its_pipeline.its.results import Diagnostics, PosteriorDraws
+from its_pipeline.its.sensitivity.analyses import sensitivity_analyses
 from its_pipeline.its.series import PRE, PreparedSeries, prepare_series
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
-from its_pipeline.its.warnings import cautions_of_effects, cautions_of_input
+from its_pipeline.its.warnings import warnings_of_effects, warnings_of_input
 
 ESCALATION_TARGET_ACCEPT = 0.99
 """Acceptance rate of the second run, when the first one misses the gate."""
@@ -83,18 +87,20 @@ def analyze(
     timing = _Timing()
     with timing.part("prepare"):
         series = prepare_series(outcome, intervention_on, spec)
-        segmented = spec.estimator == "segmented"
-        design = build_design(series, spec, covariates, with_intervention=segmented)
-        rows = series.fit_rows if segmented else series.fit_rows & (series.phase == PRE)
-        warnings = cautions_of_input(series, design, spec)
+        known = prepare_covariates(series, covariates)
+        study = registry.study_design(spec.design) if spec.estimator == "segmented" else None
+        design = build_design(series, spec, known, study)
+        rows = series.fit_rows if study else series.fit_rows & (series.phase == PRE)
+        warnings = warnings_of_input(series, design, spec)
     with timing.part("compile"):
-        compiled.kernel()
+        compiled.sampling_kernel()
 
     posterior, result = _sample_and_judge(series, design, rows, spec, timing, cores)
     if not result.diagnostics.converged:
         return _assembled(series, design, spec, posterior, result, warnings, timing)
-    with timing.part("cautions"):
-        warnings += cautions_of_effects(series, design, spec, covariates, posterior, result.found)
+    with timing.part("sensitivity"):
+        others = sensitivity_analyses(series, spec, known, design)
+        warnings += warnings_of_effects(series, spec, posterior, result.found, others)
     return _assembled(series, design, spec, posterior, result, warnings, timing)
 
 
@@ -135,7 +141,7 @@ class _Result:
 
 def _sample_and_judge(
     series: PreparedSeries,
-    design: Design,
+    design: DesignMatrix,
     rows: np.ndarray,
     spec: AnalysisSpec,
     timing: _Timing,
@@ -167,7 +173,7 @@ def _sample_and_judge(
 
 def _assembled(
     series: PreparedSeries,
-    design: Design,
+    design: DesignMatrix,
     spec: AnalysisSpec,
     posterior: Posterior,
     result: _Result,

@@ -7,22 +7,23 @@ a reader sees is summarised from that. No sampling, no verdict.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its.designs.change import post_rows
-from its_pipeline.its.inference import compiled
-from its_pipeline.its.inference.nuts import available_cores
+from its_pipeline.its.designs.base import post_rows
+from its_pipeline.its.inference.draws import product, row_quantiles
+from its_pipeline.its.posterior import Posterior
 from its_pipeline.its.results import Effect, Effects
-from its_pipeline.its.series import PHASES, POST, WASHOUT, PreparedSeries
+from its_pipeline.its.series import PHASES, POST, PRE, WASHOUT, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 
 INTERVAL = (0.025, 0.975)
 """Equal-tailed 95 % interval."""
 INNER_INTERVAL = (0.25, 0.75)
+
+_FORECAST_STREAM = 2
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,51 @@ class Estimands:
             "relative_effect": self.relative,
         }
         return {name: draws for name, draws in pairs.items() if draws is not None}
+
+
+def effect_draws(posterior: Posterior, series: PreparedSeries) -> EffectDraws:
+    """Turn draws of a model into draws of its effects."""
+    design = posterior.design
+    if design.contrasts is None:
+        return _forecast_draws(posterior, series)
+    fitted = posterior.expected(design.matrix, series)
+    post = series.phase == POST
+    columns = np.flatnonzero(design.intervention.any(axis=0))
+    changes = np.ascontiguousarray(posterior.internal[:, columns].T)
+    daily = series.scale * product(design.intervention[post][:, columns], changes)
+    counterfactual = fitted.copy()
+    after = series.steps >= 0
+    counterfactual[after] -= series.scale * product(design.intervention[after][:, columns], changes)
+    named = design.contrasts
+    return EffectDraws(
+        fitted=fitted,
+        counterfactual=counterfactual,
+        daily=daily,
+        immediate=posterior.coefficients[named.immediate].reshape(-1),
+        sustained=None
+        if named.sustained is None
+        else posterior.coefficients[named.sustained].reshape(-1),
+    )
+
+
+def _forecast_draws(posterior: Posterior, series: PreparedSeries) -> EffectDraws:
+    """Forecast the post-period from the pre-period, the noise from the last pre residual on."""
+    expected = posterior.expected(posterior.design.matrix, series)
+    parameters = {name: draws.reshape(-1) for name, draws in posterior.noise.items()}
+    last = int(np.flatnonzero(posterior.rows)[-1])
+    rng = np.random.default_rng([posterior.seed, _FORECAST_STREAM])
+    size = (len(series.steps) - last - 1, expected.shape[1])
+    shocks = posterior.likelihood.shocks(rng, parameters, size)
+    error = series.values[last] - expected[last]
+    counterfactual = expected.copy()
+    ahead = slice(last + 1, None)
+    errors = posterior.noise_model.forecast(parameters, error, shocks)
+    after = series.phase[ahead] != PRE
+    counterfactual[ahead][after] += errors[after]
+    post = series.phase == POST
+    daily = series.values[post][:, None] - counterfactual[post]
+    first = int(np.flatnonzero(series.observed[post])[0])
+    return EffectDraws(expected, counterfactual, daily, daily[first], None)
 
 
 def estimands(series: PreparedSeries, draws: EffectDraws) -> Estimands:
@@ -156,28 +202,3 @@ def daily_table(series: PreparedSeries, draws: EffectDraws) -> pd.DataFrame:
         columns[1:, post] = row_quantiles(values, INTERVAL)
         table[mean_name], table[f"{name}_lower"], table[f"{name}_upper"] = columns
     return table
-
-
-def row_quantiles(values: np.ndarray, probabilities: tuple[float, ...]) -> np.ndarray:
-    """Return quantiles of each row, shape (probabilities, rows); rows are shared among threads.
-
-    The same to the last bit as ``numpy.quantile(values, probabilities, axis=1)``.
-    """
-    kernel = compiled.quantile_kernel()
-    wanted = np.array(probabilities)
-    found = np.empty((len(wanted), len(values)))
-    cores = min(available_cores(), len(values))
-    if cores < 2:
-        kernel.row_quantiles(values, wanted, found)
-        return found
-    with ThreadPoolExecutor(cores) as pool:
-        parts = np.array_split(np.arange(len(values)), cores)
-        list(
-            pool.map(
-                lambda rows: kernel.row_quantiles(
-                    values[rows[0] : rows[-1] + 1], wanted, found[:, rows[0] : rows[-1] + 1]
-                ),
-                parts,
-            )
-        )
-    return found

@@ -1,7 +1,7 @@
-"""The small frozen pieces an analysis is made of: effects, diagnostics, warnings.
+"""The small frozen pieces an analysis is made of: effects, diagnostics, warnings, draws.
 
-Plain data with serialisation. How they are computed lives in `effects`, `diagnostics` and
-`cautions`; the whole lives in `analysis`.
+Plain data with serialisation. How they are computed lives in `estimands`, `inference.diagnostics`
+and `warnings`; the whole lives in `analysis`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,30 @@ class Diagnostics:
         restored["parameters"] = tuple(map(_parameter, values["parameters"]))
         restored["failures"] = tuple(values["failures"])
         return cls(**restored)
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorDraws:
+    """Draws of a converged analysis, in the outcome's own units.
+
+    Parameters
+    ----------
+    coefficients
+        Name to draws of shape (chain, draw): the regression's coefficients, in the order of
+        `design`'s columns.
+    estimands
+        Name to draws of shape (chain, draw): "immediate_effect" and the others.
+    noise
+        Name to draws of shape (chain, draw): "sigma" (outcome units) and the other parameters of
+        the noise model and the likelihood.
+    design
+        Shape (n_days, n_coefficients): `design @ coefficients` is the fitted value.
+    """
+
+    coefficients: Mapping[str, np.ndarray]
+    estimands: Mapping[str, np.ndarray]
+    noise: Mapping[str, np.ndarray]
+    design: np.ndarray
 
 
 @dataclass(frozen=True)

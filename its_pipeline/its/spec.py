@@ -1,7 +1,7 @@
 """What a caller may ask of an analysis, and the version of the model that answers.
 
 Only validated settings and their serialisation; no data, no computing. Importing this module
-loads the standard library alone.
+loads the standard library alone; which names there are stands in `registry`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from its_pipeline.its.registry import DESIGNS, LIKELIHOODS, NOISE_MODELS
+
 MODEL_VERSION = "ar1-collapsed-2"
 """Part of every fingerprint: changes whenever the same input could give other numbers."""
 
 Direction = Literal["increase", "decrease"]
 Season = Literal["day_of_week", "month", "none"]
 Estimator = Literal["segmented", "forecast"]
-Likelihood = Literal["normal", "student_t"]
+
+_LATER_SETTINGS = ("noise", "design")
+"""Settings that came after the first stored answers."""
 
 _MOST_DRAWS = 100_000
 _MOST_CHAINS = 64
@@ -44,7 +48,7 @@ class AnalysisSpec:
         "segmented" (level and slope change in one regression) or "forecast" (fitted to the
         pre-period alone).
     likelihood
-        "normal" or "student_t" for the innovations.
+        Distribution of the innovations: a name in `registry.LIKELIHOODS`, "normal" or "student_t".
     draws, tune, chains
         Kept draws per chain, warm-up draws per chain, number of chains.
     seed
@@ -53,6 +57,10 @@ class AnalysisSpec:
         Unit of the outcome, for texts.
     trend
         Whether a linear trend over the whole series is in the model.
+    noise
+        How one day resembles the next: a name in `registry.NOISE_MODELS`, "ar1".
+    design
+        What the intervention may change: a name in `registry.DESIGNS`, "change" (level and slope).
 
     Raises
     ------
@@ -66,19 +74,23 @@ class AnalysisSpec:
     season: Season = "day_of_week"
     slope: Literal["auto"] | bool = "auto"
     estimator: Estimator = "segmented"
-    likelihood: Likelihood = "normal"
+    likelihood: str = "normal"
     draws: int = 2000
     tune: int = 1000
     chains: int = 4
     seed: int = 0
     unit: str = ""
     trend: bool = True
+    noise: str = "ar1"
+    design: str = "change"
 
     def __post_init__(self) -> None:
         _check_choice("direction", self.direction, get_args(Direction))
         _check_choice("season", self.season, get_args(Season))
         _check_choice("estimator", self.estimator, get_args(Estimator))
-        _check_choice("likelihood", self.likelihood, get_args(Likelihood))
+        _check_choice("likelihood", self.likelihood, tuple(LIKELIHOODS))
+        _check_choice("noise", self.noise, tuple(NOISE_MODELS))
+        _check_choice("design", self.design, tuple(DESIGNS))
         if not (isinstance(self.slope, bool) or self.slope == "auto"):
             raise ValueError(f'slope must be "auto", True or False but got {self.slope!r}')
         if not isinstance(self.trend, bool):
@@ -119,8 +131,17 @@ class AnalysisSpec:
         return 1 if self.season == "month" else 7
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able values."""
-        return asdict(self)
+        """Return the settings as JSON-able values.
+
+        A setting of `_LATER_SETTINGS` is left out while it has its default: an answer that was
+        stored before there was such a setting keeps its fingerprint.
+        """
+        values = asdict(self)
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in _LATER_SETTINGS:
+            if values[name] == defaults[name]:
+                del values[name]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AnalysisSpec:

@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from its_pipeline.its.analysis import Analysis, PosteriorDraws
-from its_pipeline.its.results import AnalysisWarning, Diagnostics, Effects
-from its_pipeline.its.spec import AnalysisSpec
+from its_pipeline.its.results import PosteriorDraws
 
 ANALYSIS_FILE = "analysis.json"
 DAILY_FILE = "daily.parquet"
@@ -30,66 +29,68 @@ TRACE_FILE = "trace.npz"
 _GROUPS = ("coefficients", "estimands", "noise")
 
 
-def save_analysis(analysis: Analysis, directory: Path) -> Path:
+@dataclass(frozen=True)
+class Stored:
+    """What is written of an analysis.
+
+    Parameters
+    ----------
+    told
+        JSON-able values of everything but draws and daily table, effects included.
+    daily
+        The daily table.
+    trace
+        Draws of the nuisance parameters, name to shape (chain, draw).
+    posterior
+        All draws; None where the analysis did not converge.
+    """
+
+    told: dict[str, Any]
+    daily: pd.DataFrame
+    trace: Mapping[str, np.ndarray]
+    posterior: PosteriorDraws | None
+
+
+def write_analysis(directory: Path, stored: Stored) -> Path:
     """Write an analysis into a directory, which is made if need be, and return the directory.
 
     An analysis that did not converge gets its trace for the diagnostics' sake and no posterior.
     analysis.json is written last: where it lies, the rest lies too.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    _replace(directory / DAILY_FILE, lambda part: _write_table(part, analysis.daily))
+    _replace(directory / DAILY_FILE, lambda part: _write_table(part, stored.daily))
     target, trace = directory / POSTERIOR_FILE, directory / TRACE_FILE
-    if analysis.posterior is None:
+    if stored.posterior is None:
         target.unlink(missing_ok=True)
-        _replace(trace, lambda part: _write_arrays(part, _as_float32(analysis.trace)))
+        _replace(trace, lambda part: _write_arrays(part, _as_float32(stored.trace)))
     else:
         # The posterior's noise is the trace.
         trace.unlink(missing_ok=True)
-        arrays = {"design": analysis.posterior.design}
+        arrays = {"design": stored.posterior.design}
         for group in _GROUPS:
-            for name, values in _as_float32(getattr(analysis.posterior, group)).items():
+            for name, values in _as_float32(getattr(stored.posterior, group)).items():
                 arrays[f"{group}/{name}"] = values
         _replace(target, lambda part: _write_arrays(part, arrays))
-    text = json.dumps(analysis.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(stored.told, indent=1, allow_nan=False, ensure_ascii=False)
     _replace(directory / ANALYSIS_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     return directory
 
 
-def load_analysis(directory: Path) -> Analysis:
-    """Read an analysis that `save_analysis` wrote.
+def read_analysis(directory: Path) -> Stored:
+    """Read what `write_analysis` wrote.
 
     Raises
     ------
     FileNotFoundError
         If one of its files is missing.
     """
-    values = json.loads((directory / ANALYSIS_FILE).read_text(encoding="utf-8"))
-    diagnostics = Diagnostics.from_dict(values["diagnostics"])
-    posterior = None
-    if diagnostics.converged:
+    told = json.loads((directory / ANALYSIS_FILE).read_text(encoding="utf-8"))
+    daily = pd.read_parquet(directory / DAILY_FILE)
+    if told["diagnostics"]["converged"]:
         posterior = _read_posterior(directory / POSTERIOR_FILE)
-    if posterior is None:
-        with np.load(directory / TRACE_FILE) as stored:
-            trace = {name: stored[name] for name in stored.files}
-    else:
-        trace = dict(posterior.noise)
-    return Analysis(
-        spec=AnalysisSpec.from_dict(values["spec"]),
-        intervention_on=date.fromisoformat(values["intervention_on"]),
-        fit_start_on=date.fromisoformat(values["fit_start_on"]),
-        effects=None if values["effects"] is None else Effects.from_dict(values["effects"]),
-        probability_of_benefit=values["probability_of_benefit"],
-        n_pre=values["n_pre"],
-        n_post=values["n_post"],
-        warnings=tuple(AnalysisWarning.from_dict(w) for w in values["warnings"]),
-        diagnostics=diagnostics,
-        daily=pd.read_parquet(directory / DAILY_FILE),
-        has_slope=values["has_slope"],
-        model_version=values["model_version"],
-        timing=values["timing"],
-        trace=trace,
-        posterior=posterior,
-    )
+        return Stored(told, daily, dict(posterior.noise), posterior)
+    with np.load(directory / TRACE_FILE) as arrays:
+        return Stored(told, daily, {name: arrays[name] for name in arrays.files}, None)
 
 
 def _read_posterior(path: Path) -> PosteriorDraws:

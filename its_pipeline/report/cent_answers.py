@@ -302,7 +302,7 @@ def _other_analyses(facts: Facts) -> str | None:
     analysis = _converged(facts)
     if analysis is None:
         return None
-    rho = float(analysis.sampler_trace["rho"].mean())
+    rho = float(analysis.correlation_of_neighbours.mean())
     warned = ", ".join(warning.code for warning in analysis.warnings) or "none"
     return (
         f"Correlation of neighbouring {analysis.spec.step}s: {number_text(rho, 2)} (posterior "

@@ -1,4 +1,4 @@
-"""Our model in CausalPy's seat gives what `analyze` gives; its graph is the density we sample."""
+"""The adapter for CausalPy gives what `analyze` gives; its graph is the density we sample."""
 
 import numpy as np
 import pandas as pd
@@ -6,6 +6,7 @@ import pytest
 
 from its_pipeline.its import AnalysisSpec, InvalidSeries, NotConverged
 from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.noise.ar1_packing import WIDTH, pack
 from its_pipeline_tests.unit.its.series_factory import make_series, run
 
@@ -19,10 +20,10 @@ def causalpy():
 
 
 @pytest.fixture(scope="module")
-def seat(causalpy):
-    from its_pipeline.its.adapters import causalpy as seat
+def adapter(causalpy):
+    from its_pipeline.its.adapters import causalpy as adapter
 
-    return seat
+    return adapter
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +37,8 @@ def series():
 
 
 @pytest.fixture(scope="module")
-def piecewise(causalpy, seat, series):
-    model = seat.SegmentedAR1({"random_seed": SEED})
+def piecewise(causalpy, adapter, series):
+    model = adapter.SegmentedAR1({"random_seed": SEED})
     return causalpy.PiecewiseITS(series[2], formula=FORMULA, model=model)
 
 
@@ -61,9 +62,9 @@ def test_causalpys_own_tables_work(piecewise):
     piecewise.print_coefficients()
 
 
-def test_interrupted_time_series_gives_the_forecast_model(causalpy, seat, series):
+def test_interrupted_time_series_gives_the_forecast_model(causalpy, adapter, series):
     outcome, day, frame = series
-    model = seat.SegmentedAR1({"random_seed": SEED})
+    model = adapter.SegmentedAR1({"random_seed": SEED})
     data = frame.set_index("t", drop=False).rename_axis(None)
     result = causalpy.InterruptedTimeSeries(data, 45, formula="y ~ 1 + t + C(dow)", model=model)
     a = run(outcome, day, AnalysisSpec(seed=SEED, estimator="forecast"))
@@ -76,19 +77,17 @@ def test_interrupted_time_series_gives_the_forecast_model(causalpy, seat, series
     np.testing.assert_allclose(fitted, expected[frame["t"][frame["t"] < 45]], atol=0.5)
 
 
-def test_graph_is_the_collapsed_density_times_the_conditional_of_the_coefficients(seat, piecewise):
+def test_graph_is_the_collapsed_density_times_the_conditional_coefficients(adapter, piecewise):
     """Candidates formula: joint over conditional of the coefficients is the same for any theta."""
     x, y = piecewise.design["X"], piecewise.design["y"]
-    d = seat.internal_design(x, y, "t")
-    buffer = pack(
-        np.ascontiguousarray(x.to_numpy() @ d.rotation),
-        (y.to_numpy()[:, 0] - d.centre) / d.scale,
-        d.steps,
-        d.prior_sd,
-    )
+    d = adapter.internal_design(x, y, "t")
+    internal = np.ascontiguousarray(x.to_numpy() @ d.rotation)
+    outcome = (y.to_numpy()[:, 0] - d.centre) / d.scale
+    buffer = pack(Problem(internal, outcome, d.steps, d.prior_sd))
     model = piecewise.model
     joint = model.compile_fn(model.logp(), mode="FAST_COMPILE")
-    kernel, k, width = compiled.kernel(), len(d.prior_sd), int(buffer[WIDTH])
+    kernel = compiled.load("its_pipeline.its.noise.ar1_kernel")
+    k, width = len(d.prior_sd), int(buffer[WIDTH])
     for seed, (z, s) in enumerate([(0.3, 0.1), (-0.8, -0.5), (1.6, 0.7)]):
         theta = np.random.default_rng(seed).normal(size=k)
         point = {"theta": theta, "unit_rho_logodds__": 2 * z, "unit_sigma_log__": s}
@@ -106,13 +105,13 @@ def test_graph_is_the_collapsed_density_times_the_conditional_of_the_coefficient
         assert joint(point) - conditional + units == pytest.approx(collapsed, rel=1e-9)
 
 
-def test_clone_keeps_the_settings(seat):
-    clone = seat.SegmentedAR1({"draws": 300}, time="day")._clone()
+def test_clone_keeps_the_settings(adapter):
+    clone = adapter.SegmentedAR1({"draws": 300}, time="day")._clone()
     assert (clone.sample_kwargs, clone.time, clone.idata) == ({"draws": 300}, "day", None)
 
 
-def test_chains_that_fail_the_gate_raise(causalpy, seat, series):
-    model = seat.SegmentedAR1({"draws": 30, "tune": 60})
+def test_chains_that_fail_the_gate_raise(causalpy, adapter, series):
+    model = adapter.SegmentedAR1({"draws": 30, "tune": 60})
     with pytest.raises(NotConverged, match="ESS"):
         causalpy.PiecewiseITS(series[2], formula=FORMULA, model=model)
 
@@ -124,16 +123,16 @@ def test_chains_that_fail_the_gate_raise(causalpy, seat, series):
         ("y ~ 1 + step(t, 45)", "needs the time column"),
     ],
 )
-def test_formulas_the_model_cannot_serve_are_refused(causalpy, seat, series, formula, words):
+def test_formulas_the_model_cannot_serve_are_refused(causalpy, adapter, series, formula, words):
     with pytest.raises(InvalidSeries, match=words):
-        causalpy.PiecewiseITS(series[2], formula=formula, model=seat.SegmentedAR1())
+        causalpy.PiecewiseITS(series[2], formula=formula, model=adapter.SegmentedAR1())
 
 
-def test_datetime_formula_counts_days(causalpy, seat, series):
+def test_datetime_formula_counts_days(causalpy, adapter, series):
     outcome, day, frame = series
     dated = frame.assign(date=outcome.index)
     formula = f"y ~ 1 + date + step(date, '{day.date()}') + ramp(date, '{day.date()}')"
-    model = seat.SegmentedAR1({"random_seed": SEED}, time="date")
+    model = adapter.SegmentedAR1({"random_seed": SEED}, time="date")
     causalpy.PiecewiseITS(dated, formula=formula, model=model)
     a = run(outcome, day, AnalysisSpec(seed=SEED, season="none"))
     step = model.idata.posterior["beta"][..., 2].to_numpy()

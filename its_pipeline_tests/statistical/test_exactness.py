@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from its_pipeline.its import AnalysisSpec
-from its_pipeline.its.designs.change import build_design
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.diagnostics import ess_bulk
+from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.noise.ar1_packing import pack
-from its_pipeline.its.sensitivity.opinions import segmented_opinion
-from its_pipeline.its.series import prepare_series
 from its_pipeline_tests.statistical import oracle
-from its_pipeline_tests.unit.its.series_factory import make_series, run
+from its_pipeline_tests.unit.its.series_factory import make_series, run, segmented_estimate
+
+KERNEL = "its_pipeline.its.noise.ar1_kernel"
 
 CASES = {
     "plain": {"n": 60, "level_change": 10, "seed": 1},
@@ -51,13 +51,12 @@ def test_posterior_agrees_with_the_exact_one(case):
 def test_quadrature_agrees_with_the_sampler_and_the_oracle(case):
     outcome, day = make_series(**CASES[case])
     spec = AnalysisSpec(draws=2500, seed=11)
-    series = prepare_series(outcome, day, spec)
-    opinion = segmented_opinion(series, build_design(series, spec))
+    estimate = segmented_estimate(outcome, day, spec)
     effect = run(outcome, day, spec).effects.counterfactual
-    assert opinion.mean == pytest.approx(effect.mean, abs=0.06 * effect.sd)
-    assert opinion.sd == pytest.approx(effect.sd, rel=0.04)
-    assert opinion.ci_lower == pytest.approx(effect.ci_lower, abs=0.15 * effect.sd)
-    assert opinion.ci_upper == pytest.approx(effect.ci_upper, abs=0.15 * effect.sd)
+    assert estimate.mean == pytest.approx(effect.mean, abs=0.06 * effect.sd)
+    assert estimate.sd == pytest.approx(effect.sd, rel=0.04)
+    assert estimate.ci_lower == pytest.approx(effect.ci_lower, abs=0.15 * effect.sd)
+    assert estimate.ci_upper == pytest.approx(effect.ci_upper, abs=0.15 * effect.sd)
 
 
 @pytest.mark.parametrize(("rho", "sigma"), [(0.3, 1.0), (-0.7, 0.4), (0.97, 2.0), (0.0, 1.0)])
@@ -69,8 +68,8 @@ def test_collapsed_density_is_the_dense_marginal_likelihood(rho, sigma):
     expected += oracle.log_prior(rho, sigma)
     jacobian = np.log(1 - rho**2) + np.log(sigma)
     gradient = np.empty(2)
-    kernel = compiled.kernel()
-    buffer = pack(x, y, t, sds)
+    kernel = compiled.load(KERNEL)
+    buffer = pack(Problem(x, y, t, sds))
     found = kernel.log_density(np.arctanh(rho), np.log(sigma), buffer, gradient)
     assert found == pytest.approx(expected + jacobian, rel=1e-10)
     step, ignored = 1e-6, np.empty(2)
@@ -88,7 +87,7 @@ def test_collapsed_density_is_the_dense_marginal_likelihood(rho, sigma):
 def test_unreachable_points_are_rejected_not_crashes():
     outcome, day = make_series(30)
     x, sds, y, _, t = oracle.design(outcome, day, slope=True)
-    buffer, gradient = pack(x, y, t, sds), np.empty(2)
+    buffer, gradient = pack(Problem(x, y, t, sds)), np.empty(2)
     for z, s in [(800.0, 0.0), (-800.0, 0.0), (0.0, -800.0), (0.0, 800.0)]:
-        value = compiled.kernel().log_density(z, s, buffer, gradient)
+        value = compiled.load(KERNEL).log_density(z, s, buffer, gradient)
         assert not np.isfinite(value) or not np.isfinite(gradient).all() or value < -300

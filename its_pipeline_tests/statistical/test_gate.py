@@ -7,12 +7,12 @@ import pytest
 
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.diagnostics import assess
-from its_pipeline.its.inference.nuts import SamplerSettings, sample
+from its_pipeline.its.inference.nuts import Density, SamplerSettings, sample
 
 
 def _density(kind):
     """Compile a small density for the sampler: "normal", "funnel" or "two_modes"."""
-    kernel = compiled.kernel()
+    kernel = compiled.sampling_kernel()
     numba = kernel.numba
 
     @numba.njit(error_model="numpy")
@@ -49,15 +49,14 @@ def _density(kind):
         numba.carray(logp, (1,))[0] = value
         return 0 if math.isfinite(value) else 4
 
-    return callback, kernel.expand_callback.address
+    return callback
 
 
 def _verdict(kind, dimension, *, draws=1000, jitter=2.0):
-    callback, expand = _density(kind)
+    callback = _density(kind)
     settings = SamplerSettings(draws=draws, tune=500, chains=4, seed=1)
-    chains = sample(
-        callback.address, expand, np.zeros(1), np.zeros(dimension), jitter, settings, cores=2
-    )
+    density = Density(callback.address, np.zeros(1), np.zeros(dimension), jitter)
+    chains = sample(density, settings, cores=2)
     names = {f"x{i}": chains.position[..., i] for i in range(dimension)}
     return assess(names, chains.energy, chains.diverging, chains.depth)
 
@@ -85,7 +84,7 @@ def test_too_few_draws_are_caught():
 
 
 def test_a_density_that_cannot_start_is_an_error_not_a_result():
-    kernel = compiled.kernel()
+    kernel = compiled.sampling_kernel()
     numba = kernel.numba
 
     @numba.cfunc(kernel.LOGP_SIGNATURE)
@@ -94,11 +93,4 @@ def test_a_density_that_cannot_start_is_an_error_not_a_result():
 
     settings = SamplerSettings(draws=50, tune=50, chains=2, seed=1)
     with pytest.raises(RuntimeError):
-        sample(
-            nowhere.address,
-            kernel.expand_callback.address,
-            np.zeros(1),
-            np.zeros(2),
-            1.0,
-            settings,
-        )
+        sample(Density(nowhere.address, np.zeros(1), np.zeros(2), 1.0), settings)

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from its_pipeline.its import AnalysisSpec
-from its_pipeline.its.designs.change import build_design
-from its_pipeline.its.sensitivity.opinions import segmented_opinion
-from its_pipeline.its.series import prepare_series
-from its_pipeline_tests.unit.its.series_factory import make_series, run
+from its_pipeline_tests.unit.its.series_factory import make_series, run, segmented_estimate
 
 SPEC = AnalysisSpec(draws=1000, tune=500)
 
@@ -58,10 +55,9 @@ def test_intervals_cover_null_effects_at_their_level(rho, n):
     spec = AnalysisSpec()
     covered = false = 0
     for seed in range(150):
-        series = prepare_series(*make_series(n, rho=rho, seed=5000 + seed), spec)
-        opinion = segmented_opinion(series, build_design(series, spec))
-        covered += opinion.ci_lower < 0 < opinion.ci_upper
-        false += opinion.probability_positive > 0.95
+        estimate = segmented_estimate(*make_series(n, rho=rho, seed=5000 + seed), spec)
+        covered += estimate.ci_lower < 0 < estimate.ci_upper
+        false += estimate.probability_positive > 0.95
     assert 0.90 <= covered / 150 <= 1.0
     assert false / 150 <= 0.10
 

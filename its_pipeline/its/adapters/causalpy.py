@@ -1,4 +1,4 @@
-"""Our model in CausalPy's seat: `model=` of `causalpy.PiecewiseITS` and `InterruptedTimeSeries`.
+"""The adapter for CausalPy: `model=` of `causalpy.PiecewiseITS` and `InterruptedTimeSeries`.
 
 A `PyMCModel` whose graph is the very density that `analyze` samples (Gaussian AR(1) over calendar
 time with gaps, the same priors in the outcome's own scale), and whose `fit`, `predict` and `score`
@@ -21,13 +21,13 @@ import xarray as xr
 from causalpy.pymc_models import PyMCModel  # noqa: TID253
 
 from its_pipeline.its import priors as standard_priors
-from its_pipeline.its.designs.change import sum_to_zero_contrasts, trend_sd
+from its_pipeline.its.designs.base import sum_to_zero_contrasts, trend_sd
 from its_pipeline.its.errors import InvalidSeries, NotConverged
 from its_pipeline.its.inference.diagnostics import assess
 from its_pipeline.its.inference.nuts import SamplerSettings
-from its_pipeline.its.inference.quadrature import log_residual_sd
-from its_pipeline.its.noise.ar1_packing import pack
-from its_pipeline.its.posterior import sample_collapsed
+from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.likelihoods.normal import NORMAL
+from its_pipeline.its.noise.ar1 import AR1
 from its_pipeline.its.results import Diagnostics
 from its_pipeline.its.series import standardisation
 
@@ -174,17 +174,14 @@ class SegmentedAR1(PyMCModel):
             seed=self.sample_kwargs.get("random_seed", 0) or 0,
             target_accept=self.sample_kwargs.get("target_accept", 0.8),
         )
-        chains, theta = sample_collapsed(
-            pack(internal, outcome, design.steps, design.prior_sd),
-            np.array([0.0, log_residual_sd(internal, outcome)]),
-            settings,
-            self.sample_kwargs.get("cores"),
-        )
+        problem = Problem(internal, outcome, design.steps, design.prior_sd)
+        sampled = NORMAL.sample(problem, AR1, settings, self.sample_kwargs.get("cores"))
+        chains = sampled.chains
         shape = chains.energy.shape
-        beta = (design.scale * theta @ design.rotation.T).reshape(*shape, -1)
+        beta = (design.scale * sampled.coefficients @ design.rotation.T).reshape(*shape, -1)
         beta[..., design.intercept] += design.centre
-        rho = np.tanh(chains.position[..., 0])
-        sigma = design.scale * np.exp(chains.position[..., 1])
+        noise = AR1.parameters(sampled.points, design.scale)
+        rho, sigma = noise["rho"], noise["sigma"]
         names = [str(name) for name in X.coords["coeffs"].to_numpy()]
         named = {name: beta[..., i] for i, name in enumerate(names)}
         self.diagnostics = assess(

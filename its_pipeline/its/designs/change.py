@@ -1,277 +1,46 @@
-"""The regression's columns, their priors, and the way back to the outcome's own units.
+"""The AB design: from one day on, the level may change, and with it the slope.
 
-Columns are scaled so that one prior per kind of column fits every series (see `priors`); the map
-back gives coefficients a reader knows: the level at the intervention, the trend and slope change
-per week (month), seven (twelve) seasonal effects that sum to zero, and a covariate's effect per
-its own unit. No outcome is read here.
+What belongs here: the columns of a level change and a slope change, and when a slope change is in
+the model. What does not: level, trend, season and covariates, which every design shares (`base`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
-import pandas as pd
 
 from its_pipeline.its import priors
-from its_pipeline.its.errors import InvalidSeries
-from its_pipeline.its.series import POST, PRE, PreparedSeries
+from its_pipeline.its.designs.base import SLOPE_MINIMUM_DAYS, Columns, Contrasts
+from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 
-SLOPE_MINIMUM_DAYS = 14
-"""Observed days each phase needs before slope="auto" puts a slope change in the model."""
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-_COLLINEAR = 1e-8
+LEVEL_CHANGE = "level_change"
+SLOPE_CHANGE = "slope_change"
 
 
-@dataclass(frozen=True)
-class Design:
-    """Columns of one regression, on every row of the window.
+class Change:
+    """One intervention, from its first day on; see `base.StudyDesign`."""
 
-    Parameters
-    ----------
-    matrix
-        Internal columns, shape (n, k); the standardised outcome is regressed on them.
-    prior_sd
-        Prior standard deviations of the internal coefficients, shape (k,).
-    intervention
-        Shape (n, k): `matrix` with all but the intervention's columns set to zero.
-    names
-        Names of the reported coefficients, length m.
-    reported
-        Columns of the reported coefficients, shape (n, m).
-    back
-        Shape (m, k): reported coefficients / scale = back @ internal, before the centre is
-        added to the first.
-    has_slope
-        Whether a slope change is in the model.
-    dropped
-        Covariates left out, name to reason.
-    level_change, slope_change
-        Contrasts of shape (k,) for the level change and the slope change per week (month), both
-        in standardised units; None where the model has none.
-    """
+    name = "change"
 
-    matrix: np.ndarray
-    prior_sd: np.ndarray
-    intervention: np.ndarray
-    names: tuple[str, ...]
-    reported: np.ndarray
-    back: np.ndarray
-    has_slope: bool
-    level_change: np.ndarray | None
-    slope_change: np.ndarray | None
-    dropped: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def counterfactual(self) -> np.ndarray:
-        """Internal columns without the intervention, shape (n, k)."""
-        return self.matrix - self.intervention
-
-
-@dataclass
-class _Columns:
-    """Collects columns and the rows of the map back while a design is built."""
-
-    internal: list[np.ndarray] = field(default_factory=list)
-    prior_sd: list[float] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    reported: list[np.ndarray] = field(default_factory=list)
-    entries: list[tuple[int, int, float]] = field(default_factory=list)
-
-    def add(
-        self, name: str, internal: np.ndarray, reported: np.ndarray, factor: float, sd: float
-    ) -> None:
-        """Add one column whose reported coefficient is `factor` times the internal one."""
-        self.entries.append((len(self.names), len(self.internal), factor))
-        self.internal.append(internal)
-        self.prior_sd.append(sd)
-        self.names.append(name)
-        self.reported.append(reported)
-
-
-def build_design(
-    series: PreparedSeries,
-    spec: AnalysisSpec,
-    covariates: pd.DataFrame | None = None,
-    *,
-    with_intervention: bool = True,
-) -> Design:
-    """Build the columns of a regression.
-
-    Parameters
-    ----------
-    series
-        The prepared series.
-    spec
-        Settings.
-    covariates
-        Values on the outcome's index; each observed day of the fit needs them.
-    with_intervention
-        Whether level and slope change are in the model; False for a fit to the pre-period.
-
-    Raises
-    ------
-    InvalidSeries
-        If a covariate is missing or not a number on a day of the fit.
-    """
-    t = series.steps.astype(float)
-    ones = np.ones(len(t))
-    fit = series.fit_rows if with_intervention else series.fit_rows & (series.phase == PRE)
-    period = float(spec.steps_per_slope_period)
-    columns = _Columns()
-    columns.add("intercept", ones, ones, 1.0, priors.LEVEL_SD)
-    if spec.trend:
-        middle, span = float(t[series.phase == PRE].mean()), float(-t[0])
-        columns.add(
-            "trend",
-            (t - middle) / span,
-            t / period,
-            period / span,
-            trend_sd(series.n_pre, series.n_post if with_intervention else None),
-        )
-        # the reported level is the one at the intervention, not in the middle of the pre-period
-        columns.entries.append((0, len(columns.internal) - 1, -middle / span))
-    has_slope = False
-    first_change = last_change = len(columns.internal)
-    if with_intervention:
+    def add_intervention(
+        self, columns: Columns, series: PreparedSeries, spec: AnalysisSpec
+    ) -> Contrasts:
+        """Add a step at the intervention, and a ramp from it on where the slope may change."""
+        t = series.steps.astype(float)
         step = (t >= 0).astype(float)
-        columns.add("level_change", step, step, 1.0, priors.LEVEL_CHANGE_SD)
-        has_slope = _has_slope(series, spec)
-        if has_slope:
-            ramp, span = np.maximum(t, 0.0), max(1.0, float(t[-1]))
-            columns.add(
-                "slope_change", ramp / span, ramp / period, period / span, priors.SLOPE_CHANGE_SD
-            )
-        last_change = len(columns.internal)
-    _add_season(columns, series.days, spec)
-    dropped = {} if covariates is None else _add_covariates(columns, series, covariates, fit)
-    matrix = np.column_stack(columns.internal)
-    back = np.zeros((len(columns.names), matrix.shape[1]))
-    for row, column, factor in columns.entries:
-        back[row, column] += factor
-    intervention = np.zeros_like(matrix)
-    intervention[:, first_change:last_change] = matrix[:, first_change:last_change]
-    return Design(
-        matrix=matrix,
-        prior_sd=np.array(columns.prior_sd),
-        intervention=intervention,
-        names=tuple(columns.names),
-        reported=np.column_stack(columns.reported),
-        back=back,
-        has_slope=has_slope,
-        level_change=back[columns.names.index("level_change")] if with_intervention else None,
-        slope_change=back[columns.names.index("slope_change")] if has_slope else None,
-        dropped=dropped,
-    )
+        columns.add(LEVEL_CHANGE, step, step, 1.0, priors.LEVEL_CHANGE_SD)
+        if not _has_slope(series, spec):
+            return Contrasts(LEVEL_CHANGE, None)
+        period = float(spec.steps_per_slope_period)
+        ramp, span = np.maximum(t, 0.0), max(1.0, float(t[-1]))
+        columns.add(SLOPE_CHANGE, ramp / span, ramp / period, period / span, priors.SLOPE_CHANGE_SD)
+        return Contrasts(LEVEL_CHANGE, SLOPE_CHANGE)
 
 
-def trend_sd(n_pre: int, n_post: int | None) -> float:
-    """Return the trend's prior sd for so many observed days; `n_post` None for a forecast."""
-    least = n_pre if n_post is None else min(n_pre, n_post)
-    return priors.SHORT_TREND_SD if least < SLOPE_MINIMUM_DAYS else priors.TREND_SD
+CHANGE = Change()
 
 
 def _has_slope(series: PreparedSeries, spec: AnalysisSpec) -> bool:
     if spec.slope == "auto":
         return spec.trend and min(series.n_pre, series.n_post) >= SLOPE_MINIMUM_DAYS
     return bool(spec.slope)
-
-
-def _add_season(columns: _Columns, days: pd.DatetimeIndex, spec: AnalysisSpec) -> None:
-    if spec.season == "none":
-        return
-    if spec.season == "month":
-        which, labels, kind, sd = days.month.to_numpy() - 1, MONTHS, "month", priors.MONTH_SD
-    else:
-        which, labels = days.dayofweek.to_numpy(), WEEKDAYS
-        kind, sd = "day_of_week", priors.DAY_OF_WEEK_SD
-    contrasts = sum_to_zero_contrasts(len(labels))
-    first = len(columns.internal)
-    for column in contrasts.T:
-        columns.internal.append(column[which])
-        columns.prior_sd.append(sd)
-    for level, label in enumerate(labels):
-        for column in range(contrasts.shape[1]):
-            columns.entries.append((len(columns.names), first + column, contrasts[level, column]))
-        columns.names.append(f"{kind}[{label}]")
-        columns.reported.append((which == level).astype(float))
-
-
-def sum_to_zero_contrasts(levels: int) -> np.ndarray:
-    """Return orthogonal sum-to-zero contrasts (Helmert), shape (levels, levels - 1).
-
-    Scaled so that independent unit normals on them give exchangeable seasonal effects of unit
-    standard deviation each.
-    """
-    contrasts = np.zeros((levels, levels - 1))
-    for column in range(levels - 1):
-        contrasts[: column + 1, column] = 1.0
-        contrasts[column + 1, column] = -(column + 1.0)
-    contrasts /= np.linalg.norm(contrasts, axis=0)
-    return contrasts * np.sqrt(levels / (levels - 1.0))
-
-
-def _add_covariates(
-    columns: _Columns, series: PreparedSeries, covariates: pd.DataFrame, fit: np.ndarray
-) -> dict[str, str]:
-    values = _aligned(series, covariates, fit)
-    dropped: dict[str, str] = {}
-    base = np.column_stack(columns.internal)[fit]
-    # the intervention is taken out of a covariate's way first: what it alone explains stays its own
-    basis = np.linalg.qr(base)[0]
-    for name in covariates.columns:
-        raw = values[str(name)]
-        here = raw[fit]
-        centre, spread = float(here.mean()), float(here.std())
-        if not spread > _COLLINEAR * max(1.0, abs(centre)):
-            dropped[str(name)] = "constant"
-            continue
-        scaled = (here - centre) / spread
-        rest = scaled - basis @ (basis.T @ scaled)
-        rest -= basis @ (basis.T @ rest)
-        if not rest @ rest > _COLLINEAR * (scaled @ scaled):
-            dropped[str(name)] = "collinear"
-            continue
-        basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
-        shown = np.where(np.isfinite(raw), raw - centre, 0.0)
-        columns.add(str(name), shown / spread, shown, 1.0 / spread, priors.COVARIATE_SD)
-    return dropped
-
-
-def _aligned(
-    series: PreparedSeries, covariates: pd.DataFrame, fit: np.ndarray
-) -> dict[str, np.ndarray]:
-    if covariates.index.duplicated().any():
-        raise InvalidSeries("covariate_index", "covariates have a day twice; keep one row a day")
-    names = [str(name) for name in covariates.columns]
-    if len(set(names)) < len(names):
-        raise InvalidSeries("covariate_index", f"covariates have a name twice: {names}")
-    on_calendar = covariates.reindex(series.days)
-    aligned = {}
-    for position, name in enumerate(names):
-        column = on_calendar.iloc[:, position]
-        if not pd.api.types.is_numeric_dtype(column):
-            raise InvalidSeries(
-                "not_numeric", f"covariate {name!r} must be numbers but has dtype {column.dtype}"
-            )
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = fit & ~np.isfinite(values)
-        if bad.any():
-            raise InvalidSeries(
-                "covariate_missing",
-                f"covariate {name!r} is missing or infinite on {int(bad.sum())} observed days, "
-                f"first on {series.days[bad][0]:%Y-%m-%d}; give it a value there, or make the "
-                "outcome of those days NaN",
-                {"missing": float(bad.sum())},
-            )
-        aligned[name] = values
-    return aligned
-
-
-def post_rows(series: PreparedSeries) -> np.ndarray:
-    """Return the observed rows of the post-period after the washout, shape (n,), bool."""
-    return series.observed & (series.phase == POST)

@@ -18,40 +18,51 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_SOURCES = (
-    "noise/ar1_kernel.py",
-    "noise/ar1_packing.py",
-    "likelihoods/student_t_kernel.py",
-    "inference/quantile_kernel.py",
-    "inference/compiled.py",
-)
 _FOLDER = Path(__file__).resolve().parents[1]
+_SOURCES = ("**/*_kernel.py", "**/*_packing.py", "inference/compiled.py")
+"""What goes into compiled code: the kernels, and the layouts of the buffers that they read."""
+
 _LOCK = threading.Lock()
 _loaded: dict[str, ModuleType] = {}
 
 
-def kernel() -> ModuleType:
-    """Return `its_pipeline.its.noise.ar1_kernel`, compiled or read from the cache."""
-    return _load("its_pipeline.its.noise.ar1_kernel")
+def load(name: str) -> ModuleType:
+    """Return a kernel's module, compiled or read from the cache.
+
+    Parameters
+    ----------
+    name
+        Dotted name of a module ``*_kernel``.
+    """
+    # Naming the cache reads all sources, and an analysis asks for its kernels a dozen times.
+    if name in _loaded:
+        return _loaded[name]
+    with _LOCK:
+        config: Any = importlib.import_module("numba").config
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(cache_directory())
+        try:
+            _loaded[name] = importlib.import_module(name)
+            return _loaded[name]
+        finally:
+            config.CACHE_DIR = before
 
 
-def student_kernel() -> ModuleType:
-    """Return `its_pipeline.its.likelihoods.student_t_kernel`, compiled or read from the cache."""
-    kernel()
-    return _load("its_pipeline.its.likelihoods.student_t_kernel")
+def sampling_kernel() -> ModuleType:
+    """Return `inference.sampling_kernel`: what every density that is sampled shares."""
+    return load("its_pipeline.its.inference.sampling_kernel")
 
 
 def quantile_kernel() -> ModuleType:
-    """Return `its_pipeline.its.inference.quantile_kernel`, compiled or read from the cache."""
-    kernel()
-    return _load("its_pipeline.its.inference.quantile_kernel")
+    """Return `inference.quantile_kernel`."""
+    return load("its_pipeline.its.inference.quantile_kernel")
 
 
 def cache_directory() -> Path:
     """Return the directory of this version's compiled kernels; it may not exist yet."""
     digest = hashlib.sha256()
-    for name in _SOURCES:
-        digest.update((_FOLDER / name).read_bytes())
+    for path in sorted({path for pattern in _SOURCES for path in _FOLDER.glob(pattern)}):
+        digest.update(path.read_bytes())
     configured = os.environ.get("NUMBA_CACHE_DIR")
     return (Path(configured) if configured else _writable()) / f"kernels-{digest.hexdigest()[:16]}"
 
@@ -66,18 +77,3 @@ def _writable() -> Path:
         if os.access(candidate, os.W_OK):
             return candidate
     return Path(tempfile.gettempdir()) / f"its_pipeline-{os.getuid()}"
-
-
-def _load(name: str) -> ModuleType:
-    # Naming the cache reads all sources, and an analysis asks for its kernels a dozen times.
-    if name in _loaded:
-        return _loaded[name]
-    with _LOCK:
-        config: Any = importlib.import_module("numba").config
-        before = config.CACHE_DIR
-        config.CACHE_DIR = str(cache_directory())
-        try:
-            _loaded[name] = importlib.import_module(name)
-            return _loaded[name]
-        finally:
-            config.CACHE_DIR = before

@@ -2,7 +2,7 @@
 
 Nothing is compiled per problem: the callbacks come from Numba's disk cache and read one packed
 buffer. The Arrow batches are taken as they are; no InferenceData is built. What the density means
-is the kernel's business; the verdict on the chains is `diagnostics`'.
+is a noise model's business; the verdict on the chains is `diagnostics`'.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nutpie_library import nutpie_library
 
 MAX_TREE_DEPTH = 10
@@ -67,27 +70,35 @@ class Chains:
     n_steps: np.ndarray
 
 
-def sample(
-    logp_address: int,
-    expand_address: int,
-    buffer: np.ndarray,
-    start: np.ndarray,
-    jitter: float,
-    settings: SamplerSettings,
-    cores: int | None = None,
-) -> Chains:
-    """Run NUTS on a compiled density.
+@dataclass(frozen=True)
+class Density:
+    """A compiled log-density and where to start on it.
 
     Parameters
     ----------
-    logp_address, expand_address
-        Addresses of the C callbacks.
+    logp_address
+        Address of the C callback, of `sampling_kernel.LOGP_SIGNATURE`.
     buffer
-        The packed problem they read, float64; kept alive while sampling.
+        The packed problem it reads, float64; kept alive while sampling.
     start
         Centre of the starting points, shape (dimension,).
     jitter
         Chains start uniformly within `start` +- `jitter`.
+    """
+
+    logp_address: int
+    buffer: np.ndarray
+    start: np.ndarray
+    jitter: float
+
+
+def sample(density: Density, settings: SamplerSettings, cores: int | None = None) -> Chains:
+    """Run NUTS on a compiled density.
+
+    Parameters
+    ----------
+    density
+        What is sampled.
     settings
         Chains, draws, seed.
     cores
@@ -104,17 +115,25 @@ def sample(
         If the density cannot be evaluated at any starting point.
     """
     library = nutpie_library()
-    dimension = len(start)
-    owner = (buffer,)
-    address = buffer.ctypes.data
-    logp = library.LogpFunc(logp_address, address, owner)
+    dimension = len(density.start)
+    owner = (density.buffer,)
+    address = density.buffer.ctypes.data
+    expand_address = compiled.sampling_kernel().expand_callback.address
+    logp = library.LogpFunc(density.logp_address, address, owner)
     expand = library.ExpandFunc(dimension, dimension, expand_address, address, owner)
     names = _names(dimension)
     variables = library.PyVariable.new_variables(
         names, ["float64"] * dimension, [[]] * dimension, {}, {}
     )
     model = library.PyMcModel(
-        logp, expand, variables, dimension, {}, {}, _starting_points(start, jitter), None
+        logp,
+        expand,
+        variables,
+        dimension,
+        {},
+        {},
+        _starting_points(density.start, density.jitter),
+        None,
     )
     options = library.PyNutsSettings.Diag(settings.seed)
     options.num_tune = settings.tune
@@ -196,3 +215,25 @@ def _column(batch: Any, name: str) -> np.ndarray:
 
 def _names(dimension: int) -> list[str]:
     return [f"x{index}" for index in range(dimension)]
+
+
+def in_parallel(work: Callable[[slice], None], n: int, cores: int | None) -> None:
+    """Share `n` independent pieces of work among threads, a slice each.
+
+    Parameters
+    ----------
+    work
+        Called with a slice of 0 to `n`; releases the interpreter's lock.
+    n
+        How many pieces.
+    cores
+        Threads, at most 8; default: the CPUs this process may use.
+    """
+    parts = min(cores or available_cores(), 8)
+    edges = np.linspace(0, n, parts + 1).astype(int)
+    slices = [slice(low, high) for low, high in pairwise(edges)]
+    if parts == 1:
+        work(slices[0])
+        return
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(work, slices))

@@ -1,26 +1,25 @@
-"""The same posterior by quadrature: exact, deterministic, a few milliseconds, no sampler.
+"""Posteriors by quadrature: exact, deterministic, a few milliseconds, no sampler.
 
-For questions beside the main answer, where thousands of draws would be waste: placebo dates, the
-effect without a covariate, the other estimator. The answer itself comes from `posterior`, whose
-chains can be judged. Given (rho, sigma) every linear contrast is Gaussian, so its posterior is a
-mixture of Gaussians over the grid.
+Given the noise's parameters every linear contrast of the coefficients is Gaussian, so its posterior
+is a mixture of Gaussians over a grid. What belongs here: such mixtures, and a grid that is laid
+where the mass is. What does not: the density at a point, which a noise model brings (`noise`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from its_pipeline.its.inference import compiled
-from its_pipeline.its.noise.ar1_packing import pack
+from its_pipeline.its.inference.problem import Problem
 
-_COARSE_Z = np.linspace(-2.5, 3.5, 21)
-_COARSE_S = np.linspace(-1.4, 2.6, 23)
 _FINE = 23
+"""Points an axis of the second grid has."""
 _BELOW, _ABOVE = 4.5, 5.0
+"""How far the second grid reaches from the mean, in standard deviations of the first."""
 _LEAST_FREEDOM = 3
 
 
@@ -31,7 +30,7 @@ class Mixture:
     Parameters
     ----------
     points
-        Grid of (atanh rho, log sigma), shape (g, 2).
+        Grid of the noise's parameters on its own unbounded scales, shape (g, d).
     weights
         Posterior weights, shape (g,), sum 1.
     means, variances
@@ -74,67 +73,77 @@ class Mixture:
         return 0.5 * (low + high)
 
 
-def grid_posterior(
-    design: np.ndarray,
-    outcome: np.ndarray,
-    steps: np.ndarray,
-    prior_sd: np.ndarray,
-    contrasts: np.ndarray,
-) -> Mixture:
-    """Compute the posterior of linear contrasts of the coefficients on a grid.
+@dataclass(frozen=True)
+class Evaluation:
+    """What a noise model knows at the points of a grid.
 
     Parameters
     ----------
-    design
-        Observed rows, shape (n, k).
-    outcome
-        Standardised outcome, shape (n,).
-    steps
-        Increasing time steps, shape (n,).
-    prior_sd
-        Prior standard deviations, shape (k,).
+    points
+        Shape (g, d).
+    log_weights
+        Log posterior density at each, up to p(y), shape (g,).
+    means, variances
+        Of each contrast given each point, shape (g, c).
+    """
+
+    points: np.ndarray
+    log_weights: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+    def normalised(self) -> tuple[np.ndarray, float]:
+        """Return the weights, sum 1, and the log of what they were divided by."""
+        weights = np.exp(self.log_weights - self.log_weights.max())
+        total = float(weights.sum())
+        return weights / total, float(self.log_weights.max()) + math.log(total)
+
+
+Evaluate = Callable[[np.ndarray, Sequence[np.ndarray]], Evaluation]
+"""Takes contrasts of shape (c, k) and one array of values an axis."""
+
+
+def integrate(
+    evaluate: Evaluate, contrasts: np.ndarray, centre: Sequence[float], coarse: Sequence[np.ndarray]
+) -> Mixture:
+    """Compute the posterior of linear contrasts on a grid that is laid where the mass is.
+
+    A coarse grid finds the mean and the spread of the noise's parameters, a second one covers them.
+
+    Parameters
+    ----------
+    evaluate
+        The noise model's density and moments on a grid.
     contrasts
         Shape (c, k).
+    centre, coarse
+        The coarse grid's axes are `centre` plus `coarse`, evenly spaced.
     """
-    buffer = pack(design, outcome, steps, prior_sd)
-    centre = log_residual_sd(design, outcome)
-    points, weights, *_ = _evaluate(buffer, contrasts[:1], _COARSE_Z, centre + _COARSE_S)
-    mean = weights @ points
-    steps_of_grid = np.array([_COARSE_Z[1] - _COARSE_Z[0], _COARSE_S[1] - _COARSE_S[0]])
-    spread = np.sqrt(weights @ (points - mean) ** 2) + 0.5 * steps_of_grid
+    at = evaluate(contrasts[:1], [c + axis for c, axis in zip(centre, coarse, strict=True)])
+    weights, _ = at.normalised()
+    mean = weights @ at.points
+    steps = np.array([axis[1] - axis[0] for axis in coarse])
+    spread = np.sqrt(weights @ (at.points - mean) ** 2) + 0.5 * steps
     axes = [
         np.linspace(mean[i] - _BELOW * spread[i], mean[i] + _ABOVE * spread[i], _FINE)
-        for i in range(2)
+        for i in range(len(coarse))
     ]
-    points, weights, means, variances, peak = _evaluate(buffer, contrasts, axes[0], axes[1])
-    area = (axes[0][1] - axes[0][0]) * (axes[1][1] - axes[1][0])
-    return Mixture(points, weights, means, variances, peak + math.log(area))
+    fine = evaluate(contrasts, axes)
+    weights, log_total = fine.normalised()
+    volume = math.prod(float(axis[1] - axis[0]) for axis in axes)
+    evidence = log_total + math.log(volume)
+    return Mixture(fine.points, weights, fine.means, fine.variances, evidence)
 
 
-def log_residual_sd(design: np.ndarray, outcome: np.ndarray) -> float:
+def log_residual_sd(problem: Problem) -> float:
     """Return the log residual standard deviation of ordinary least squares.
 
     Where columns are nearly as many as rows the residuals say nothing, and zero is returned: the
     outcome's own standard deviation.
     """
-    coefficients = np.linalg.lstsq(design, outcome, rcond=None)[0]
-    rest = outcome - design @ coefficients
-    freedom = len(outcome) - design.shape[1]
+    coefficients = np.linalg.lstsq(problem.design, problem.outcome, rcond=None)[0]
+    rest = problem.outcome - problem.design @ coefficients
+    freedom = len(problem.outcome) - problem.design.shape[1]
     if freedom < _LEAST_FREEDOM:
         return 0.0
     return 0.5 * math.log(max(float(rest @ rest) / freedom, 1e-8))
-
-
-def _evaluate(
-    buffer: np.ndarray, contrasts: np.ndarray, z: np.ndarray, s: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
-    points = np.column_stack([np.repeat(z, len(s)), np.tile(s, len(z))])
-    log_weights = np.empty(len(points))
-    means = np.empty((len(points), len(contrasts)))
-    variances = np.empty_like(means)
-    compiled.kernel().grid_moments(
-        points, np.ascontiguousarray(contrasts), buffer, log_weights, means, variances
-    )
-    weights = np.exp(log_weights - log_weights.max())
-    total = float(weights.sum())
-    return points, weights / total, means, variances, float(log_weights.max()) + math.log(total)

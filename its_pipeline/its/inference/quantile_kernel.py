@@ -5,7 +5,7 @@ The bands of a daily table are quantiles of some hundred rows of thousands of dr
 partitioning each of them took a sixth of an analysis. Here each row's draws are counted into bins,
 and only the bins that hold a wanted rank are sorted. The order statistics are exact, and between
 two of them the value is interpolated as `numpy.quantile` does, so the numbers are the same to the
-last bit. Loaded through `compiled`; like `kernel` this imports Numba at the top.
+last bit. Loaded through `compiled`; like `sampling_kernel` this imports Numba at the top.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from its_pipeline.its.noise.ar1_kernel import OPTIONS, numba
+from its_pipeline.its.inference.sampling_kernel import OPTIONS, numba
 
 BINS = 512
 

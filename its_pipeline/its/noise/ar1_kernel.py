@@ -1,5 +1,5 @@
 # ruff: noqa: ANN001, ANN201, ANN202 - Numba infers the types of compiled functions
-"""The collapsed log-density of the model, compiled by Numba and kept on disk between processes.
+"""The collapsed log-density with AR(1) noise, compiled by Numba and kept on disk.
 
 Coefficients have independent Gaussian priors and the errors are a Gaussian AR(1) with gaps, so the
 coefficients are integrated out exactly and two parameters are left: z = atanh(rho) and
@@ -10,20 +10,23 @@ length.
 
 Loaded through `compiled`, which keeps its cache honest; it imports Numba at the top. Rows of all
 matrices are padded to a multiple of eight numbers, so that the innermost loops have a fixed length
-and become vector instructions. Packing the data is `packing`'s business, sampling `sampler`'s.
-Formula: marginal likelihood of the Gaussian linear model, e.g. Rasmussen & Williams (2006),
-eq. 2.37-2.43.
+and become vector instructions. Packing the data is `ar1_packing`'s business, sampling is that of
+`inference`. Formula: marginal likelihood of the Gaussian linear model, e.g. Rasmussen & Williams
+(2006), eq. 2.37-2.43.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numba as _numba
 import numpy as np
-from numba import types as _types
 
+from its_pipeline.its.inference.sampling_kernel import (
+    FAST_OPTIONS,
+    LOGP_SIGNATURE,
+    OPTIONS,
+    numba,
+)
 from its_pipeline.its.noise.ar1_packing import (
     GAPS,
     HEADER,
@@ -36,29 +39,6 @@ from its_pipeline.its.noise.ar1_packing import (
     SIGMA_DF_AT,
     SIGMA_SCALE_AT,
     WIDTH,
-)
-
-numba: Any = _numba
-types: Any = _types
-
-OPTIONS = {"cache": True, "error_model": "numpy"}
-"""Kept on disk; a division by zero gives an infinity, which the callbacks reject as a point."""
-FAST_OPTIONS = {**OPTIONS, "fastmath": {"reassoc", "contract"}}
-"""Lets sums become vector instructions; infinities and NaN keep their meaning."""
-
-LOGP_SIGNATURE = types.int64(
-    types.uint64,
-    types.CPointer(types.double),
-    types.CPointer(types.double),
-    types.CPointer(types.double),
-    types.CPointer(types.double),
-)
-EXPAND_SIGNATURE = types.int64(
-    types.uint64,
-    types.uint64,
-    types.CPointer(types.double),
-    types.CPointer(types.double),
-    types.CPointer(types.double),
 )
 
 
@@ -187,7 +167,7 @@ def sweep(data, sums, factors):
             sums[i * width + p] = 0.0
         sums[row + p] = inverse
         factors[p] = 0.0
-        # eight numbers are read before any is written: that is what lets them become one
+        # Reads before writes: only so does the compiler make one vector instruction of eight.
         for block in range(0, width, 8):
             a0, a1, a2, a3 = _four(sums, row + block)
             a4, a5, a6, a7 = _four(sums, row + block + 4)
@@ -298,18 +278,6 @@ def logp_callback(dim, position, gradient, logp, data):
     return 0
 
 
-@numba.cfunc(EXPAND_SIGNATURE, **OPTIONS)
-def expand_callback(dim, expanded, position, out, data):
-    """Hand the unconstrained point on as it is; transforming back is vectorised afterwards."""
-    if dim != expanded:
-        return -1
-    source = numba.carray(position, (dim,))
-    target = numba.carray(out, (dim,))
-    for i in range(dim):
-        target[i] = source[i]
-    return 0
-
-
 @numba.njit(nogil=True, **OPTIONS)
 def draw_coefficients(points, normals, data, out):
     """Draw the coefficients exactly given each (z, s).
@@ -385,14 +353,3 @@ def grid_moments(points, contrasts, data, log_weights, means, variances):
                 spread += half[i] * half[i]
             means[n, c] = value
             variances[n, c] = spread
-
-
-@numba.njit(nogil=True, **OPTIONS)
-def multiply(matrix, draws, out):
-    """Add (n, k) times (k, draws) to `out`, in the order of k whatever the machine's threads."""
-    for row in range(matrix.shape[0]):
-        for column in range(matrix.shape[1]):
-            factor = matrix[row, column]
-            if factor != 0.0:
-                for draw in range(draws.shape[1]):
-                    out[row, draw] += factor * draws[column, draw]

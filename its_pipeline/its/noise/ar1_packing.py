@@ -1,4 +1,4 @@
-"""The problem as one flat float64 buffer: what the compiled kernel reads.
+"""A problem with AR(1) noise as one flat float64 buffer: what the compiled kernels read.
 
 A buffer, not arguments, because nutpie hands a callback one pointer; and offsets in a header, not
 globals, because Numba caches on disk only what has no dynamic globals. Layout: header, prior
@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from its_pipeline.its import priors
+from its_pipeline.its.inference.problem import Problem
 
 LENGTH = 0
 N_COLUMNS = 1
@@ -27,42 +28,33 @@ LOG_DET_PRIOR = 8
 LOG_HYPER = 9
 WIDTH = 10
 HEADER = 11
+NU_SHAPE_AT = HEADER
+NU_RATE_AT = HEADER + 1
+NU_SHIFT_AT = HEADER + 2
+STUDENT_HEADER = HEADER + 3
 
 _BLOCK = 8
 """Numbers a vector instruction takes at once on wide machines."""
 
 
-def pack(
-    design: np.ndarray, outcome: np.ndarray, steps: np.ndarray, prior_sd: np.ndarray
-) -> np.ndarray:
+def pack(problem: Problem) -> np.ndarray:
     """Reduce a problem to the sums the collapsed density needs.
-
-    Parameters
-    ----------
-    design
-        Observed rows of the design, shape (n, k).
-    outcome
-        Standardised outcome of those rows, shape (n,).
-    steps
-        Increasing integer time steps of those rows, shape (n,).
-    prior_sd
-        Prior standard deviations of the coefficients, shape (k,).
 
     Returns
     -------
     np.ndarray
         The buffer, float64, one-dimensional.
     """
-    n, k = design.shape
-    rows = np.column_stack([design, outcome])
-    spans = np.diff(steps)
+    n, k = problem.design.shape
+    rows = np.column_stack([problem.design, problem.outcome])
+    spans = np.diff(problem.steps)
     gaps, which = np.unique(spans, return_inverse=True)
     width = -(-(k + 1) // _BLOCK) * _BLOCK
 
     def flat(matrix: np.ndarray) -> np.ndarray:
         return np.pad(matrix, ((0, 0), (0, width - k - 1))).ravel()
 
-    precision = 1.0 / np.square(prior_sd)
+    precision = 1.0 / np.square(problem.prior_sd)
     parts = [
         np.zeros(HEADER),
         precision,
@@ -79,13 +71,50 @@ def pack(
         parts.append(flat(cross + cross.T))
         parts.append(flat(np.einsum("ni,nj->ij", previous, previous)))
     buffer = np.concatenate(parts)
-    fill_header(buffer, n, k)
+    _fill_header(buffer, n, k)
     buffer[[GAPS, WIDTH]] = len(gaps), width
     buffer[LOG_DET_PRIOR] = 0.5 * np.sum(np.log(precision)) - 0.5 * n * math.log(2.0 * math.pi)
     return buffer
 
 
-def fill_header(buffer: np.ndarray, n: int, k: int) -> None:
+def pack_student_t(problem: Problem, centre: np.ndarray, whitener: np.ndarray) -> np.ndarray:
+    """Pack a problem for the joint density with Student-t innovations.
+
+    Parameters
+    ----------
+    problem
+        The regression.
+    centre, whitener
+        Coefficients are `centre + whitener' b` of the sampled b; shapes (k,) and (k, k).
+
+    Returns
+    -------
+    np.ndarray
+        The buffer: header, centre, prior precisions, whitener, residuals at the centre, gaps, and
+        the design in terms of b.
+    """
+    n, k = problem.design.shape
+    head = np.zeros(STUDENT_HEADER)
+    head[[NU_SHAPE_AT, NU_RATE_AT, NU_SHIFT_AT]] = (
+        priors.NU_SHAPE,
+        priors.NU_RATE,
+        priors.NU_SHIFT,
+    )
+    parts = [
+        head,
+        centre,
+        1.0 / np.square(problem.prior_sd),
+        whitener.ravel(),
+        problem.outcome - problem.design @ centre,
+        np.diff(problem.steps, prepend=problem.steps[0]).astype(float),
+        (problem.design @ whitener.T).ravel(),
+    ]
+    buffer = np.concatenate(parts)
+    _fill_header(buffer, n, k)
+    return buffer
+
+
+def _fill_header(buffer: np.ndarray, n: int, k: int) -> None:
     """Write sizes and the priors of rho and sigma into a buffer's header."""
     a, b = priors.RHO_ALPHA, priors.RHO_BETA
     df, scale = priors.SIGMA_DF, priors.SIGMA_SCALE

@@ -1,8 +1,7 @@
-"""A third opinion: slow swings hidden under noise that is new every day.
+"""AR(1) noise plus white noise: slow swings seen through noise that is new every day.
 
-What belongs here: the same regression with errors that are an AR(1) process plus independent noise,
-by quadrature. What does not: the main model, whose errors are an AR(1) alone, or what is made of
-the comparison (`cautions`).
+What belongs here: the posterior of one regression with such errors, by quadrature. What does not:
+the main model, whose errors are an AR(1) alone (`ar1`), or the comparison (`sensitivity`).
 
 A daily outcome is often the mean of a few sessions: a mood that changes over weeks, seen through
 noise that does not last until tomorrow. Such errors are ARMA(1,1) (Granger & Morris 1976, J. R.
@@ -24,6 +23,7 @@ import math
 import numpy as np
 
 from its_pipeline.its import priors
+from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import Mixture
 from its_pipeline.its.noise.ar1_packing import log_half_t_peak
 
@@ -36,19 +36,13 @@ _LOG_SD = np.linspace(-4.0, 5.5, 13)
 _LEAST_FREEDOM = 3
 
 
-def slow_swings_posterior(
-    design: np.ndarray,
-    outcome: np.ndarray,
-    steps: np.ndarray,
-    prior_sd: np.ndarray,
-    contrast: np.ndarray,
-) -> Mixture:
+def quadrature(problem: Problem, contrast: np.ndarray) -> Mixture:
     """Compute the posterior of one linear contrast of the coefficients.
 
     Parameters
     ----------
-    design, outcome, steps, prior_sd
-        As in `grid.grid_posterior`.
+    problem
+        The regression.
     contrast
         Shape (k,).
 
@@ -57,17 +51,17 @@ def slow_swings_posterior(
     Mixture
         Its points are (phi, w, log sd), shape (g, 3).
     """
-    n, k = design.shape
+    n, k = problem.design.shape
     # In units of their priors the coefficients' prior precision is the identity.
-    columns = np.column_stack([design * prior_sd, outcome])
+    columns = np.column_stack([problem.design * problem.prior_sd, problem.outcome])
     phi = np.repeat(np.tanh(_PHI_Z), len(_ROOT_SHARES))
     root_share = np.tile(_ROOT_SHARES, len(_PHI_Z))
     share = root_share**2
-    rows, log_det = _innovations(columns, np.diff(steps), phi, share)
+    rows, log_det = _innovations(columns, np.diff(problem.steps), phi, share)
     sums = np.swapaxes(rows, 1, 2) @ rows
     roots, axes = np.linalg.eigh(sums[:, :k, :k])
     along = np.einsum("gji,gj->gi", axes, sums[:, :k, k])[:, None]
-    wanted = np.einsum("gji,j->gi", axes, contrast * prior_sd)[:, None]
+    wanted = np.einsum("gji,j->gi", axes, contrast * problem.prior_sd)[:, None]
     # From here on shape (noises, log sds, k), then summed over the coefficients.
     roots = np.maximum(roots, 0.0)[:, None]
     freedom = max(n - k, _LEAST_FREEDOM)

@@ -32,12 +32,7 @@ RANK_BINS = 20
 _MAX_TRACES = 4
 _MAX_LISTED = 14
 _EFFECT_CHAINS = ("counterfactual_effect",)
-_NAMES = {
-    "rho": "correlation (rho)",
-    "sigma": "noise (sigma)",
-    "nu": "tails (nu)",
-    "counterfactual_effect": "average effect",
-}
+_NAMES = {"counterfactual_effect": "average effect"}
 
 
 def _shape(analysis: Analysis) -> Hashable:
@@ -84,11 +79,12 @@ def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
     from its_pipeline.its.inference.diagnostics import ESS_MIN, R_HAT_MAX
 
     *pairs, r_hat, ess = figure.axes
+    names = {**analysis.parameter_labels, **_NAMES}
     for row, (name, values) in enumerate(_chosen_chains(analysis).items()):
         trace, ranks = pairs[2 * row], pairs[2 * row + 1]
         _draw_trace(trace, values)
         _draw_ranks(ranks, values)
-        trace.set_title(f"Trace: {_NAMES.get(name, style.axis_label(name, 30))}", fontsize=8.6)
+        trace.set_title(f"Trace: {names.get(name, style.axis_label(name, 30))}", fontsize=8.6)
     worst = _worst(analysis.diagnostics.parameters)
     _draw_r_hat(r_hat, worst, R_HAT_MAX)
     _draw_ess(ess, worst, ESS_MIN)

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its import analyze
+from its_pipeline.its import AnalysisSpec, analyze
+from its_pipeline.its.designs.base import build_design
+from its_pipeline.its.designs.change import CHANGE
+from its_pipeline.its.designs.covariates import Covariates, prepare_covariates
+from its_pipeline.its.noise.ar1 import AR1
+from its_pipeline.its.sensitivity.estimate import estimate_of, segmented_posterior
+from its_pipeline.its.sensitivity.white_noise import with_white_noise
+from its_pipeline.its.series import prepare_series
 
 FIRST_DAY = "2024-01-01"
 
@@ -32,3 +39,23 @@ def make_series(
 def run(outcome, day, spec=None, covariates=None) -> Any:
     """Analyse and hand the answer on untyped, so that a test may reach into optional parts."""
     return analyze(outcome, day, spec, covariates)
+
+
+def design_of(outcome, day, spec=None, covariates=None, *, study: Any = CHANGE) -> Any:
+    """Return the prepared series and its design matrix; `study` None is without intervention."""
+    spec = spec or AnalysisSpec()
+    series = prepare_series(outcome, day, spec)
+    known = Covariates() if covariates is None else prepare_covariates(series, covariates)
+    return series, build_design(series, spec, known, study)
+
+
+def segmented_estimate(outcome, day, spec=None) -> Any:
+    """Return the counterfactual effect of the segmented model by quadrature."""
+    series, design = design_of(outcome, day, spec)
+    return estimate_of(segmented_posterior(series, design, AR1), series.scale)
+
+
+def white_noise_comparison(outcome, day) -> Any:
+    """Hold the segmented model with white noise on top against the one without."""
+    series, design = design_of(outcome, day)
+    return with_white_noise(series, design, segmented_posterior(series, design, AR1))

@@ -8,11 +8,19 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import AnalysisSpec
-from its_pipeline.its.designs.change import build_design
-from its_pipeline.its.sensitivity.opinions import forecast_opinion, slow_swings_opinion
+from its_pipeline.its.designs.change import CHANGE
+from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.noise.ar1 import AR1
+from its_pipeline.its.sensitivity.forecast import forecast_estimate
+from its_pipeline.its.sensitivity.placebo_dates import placebo_estimates
 from its_pipeline.its.series import prepare_series
-from its_pipeline.its.warnings import is_warned_of, placebo_opinions
-from its_pipeline_tests.unit.its.series_factory import make_series, run
+from its_pipeline.its.warnings import is_warned_of
+from its_pipeline_tests.unit.its.series_factory import (
+    design_of,
+    make_series,
+    run,
+    white_noise_comparison,
+)
 
 SPEC = AnalysisSpec(draws=500, tune=300)
 
@@ -71,11 +79,11 @@ def test_estimators_disagree_when_the_pre_trend_turns():
 def test_the_quadrature_forecast_is_the_sampled_forecast():
     outcome, day = make_series(70, missing=[3, 34, 40, 41, 42], seed=5)
     spec = AnalysisSpec(draws=4000, estimator="forecast")
-    series = prepare_series(outcome, day, spec)
-    opinion = forecast_opinion(series, build_design(series, spec, with_intervention=False))
+    series, design = design_of(outcome, day, spec, study=None)
+    estimate = forecast_estimate(series, design, AR1)
     effect = run(outcome, day, spec).effects.counterfactual
-    assert opinion.mean == pytest.approx(effect.mean, abs=0.06 * effect.sd)
-    assert opinion.sd == pytest.approx(effect.sd, rel=0.06)
+    assert estimate.mean == pytest.approx(effect.mean, abs=0.06 * effect.sd)
+    assert estimate.sd == pytest.approx(effect.sd, rel=0.06)
 
 
 def make_swings(n, seed, phi=0.9, level_change=0.0):
@@ -121,8 +129,7 @@ def test_slow_swings_that_cannot_explain_the_effect_do_not_contradict_it():
 
 def test_slow_swings_are_rarely_seen_where_there_are_none_and_mostly_where_they_are():
     def warned(outcome, day):
-        series = prepare_series(outcome, day, AnalysisSpec())
-        return is_warned_of(slow_swings_opinion(series, build_design(series, AnalysisSpec())))
+        return is_warned_of(white_noise_comparison(outcome, day))
 
     for rho in (0.0, 0.3, 0.6):
         assert sum(warned(*make_series(180, rho=rho, seed=s)) for s in range(60)) <= 5
@@ -137,23 +144,23 @@ def test_placebo_effect_when_the_level_moved_before():
     assert warning.numbers["steps_before"] > 0
 
 
-def test_placebo_dates_need_fourteen_days_on_either_side():
+def _placebos(outcome, day):
     spec = AnalysisSpec()
-    dates = {
-        n: [step for step, _ in placebo_opinions(prepare_series(*make_series(n), spec), spec, None)]
-        for n in (54, 56, 120)
-    }
+    return placebo_estimates(prepare_series(outcome, day, spec), spec, Covariates(), CHANGE, AR1)
+
+
+def test_placebo_dates_need_fourteen_days_on_either_side():
+    dates = {n: [p.step for p in _placebos(*make_series(n))] for n in (54, 56, 120)}
     assert dates[54] == []
     assert dates[56] == [-14]
     assert dates[120] == [-45, -30, -15]
 
 
 def test_placebos_are_rarely_certain_on_null_series():
-    spec = AnalysisSpec()
     certain = 0
     for seed in range(60):
-        series = prepare_series(*make_series(120, seed=100 + seed), spec)
-        found = [o.probability_positive for _, o in placebo_opinions(series, spec, None)]
+        placebos = _placebos(*make_series(120, seed=100 + seed))
+        found = [placebo.estimate.probability_positive for placebo in placebos]
         certain += any(p > 0.99 or p < 0.01 for p in found)
     assert certain <= 9
 

@@ -23,7 +23,8 @@ from its_pipeline.its import (
     Effects,
     ParameterDiagnostics,
 )
-from its_pipeline.its.analysis import Analysis, PosteriorDraws
+from its_pipeline.its.analysis import Analysis
+from its_pipeline.its.results import PosteriorDraws
 from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, State, StateInput
 
 STARTED_ON = date(2026, 8, 15)

@@ -4,16 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its.designs.change import build_design, sum_to_zero_contrasts
-from its_pipeline.its.series import prepare_series
+from its_pipeline.its.designs.base import sum_to_zero_contrasts
 from its_pipeline.its.spec import AnalysisSpec
-from its_pipeline_tests.unit.its.series_factory import make_series
+from its_pipeline_tests.unit.its.series_factory import design_of, make_series
 
 
 def _design(n=60, spec=None, covariates=None, **options):
-    spec = spec or AnalysisSpec()
-    series = prepare_series(*make_series(n), spec)
-    return series, build_design(series, spec, covariates, **options)
+    return design_of(*make_series(n), spec, covariates, **options)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +72,8 @@ def test_useless_covariates_are_dropped_with_their_reason(name, make, reason):
 
 
 def test_a_forecast_has_no_intervention_columns():
-    _, design = _design(60, with_intervention=False)
-    assert design.level_change is None
+    _, design = _design(60, study=None)
+    assert design.contrasts is None
     assert not design.intervention.any()
 
 
@@ -84,8 +81,7 @@ def test_months_are_the_unit_of_monthly_series():
     index = pd.date_range("2020-01-01", periods=40, freq="MS")
     outcome = pd.Series(np.random.default_rng(0).normal(size=40), index=index).drop(index[5])
     spec = AnalysisSpec(season="month", washout_days=2)
-    series = prepare_series(outcome, "2022-01-01", spec)
-    design = build_design(series, spec)
+    series, design = design_of(outcome, "2022-01-01", spec)
     assert len(series.steps) == 40
     assert np.isnan(series.values[5])
     assert series.steps[0] == -24

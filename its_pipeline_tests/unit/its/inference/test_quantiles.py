@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from its_pipeline.its.estimands import row_quantiles
+from its_pipeline.its.inference.draws import row_quantiles
 from its_pipeline.its.inference.nuts import use_cores
 
 PROBABILITIES = (0.025, 0.975, 0.25, 0.75, 0.0, 1.0, 0.5)

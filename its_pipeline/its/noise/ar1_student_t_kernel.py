@@ -1,11 +1,11 @@
 # ruff: noqa: ANN001, ANN201 - Numba infers the types of compiled functions
-"""The joint log-density with Student-t innovations, compiled by Numba and kept on disk.
+"""The joint log-density of AR(1) noise with Student-t innovations, compiled by Numba.
 
 With heavy tails the coefficients cannot be integrated out, so all parameters are sampled: whitened
 coefficients b, z = atanh(rho), s = log(sigma), w = log(nu - 2). The coefficients are
 beta = centre + whitener' b, an affine map whose priors are carried through exactly. Innovations
 (r_i - phi_i r_{i-1}) / (sigma sqrt(1 - phi_i^2)) are Student-t with nu degrees of freedom, phi_i =
-rho**gap_i; the first residual over sigma likewise. Like `kernel` this imports Numba at the top:
+rho**gap_i; the first residual over sigma likewise. Like `ar1_kernel` this imports Numba at the top:
 import it inside functions.
 """
 
@@ -15,14 +15,16 @@ import math
 
 import numpy as np
 
-from its_pipeline.its.likelihoods.student_t import (
+from its_pipeline.its.inference.sampling_kernel import LOGP_SIGNATURE, OPTIONS, numba
+from its_pipeline.its.noise.ar1_kernel import hyper_prior
+from its_pipeline.its.noise.ar1_packing import (
+    N_COLUMNS,
+    N_OBSERVED,
     NU_RATE_AT,
     NU_SHAPE_AT,
     NU_SHIFT_AT,
     STUDENT_HEADER,
 )
-from its_pipeline.its.noise.ar1_kernel import LOGP_SIGNATURE, OPTIONS, hyper_prior, numba
-from its_pipeline.its.noise.ar1_packing import N_COLUMNS, N_OBSERVED
 
 
 @numba.njit(**OPTIONS)

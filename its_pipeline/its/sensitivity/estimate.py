@@ -1,0 +1,74 @@
+"""What a sensitivity analysis answers with: the counterfactual effect under another question.
+
+What belongs here: the record, and how a mixture becomes one. What does not: the questions, each of
+which is a file beside this one, or the thresholds by which they become warnings (`its.warnings`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from its_pipeline.its.designs.base import DesignMatrix, post_rows
+from its_pipeline.its.inference.quadrature import Mixture
+from its_pipeline.its.noise.base import NoiseModel
+from its_pipeline.its.posterior import problem_of
+from its_pipeline.its.series import PreparedSeries
+
+
+@dataclass(frozen=True)
+class EffectEstimate:
+    """Posterior of the counterfactual effect, in outcome units.
+
+    Parameters
+    ----------
+    mean, sd
+        Posterior mean and standard deviation.
+    ci_lower, ci_upper
+        Equal-tailed 95 % interval.
+    probability_positive
+        P(effect > 0).
+    """
+
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+    probability_positive: float
+
+    def holds(self, value: float) -> bool:
+        """Whether the interval holds a value."""
+        return self.ci_lower <= value <= self.ci_upper
+
+    def numbers(self, prefix: str) -> dict[str, float]:
+        """Return the figures under names that begin with `prefix`."""
+        return {
+            f"{prefix}_mean": self.mean,
+            f"{prefix}_sd": self.sd,
+            f"{prefix}_ci_lower": self.ci_lower,
+            f"{prefix}_ci_upper": self.ci_upper,
+            f"{prefix}_probability_positive": self.probability_positive,
+        }
+
+
+def estimate_of(mixture: Mixture, scale: float) -> EffectEstimate:
+    """Summarise the first contrast of a mixture in outcome units."""
+    return EffectEstimate(
+        mean=float(scale * mixture.mean()[0]),
+        sd=float(scale * mixture.sd()[0]),
+        ci_lower=scale * mixture.quantile(0.025),
+        ci_upper=scale * mixture.quantile(0.975),
+        probability_positive=1.0 - mixture.cdf(0.0),
+    )
+
+
+def counterfactual_contrast(series: PreparedSeries, design: DesignMatrix) -> np.ndarray:
+    """Return the contrast of the mean effect over the observed post days, shape (k,)."""
+    return design.intervention[post_rows(series)].mean(axis=0)
+
+
+def segmented_posterior(series: PreparedSeries, design: DesignMatrix, noise: NoiseModel) -> Mixture:
+    """Return the counterfactual effect's posterior under the segmented model, standardised."""
+    contrast = counterfactual_contrast(series, design)
+    return noise.quadrature(problem_of(series, design, series.fit_rows), contrast[None, :])
