@@ -24,6 +24,7 @@ from its_pipeline.events.intervention_rows import (
     to_intervention,
     utc,
 )
+from its_pipeline.events.intervention_schema import bring_up_to_date
 from its_pipeline.events.intervention_table import VERSIONS, open_engine, writing
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
@@ -78,7 +79,9 @@ class InterventionLog:
 
     @cached_property
     def _engine(self) -> sa.Engine:
-        return open_engine(self._url)
+        engine = open_engine(self._url)
+        bring_up_to_date(engine)
+        return engine
 
     def close(self) -> None:
         """Close the database connections; the log can be used again afterwards."""
