@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from its_pipeline.events.intervention_table import VERSIONS, writing
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
@@ -77,7 +78,7 @@ def bring_up_to_date(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         try:
             stored = _stored(connection)
-        except (sa.exc.OperationalError, sa.exc.ProgrammingError):
+        except (OperationalError, ProgrammingError):
             # No such table. Whatever else it may be, the transaction below meets it again.
             stored = None
     if stored is not None and stored.revision == newest:

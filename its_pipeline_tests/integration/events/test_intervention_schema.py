@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from its_pipeline.events import intervention_schema
 from its_pipeline.events.intervention_schema import LogSchemaError, known_revisions
@@ -217,7 +218,7 @@ def test_a_later_revision_keeps_every_row_and_the_rules_of_the_log(
     assert log.withdraw("ada", "tea", "enough").sequence == 6
     log.close()
     for column in ("version", "sequence"):
-        with pytest.raises(sa.exc.IntegrityError), connected(uncounted) as connection:
+        with pytest.raises(IntegrityError), connected(uncounted) as connection:
             connection.exec_driver_sql(f"UPDATE interventions SET {column} = 1 WHERE sequence = 3")
 
 
@@ -262,6 +263,33 @@ def test_a_newer_log_is_refused_with_the_version_it_needs(
             InterventionLog(uncounted).list()
         assert PASSWORD not in str(caught.value)
     assert rows(uncounted) == before
+
+
+def test_the_way_back_is_the_copy(
+    uncounted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = rows(uncounted)
+    with monkeypatch.context() as newer:
+        newer.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
+        log = InterventionLog(uncounted)
+        log.amend("ada", "tea", washout_days=2)
+        log.close()
+    # As docs/intervention-log.md says.
+    if uncounted.startswith("sqlite"):
+        file = Path(uncounted.removeprefix("sqlite:///"))
+        file.with_name(f"{file.stem}.before-0002.sqlite").replace(file)
+        InterventionLog(uncounted).list()
+    else:
+        with connected(uncounted) as connection:
+            for table in ("interventions", "interventions_revisions", "interventions_alembic"):
+                connection.exec_driver_sql(f"DROP TABLE {table}")
+        InterventionLog(uncounted).list()
+        with connected(uncounted) as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO interventions SELECT * FROM interventions_before_0002"
+            )
+    assert rows(uncounted) == before
+    assert InterventionLog(uncounted).amend("ada", "tea", washout_days=3).sequence == 5
 
 
 def test_a_table_of_something_else_is_left_alone(url: str) -> None:
