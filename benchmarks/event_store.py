@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from its_pipeline.events.people import many_people
+from its_pipeline.events.people import Person
 from its_pipeline.events.schema import EVENT_SCHEMA, pc
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.simulated import SimulatedSource
@@ -27,11 +27,29 @@ TABLES = Path(__file__).resolve().parent / "tables"
 START_ON = date(2026, 1, 5)
 DAYS = 90
 EVENTS_A_DAY = 20
-"""Of `many_people` with 4 sessions and 4 other events around each."""
+"""Of `many_people`: 4 sessions and 4 other events around each."""
 
 DRAWN_EVENTS = 10_000_000
 
 T = TypeVar("T")
+
+
+def many_people(count: int) -> tuple[Person, ...]:
+    """Return `count` people of mixed effects, noise and zones."""
+    zones = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "UTC")
+    return tuple(
+        Person(
+            f"user{number:06d}",
+            zones[number % len(zones)],
+            "simulated in bulk",
+            immediate=float(number % 5) * 2.0 - 4.0,
+            rho=0.1 * (number % 7),
+            missing_share=0.2 * (number % 3) / 2,
+            sessions_per_day=4,
+            other_events=4,
+        )
+        for number in range(count)
+    )
 
 
 def simulated_lake(root: Path, events: int, seed: int = 1) -> tuple[Lake, float, int]:

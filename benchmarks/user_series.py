@@ -15,7 +15,7 @@ from pathlib import Path
 
 from event_store import show, simulated_lake, timed
 
-from its_pipeline.events.daily import build_daily_outcomes, list_series, read_series
+from its_pipeline.events.daily import build_daily_outcomes, read_series
 from its_pipeline.events.duck import in_memory
 from its_pipeline.events.metrics import SESSION_PERFORMANCE, load_metrics
 from its_pipeline.stores.lake import VALID_EVENTS
@@ -34,7 +34,13 @@ def main() -> None:
         files = [lake.path(VALID_EVENTS, day) for day in lake.days(VALID_EVENTS)]
         daily = root / "daily.parquet"
         build_daily_outcomes(files, load_metrics(None), daily)
-        users = list_series(daily)["user_id"].tolist()
+        with in_memory() as connection:
+            found = connection.execute(
+                "SELECT DISTINCT user_id FROM read_parquet($file) WHERE outcome = $outcome "
+                "ORDER BY ALL",
+                {"file": str(daily), "outcome": SESSION_PERFORMANCE},
+            ).fetchall()
+        users = [user for (user,) in found]
         chosen = random.Random(0).choices(users, k=arguments.reads)
 
         def from_copy(user: str) -> float:

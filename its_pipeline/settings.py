@@ -9,7 +9,7 @@ with another environment sees its own values.
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -137,6 +137,10 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's home of this installation."""
         return self.store_root / "dagster"
+
+    def utc_today(self) -> date:
+        """Return today's UTC date, or the pretended one."""
+        return self.today_on or datetime.now(UTC).date()
 
     @property
     def resolved_metrics_file(self) -> Path | None:

@@ -242,6 +242,7 @@ def load(
     file: Annotated[Path, typer.Argument(help="CSV with one intervention a row.")],
 ) -> None:
     """Log every row of a CSV file, or none; all errors are reported at once."""
+    from its_pipeline.events.intervention_files import bulk_load
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
 
@@ -249,7 +250,7 @@ def load(
         raise FileNotFoundError(f"there is no file {file}")
     log = open_log(get_settings())
     try:
-        loaded = log.bulk_load(file)
+        loaded = bulk_load(log, file)
     finally:
         log.close()
     typer.echo(f"{len(loaded)} interventions are in the log")

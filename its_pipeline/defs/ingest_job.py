@@ -12,7 +12,7 @@ from pydantic import Field
 from its_pipeline.defs import event_metadata as shown
 from its_pipeline.defs.experiment_metadata import CheckOutcome
 from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, TAG_SHARDS
-from its_pipeline.defs.partitions import register_experiments, utc_today
+from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.refresh_job import log_check
 from its_pipeline.defs.resources import Installation
@@ -45,7 +45,7 @@ def days_to_ingest(settings: Settings, given: list[str] | None) -> list[date]:
         return sorted({date.fromisoformat(day) for day in given})
     from its_pipeline.ingest.steps import changed_days, unvalidated_days
 
-    today_on = utc_today(settings)
+    today_on = settings.utc_today()
     late = (today_on - timedelta(days=ago) for ago in range(settings.late_window_days + 1))
     lake = settings.lake_dir / "behavioral_events"
     known = {day for day in late if (lake / f"day={day.isoformat()}").is_dir()}

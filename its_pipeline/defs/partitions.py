@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import dagster as dg
@@ -54,12 +54,7 @@ def first_lake_day(settings: Settings) -> date | None:
 
 
 def _default_start(settings: Settings) -> date:
-    return utc_today(settings) - timedelta(days=_DAYS_WITHOUT_EVENTS)
-
-
-def utc_today(settings: Settings) -> date:
-    """Return today's UTC date, or the pretended one."""
-    return settings.today_on or datetime.now(UTC).date()
+    return settings.utc_today() - timedelta(days=_DAYS_WITHOUT_EVENTS)
 
 
 def register_experiments(instance: dg.DagsterInstance, keys: Iterable[str]) -> list[str]:

@@ -141,16 +141,6 @@ def read_series(daily_parquet: Path, user_id: str, outcome: str) -> pd.DataFrame
     return table.to_pandas()
 
 
-def list_series(daily_parquet: Path) -> pd.DataFrame:
-    """Return who has which outcome: `user_id`, `outcome`, `n_days`, `first_on`, `last_on`."""
-    with in_memory() as connection:
-        return connection.execute(
-            "SELECT user_id, outcome, count(*) AS n_days, min(day) AS first_on, "
-            "max(day) AS last_on FROM read_parquet($file) GROUP BY ALL ORDER BY ALL",
-            {"file": str(daily_parquet)},
-        ).df()
-
-
 def _may_hold(group: pq.RowGroupMetaData, user_id: str, outcome: str) -> bool:
     for place, value in ((0, user_id), (1, outcome)):
         statistics = group.column(place).statistics

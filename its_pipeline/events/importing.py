@@ -13,11 +13,18 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from its_pipeline.events.duck import in_memory, literal, sql
+from its_pipeline.events.import_folders import (
+    EVENTS_FILE,
+    RECORD_FILE,
+    import_versions,
+    imports_dir,
+    read_record,
+)
 from its_pipeline.events.import_sql import event_expressions
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import (
@@ -27,15 +34,11 @@ from its_pipeline.events.metrics import (
     write_metrics_file,
 )
 from its_pipeline.events.reading import ImportFileError, file_signature, open_rows
-from its_pipeline.events.sources.opening import imports_dir
 from its_pipeline.files.atomic import exclusive, finished_folder, remove_unfinished, write_json
 from its_pipeline.files.parquet import ParquetSink
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
-
-EVENTS_FILE = "events.parquet"
-RECORD_FILE = "import.json"
 
 
 @dataclass(frozen=True)
@@ -135,18 +138,6 @@ def import_name(path: Path) -> str:
     """Return the default name of a file's import: its name without illegal characters."""
     cleaned = re.sub(r"[^A-Za-z0-9_-]+", "_", path.name).strip("_")
     return cleaned[:100] or "import"
-
-
-def import_versions(folder: Path) -> list[str]:
-    """Return the finished versions of an import, oldest first."""
-    if not folder.is_dir():
-        return []
-    return sorted(e.name for e in folder.iterdir() if re.fullmatch(r"\d{6}", e.name))
-
-
-def read_record(version_folder: Path) -> dict[str, Any]:
-    """Return what is recorded of one version of an import."""
-    return json.loads((version_folder / RECORD_FILE).read_text("utf-8"))
 
 
 def _check_metrics(settings: Settings, name: str, mapping: ImportMapping) -> None:

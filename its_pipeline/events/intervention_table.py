@@ -1,6 +1,7 @@
-"""The SQL table of the intervention log and how it is opened: SQLite or PostgreSQL, by URL.
+"""The SQL table of the intervention log and how it is reached: SQLite or PostgreSQL, by URL.
 
-What the rows mean belongs to `intervention`, what may be done with them to `interventions`.
+What the rows mean belongs to `intervention`, what may be done with them to `interventions`, how a
+database gets the table to `intervention_schema`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-METADATA = sa.MetaData()
-
 VERSIONS = sa.Table(
     "interventions",
-    METADATA,
+    sa.MetaData(),
     sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("user_id", sa.String(64), nullable=False),
     sa.Column("intervention_id", sa.String(64), nullable=False),
@@ -50,10 +49,7 @@ _WRITES = "its_pipeline_writes"
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Connect to the log's database and create its table if it is not there.
-
-    The folder of an SQLite file is created too.
-    """
+    """Return the way to the log's database; the folder of an SQLite file is created."""
     address = sa.make_url(url)
     if address.drivername == "postgresql":
         # SQLAlchemy's own default driver changes between versions; the one installed is psycopg2.
@@ -64,8 +60,6 @@ def open_engine(url: str) -> sa.Engine:
             Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _on_sqlite_connect)
         event.listen(engine, "begin", _on_sqlite_begin)
-    with writing(engine) as connection:
-        METADATA.create_all(connection, checkfirst=True)
     return engine
 
 

@@ -24,6 +24,7 @@ from its_pipeline.events.intervention_rows import (
     to_intervention,
     utc,
 )
+from its_pipeline.events.intervention_schema import bring_up_to_date
 from its_pipeline.events.intervention_table import VERSIONS, open_engine, writing
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
@@ -78,7 +79,9 @@ class InterventionLog:
 
     @cached_property
     def _engine(self) -> sa.Engine:
-        return open_engine(self._url)
+        engine = open_engine(self._url)
+        bring_up_to_date(engine)
+        return engine
 
     def close(self) -> None:
         """Close the database connections; the log can be used again afterwards."""
@@ -212,11 +215,6 @@ class InterventionLog:
         query = newest_versions().where(VERSIONS.c.sequence > sequence)
         return tuple(self._read(query.order_by(VERSIONS.c.sequence)))
 
-    def latest_sequence(self) -> int:
-        """Return the largest sequence in the log, 0 if it is empty."""
-        with self._engine.connect() as connection:
-            return int(connection.scalar(sa.select(sa.func.max(VERSIONS.c.sequence))) or 0)
-
     def amend(
         self,
         user_id: str,
@@ -313,12 +311,6 @@ class InterventionLog:
         )
         with self._engine.connect() as connection:
             return tuple((v, utc(at), reason) for v, at, reason in connection.execute(query))
-
-    def bulk_load(self, csv_file: Any) -> tuple[Intervention, ...]:
-        """Log every row of a CSV file, or none: see `intervention_files.bulk_load`."""
-        from its_pipeline.events.intervention_files import bulk_load
-
-        return bulk_load(self, csv_file)
 
     def _check_metric(self, entry: Intervention) -> None:
         if self._metrics is not None:

@@ -224,24 +224,3 @@ def demo_people() -> tuple[Person, ...]:
             defects=Defects(malformed=24, duplicates=30, late=40),
         ),
     )
-
-
-def many_people(count: int, sessions_per_day: int = 4, other_events: int = 4) -> tuple[Person, ...]:
-    """Return `count` people of mixed effects, noise and zones, for measurements.
-
-    On an average day each has `sessions_per_day * (1 + other_events)` events.
-    """
-    zones = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "UTC")
-    return tuple(
-        Person(
-            f"user{number:06d}",
-            zones[number % len(zones)],
-            "simulated in bulk",
-            immediate=float(number % 5) * 2.0 - 4.0,
-            rho=0.1 * (number % 7),
-            missing_share=0.2 * (number % 3) / 2,
-            sessions_per_day=sessions_per_day,
-            other_events=other_events,
-        )
-        for number in range(count)
-    )

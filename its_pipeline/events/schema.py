@@ -39,8 +39,6 @@ EVENT_SCHEMA = pa.schema(
 )
 """A valid event, as it lies in the lake."""
 
-REQUIRED_COLUMNS = tuple(field.name for field in EVENT_SCHEMA if not field.nullable)
-
 REJECTION_SCHEMA = pa.schema(
     [pa.field(field.name, pa.string()) for field in EVENT_SCHEMA]
     + [

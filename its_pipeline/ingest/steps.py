@@ -34,11 +34,6 @@ if TYPE_CHECKING:
     from its_pipeline.events.sources.base import EventSource
     from its_pipeline.settings import Settings
 
-REJECT_RATE_WARN = 0.01
-"""A larger share of rejected rows in a day is worth a look (DESIGN, section 8)."""
-REJECT_RATE_ERROR = 0.20
-"""A larger share means that the source, not a few events, is broken."""
-
 _VERSION = "its.version"
 _CONTRACT = "its.contract"
 
@@ -82,13 +77,6 @@ class ValidationResult:
     def reject_rate(self) -> float:
         """Rejected rows over read rows, 0 for an empty day; duplicates are not counted."""
         return self.summary.reject_rate
-
-    @property
-    def reject_severity(self) -> str:
-        """`"ok"`, `"warn"` above `REJECT_RATE_WARN`, `"error"` above `REJECT_RATE_ERROR`."""
-        if self.reject_rate > REJECT_RATE_ERROR:
-            return "error"
-        return "warn" if self.reject_rate > REJECT_RATE_WARN else "ok"
 
 
 @dataclass(frozen=True)

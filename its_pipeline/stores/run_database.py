@@ -8,7 +8,6 @@ letting readers and a writer work on it at once. What does not: what is recorded
 from __future__ import annotations
 
 import sqlite3
-import threading
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +15,6 @@ from its_pipeline.files.atomic import UNFINISHED_PREFIX
 
 #: How long a writer waits for another one on SQLite, in seconds.
 SQLITE_WAIT_SECONDS: Final = 60
-
-#: Migrations keep their state in globals, so threads that make two files must take turns.
-_MIGRATING = threading.Lock()
 
 
 def is_database(tracking_uri: str) -> bool:
@@ -43,11 +39,13 @@ def make_sqlite(path: Path, artifact_dir: Path) -> None:
     if not path.is_file():
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+        from its_pipeline.events.intervention_schema import MIGRATING
+
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{UNFINISHED_PREFIX}{path.name}")
         for left in path.parent.glob(f"{unfinished.name}*"):
             left.unlink()
-        with _MIGRATING:
+        with MIGRATING:
             SqlAlchemyStore(f"sqlite:///{unfinished}", str(artifact_dir)).engine.dispose()
         unfinished.replace(path)
     _use_write_ahead_log(path)

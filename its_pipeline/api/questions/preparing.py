@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Final
 
 from its_pipeline.api.http.problems import Problem
@@ -178,7 +178,7 @@ def _options(request: AnalyzeRequest, own: Options) -> Options:
 
 
 def _is_future(services: Services, intervention: Intervention) -> bool:
-    today = services.settings.today_on or datetime.now(UTC).date()
+    today = services.settings.utc_today()
     # Somewhere it is tomorrow already: only what lies beyond that is the future for everybody.
     return (intervention.started_on - today).days > 1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from its_pipeline.events.importing import EVENTS_FILE, import_versions, read_record
+from its_pipeline.events.import_folders import EVENTS_FILE, import_versions, read_record
 from its_pipeline.events.schema import EVENT_SCHEMA, pc, raw_schema
 from its_pipeline.events.sources.base import DayRead
 

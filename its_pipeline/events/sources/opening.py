@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from its_pipeline.events.import_folders import imports_dir
 from its_pipeline.events.sources.base import CombinedSource, EventSource
+from its_pipeline.events.sources.imported import ImportedSource
 from its_pipeline.events.sources.simulated import SimulatedSource
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ def simulation_dir(settings: Settings) -> Path:
     return settings.store_root / "simulated"
 
 
-def imports_dir(settings: Settings) -> Path:
-    """Return the folder of imported files."""
-    return settings.store_root / "imports"
-
-
 def open_source(settings: Settings) -> EventSource:
     """Return the configured source together with the imported files, read as one.
 
@@ -31,8 +27,6 @@ def open_source(settings: Settings) -> EventSource:
     SourceError
         If the settings of the source are incomplete.
     """
-    from its_pipeline.events.sources.imported import ImportedSource
-
     sources: dict[str, EventSource] = {"imports": ImportedSource(imports_dir(settings))}
     if settings.source == "simulator":
         sources["simulator"] = SimulatedSource(simulation_dir(settings))
@@ -41,8 +35,3 @@ def open_source(settings: Settings) -> EventSource:
 
         sources["postgres"] = open_postgres(settings)
     return CombinedSource(sources)
-
-
-def today_utc(settings: Settings) -> date:
-    """Return the current UTC day, or the one the settings pretend it is."""
-    return settings.today_on or datetime.now(UTC).date()

@@ -261,8 +261,6 @@ def open_postgres(settings: Settings) -> PostgresSource:
     SourceError
         If neither `source_url` nor a readable `source_url_file` is set.
     """
-    from its_pipeline.events.sources.opening import today_utc
-
     url = settings.source_url.get_secret_value() if settings.source_url else ""
     if not url and settings.source_url_file is not None:
         try:
@@ -276,7 +274,7 @@ def open_postgres(settings: Settings) -> PostgresSource:
             "source postgres needs ITS_SOURCE_URL or ITS_SOURCE_URL_FILE (a file with the URL)"
         )
     return PostgresSource(
-        url, settings.source_table, today_utc(settings), settings.late_window_days
+        url, settings.source_table, settings.utc_today(), settings.late_window_days
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from its_pipeline.events.intervention_files import BulkLoadError
+from its_pipeline.events.intervention_files import BulkLoadError, bulk_load
 from its_pipeline.events.interventions import (
     AlreadyLoggedError,
     Intervention,
@@ -64,7 +64,7 @@ def test_repeating_a_log_entry_writes_nothing_and_changing_it_is_refused(
 ) -> None:
     first = log.log(**declared())
     assert log.log(**declared()) == first
-    assert log.latest_sequence() == 1
+    assert log.changed_since(0) == (first,)
     with pytest.raises(AlreadyLoggedError, match=r"started_on is .*15.*, not .*16.*; amend it"):
         log.log(**declared(started_on=date(2026, 8, 16)))
 
@@ -235,23 +235,23 @@ def test_a_csv_is_loaded_whole_or_refused_with_every_error(
         encoding="utf-8",
     )
     with pytest.raises(BulkLoadError) as caught:
-        log.bulk_load(file)
+        bulk_load(log, file)
     assert [error.line for error in caught.value.errors] == [3, 4, 5, 6, 7, 8]
     told = str(caught.value)
     for text in ("'b|b' is not", "'mood'", "'15.8.2026'", "on line 2 already", "amend it"):
         assert text in told
     assert len(log.list()) == 1
     file.write_text(header + good, encoding="utf-8")
-    (loaded,) = log.bulk_load(file)
+    (loaded,) = bulk_load(log, file)
     assert (loaded.minimum_effect, loaded.ended_on, loaded.protocol) == (2.5, None, {"3a": "x"})
-    assert log.bulk_load(file) == (loaded,)
+    assert bulk_load(log, file) == (loaded,)
 
 
 def test_a_csv_without_a_needed_column_says_which(log: InterventionLog, tmp_path: Path) -> None:
     file = tmp_path / "interventions.csv"
     file.write_text("user_id,started_on\nada,2026-08-15\n")
     with pytest.raises(BulkLoadError, match="columns intervention_id, outcome_metric are missing"):
-        log.bulk_load(file)
+        bulk_load(log, file)
 
 
 def test_an_intervention_is_hashable_by_its_key_and_frozen() -> None:
