@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo test check ui mlflow serve bench lock clean
+.PHONY: help setup demo test check wheel ui mlflow serve bench lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -36,6 +36,9 @@ check: setup  ## run what CI runs beside the tests: lint, format, types, definit
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/dagster definitions validate -m its_pipeline.definitions
+
+wheel: setup  ## build the wheel that others install, into dist/
+	$(BIN)/python -m build --no-isolation
 
 ui: setup  ## open Dagster's UI on http://127.0.0.1:3000, with daemon, schedules and sensors
 	$(BIN)/its-pipeline ui

@@ -1,4 +1,4 @@
-"""``its-pipeline ui | mlflow | serve | home``: starting the servers on this installation.
+"""``its-pipeline ui | mlflow | serve``: starting the servers on this installation.
 
 What belongs here: handing over to another program with the right environment. What does not: what
 the servers do.
@@ -25,15 +25,6 @@ def _module(name: str) -> list[str]:
 def _become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
     # In the place of this process: signals reach the server, and no parent is left waiting.
     os.execve(arguments[0], arguments, {**os.environ, **environment})  # noqa: S606
-
-
-@plain_errors
-def home() -> None:
-    """Make Dagster's home and print it, for ``export DAGSTER_HOME=$(its-pipeline home)``."""
-    from its_pipeline.defs.home import prepare_home
-    from its_pipeline.settings import get_settings
-
-    typer.echo(str(prepare_home(get_settings())))
 
 
 @plain_errors

@@ -16,17 +16,17 @@ from pydantic import SecretStr
 
 from its_pipeline.defs.event_metadata import counts_add_up, no_drift, reject_rate
 from its_pipeline.defs.experiment_metadata import LARGEST_THUMBNAIL_BYTES, thumbnail_metadata
-from its_pipeline.defs.progress import ProgressLog, listening, progress_line
-from its_pipeline.experiments.bulk import select_keys, shard_of
-from its_pipeline.experiments.preparation import Workbench
-from its_pipeline.ingest.drift import DriftReport, DriftStatistic
-from its_pipeline.notify import (
+from its_pipeline.defs.notify import (
     Alert,
     LogNotifier,
     NotDeliveredError,
     WebhookNotifier,
     open_notifier,
 )
+from its_pipeline.defs.progress import ProgressLog, listening, progress_line
+from its_pipeline.experiments.bulk import select_keys, shard_of
+from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.ingest.drift import DriftReport, DriftStatistic
 from its_pipeline_tests.factories import log_intervention, short_settings
 
 

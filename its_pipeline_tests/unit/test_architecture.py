@@ -25,9 +25,9 @@ ALLOWED = {
     "report": {"its", "events"},
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report"},
-    "defs": _INNER | {"report", "ingest", "experiments", "notify"},
+    "defs": _INNER | {"report", "ingest", "experiments"},
     "api": _INNER | {"report", "ingest", "experiments"},
-    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api", "demo"},
+    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api"},
 }
 
 
@@ -70,6 +70,24 @@ def test_dependencies_point_one_way(room):
         if (extra := _rooms_imported(path) - ALLOWED[room] - {room})
     }
     assert wrong == {}
+
+
+def test_commands_know_what_they_share_and_not_each_other():
+    others = re.compile(r"its_pipeline\.cli(?:\.(?!support\b)| import )\w+")
+    wrong = {
+        path.name: found
+        for path in (PACKAGE / "cli").glob("*.py")
+        if path.name != "main.py" and (found := others.findall(path.read_text()))
+    }
+    assert wrong == {}
+
+
+def test_beside_the_rooms_lie_the_settings_and_dagsters_entry_point():
+    assert {path.name for path in PACKAGE.glob("*.py")} == {
+        "__init__.py",
+        "definitions.py",
+        "settings.py",
+    }
 
 
 def test_every_room_has_its_rule():
