@@ -50,9 +50,9 @@ serve: setup  ## start the HTTP API on http://127.0.0.1:8000, for this machine a
 	ITS_API_ALLOW_ANONYMOUS=true $(BIN)/its-pipeline serve
 
 bench: setup  ## measure fit, cold start and calibration in short form
-	$(BIN)/python benchmarks/fit.py --rounds 1
-	$(BIN)/python benchmarks/cold.py --rounds 1
-	$(BIN)/python benchmarks/calibration.py --series 20 --quadrature 100 --power 20
+	$(BIN)/python -m benchmarks.fit --rounds 1
+	$(BIN)/python -m benchmarks.cold --rounds 1
+	$(BIN)/python -m benchmarks.calibration --series 20 --quadrature 100 --power 20
 
 lock:  ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet pyproject.toml --all-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements.lock

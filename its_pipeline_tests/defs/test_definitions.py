@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from its_pipeline.defs.build import build_defs
-from its_pipeline_tests.factories import short_settings
+from tools.stores import short_settings
 
 SNAPSHOT = Path(__file__).with_name("asset_specs.json")
 HEAVY = [

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from its_pipeline.defs.home import INSTANCE_FILE, MARK, differences, open_instance, prepare_home
-from its_pipeline_tests.factories import short_settings
+from tools.stores import short_settings
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_an_installed_wheel_does_everything_from_an_empty_folder(installed):
 
     port = free_port()
     with installed.running("serve", "--port", str(port), ITS_API_ALLOW_ANONYMOUS="true"):
-        assert answer(f"http://127.0.0.1:{port}/health") == {"status": "ok"}
+        assert answer(f"http://127.0.0.1:{port}/health")["status"] == "ok"
         history = answer(f"http://127.0.0.1:{port}/analytics/its/history/ada")
         assert "morning_study" in json.dumps(history)
 

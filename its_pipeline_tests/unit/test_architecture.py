@@ -90,6 +90,22 @@ def test_beside_the_rooms_lie_the_settings_and_dagsters_entry_point():
     }
 
 
+def test_shared_tools_lie_below_tests_and_benchmarks_and_outside_the_product():
+    forbidden = {
+        "its_pipeline": "tools|benchmarks|its_pipeline_tests",
+        "tools": "benchmarks|its_pipeline_tests",
+        "benchmarks": "its_pipeline_tests",
+        "its_pipeline_tests": "benchmarks",
+    }
+    wrong = {
+        str(path.relative_to(PROJECT_ROOT)): found
+        for folder, others in forbidden.items()
+        for path in (PROJECT_ROOT / folder).rglob("*.py")
+        if (found := re.findall(rf"^ *(?:from|import) (?:{others})\b.*", path.read_text(), re.M))
+    }
+    assert wrong == {}
+
+
 def test_every_room_has_its_rule():
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
     assert rooms == set(ALLOWED)
