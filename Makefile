@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo test check ui mlflow serve bench lock clean
+.PHONY: help setup demo test check wheel ui mlflow serve bench lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -37,6 +37,9 @@ check: setup  ## run what CI runs beside the tests: lint, format, types, definit
 	$(BIN)/pyright
 	$(BIN)/dagster definitions validate -m its_pipeline.definitions
 
+wheel: setup  ## build the wheel that others install, into dist/
+	$(BIN)/python -m build --no-isolation
+
 ui: setup  ## open Dagster's UI on http://127.0.0.1:3000, with daemon, schedules and sensors
 	$(BIN)/its-pipeline ui
 
@@ -47,9 +50,9 @@ serve: setup  ## start the HTTP API on http://127.0.0.1:8000, for this machine a
 	ITS_API_ALLOW_ANONYMOUS=true $(BIN)/its-pipeline serve
 
 bench: setup  ## measure fit, cold start and calibration in short form
-	$(BIN)/python benchmarks/fit.py --rounds 1
-	$(BIN)/python benchmarks/cold.py --rounds 1
-	$(BIN)/python benchmarks/calibration.py --series 20 --quadrature 100 --power 20
+	$(BIN)/python -m benchmarks.fit --rounds 1
+	$(BIN)/python -m benchmarks.cold --rounds 1
+	$(BIN)/python -m benchmarks.calibration --series 20 --quadrature 100 --power 20
 
 lock:  ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet pyproject.toml --all-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11 -o requirements.lock

@@ -1,13 +1,12 @@
 """Big stores with known contents, made in seconds: daily outcomes and a filled intervention log.
 
-What belongs here: what the benchmarks of nights share, that is a store of many experiments, a
-Dagster home and the machine's name. What does not: running or timing anything.
+What belongs here: what the benchmarks of nights share, that is a store of many experiments and a
+Dagster home. What does not: running or timing anything, or small stores (`tools.stores`).
 """
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,7 +24,6 @@ METRIC = "sessionPerformanceScore"
 STARTED_ON = date(2026, 3, 1)
 N_PRE, N_POST = 90, 90
 TODAY_ON = STARTED_ON + timedelta(days=N_POST + 1)
-TABLES = Path(__file__).resolve().parent / "tables"
 
 
 def user_name(number: int) -> str:
@@ -137,23 +135,3 @@ def folder_bytes(folder: Path, counted: set[int] | None = None) -> int:
             counted.add(path.stat().st_ino)
             total += path.stat().st_size
     return total
-
-
-def machine() -> str:
-    """Name the machine in a few words."""
-    model = platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores {model}, {memory:.0f} GiB, Python {platform.python_version()}"
-
-
-def write_table(name: str, text: str) -> None:
-    """Keep a benchmark's newest table, and print it."""
-    TABLES.mkdir(exist_ok=True)
-    (TABLES / f"{name}.md").write_text(text)
-    print(text, flush=True)

@@ -31,10 +31,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 
+from benchmarks._table import rows_as_markdown, write_table
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import METRIC, START_ON, series, short_settings, write_daily
-from its_pipeline_tests.integration.api.live import Live, running
+from tools.live_api import Live, running
+from tools.stores import METRIC, START_ON, series, short_settings, write_daily
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
@@ -45,7 +46,6 @@ CACHED_BUDGET_SECONDS = 0.1
 CLIENTS = 50
 HELD_AGAINST_ANALYZE = 20
 """People whose answer under load is compared with `analyze` in this process."""
-TABLE = Path(__file__).parent / "tables" / "api.md"
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Load:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="fewer repetitions, 8 s of load")
-    parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
+    parser.add_argument("--write", action="store_true", help="keep the table as tables/api.md")
     chosen = parser.parse_args()
     pairs, load_seconds = (5, 8.0) if chosen.short else (30, 60.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -76,10 +76,10 @@ def main() -> None:
         with running(settings, workers=2, queue_size=16) as live:
             load = fifty_clients(live, load_seconds, pairs)
     table = report(ratios, fits, posts, knowns, on_and_on, load, load_seconds)
-    print(table)
     if chosen.write:
-        TABLE.parent.mkdir(exist_ok=True)
-        TABLE.write_text(table, encoding="utf-8")
+        write_table("api", table)
+    else:
+        print(table)
 
 
 def direct_fit(settings: Settings, user: str) -> tuple[Analysis, float]:
@@ -272,13 +272,11 @@ def report(
             load.megabytes[-1] <= 1.2 * load.megabytes[half],
         ),
     ]
-    lines = ["| budget | measured | target | kept |", "|---|---|---|---|"]
-    lines += [
-        f"| {name} | {found} | {target} | {_KEPT[kept]} |" for name, found, target, kept in rows
-    ]
     cores, busy = os.cpu_count(), os.getloadavg()[1]
     head = f"`python -m benchmarks.api`, {cores} cores, load average over 5 minutes {busy:.1f}\n"
-    return "\n".join([head, *lines]) + "\n"
+    return f"{head}\n" + rows_as_markdown(
+        ("budget", "measured", "target", "kept"), [(*row, _KEPT[kept]) for *row, kept in rows]
+    )
 
 
 if __name__ == "__main__":

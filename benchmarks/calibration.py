@@ -6,8 +6,8 @@ more series, power, and series that break its assumptions, with what its warning
 Resumable: finished series are kept in `--out` and not computed again. Prints tables, writes
 tables/calibration.md and tables/calibration.png.
 
-    python benchmarks/calibration.py --series 500
-    python benchmarks/calibration.py --confirm 12     # a dozen real stock CausalPy fits
+    python -m benchmarks.calibration --series 500
+    python -m benchmarks.calibration --confirm 12     # a dozen real stock CausalPy fits
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from calibration_rivals import Verdict, glsar, real_stock_fit, stock_its, stock_piecewise
-from calibration_series import NULL_CELLS, POWER_CELLS, ROBUST_CELLS, SD, Cell, simulate
-from calibration_tables import (
+
+from benchmarks._table import TABLES, machine, write_table
+from benchmarks.calibration_rivals import Verdict, glsar, real_stock_fit, stock_its, stock_piecewise
+from benchmarks.calibration_series import NULL_CELLS, POWER_CELLS, ROBUST_CELLS, SD, Cell, simulate
+from benchmarks.calibration_tables import (
     confirmation_table,
-    machine,
     null_table,
     picture,
     power_table,
     quadrature_table,
     robust_table,
 )
-
 from its_pipeline.its import AnalysisSpec, analyze, priors
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
@@ -49,7 +49,6 @@ from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION
 from its_pipeline.its.warnings import is_warned_of
 
-TABLES = Path(__file__).resolve().parent / "tables"
 CHUNK = 10
 
 
@@ -191,7 +190,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("data/benchmarks/calibration"))
     options = parser.parse_args()
     out = options.out / version()
-    TABLES.mkdir(exist_ok=True)
     if options.confirm:
         out.mkdir(parents=True, exist_ok=True)
         confirm(options.confirm).to_csv(out / "confirm.csv", index=False)
@@ -212,8 +210,7 @@ def main() -> None:
     if (out / "confirm.csv").exists():
         parts.append(confirmation_table(pd.read_csv(out / "confirm.csv")))
     text = "\n".join(parts)
-    print(text)
-    (TABLES / "calibration.md").write_text(text, encoding="utf-8")
+    write_table("calibration", text)
     picture(full, TABLES / "calibration.png")
 
 

@@ -1,35 +1,18 @@
-"""The calibration's tables and its picture, and the name of the machine for every benchmark."""
+"""The calibration's tables and its picture."""
 
 from __future__ import annotations
 
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks._table import markdown
+
 METHODS = ("its_pipeline", "causalpy PiecewiseITS", "causalpy ITS", "GLSAR")
 COVERAGE_BAND = (0.93, 0.97)
 BENEFIT_LIMIT = 0.06
-
-
-def machine() -> str:
-    """Name the machine a table was made on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].partition(":")[2].strip() if names else model
-    return f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}"
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    """Render a frame as a Markdown table."""
-    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * frame.shape[1]]
-    lines += ["| " + " | ".join(map(str, values)) + " |" for values in frame.to_numpy()]
-    return "\n".join(lines) + "\n"
 
 
 def _by_method(frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks._store import machine, write_table
+from benchmarks._table import machine, write_table
 
 ALONE = "import dagster"
 LOCATION = "import its_pipeline.definitions as location; location.defs()"

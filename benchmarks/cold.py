@@ -3,7 +3,7 @@
 Measured twice: with an empty cache of compiled kernels (the first run after an installation) and
 with the cache on disk. Writes tables/cold.md.
 
-    python benchmarks/cold.py --rounds 5
+    python -m benchmarks.cold --rounds 5
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from calibration_tables import machine, markdown
+
+from benchmarks._table import machine, markdown, write_table
 
 CHILD = """
 import json, sys, time
@@ -72,10 +73,7 @@ def main() -> None:
         f"# Cold start\n\n{machine()}. Medians of {options.rounds} fresh processes, 90 days, "
         "4 x 2000 draws.\n\n" + markdown(table.reset_index(names="part"))
     )
-    print(text)
-    folder = Path(__file__).resolve().parent / "tables"
-    folder.mkdir(exist_ok=True)
-    (folder / "cold.md").write_text(text, encoding="utf-8")
+    write_table("cold", text)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Puts the tables that the benchmarks printed into benchmarks/README.md.
 
 Each benchmark writes its newest table to ``benchmarks/tables/<name>.md``; this page shows them
-together. ``python benchmarks/collect.py`` rewrites the page.
+together. ``python -m benchmarks.collect`` rewrites the page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ HEAD = """# Benchmarks
 
 Speed, memory and calibration, each from one script; ratios are measured side by side in one run.
 Timings are not tests: machines are noisy. Every table says what printed it; each script's opening
-lines say how to run it, and `python benchmarks/collect.py` puts the newest tables here. Budgets are
+lines say how to run it, and `python -m benchmarks.collect` puts the newest tables here. Budgets are
 those the project set itself; a miss stays in the table.
 """
 

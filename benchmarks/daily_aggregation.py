@@ -1,6 +1,6 @@
 """Budget *daily aggregation*: events to daily outcomes over a bare DuckDB group-by, side by side.
 
-    python benchmarks/daily_aggregation.py [--events 10000000] [--memory 2GB] [--rounds 3]
+    python -m benchmarks.daily_aggregation [--events 10000000] [--memory 2GB] [--rounds 3]
 
 The bare query groups the same columns of the same files by person and UTC day; ours besides finds
 local days with their daylight-saving changes, time-of-day shares, sums that do not depend on the
@@ -15,8 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from event_store import DRAWN_EVENTS, in_child, show, simulated_lake
-
+from benchmarks.event_store import DRAWN_EVENTS, in_child, show, simulated_lake
 from its_pipeline.events.daily import build_daily_outcomes
 from its_pipeline.events.duck import in_memory
 from its_pipeline.events.metrics import SESSION_PERFORMANCE, load_metrics

@@ -6,7 +6,6 @@ Not a benchmark itself.
 from __future__ import annotations
 
 import os
-import platform
 import resource
 import shutil
 import time
@@ -17,13 +16,13 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from benchmarks._table import machine, rows_as_markdown, write_table
 from its_pipeline.events.people import Person
 from its_pipeline.events.schema import EVENT_SCHEMA, pc
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.simulated import SimulatedSource
 from its_pipeline.stores.lake import VALID_EVENTS, Lake
 
-TABLES = Path(__file__).resolve().parent / "tables"
 START_ON = date(2026, 1, 5)
 DAYS = 90
 EVENTS_A_DAY = 20
@@ -122,24 +121,6 @@ def in_child(work: Callable[[], tuple[float, ...]]) -> tuple[float, ...]:
     return tuple(float(number) for number in text.split())
 
 
-def machine() -> str:
-    """Name the machine: cores, processor, memory."""
-    cpu = platform.processor() or "unknown processor"
-    for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-        if line.startswith("model name"):
-            cpu = line.split(":", 1)[1].strip()
-            break
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores {cpu}, {memory:.0f} GB, Python {platform.python_version()}"
-
-
 def show(name: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a Markdown table and keep it as `tables/<name>.md`."""
-    lines = [f"# {title}", "", machine(), ""]
-    lines.append("| " + " | ".join(header) + " |")
-    lines.append("|" + "---|" * len(header))
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    TABLES.mkdir(exist_ok=True)
-    (TABLES / f"{name}.md").write_text(text, "utf-8")
+    """Print a Markdown table under a title and keep it as `tables/<name>.md`."""
+    write_table(name, f"# {title}\n\n{machine()}\n\n{rows_as_markdown(header, rows)}")

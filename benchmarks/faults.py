@@ -15,9 +15,9 @@ import tempfile
 import time
 from typing import Any
 
-from benchmarks._store import machine, write_table
+from benchmarks._table import machine, write_table
 
-PACKAGE = "its_pipeline_tests.integration.faults"
+PACKAGE = "tools.faults"
 
 
 def run(module: str, *arguments: object) -> tuple[dict[str, Any], float]:

@@ -3,7 +3,7 @@
 Interleaved, medians, the ratio, effective samples a second, and where the time of ours goes.
 Writes tables/fit.md.
 
-    python benchmarks/fit.py --rounds 3
+    python -m benchmarks.fit --rounds 3
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,9 +19,9 @@ import arviz as az  # noqa: TID253 - the rival is measured here
 import causalpy  # noqa: TID253
 import numpy as np
 import pandas as pd
-from calibration_series import Cell, simulate
-from calibration_tables import machine, markdown
 
+from benchmarks._table import machine, markdown, write_table
+from benchmarks.calibration_series import Cell, simulate
 from its_pipeline.its import AnalysisSpec, analyze, warm_up
 from its_pipeline.its.adapters.causalpy import SegmentedAR1
 
@@ -118,10 +117,7 @@ def main() -> None:
         + "\nWhere the time of `analyze` goes (medians):\n\n"
         + markdown(pd.DataFrame(where))
     )
-    print(text)
-    folder = Path(__file__).resolve().parent / "tables"
-    folder.mkdir(exist_ok=True)
-    (folder / "fit.md").write_text(text, encoding="utf-8")
+    write_table("fit", text)
 
 
 if __name__ == "__main__":

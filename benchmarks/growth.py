@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks._store import dagster_instance, folder_bytes, machine, make_store, write_table
+from benchmarks._store import dagster_instance, folder_bytes, make_store
+from benchmarks._table import machine, write_table
 from benchmarks.night import run_night
 from its_pipeline.settings import Settings
 

@@ -1,19 +1,18 @@
 """Memory: a thousand analyses in one process do not grow it. Writes tables/memory.md.
 
-python benchmarks/memory.py --analyses 1000
+python -m benchmarks.memory --analyses 1000
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-from pathlib import Path
 
 import pandas as pd
 import psutil
-from calibration_series import Cell, simulate
-from calibration_tables import machine, markdown
 
+from benchmarks._table import machine, markdown, write_table
+from benchmarks.calibration_series import Cell, simulate
 from its_pipeline.its import AnalysisSpec, analyze, warm_up
 
 
@@ -37,10 +36,7 @@ def main() -> None:
         f"# Memory\n\n{machine()}. Resident memory of one process over {options.analyses} "
         "analyses of 40 to 180 days.\n\n" + markdown(pd.DataFrame(rows))
     )
-    print(text)
-    folder = Path(__file__).resolve().parent / "tables"
-    folder.mkdir(exist_ok=True)
-    (folder / "memory.md").write_text(text, encoding="utf-8")
+    write_table("memory", text)
 
 
 if __name__ == "__main__":

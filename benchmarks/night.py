@@ -19,7 +19,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from benchmarks._store import dagster_instance, folder_bytes, machine, make_store, write_table
+from benchmarks._store import dagster_instance, folder_bytes, make_store
+from benchmarks._table import machine, write_table
 from its_pipeline.defs.build import build_defs
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.its import analyze

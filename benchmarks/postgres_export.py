@@ -1,6 +1,6 @@
 """Export from PostgreSQL: time and memory of a first and an incremental one, and after a kill.
 
-    python benchmarks/postgres_export.py [--events 5000000]
+    python -m benchmarks.postgres_export [--events 5000000]
 
 Starts Debian's PostgreSQL on a free loopback port, fills the app's table, exports it in a child
 process that is killed in the middle and started again, adds 10,000 late and new rows, exports what
@@ -12,25 +12,22 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import tempfile
 import time
 from datetime import date
 from pathlib import Path
 
-from event_store import in_child, show
 from pydantic import SecretStr
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from benchmarks.event_store import in_child, show
 from its_pipeline.events.schema import pc
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS
-from its_pipeline_tests.integration.events.app_table import CREATE, insert
-from its_pipeline_tests.postgres import PostgresServer, server_binaries
+from tools.app_table import CREATE, insert
+from tools.postgres import PostgresServer, server_binaries
 
 DAYS = 90
 START = "2026-01-01"

@@ -10,7 +10,6 @@ layout included, in wall time. The table goes to `benchmarks/tables/reports.md`.
 from __future__ import annotations
 
 import argparse
-import platform
 import shutil
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks._table import machine, rows_as_markdown, write_table
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.metrics import load_metrics
 from its_pipeline.its import Analysis, AnalysisSpec, analyze
@@ -38,7 +38,6 @@ from its_pipeline.report.inputs import EffectNumbers, IndexRow, ReportInput
 from its_pipeline.report.page import render_report
 from its_pipeline.report.sentence import finding_of
 
-TABLE = Path(__file__).resolve().parent / "tables" / "reports.md"
 METRIC = "sessionPerformanceScore"
 STARTED_ON = date(2026, 3, 1)
 N_DISTINCT = 5
@@ -218,18 +217,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rows = measure(options.reports, options.index, options.seed)
-    lines = [
-        f"Reports and index on {platform.machine()}, Python {platform.python_version()}, one "
-        f"thread, CPU seconds; series of {2 * N_DAYS} days, 4 x 2,000 draws, seed {options.seed}.",
-        "",
-        "| what | measured | budget |",
-        "|---|---|---|",
-        *(f"| {what} | {measured} | {budget} |" for what, measured, budget in rows),
-    ]
-    text = "\n".join(lines) + "\n"
-    TABLE.parent.mkdir(parents=True, exist_ok=True)
-    TABLE.write_text(text, encoding="utf-8")
-    print(text)
+    write_table(
+        "reports",
+        f"Reports and index on {machine()}, one thread, CPU seconds; series of {2 * N_DAYS} days, "
+        f"4 x 2,000 draws, seed {options.seed}.\n\n"
+        + rows_as_markdown(("what", "measured", "budget"), rows),
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ arXiv:1804.06788). The engine standardises a series by its own pre-period, which
 truths and series are made in standardised units and go through the engine's own packing, sampler
 and coefficient draws. Writes tables/sbc.md and tables/sbc.png.
 
-    python benchmarks/sbc.py --simulations 500
+    python -m benchmarks.sbc --simulations 500
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from calibration_tables import machine, markdown
 from scipy import stats
 
+from benchmarks._table import TABLES, machine, markdown, write_table
 from its_pipeline.its import AnalysisSpec, priors, registry
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
@@ -109,11 +109,8 @@ def main() -> None:
                 f"{min(1.0, smallest):.3f} ({verdict}; the limit is .01).\n\n"
                 + markdown(table.assign(p=table["p"].map("{:.3f}".format)))
             )
-            print(parts[-1], flush=True)
-    folder = Path(__file__).resolve().parent / "tables"
-    folder.mkdir(exist_ok=True)
-    (folder / "sbc.md").write_text("\n".join(parts), encoding="utf-8")
-    picture(found, folder / "sbc.png")
+    write_table("sbc", "\n".join(parts))
+    picture(found, TABLES / "sbc.png")
 
 
 def picture(found: dict[str, pd.DataFrame], path: Path) -> None:

@@ -21,12 +21,13 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
-from benchmarks._store import log_people, machine, write_daily, write_table
+from benchmarks._store import log_people, write_daily
+from benchmarks._table import machine, write_table
 from its_pipeline.defs.home import open_instance
 from its_pipeline.files.atomic import write_json
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
-from its_pipeline_tests.postgres import PostgresServer, server_binaries
+from tools.postgres import PostgresServer, server_binaries
 
 COMMAND = "from its_pipeline.cli.main import app; app()"
 STORAGE = """

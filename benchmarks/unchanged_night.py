@@ -19,8 +19,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from benchmarks._store import dagster_instance, folder_bytes, machine, make_store, write_daily
-from benchmarks._store import write_table as keep_table
+from benchmarks._store import dagster_instance, folder_bytes, make_store, write_daily
+from benchmarks._table import machine
+from benchmarks._table import write_table as keep_table
 from benchmarks.night import resident_mb, run_night
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.experiments.announced import mark_announced

@@ -1,6 +1,6 @@
 """Budget *one user's series*: one person's daily series out of 10 million events, in milliseconds.
 
-    python benchmarks/user_series.py [--events 10000000] [--reads 300]
+    python -m benchmarks.user_series [--events 10000000] [--reads 300]
 
 Reads random people's series from the sorted Parquet copy with nothing kept between reads, and
 beside it asks the raw events of the same people, as one would without the copy.
@@ -13,8 +13,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from event_store import show, simulated_lake, timed
-
+from benchmarks.event_store import show, simulated_lake, timed
 from its_pipeline.events.daily import build_daily_outcomes, read_series
 from its_pipeline.events.duck import in_memory
 from its_pipeline.events.metrics import SESSION_PERFORMANCE, load_metrics

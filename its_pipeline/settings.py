@@ -16,7 +16,28 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+def checkout_root() -> Path | None:
+    """Return the root of the checkout that this code runs from; None where it is installed."""
+    root = Path(__file__).resolve().parent.parent
+    project = root / "pyproject.toml"
+    # Asked by name: careless packages leave a pyproject.toml of theirs in site-packages.
+    if project.is_file() and 'name = "its-pipeline"' in project.read_text(encoding="utf-8"):
+        return root
+    return None
+
+
+def default_store_root() -> Path:
+    """Return ``data/`` of the checkout; installed, the user's data folder of this system.
+
+    Nothing is ever written beside installed code: an upgrade would delete it.
+    """
+    from platformdirs import user_data_path
+
+    checkout = checkout_root()
+    if checkout is not None:
+        return checkout / "data"
+    return user_data_path("its_pipeline", appauthor=False)
 
 
 class Settings(BaseSettings):
@@ -25,7 +46,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ITS_", extra="ignore", frozen=True)
 
     store_root: Path = Field(
-        default=_PROJECT_ROOT / "data", description="Folder under which everything generated lies."
+        default_factory=default_store_root,
+        description="Folder under which everything generated lies; default data/ in a checkout, "
+        "else the user's data folder (on Linux ~/.local/share/its_pipeline).",
     )
     source: Literal["files", "simulator", "postgres"] = Field(
         default="files",

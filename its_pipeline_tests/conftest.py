@@ -1,8 +1,13 @@
-"""What every test gets: no telemetry, one thread a call, and no settings of the machine."""
+"""What every test gets: no telemetry, one thread a call, no settings of the machine; a webhook."""
 
 from __future__ import annotations
 
+import json
 import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,3 +26,27 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("ITS_") and name != "ITS_SHARED_DATA":
             monkeypatch.delenv(name)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+
+@pytest.fixture
+def webhook() -> Iterator[SimpleNamespace]:
+    """A webhook's `url` and what it `received`; it answers 500 under ``/broken``."""
+    received = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append(json.loads(body))
+            self.send_response(500 if self.path == "/broken" else 204)
+            self.end_headers()
+
+        def log_message(self, format, *args):
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", received=received)
+    server.shutdown()
+    thread.join()
+    server.server_close()

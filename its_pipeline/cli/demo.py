@@ -1,12 +1,13 @@
-"""``its-pipeline demo``: the demo, said on a terminal.
+"""``its-pipeline demo``: the demo, run through the real jobs and said on a terminal.
 
-What belongs here: progress and the table. What does not: the demo itself (`demo`).
+What belongs here: running the jobs, progress and the table. What does not: the demo's store and how
+its answers are judged (`experiments.demo`).
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,30 +21,33 @@ from its_pipeline.cli.support import (
 )
 
 if TYPE_CHECKING:
-    from its_pipeline.demo import DemoResult, PersonResult
+    from its_pipeline.experiments.demo import DemoResult, PersonResult
 
 
 @plain_errors
-def demo() -> None:
+def demo(
+    people: Annotated[
+        int | None, typer.Option(help="Only the first so many people; default all.")
+    ] = None,
+) -> None:
     """Simulate a dozen people with planted effects and run the whole pipeline on them."""
     from its_pipeline.defs.local import local_runner
     from its_pipeline.defs.names import PURPOSE_DEMO
-    from its_pipeline.demo import (
+    from its_pipeline.experiments.demo import (
         demo_result,
         demo_settings,
         index_page,
         prepare_demo,
-        run_demo,
     )
-    from its_pipeline.settings import get_settings
+    from its_pipeline.settings import checkout_root, get_settings
 
     started = time.perf_counter()
     settings = demo_settings(get_settings())
     typer.echo(f"store: {settings.store_root}")
-    simulation = prepare_demo(settings)
+    simulation = prepare_demo(settings, people)
     typer.echo(f"{len(simulation.truth)} people, {simulation.events} simulated events")
     with local_runner(settings, PURPOSE_DEMO) as runner, progress_shown():
-        outcomes = run_demo(runner)
+        outcomes = runner.ingest(), runner.refresh(), runner.evidence()
     for outcome in outcomes:
         if not outcome.success:
             fail(f"Dagster run {outcome.run_id} failed: {outcome.message}", code=1)
@@ -58,8 +62,9 @@ def demo() -> None:
     typer.echo(f"took {time.perf_counter() - started:.0f} s")
     typer.echo("")
     typer.echo(f"open the evidence:  {index_page(settings)}")
-    typer.echo("Dagster's UI:       make ui      (runs, partitions, checks, plots)")
-    typer.echo("MLflow's UI:        make mlflow  (every analysis)")
+    command = "its-pipeline" if checkout_root() is None else "make"
+    typer.echo(f"Dagster's UI:       {command} ui      (runs, partitions, checks, plots)")
+    typer.echo(f"MLflow's UI:        {command} mlflow  (every analysis)")
     if result.problems:
         fail("; ".join(result.problems), code=1)
 

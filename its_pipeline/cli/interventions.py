@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -28,32 +28,50 @@ ExpectedVersion = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
-def _date(name: str, text: str | None) -> date | None:
-    if text is None:
-        return None
+def _date(name: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{name} should be a date like 2026-08-15 but got {text!r}") from None
 
 
-def _changes(given: dict[str, Any], protocol: list[str] | None) -> dict[str, Any]:
-    changes = {name: value for name, value in given.items() if value is not None}
+#: Options of `log` and `amend` that are fields of an intervention, by the field's name.
+FIELDS: Final = (
+    "started_on",
+    "ended_on",
+    "name",
+    "direction",
+    "minimum_effect",
+    "washout_days",
+    "baseline_days",
+    "horizon_days",
+    "hypothesis",
+    "time_zone",
+)
+
+
+def _fields(context: typer.Context) -> dict[str, Any]:
+    """Return the fields of an intervention that the command was given, in their types."""
+    given = context.params
+    fields = {name: given[name] for name in FIELDS if given[name] is not None}
+    if given["outcome"] is not None:
+        fields["outcome_metric"] = given["outcome"]
     for name, option in (("started_on", "--from"), ("ended_on", "--to")):
-        if name in changes:
-            changes[name] = _date(option, changes[name])
-    if protocol:
-        pairs = [entry.partition("=") for entry in protocol]
+        if name in fields:
+            fields[name] = _date(option, fields[name])
+    if given["protocol"]:
+        pairs = [entry.partition("=") for entry in given["protocol"]]
         wrong = [name for name, separator, _ in pairs if not separator]
         if wrong:
             raise ValueError(f"--protocol should be ITEM=TEXT but got {wrong[0]!r}")
-        changes["protocol"] = {name: text for name, _, text in pairs}
-    return changes
+        fields["protocol"] = {name: text for name, _, text in pairs}
+    return fields
 
 
 @app.command("log")
 @plain_errors
 def log_intervention(
+    context: typer.Context,
     user_id: User,
     intervention_id: Id,
     started_on: Annotated[str, typer.Option("--from", help="First day, INCLUSIVE (YYYY-MM-DD).")],
@@ -75,26 +93,10 @@ def log_intervention(
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
 
-    fields = _changes(
-        {
-            "started_on": started_on,
-            "name": name,
-            "ended_on": ended_on,
-            "direction": direction,
-            "minimum_effect": minimum_effect,
-            "washout_days": washout_days,
-            "baseline_days": baseline_days,
-            "horizon_days": horizon_days,
-            "hypothesis": hypothesis,
-            "time_zone": time_zone,
-        },
-        protocol,
-    )
+    fields = _fields(context)
     log = open_log(get_settings())
     try:
-        logged = log.log(
-            user_id=user_id, intervention_id=intervention_id, outcome_metric=outcome, **fields
-        )
+        logged = log.log(user_id=user_id, intervention_id=intervention_id, **fields)
     finally:
         log.close()
     typer.echo(f"logged {logged.key} from {logged.started_on} on (version {logged.version})")
@@ -167,6 +169,7 @@ def show(user_id: User, intervention_id: Id, as_json: AsJson = False) -> None:
 @app.command("amend")
 @plain_errors
 def amend(
+    context: typer.Context,
     user_id: User,
     intervention_id: Id,
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
@@ -188,22 +191,7 @@ def amend(
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
 
-    changes = _changes(
-        {
-            "started_on": started_on,
-            "ended_on": ended_on,
-            "name": name,
-            "direction": direction,
-            "outcome_metric": outcome,
-            "minimum_effect": minimum_effect,
-            "washout_days": washout_days,
-            "baseline_days": baseline_days,
-            "horizon_days": horizon_days,
-            "hypothesis": hypothesis,
-            "time_zone": time_zone,
-        },
-        protocol,
-    )
+    changes = _fields(context)
     log = open_log(get_settings())
     try:
         amended = log.amend(

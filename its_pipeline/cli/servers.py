@@ -1,4 +1,4 @@
-"""``its-pipeline ui | mlflow | serve | home``: starting the servers on this installation.
+"""``its-pipeline ui | mlflow | serve``: starting the servers on this installation.
 
 What belongs here: handing over to another program with the right environment. What does not: what
 the servers do.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,22 +17,14 @@ from its_pipeline.cli.support import plain_errors
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 
 
-def _program(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
+def _module(name: str) -> list[str]:
+    # Safe path (-P): a file of that name in the folder one stands in is not what is meant.
+    return [sys.executable, "-P", "-m", name]
 
 
 def _become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
     # In the place of this process: signals reach the server, and no parent is left waiting.
     os.execve(arguments[0], arguments, {**os.environ, **environment})  # noqa: S606
-
-
-@plain_errors
-def home() -> None:
-    """Make Dagster's home and print it, for ``export DAGSTER_HOME=$(its-pipeline home)``."""
-    from its_pipeline.defs.home import prepare_home
-    from its_pipeline.settings import get_settings
-
-    typer.echo(str(prepare_home(get_settings())))
 
 
 @plain_errors
@@ -51,9 +42,9 @@ def ui(
         "ITS_STORE_ROOT": str(settings.store_root),
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    # In the home: the project's own dagster.yaml, which is not the one in use, is out of sight.
+    # In the home: a dagster.yaml in the folder one stands in is not the one in use.
     os.chdir(settings.dagster_home)
-    arguments = [_program("dagster"), "dev", "-w", str(WORKSPACE_FILE)]
+    arguments = [*_module("dagster"), "dev", "-w", str(WORKSPACE_FILE)]
     _become([*arguments, "-h", host, "-p", str(port)], environment)
 
 
@@ -68,7 +59,7 @@ def mlflow(
 
     settings = get_settings()
     RunStore.from_settings(settings).open()
-    arguments = [_program("mlflow"), "ui", "--host", host, "--port", str(port), "--workers", "1"]
+    arguments = [*_module("mlflow"), "ui", "--host", host, "--port", str(port), "--workers", "1"]
     arguments += ["--backend-store-uri", settings.resolved_mlflow_tracking_uri]
     arguments += ["--default-artifact-root", str(settings.mlflow_artifact_dir)]
     _become(arguments, {"MLFLOW_DISABLE_TELEMETRY": "true"})

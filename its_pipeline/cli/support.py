@@ -9,12 +9,9 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import typer
-
-if TYPE_CHECKING:
-    from its_pipeline.stores.verdict import Verdict
 
 #: Exit status of a command that was asked for something impossible; a crash is 1.
 BAD_INPUT: Final = 2
@@ -80,21 +77,6 @@ def interval_text(effect: Any) -> str:
     """Return ``mean (lower to upper)``."""
     return (
         f"{number(effect['mean'])} ({number(effect['ci_lower'])} to {number(effect['ci_upper'])})"
-    )
-
-
-def verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
-    """Return a verdict as a table's row."""
-    if verdict is None:
-        return key, "not looked at", "", "", "its-pipeline refresh looks"
-    effect = (verdict.effects or {}).get("counterfactual")
-    benefit = verdict.probability_of_benefit
-    return (
-        key,
-        verdict.status.replace("_", " "),
-        interval_text(effect) if effect else "",
-        f"{benefit:.3f}" if benefit is not None else "",
-        verdict.reason,
     )
 
 

@@ -1,13 +1,17 @@
-"""Dagster's home of an installation: made from the project's own files, opened without environment.
+"""Dagster's home of an installation: its files, and the instance in it.
 
-What belongs here: the folder under the store root and the instance in it. What does not: running
-anything (`local`).
+What belongs here: writing ``dagster.yaml`` into the folder under the store root, leaving alone what
+an operator wrote there, and opening the instance. What does not: running anything (`local`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
+import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,45 +22,114 @@ from its_pipeline.defs.names import TAG_PROCESS, TAG_SHARD
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.settings import Settings
 
-PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
-INSTANCE_FILE: Final = PROJECT_ROOT / "dagster.yaml"
-WORKSPACE_FILE: Final = PROJECT_ROOT / "workspace.yaml"
+INSTANCE_FILE: Final = Path(__file__).with_name("dagster.yaml")
+WORKSPACE_FILE: Final = Path(__file__).with_name("workspace.yaml")
+
+#: First line of a ``dagster.yaml`` of ours, up to the hash of what follows it.
+MARK: Final = "# Written by its-pipeline, which keeps it current until somebody edits it: "
+
+_log = logging.getLogger(__name__)
+_told: set[tuple[Path, str]] = set()
 
 
 def prepare_home(settings: Settings) -> Path:
     """Put ``dagster.yaml`` into the installation's Dagster home and return the home.
 
-    A home that has a ``dagster.yaml`` with a ``storage`` block of its own (PostgreSQL) is left as
-    it is: that file is the operator's.
+    Ours is written where there is none (or an empty one), and in the place of an unedited one of
+    ours. A file that somebody wrote or edited is kept as it is; how it differs from ours is logged
+    as a warning, once a process.
 
     Raises
     ------
-    FileNotFoundError
-        The project's ``dagster.yaml`` is not beside the package.
+    ValueError
+        The file in the home is no YAML mapping.
     """
-    home = settings.dagster_home
-    target = home / "dagster.yaml"
-    if target.is_file() and "storage" in _read(target):
-        return home
-    if not INSTANCE_FILE.is_file():
-        raise FileNotFoundError(
-            f"{INSTANCE_FILE} is missing: run its-pipeline from a checkout, or put a "
-            f"dagster.yaml with a storage block into {home}"
+    target = settings.dagster_home / "dagster.yaml"
+    ours = _instance(settings.shard_concurrency)
+    body = _dumped(ours)
+    content = f"{_mark(body)}\n{body}"
+    text = target.read_text(encoding="utf-8") if target.is_file() else ""
+    if text == content:
+        return settings.dagster_home
+    if not text.strip() or _is_ours(text):
+        write_bytes(target, content.encode())
+        return settings.dagster_home
+    different = differences(_mapping(target, text), ours)
+    if different and (target, text) not in _told:
+        _told.add((target, text))
+        _log.warning(
+            "%s was not written by its-pipeline, so it is kept as it is; it differs from ours "
+            "(%s): %s",
+            target,
+            INSTANCE_FILE,
+            "; ".join(different),
         )
-    instance = _read(INSTANCE_FILE)
-    for limit in instance["concurrency"]["runs"]["tag_concurrency_limits"]:
-        if limit["key"] == TAG_SHARD:
-            limit["limit"] = settings.shard_concurrency
+    return settings.dagster_home
+
+
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Return in words which settings of ours are missing in theirs or have another value there.
+
+    What only theirs has (``storage``, ``run_launcher``) is no difference.
+
+    Examples
+    --------
+    >>> differences({"a": {"b": 2}}, {"a": {"b": 1, "c": 3}, "d": {"e": 4}})
+    ['a.b is 2 instead of 1', 'a.c is missing', 'd is missing']
+    """
+    found = []
+    for name, value in ours.items():
+        if name not in theirs:
+            found.append(f"{name} is missing")
+        elif isinstance(value, Mapping) and isinstance(theirs[name], Mapping):
+            found += [f"{name}.{inner}" for inner in differences(theirs[name], value)]
+        elif theirs[name] != value:
+            found.append(f"{name} is {theirs[name]} instead of {value}")
+    return found
+
+
+def _instance(shard_concurrency: int) -> dict[str, Any]:
+    """Return our settings of the instance, with room for so many shards at the same time."""
+    instance = yaml.safe_load(INSTANCE_FILE.read_text(encoding="utf-8"))
     runs = instance["concurrency"]["runs"]
-    runs["max_concurrent_runs"] = max(runs["max_concurrent_runs"], settings.shard_concurrency + 2)
-    content = yaml.safe_dump(instance, sort_keys=False).encode()
-    if not target.is_file() or target.read_bytes() != content:
-        write_bytes(target, content)
-    return home
+    for limit in runs["tag_concurrency_limits"]:
+        if limit["key"] == TAG_SHARD:
+            limit["limit"] = shard_concurrency
+    runs["max_concurrent_runs"] = max(runs["max_concurrent_runs"], shard_concurrency + 2)
+    return instance
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text()) or {}
+def _dumped(instance: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(instance), sort_keys=False)
+
+
+def _mark(body: str) -> str:
+    return f"{MARK}{hashlib.sha256(body.encode()).hexdigest()[:16]}"
+
+
+def _is_ours(text: str) -> bool:
+    """Tell whether a file is one that we wrote and nobody edited."""
+    first, _, body = text.partition("\n")
+    if first.startswith(MARK):
+        return first == _mark(body)
+    # Without a mark, as it was written before there was one: ours for some number of shards.
+    shards = re.search(rf"^ *- key: {TAG_SHARD}\n *limit: (\d+)$", text, re.MULTILINE)
+    return shards is not None and text == _dumped(_instance(int(shards[1])))
+
+
+def _mapping(path: Path, text: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} cannot be read as YAML: {error}") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"{path} should be a mapping of Dagster's settings but is {type(found).__name__}; "
+            "mend it, or delete it for the settings of its-pipeline"
+        )
+    return found
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

@@ -24,12 +24,12 @@ from its_pipeline.defs.experiment_metadata import (
     sampler_converged,
 )
 from its_pipeline.defs.names import JOB_REFRESH
+from its_pipeline.defs.notify import Alert, NotDeliveredError, open_notifier
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog, duration
 from its_pipeline.defs.resources import Installation, RunTracking
 from its_pipeline.experiments.bulk import RefreshSummary, refresh, select_keys
 from its_pipeline.experiments.evaluate import Look
-from its_pipeline.notify import Alert, NotDeliveredError, open_notifier
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, RunContext
 

@@ -26,12 +26,12 @@ from its_pipeline.defs.names import (
     TAG_SHARD,
     TAG_SHARDS,
 )
+from its_pipeline.defs.notify import Alert, open_notifier
 from its_pipeline.defs.partitions import EXPERIMENTS
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.service import open_store
-from its_pipeline.notify import Alert, open_notifier
 from its_pipeline.settings import Settings
 
 #: Seconds between two looks at the intervention log.

@@ -23,7 +23,7 @@ from its_pipeline.experiments.service import RunRecorder, load_analysis, open_st
 from its_pipeline.experiments.window import Cut, Window
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
 from its_pipeline.settings import Settings
-from its_pipeline.stores.provenance import git_commit, library_versions
+from its_pipeline.stores.provenance import code_version, library_versions
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _provenance(
         fingerprint=verdict.fingerprint,
         model_version=verdict.model_version,
         versions=library_versions(),
-        git_commit=git_commit(),
+        code_version=code_version(),
         seed=analysis.spec.seed if analysis is not None else None,
         mlflow_run_id=run_id,
         mlflow_url=mlflow_run_url(settings, run_id),

@@ -118,8 +118,8 @@ class Provenance:
     ----------
     fingerprint
         Identity of the analysis: same fingerprint, same answer.
-    model_version, versions, git_commit, seed
-        Model, library name to version, the project's commit, the sampler's seed.
+    model_version, versions, code_version, seed
+        Model, library name to version, the project's commit or version, the sampler's seed.
     mlflow_run_id, mlflow_url, dagster_run_id, dagster_url
         The runs that hold this analysis, and addresses to look at them.
     event_partitions
@@ -135,7 +135,7 @@ class Provenance:
     fingerprint: str | None = None
     model_version: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-    git_commit: str | None = None
+    code_version: str | None = None
     seed: int | None = None
     mlflow_run_id: str | None = None
     mlflow_url: str | None = None

@@ -304,7 +304,7 @@ def origin_rows(provenance: Provenance, analysis: Analysis | None) -> list[Row]:
             "Event partitions",
             " to ".join(p.event_partitions) if p.event_partitions else NOT_RECORDED,
         ),
-        Row("Git commit", p.git_commit or NOT_RECORDED),
+        Row("Code version", p.code_version or NOT_RECORDED),
     ]
     if p.decided_at is not None:
         rows.append(Row("Decided", f"{p.decided_at:%Y-%m-%d %H:%M} UTC"))

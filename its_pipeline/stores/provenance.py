@@ -1,4 +1,4 @@
-"""What an analysis ran on: the code's commit and the libraries' versions.
+"""What an analysis ran on: the code's version and the libraries' versions.
 
 What belongs here: facts about this installation that never change while a process lives. What does
 not: anything about data or models.
@@ -14,19 +14,28 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from its_pipeline.settings import checkout_root
+
 #: The libraries whose version may change a number.
 LIBRARIES: Final = ("its-pipeline", "pymc", "causalpy", "nutpie", "numpy", "pandas", "duckdb")
 
 
 @lru_cache(maxsize=1)
-def git_commit() -> str | None:
-    """Return the commit of the checkout that this code runs from, or None outside of one."""
+def code_version() -> str:
+    """Return the commit of the checkout that this code runs from; installed, the package's version.
+
+    Installed code asks no git: the repository around a virtual environment is somebody else's.
+    """
+    checkout = checkout_root()
+    return (checkout and _commit(checkout)) or f"its-pipeline {_version('its-pipeline')}"
+
+
+def _commit(checkout: Path) -> str | None:
     git = shutil.which("git")
-    folder = Path(__file__).resolve().parent
     if git is None:
         return None
     done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-        [git, "-C", str(folder), "rev-parse", "HEAD"],
+        [git, "-C", str(checkout), "rev-parse", "HEAD"],
         capture_output=True,
         text=True,
         check=False,
@@ -38,10 +47,11 @@ def git_commit() -> str | None:
 @lru_cache(maxsize=1)
 def library_versions() -> Mapping[str, str]:
     """Return the installed version of every library in `LIBRARIES`."""
-    versions: dict[str, str] = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

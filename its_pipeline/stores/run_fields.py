@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from its_pipeline.stores.provenance import git_commit, library_versions
+from its_pipeline.stores.provenance import code_version, library_versions
 from its_pipeline.stores.verdict import RunContext, Verdict
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, st
         "fit_start_on": verdict.fit_start_on,
         "post_end_on": verdict.post_end_on,
         "model_version": verdict.model_version,
-        "git_commit": git_commit(),
+        "code_version": code_version(),
         **{f"spec.{name}": value for name, value in (stored.get("spec") or {}).items()},
         "versions": ", ".join(f"{name} {found}" for name, found in library_versions().items()),
     }

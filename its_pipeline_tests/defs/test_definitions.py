@@ -11,8 +11,7 @@ import dagster as dg
 import pytest
 
 from its_pipeline.defs.build import build_defs
-from its_pipeline.defs.home import INSTANCE_FILE, open_instance, prepare_home
-from its_pipeline_tests.factories import short_settings
+from tools.stores import short_settings
 
 SNAPSHOT = Path(__file__).with_name("asset_specs.json")
 HEAVY = [
@@ -126,37 +125,6 @@ def test_an_override_replaces_a_resource(settings):
     marker = object()
     defs = build_defs(settings, {"run_tracking": marker})
     assert (defs.resources or {})["run_tracking"] is marker
-
-
-def test_the_home_is_made_from_the_projects_file_and_opens(settings):
-    home = prepare_home(settings)
-    assert home == settings.dagster_home
-    with open_instance(settings) as instance:
-        assert instance.telemetry_enabled is False
-        assert instance.nux_enabled is False
-        assert instance.run_monitoring_enabled is True
-        assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
-
-
-def test_shard_concurrency_reaches_the_instance(tmp_path):
-    settings = short_settings(tmp_path, shard_concurrency=4)
-    with open_instance(settings) as instance:
-        queue = instance.get_concurrency_config().run_queue_config
-        assert queue is not None
-        assert {"key": "its/shard", "limit": 4} in queue.tag_concurrency_limits
-        assert queue.max_concurrent_runs == 6
-
-
-def test_an_operators_storage_is_left_alone(settings):
-    settings.dagster_home.mkdir(parents=True)
-    own = "storage:\n  sqlite:\n    base_dir: /elsewhere\n"
-    (settings.dagster_home / "dagster.yaml").write_text(own)
-    prepare_home(settings)
-    assert (settings.dagster_home / "dagster.yaml").read_text() == own
-
-
-def test_the_projects_instance_file_names_no_machine():
-    assert "/work" not in INSTANCE_FILE.read_text()
 
 
 if __name__ == "__main__":

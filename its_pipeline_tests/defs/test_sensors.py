@@ -22,7 +22,7 @@ from its_pipeline.defs.sensors import (
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.service import fit_experiment, open_store
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 
 @pytest.fixture

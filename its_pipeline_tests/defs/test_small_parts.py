@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,18 +13,18 @@ from pydantic import SecretStr
 
 from its_pipeline.defs.event_metadata import counts_add_up, no_drift, reject_rate
 from its_pipeline.defs.experiment_metadata import LARGEST_THUMBNAIL_BYTES, thumbnail_metadata
-from its_pipeline.defs.progress import ProgressLog, listening, progress_line
-from its_pipeline.experiments.bulk import select_keys, shard_of
-from its_pipeline.experiments.preparation import Workbench
-from its_pipeline.ingest.drift import DriftReport, DriftStatistic
-from its_pipeline.notify import (
+from its_pipeline.defs.notify import (
     Alert,
     LogNotifier,
     NotDeliveredError,
     WebhookNotifier,
     open_notifier,
 )
-from its_pipeline_tests.factories import log_intervention, short_settings
+from its_pipeline.defs.progress import ProgressLog, listening, progress_line
+from its_pipeline.experiments.bulk import select_keys, shard_of
+from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.ingest.drift import DriftReport, DriftStatistic
+from tools.stores import log_intervention, short_settings
 
 
 def test_progress_is_said_at_most_every_few_seconds_and_at_the_end():
@@ -112,29 +109,6 @@ def test_a_thumbnail_that_is_too_large_is_left_out():
     assert "data:image/png;base64" in thumbnail_metadata(b"png")["counterfactual_plot"].value
     assert thumbnail_metadata(b"x" * (LARGEST_THUMBNAIL_BYTES + 1)) == {}
     assert thumbnail_metadata(None) == {}
-
-
-@pytest.fixture
-def webhook():
-    received = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            received.append(json.loads(body))
-            self.send_response(500 if self.path == "/broken" else 204)
-            self.end_headers()
-
-        def log_message(self, format, *args):
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", received=received)
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_webhook_gets_the_alert_as_json(webhook, tmp_path):

@@ -26,13 +26,13 @@ ALLOWED = {
     "report": {"its", "events"},
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report"},
-    "defs": _INNER | {"report", "ingest", "experiments", "notify"},
+    "defs": _INNER | {"report", "ingest", "experiments"},
     "api": _INNER | {"report", "ingest", "experiments"},
-    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api", "demo"},
+    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api"},
 }
 
 #: Rooms that are not yet held free of circles between their modules.
-WITH_CIRCLES = {"its"}
+WITH_CIRCLES: set[str] = set()
 
 
 def _module_map():
@@ -118,6 +118,40 @@ def test_a_circle_is_found_wherever_its_imports_stand():
     }
     assert set(_circle(sources)) == {one, two}
     assert _circle({**sources, two: "import its_pipeline.other.one\n"}) == []
+
+
+def test_commands_know_what_they_share_and_not_each_other():
+    others = re.compile(r"its_pipeline\.cli(?:\.(?!support\b)| import )\w+")
+    wrong = {
+        path.name: found
+        for path in (PACKAGE / "cli").glob("*.py")
+        if path.name != "main.py" and (found := others.findall(path.read_text()))
+    }
+    assert wrong == {}
+
+
+def test_beside_the_rooms_lie_the_settings_and_dagsters_entry_point():
+    assert {path.name for path in PACKAGE.glob("*.py")} == {
+        "__init__.py",
+        "definitions.py",
+        "settings.py",
+    }
+
+
+def test_shared_tools_lie_below_tests_and_benchmarks_and_outside_the_product():
+    forbidden = {
+        "its_pipeline": "tools|benchmarks|its_pipeline_tests",
+        "tools": "benchmarks|its_pipeline_tests",
+        "benchmarks": "its_pipeline_tests",
+        "its_pipeline_tests": "benchmarks",
+    }
+    wrong = {
+        str(path.relative_to(PROJECT_ROOT)): found
+        for folder, others in forbidden.items()
+        for path in (PROJECT_ROOT / folder).rglob("*.py")
+        if (found := re.findall(rf"^ *(?:from|import) (?:{others})\b.*", path.read_text(), re.M))
+    }
+    assert wrong == {}
 
 
 def test_every_room_has_its_rule():

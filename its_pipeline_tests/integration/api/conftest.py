@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
-from its_pipeline_tests.integration.api.live import running
+from tools.live_api import running
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 
 @pytest.fixture(scope="session")

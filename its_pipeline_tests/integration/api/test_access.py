@@ -8,8 +8,8 @@ import time
 import pytest
 
 from its_pipeline.api.http.documentation import OPEN_PATHS
-from its_pipeline_tests.integration.api.live import running
 from its_pipeline_tests.integration.api.test_analyze import problem
+from tools.live_api import running
 
 #: Name, method, path and body about a person; `{run}` is a run of that person.
 ABOUT_A_PERSON = [

@@ -11,7 +11,7 @@ import pytest
 from its_pipeline.api.questions.responses import PLOT_NAMES
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.service import fit_experiment
-from its_pipeline_tests.factories import log_intervention
+from tools.stores import log_intervention
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -13,9 +13,9 @@ import pytest
 
 from its_pipeline.api.server_settings import ApiSettings
 from its_pipeline.api.services import Services
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
-from its_pipeline_tests.integration.api.live import running
 from its_pipeline_tests.integration.api.test_analyze import problem
+from tools.live_api import running
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 EVIL_IDS = [
     "../../etc/passwd",

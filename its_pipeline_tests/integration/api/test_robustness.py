@@ -22,15 +22,15 @@ from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.service import fit_experiment, record_crash
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.runs import RunStore
-from its_pipeline_tests.factories import (
+from its_pipeline_tests.integration.api.test_analyze import problem
+from tools.live_api import running
+from tools.stores import (
     METRIC,
     log_intervention,
     series,
     short_settings,
     write_daily,
 )
-from its_pipeline_tests.integration.api.live import running
-from its_pipeline_tests.integration.api.test_analyze import problem
 
 #: A question that takes some seconds.
 SLOW = {"mcmc_samples": 10_000, "mcmc_chains": 8}

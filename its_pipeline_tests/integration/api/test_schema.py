@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
 
 from its_pipeline.api.app import openapi_document
 from its_pipeline.events.keys import is_valid_id
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
-from its_pipeline_tests.integration.api.live import running
+from tools.live_api import running
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 CHECKS = [
     not_a_server_error,

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from its_pipeline_tests.factories import series, short_settings, write_daily
-from its_pipeline_tests.integration.api.live import running
+from tools.live_api import running
+from tools.stores import series, short_settings, write_daily
 
 
 @contextmanager

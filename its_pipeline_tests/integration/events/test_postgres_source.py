@@ -16,8 +16,9 @@ from its_pipeline.events.sources.opening import open_source
 from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, VALID_EVENTS
-from its_pipeline_tests.integration.events.app_table import CREATE, insert
-from its_pipeline_tests.postgres import PASSWORD, PostgresServer, postgres_server
+from its_pipeline_tests.postgres import postgres_server
+from tools.app_table import CREATE, insert
+from tools.postgres import PASSWORD, PostgresServer
 
 __all__ = ["postgres_server"]
 pytestmark = pytest.mark.postgres

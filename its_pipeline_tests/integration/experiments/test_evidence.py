@@ -10,7 +10,7 @@ from its_pipeline.experiments.evidence import collect_evidence, evidence_table
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import publish_experiment
 from its_pipeline.experiments.service import fit_experiment
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 
 def test_every_state_is_in_table_page_and_checklist(tmp_path):

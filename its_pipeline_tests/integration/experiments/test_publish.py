@@ -10,7 +10,7 @@ from its_pipeline.experiments.preparation import Options, Workbench
 from its_pipeline.experiments.publish import is_published, page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, open_store
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import (
+from tools.stores import (
     log_intervention,
     series,
     short_settings,

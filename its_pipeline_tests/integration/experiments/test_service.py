@@ -23,7 +23,7 @@ from its_pipeline.experiments.service import (
 )
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import RunContext, Verdict
-from its_pipeline_tests.factories import (
+from tools.stores import (
     METRIC,
     START_ON,
     log_intervention,

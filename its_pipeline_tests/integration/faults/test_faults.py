@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-PACKAGE = "its_pipeline_tests.integration.faults"
+PACKAGE = "tools.faults"
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -14,8 +14,9 @@ from its_pipeline.defs.home import open_instance
 from its_pipeline.experiments.bulk import shard_of
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.runs import RunStore
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
-from its_pipeline_tests.postgres import PostgresServer, postgres_server
+from its_pipeline_tests.postgres import postgres_server
+from tools.postgres import PostgresServer
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 __all__ = ["postgres_server"]
 
@@ -50,7 +51,7 @@ def test_two_shards_at_once_on_postgresql(postgres_server: PostgresServer, tmp_p
         subprocess.Popen(
             [
                 sys.executable, "-W", "ignore", "-m",
-                "its_pipeline_tests.integration.faults.shards",
+                "tools.faults.shards",
                 str(tmp_path), str(shard), "2", urls["log"], urls["mlflow"],
             ],
             stdout=subprocess.PIPE,

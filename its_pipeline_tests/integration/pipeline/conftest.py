@@ -14,7 +14,7 @@ from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.home import open_instance
 from its_pipeline.defs.local import LocalRunner, RunOutcome
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 #: Levels by which the engine double below knows whom to fail.
 CRASHES_AT, STUCK_AT = 1000.0, 2000.0

@@ -14,7 +14,7 @@ from its_pipeline.defs.names import TAG_SHARDS
 from its_pipeline.events.people import Defects, Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
-from its_pipeline_tests.factories import log_intervention, short_settings
+from tools.stores import log_intervention, short_settings
 
 DAYS, START_ON = 12, date(2026, 5, 1)
 DAY_CHECKS = {"reject_rate", "counts_add_up", "no_drift"}

@@ -40,7 +40,7 @@ from its_pipeline.its.inference.nuts import available_cores
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.verdict import RunContext
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 USERS = ("ada", "bob", "cyd", "dan")
 

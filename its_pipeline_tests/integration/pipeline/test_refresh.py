@@ -12,8 +12,8 @@ from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.names import TAG_MLFLOW_RUN
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.runs import RunStore
-from its_pipeline_tests.factories import log_intervention, series, write_daily
 from its_pipeline_tests.integration.pipeline.conftest import make_store, people
+from tools.stores import log_intervention, series, write_daily
 
 
 def key(user):
@@ -233,7 +233,7 @@ def test_an_unknown_key_is_a_crash_with_its_reason(night, moody_engine):
 def test_a_poisoned_series_does_not_stop_the_others(tmp_path, moody_engine):
     from its_pipeline.defs.home import open_instance
     from its_pipeline.defs.local import LocalRunner
-    from its_pipeline_tests.factories import short_settings
+    from tools.stores import short_settings
 
     settings = make_store(short_settings(tmp_path))
     poisoned = {"ada": people()["ada"], "inf": series(seed=9), "bob": people()["bob"]}

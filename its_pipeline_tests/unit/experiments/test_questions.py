@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from its_pipeline.experiments.preparation import Options, Workbench
 from its_pipeline.experiments.service import fit_prepared, open_store
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 
 def test_a_workbench_knows_what_its_caller_has_read(tmp_path):

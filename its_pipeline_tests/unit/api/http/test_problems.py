@@ -11,7 +11,7 @@ from its_pipeline.api.http.audit import AuditLog
 from its_pipeline.api.http.problems import KINDS, Problem, example, shown, to_json
 from its_pipeline.api.questions.preparing import adhoc_id
 from its_pipeline.events.keys import is_valid_id
-from its_pipeline_tests.factories import METRIC, START_ON
+from tools.stores import METRIC, START_ON
 
 
 @pytest.mark.parametrize(

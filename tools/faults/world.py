@@ -19,7 +19,7 @@ from its_pipeline.events.people import Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import short_settings
+from tools.stores import short_settings
 
 START_ON = date(2026, 3, 1)
 DAYS = 44

@@ -1,7 +1,7 @@
-"""The demo: a dozen simulated people with planted truths through the whole pipeline.
+"""The demo: a store of simulated people with planted truths, and how near the answers came.
 
-What belongs here: setting the store up, running the real jobs, comparing estimates with the truth.
-What does not: the people (`events.people`), the jobs (`defs`), printing (`cli_demo`).
+What belongs here: setting the store up, and comparing estimates with the truth. What does not: the
+people (`events.people`), running the jobs in between and printing (`cli.demo`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from its_pipeline.files.atomic import write_json
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from its_pipeline.defs.local import LocalRunner, RunOutcome
     from its_pipeline.events.simulator import Simulation, Truth
     from its_pipeline.stores.verdict import Verdict
 
@@ -96,24 +95,40 @@ def demo_settings(base: Settings) -> Settings:
         if base.lake_dir.exists() or (base.store_root / "interventions.sqlite").exists():
             raise ForeignStoreError(
                 f"{base.store_root} holds data of its own; set ITS_STORE_ROOT to an empty folder "
-                "for the demo, or `make clean`"
+                "for the demo"
             )
         write_json(file, own)
     return Settings(**{**base.model_dump(exclude_unset=True), **own})
 
 
-def prepare_demo(settings: Settings) -> Simulation:
-    """Simulate the people, register their metrics and log their interventions; idempotent."""
+def prepare_demo(settings: Settings, count: int | None = None) -> Simulation:
+    """Simulate the people, register their metrics and log their interventions; idempotent.
+
+    Parameters
+    ----------
+    settings
+        The store (`demo_settings`).
+    count
+        How many people; default all there are.
+
+    Raises
+    ------
+    ValueError
+        There are not so many.
+    """
     from its_pipeline.events.interventions import open_log
     from its_pipeline.events.metrics import write_metrics_file
     from its_pipeline.events.people import DEMO_DAYS, DEMO_START_ON, demo_metrics, demo_people
     from its_pipeline.events.simulator import simulate
     from its_pipeline.events.sources.opening import simulation_dir
 
+    people = demo_people()
+    if count is not None and not 1 <= count <= len(people):
+        raise ValueError(f"the demo has 1 to {len(people)} people but was asked for {count}")
+    people = people[:count]
     metrics_file = settings.store_root / "metrics.yaml"
     if not metrics_file.is_file():
         write_metrics_file(metrics_file, demo_metrics())
-    people = demo_people()
     simulation = simulate(
         people, simulation_dir(settings), seed=DEMO_SEED, start_on=DEMO_START_ON, days=DEMO_DAYS
     )
@@ -123,11 +138,6 @@ def prepare_demo(settings: Settings) -> Simulation:
     finally:
         log.close()
     return simulation
-
-
-def run_demo(runner: LocalRunner) -> tuple[RunOutcome, RunOutcome, RunOutcome]:
-    """Run the three jobs: events, experiments, evidence."""
-    return runner.ingest(), runner.refresh(), runner.evidence()
 
 
 def demo_result(settings: Settings, simulation: Simulation, computed: int) -> DemoResult:

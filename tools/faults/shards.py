@@ -1,6 +1,6 @@
 """One shard of a bulk run as a process of its own; what a run launcher starts on some machine.
 
-``python -m its_pipeline_tests.integration.faults.shards STORE_ROOT SHARD SHARDS``, with the
+``python -m tools.faults.shards STORE_ROOT SHARD SHARDS``, with the
 installation's settings in the environment.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.home import open_instance
-from its_pipeline_tests.factories import short_settings
+from tools.stores import short_settings
 
 
 def main() -> None:

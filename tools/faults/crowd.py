@@ -1,6 +1,6 @@
 """Everybody at once: nights, single runs, logging, an API's reads and an analyst, for a while.
 
-``python -m its_pipeline_tests.integration.faults.crowd --seconds 300`` forks one process for each
+``python -m tools.faults.crowd --seconds 300`` forks one process for each
 part and lets them work on one store. While interventions are amended, so that there is always
 something to analyse, nobody may meet a lock or a half-written file, and in the end every analysis
 is recorded exactly once.
@@ -26,9 +26,9 @@ from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
 from its_pipeline.stores.runs import RunStore
-from its_pipeline_tests.integration.faults.forked import run_child, wait_for
-from its_pipeline_tests.integration.faults.state import leftovers, mlflow_state
-from its_pipeline_tests.integration.faults.world import (
+from tools.faults.forked import run_child, wait_for
+from tools.faults.state import leftovers, mlflow_state
+from tools.faults.world import (
     build_world,
     import_everything,
     night,
@@ -38,14 +38,14 @@ from its_pipeline_tests.integration.faults.world import (
 
 
 def nights(root: Path, rng: random.Random) -> None:
-    """A night, as the schedule runs it."""
+    """Run a night, as the schedule does."""
     failed = night(settings_of(root))
     if failed:
         raise RuntimeError(f"a night failed: {failed}")
 
 
 def single_runs(root: Path, rng: random.Random) -> None:
-    """A run of one experiment, as the sensor asks for it."""
+    """Run one experiment, as the sensor asks for it."""
     from its_pipeline.defs.build import build_defs
     from its_pipeline.defs.home import open_instance
 
@@ -64,7 +64,7 @@ def single_runs(root: Path, rng: random.Random) -> None:
 
 
 def amendments(root: Path, rng: random.Random) -> None:
-    """A person corrects how many days of baseline count: another analysis."""
+    """Correct how many days of baseline count, as a person does: another analysis."""
     log = InterventionLog(settings_of(root).resolved_intervention_log_url)
     try:
         user = rng.choice(log.list()).user_id
@@ -75,7 +75,7 @@ def amendments(root: Path, rng: random.Random) -> None:
 
 
 def reads(root: Path, rng: random.Random) -> None:
-    """What a page of the API reads."""
+    """Read what a page of the API reads."""
     settings = settings_of(root)
     bench = Workbench(settings)
     key = rng.choice(bench.experiment_keys())
@@ -90,7 +90,7 @@ def reads(root: Path, rng: random.Random) -> None:
 
 
 def analyst(root: Path, rng: random.Random) -> None:
-    """A read-only connection to the warehouse, held open over two queries a moment apart."""
+    """Hold a read-only connection to the warehouse open over two queries a moment apart."""
     connection = duckdb.connect(str(settings_of(root).warehouse_path), read_only=True)
     try:
         query = "select count(*), sum(value) from daily_outcomes"

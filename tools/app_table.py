@@ -1,4 +1,4 @@
-"""The app's table as the first user has it, and filling it; for tests and benchmarks."""
+"""The app's table `behavioral_events` as the first user has it in PostgreSQL, and filling it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One experiment that crashes, one that never converges, one with poisoned data, among many.
 
-``python -m its_pipeline_tests.integration.faults.bad_apples --people 100`` runs the real bulk job;
+``python -m tools.faults.bad_apples --people 100`` runs the real bulk job;
 the crash and the sampler that is cut short come from a stand-in for `analyze` that treats two
 people badly and calls the real one; the poisoned series (infinite, NaN) is in the Parquet file.
 """
@@ -21,7 +21,7 @@ import its_pipeline.its as its
 from its_pipeline.defs.local import local_runner
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
-from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
+from tools.stores import log_intervention, series, short_settings, write_daily
 
 CRASHES, NEVER_CONVERGES, POISONED = "user-001", "user-002", "user-003"
 

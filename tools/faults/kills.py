@@ -1,6 +1,6 @@
 """`kill -9` at random moments of a night; one more night must give the undisturbed state.
 
-``python -m its_pipeline_tests.integration.faults.kills --kills 30 --seed 0`` prints a line a kill
+``python -m tools.faults.kills --kills 30 --seed 0`` prints a line a kill
 and ends with a JSON summary; the test runs it with few. Two thirds of the kills come ahead of a
 random file operation of the night, so that every write has its chance; one third after a random
 time, so that moments in the middle of sampling and aggregating have theirs. With ``--workers 2``
@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from its_pipeline_tests.integration.faults.forked import run_child
-from its_pipeline_tests.integration.faults.state import differences, whole_state
-from its_pipeline_tests.integration.faults.world import (
+from tools.faults.forked import run_child
+from tools.faults.state import differences, whole_state
+from tools.faults.world import (
     build_world,
     import_everything,
     night,

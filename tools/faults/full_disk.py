@@ -1,6 +1,6 @@
 """A disk that fills up during a night; with space again, one more night gives the calm state.
 
-``python -m its_pipeline_tests.integration.faults.full_disk --times 12`` mounts a small tmpfs where
+``python -m tools.faults.full_disk --times 12`` mounts a small tmpfs where
 it may (root), sized so that the space ends at a random one of the night's writes; elsewhere, and
 with ``--limit``, it bounds the size of a file instead, which fails the same system calls. Every
 night starts from a finished earlier one whose events have changed since, so that there is a
@@ -30,9 +30,9 @@ from its_pipeline.events.sources.opening import simulation_dir
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
-from its_pipeline_tests.integration.faults.forked import run_child
-from its_pipeline_tests.integration.faults.state import differences, whole_state
-from its_pipeline_tests.integration.faults.world import (
+from tools.faults.forked import run_child
+from tools.faults.state import differences, whole_state
+from tools.faults.world import (
     DAYS,
     START_ON,
     build_world,

@@ -1,4 +1,7 @@
-"""Small stores with known contents: daily outcomes, interventions, short-sampling settings."""
+"""Small stores with known contents: daily outcomes, interventions, short-sampling settings.
+
+What belongs here: what lies in a store. What does not: anything that reads it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ START_ON = date(2026, 5, 1)
 
 
 def short_settings(root: Path, **changes: Any) -> Settings:
-    """Settings of a store under `root`, with enough draws to pass the gate and no more."""
+    """Return settings of a store under `root`, with enough draws to pass the gate and no more."""
     fields: dict[str, Any] = {
         "store_root": root,
         "draws": 500,
@@ -43,7 +46,7 @@ def series(
     seed: int = 0,
     started_on: date = START_ON,
 ) -> pd.DataFrame:
-    """Daily outcomes of one person: AR(1) noise around a level that shifts at the start."""
+    """Return daily outcomes of one person: AR(1) noise around a level that shifts at the start."""
     rng = np.random.default_rng(seed)
     n = n_pre + n_post
     noise = np.empty(n)

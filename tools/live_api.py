@@ -1,4 +1,7 @@
-"""A real server for tests: uvicorn on a free loopback port, real stores, real worker processes."""
+"""A real API server in this process: uvicorn on a free loopback port, real stores and workers.
+
+What belongs here: starting it and asking it. What does not: what it should answer.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +31,20 @@ class Live:
     tokens: dict[str, str]
 
     def headers(self, who: str | None = "service") -> dict[str, str]:
+        """Return the headers by which the server knows somebody."""
         return {"Authorization": f"Bearer {self.tokens[who]}"} if who else {}
 
     def client(self, who: str | None = "service") -> httpx.Client:
+        """Return a client of somebody's."""
         return httpx.Client(base_url=self.url, headers=self.headers(who), timeout=60)
 
     def request(self, method: str, path: str, who: str | None = "service", **more: Any) -> Any:
+        """Send one request and return its response."""
         with self.client(who) as client:
             return client.request(method, path, **more)
 
     def analyze(self, who: str | None = "service", params: Any = None, **body: Any) -> Any:
+        """Ask for anna's analysis; `...` as a value leaves a field out."""
         asked = {"user_id": "anna", "intervention_date": "2026-05-01", **body}
         asked = {name: value for name, value in asked.items() if value is not ...}
         return self.request("POST", "/analytics/its/analyze", who, json=asked, params=params)

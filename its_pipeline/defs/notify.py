@@ -1,6 +1,7 @@
-"""Where alerts go: the log by default, a webhook by setting, anything that has `notify`.
+"""Where alerts go: the log by default, a webhook (what chat tools take) by setting.
 
-What belongs here: delivering an alert. What does not: deciding that there is one (`defs.sensors`).
+What belongs here: delivering an alert. What does not: deciding that there is one (`sensors`,
+`refresh_job`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from its_pipeline.settings import Settings
@@ -39,14 +40,6 @@ class Alert:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Notifier(Protocol):
-    """Takes alerts."""
-
-    def notify(self, alert: Alert) -> None:
-        """Deliver an alert; raise `NotDeliveredError` where that fails."""
-        ...
-
-
 class NotDeliveredError(RuntimeError):
     """An alert could not be delivered; the message does not carry the address."""
 
@@ -54,12 +47,9 @@ class NotDeliveredError(RuntimeError):
 class LogNotifier:
     """Writes alerts to the log, as warnings."""
 
-    def __init__(self, logger: logging.Logger | None = None) -> None:
-        self._logger = logger or logging.getLogger("its_pipeline.alerts")
-
     def notify(self, alert: Alert) -> None:
         """Write an alert."""
-        self._logger.warning("%s: %s", alert.title, alert.text)
+        logging.getLogger("its_pipeline.alerts").warning("%s: %s", alert.title, alert.text)
 
 
 class WebhookNotifier:
@@ -80,7 +70,13 @@ class WebhookNotifier:
         self._seconds = seconds
 
     def notify(self, alert: Alert) -> None:
-        """Post an alert."""
+        """Post an alert.
+
+        Raises
+        ------
+        NotDeliveredError
+            The address is out of reach, or its answer is an error.
+        """
         body = {
             "title": alert.title,
             "text": f"{alert.title}\n{alert.text}",
@@ -102,7 +98,7 @@ class WebhookNotifier:
             raise NotDeliveredError(f"the webhook is out of reach: {reason}") from None
 
 
-def open_notifier(settings: Settings, logger: logging.Logger | None = None) -> Notifier:
+def open_notifier(settings: Settings) -> LogNotifier | WebhookNotifier:
     """Return the notifier that the settings name.
 
     Raises
@@ -111,7 +107,7 @@ def open_notifier(settings: Settings, logger: logging.Logger | None = None) -> N
         ``notifier=webhook`` without an address.
     """
     if settings.notifier == "log":
-        return LogNotifier(logger)
+        return LogNotifier()
     if settings.notifier_webhook_url is None:
         raise ValueError("ITS_NOTIFIER=webhook needs ITS_NOTIFIER_WEBHOOK_URL")
     return WebhookNotifier(settings.notifier_webhook_url.get_secret_value())

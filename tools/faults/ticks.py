@@ -1,6 +1,6 @@
 """The sensor daemon killed in mid-tick while interventions are logged; each is asked for once.
 
-``python -m its_pipeline_tests.integration.faults.ticks --kills 20`` runs real ticks of
+``python -m tools.faults.ticks --kills 20`` runs real ticks of
 ``intervention_sensor`` (the daemon's own code, a real instance, runs queued) in forked children
 that are killed ahead of a random file operation, while a second child logs interventions. Then
 undisturbed ticks follow until nothing is new, and every logged intervention must be a partition
@@ -26,8 +26,8 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from its_pipeline_tests.integration.faults.forked import run_child, wait_for
-from its_pipeline_tests.integration.faults.world import (
+from tools.faults.forked import run_child, wait_for
+from tools.faults.world import (
     import_everything,
     log_interventions,
     settings_of,

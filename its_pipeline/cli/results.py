@@ -1,0 +1,138 @@
+"""``its-pipeline status | history | posterior | prune``: what was found out, and how much is kept.
+
+What belongs here: options and tables. What does not: where results lie (`stores`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from its_pipeline.cli.support import fail, interval_text, plain_errors, print_table
+
+if TYPE_CHECKING:
+    from its_pipeline.stores.verdict import Verdict
+
+
+@plain_errors
+def status(
+    user_id: Annotated[str | None, typer.Argument(help="Only this person's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Show every experiment's newest verdict."""
+    import json
+
+    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.service import open_store
+    from its_pipeline.settings import get_settings
+
+    settings = get_settings()
+    store = open_store(settings)
+    keys = [
+        key
+        for key in Workbench(settings).experiment_keys()
+        if user_id is None or key.split("|")[0] == user_id
+    ]
+    found = {key: store.verdict(key) for key in keys}
+    if as_json:
+        typer.echo(
+            json.dumps({key: v.to_dict() if v else None for key, v in found.items()}, indent=1)
+        )
+        return
+    rows = [_verdict_row(key, verdict) for key, verdict in found.items()]
+    print_table("Experiments", ("experiment", "verdict", "effect", "P(benefit)", "note"), rows)
+
+
+def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
+    """Return a verdict as a table's row."""
+    if verdict is None:
+        return key, "not looked at", "", "", "its-pipeline refresh looks"
+    effect = (verdict.effects or {}).get("counterfactual")
+    benefit = verdict.probability_of_benefit
+    return (
+        key,
+        verdict.status.replace("_", " "),
+        interval_text(effect) if effect else "",
+        f"{benefit:.3f}" if benefit is not None else "",
+        verdict.reason,
+    )
+
+
+@plain_errors
+def history(
+    user_id: Annotated[str, typer.Argument(help="Whose analyses.")],
+    intervention_id: Annotated[str | None, typer.Option(help="Only of this intervention.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only with this verdict.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+) -> None:
+    """Show a person's past analyses from the run store, newest first."""
+    from its_pipeline.settings import get_settings
+    from its_pipeline.stores.runs import RunStore
+
+    page = RunStore.from_settings(get_settings()).history(
+        user_id, intervention_id, status, page_size=limit
+    )
+    rows = [
+        (
+            run.started_at.isoformat(sep=" ", timespec="minutes"),
+            run.intervention_id,
+            run.status,
+            _interval(run.metrics),
+            run.run_id,
+        )
+        for run in page.runs
+    ]
+    print_table("Analyses", ("when (UTC)", "intervention", "verdict", "effect", "run"), rows)
+
+
+def _interval(metrics: Mapping[str, float]) -> str:
+    if "counterfactual.mean" not in metrics:
+        return ""
+    return interval_text(
+        {name: metrics[f"counterfactual.{name}"] for name in ("mean", "ci_lower", "ci_upper")}
+    )
+
+
+@plain_errors
+def posterior(
+    key: Annotated[str, typer.Argument(help="Experiment: user_id|intervention_id.")],
+    to: Annotated[Path, typer.Option(help="NetCDF file to write.", dir_okay=False)],
+) -> None:
+    """Write the draws of an experiment's newest analysis as compressed NetCDF, for ArviZ."""
+    from its_pipeline.experiments.service import load_analysis, open_store
+    from its_pipeline.settings import get_settings
+
+    settings = get_settings()
+    verdict = open_store(settings).verdict(key)
+    if verdict is None:
+        fail(f"nobody has looked at {key} yet; `its-pipeline refresh` does, `status` lists keys")
+    if verdict.status != "analysed":
+        fail(f"{key} is {verdict.status}, so it has no posterior: {verdict.reason}")
+    analysis = load_analysis(settings, verdict)
+    if analysis is None:
+        fail(
+            f"the draws of {key} are not there any more; `its-pipeline refresh --force` makes them"
+        )
+    analysis.idata.to_netcdf(str(to), compress=True)
+    typer.echo(f"{to}: {analysis.spec.chains} chains of {analysis.spec.draws} draws")
+
+
+@plain_errors
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="Analyses to keep of each experiment.")],
+) -> None:
+    """Delete older analyses; MLflow keeps all about them but their draws."""
+    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.service import open_store
+    from its_pipeline.settings import get_settings
+    from its_pipeline.stores.runs import RunStore
+
+    settings = get_settings()
+    store, runs = open_store(settings), RunStore.from_settings(settings)
+    removed = sum(
+        store.prune(key, keep, runs.drop_posterior) for key in Workbench(settings).experiment_keys()
+    )
+    typer.echo(f"{removed} old analyses deleted")

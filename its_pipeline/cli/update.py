@@ -1,0 +1,86 @@
+"""``its-pipeline run | refresh``: bringing the store up to date.
+
+What belongs here: which jobs run in which order, and saying what they came to. What does not: the
+jobs (`defs`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from its_pipeline.cli.support import fail, plain_errors, print_table, progress_shown
+
+if TYPE_CHECKING:
+    from its_pipeline.defs.local import LocalRunner
+
+
+@plain_errors
+def run() -> None:
+    """Bring everything up to date: events, daily outcomes, stale experiments, evidence."""
+    from its_pipeline.defs.local import local_runner
+    from its_pipeline.defs.names import PURPOSE_MANUAL
+    from its_pipeline.settings import get_settings
+
+    settings = get_settings()
+    with local_runner(settings, PURPOSE_MANUAL) as runner:
+        ingested = runner.ingest()
+        if not ingested.success:
+            fail(f"ingest_events failed (run {ingested.run_id}): {ingested.message}", code=1)
+        typer.echo(f"{ingested.numbers.get('days', 0)} days of events looked at")
+        _refresh(runner, None, "stale")
+
+
+@plain_errors
+def refresh(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(help="Experiments (user_id|intervention_id); default: all that are stale."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish again even what cannot have changed.")
+    ] = False,
+    shard: Annotated[
+        str, typer.Option(help="Only part I/N, e.g. 1/2; the parts may run on several machines.")
+    ] = "1/1",
+) -> None:
+    """Analyse stale experiments, publish what converged, collect the evidence."""
+    from its_pipeline.defs.local import local_runner
+    from its_pipeline.defs.names import PURPOSE_MANUAL
+    from its_pipeline.events.keys import parse_experiment_key
+    from its_pipeline.settings import get_settings
+
+    settings = get_settings()
+    for key in keys or []:
+        parse_experiment_key(key)
+    with local_runner(settings, PURPOSE_MANUAL) as runner:
+        _refresh(runner, keys, "all" if force else "stale", _shard(shard))
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """Read ``I/N``, which counts from 1, as (shard from 0, shards)."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise ValueError(f"--shard should be I/N with 1 <= I <= N but got {text!r}")
+    return int(number) - 1, int(count)
+
+
+def _refresh(
+    runner: LocalRunner, keys: list[str] | None, select: str, part: tuple[int, int] = (0, 1)
+) -> None:
+    from its_pipeline.stores.verdict import STATUSES
+
+    with progress_shown():
+        refreshed = runner.refresh(keys, select, *part)
+    collected = runner.evidence()
+    rows = [
+        (name.replace("_", " "), str(refreshed.numbers[name]))
+        for name in (*STATUSES, "unchanged")
+        if refreshed.numbers.get(name)
+    ]
+    print_table("Experiments", ("verdict", "number"), rows)
+    typer.echo(f"index: {runner.settings.reports_dir / 'index.html'}")
+    for outcome, name in ((refreshed, "refresh_experiments"), (collected, "collect_evidence")):
+        if not outcome.success:
+            fail(f"{name} failed (run {outcome.run_id}): {outcome.message}", code=1)
