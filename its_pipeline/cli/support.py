@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 import typer
 
+from its_pipeline.its.estimand_names import HEADLINE
+
 if TYPE_CHECKING:
     from its_pipeline.stores.verdict import Verdict
 
@@ -87,7 +89,7 @@ def verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
     """Return a verdict as a table's row."""
     if verdict is None:
         return key, "not looked at", "", "", "its-pipeline refresh looks"
-    effect = (verdict.effects or {}).get("counterfactual")
+    effect = (verdict.effects or {}).get(HEADLINE.name)
     benefit = verdict.probability_of_benefit
     return (
         key,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 #: A thumbnail is stored with every materialisation; a larger one is left out and only linked.
 LARGEST_THUMBNAIL_BYTES: Final = 36_000
-
-#: The order in which people read them, however a verdict was stored.
-ESTIMANDS: Final = ("immediate", "sustained", "counterfactual", "cumulative", "relative")
 
 Metadata = dict[str, Any]
 
@@ -139,7 +137,7 @@ def fit_metadata(settings: Settings, verdict: Verdict, mlflow_url: str | None) -
 
 def effect_metadata(verdict: Verdict) -> Metadata:
     """Return the published effect, its interval and the probability of benefit; {} without."""
-    effect = (verdict.effects or {}).get("counterfactual")
+    effect = (verdict.effects or {}).get(HEADLINE.name)
     if effect is None or verdict.probability_of_benefit is None:
         return {}
     return {
@@ -156,7 +154,7 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
     records = [
         dg.TableRecord(
             {
-                "estimand": name,
+                "estimand": estimand.name,
                 "mean": round(float(effect["mean"]), 4),
                 "ci_lower": round(float(effect["ci_lower"]), 4),
                 "ci_upper": round(float(effect["ci_upper"]), 4),
@@ -164,8 +162,8 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
                 "unit": str(effect["unit"]),
             }
         )
-        for name in ESTIMANDS
-        if (effect := (verdict.effects or {}).get(name)) is not None
+        for estimand in ESTIMANDS
+        if (effect := (verdict.effects or {}).get(estimand.name)) is not None
     ]
     schema = dg.TableSchema(
         columns=[

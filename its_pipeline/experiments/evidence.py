@@ -24,6 +24,7 @@ from its_pipeline.experiments.publish import (
 )
 from its_pipeline.experiments.service import open_store, summary
 from its_pipeline.files.atomic import write_bytes
+from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, Verdict
 
@@ -155,7 +156,7 @@ def _row(
     from its_pipeline.report.inputs import EffectNumbers, IndexRow
 
     metric = bench.metrics.get(verdict.outcome_metric)
-    numbers = (verdict.effects or {}).get("counterfactual")
+    numbers = (verdict.effects or {}).get(HEADLINE.name)
     effect = None
     if numbers is not None and verdict.probability_of_benefit is not None:
         effect = EffectNumbers(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from its_pipeline.experiments.preparation import Prepared, Workbench
+from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
@@ -351,10 +352,10 @@ def summary(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
     nested = {"warnings", "cuts", "effects", "diagnostics"}
     row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
-    for estimand in ("immediate", "sustained", "counterfactual", "cumulative", "relative"):
-        effect = (verdict.effects or {}).get(estimand)
+    for estimand in ESTIMANDS:
+        effect = (verdict.effects or {}).get(estimand.name)
         for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):
-            row[f"{estimand}_{number}"] = effect[number] if effect else None
+            row[f"{estimand.name}_{number}"] = effect[number] if effect else None
     diagnostics = verdict.diagnostics or {}
     for number in ("converged", "max_r_hat", "min_ess_bulk", "min_ess_tail", "divergences", "bfmi"):
         row[number] = diagnostics.get(number)

@@ -13,6 +13,16 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.its.estimand_names import (
+    COUNTERFACTUAL,
+    CUMULATIVE,
+    ESTIMANDS,
+    HEADLINE,
+    IMMEDIATE,
+    RELATIVE,
+    SUSTAINED,
+    Estimand,
+)
 from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
@@ -125,25 +135,27 @@ def effect_rows(analysis: Analysis) -> list[EffectRow]:
     effects = analysis.effects
     if effects is None:
         return []
-    step, washout = analysis.spec.step, analysis.spec.washout_days
-    first = f"level change on the first {step}"
-    if washout:
-        first += f", carried back over the {washout} {step}s of washout"
-    named: list[tuple[str, str, Effect | None]] = [
-        (
-            "Average effect",
-            f"mean over the observed {step}s since the change",
-            effects.counterfactual,
-        ),
-        ("Immediate effect", first, effects.immediate),
-        ("Change of trend", "what the slope changed by", effects.sustained),
-        ("Total effect", "the differences added up", effects.cumulative),
-        ("Relative effect", "average effect in percent of what was expected", effects.relative),
-    ]
-    rows = [_effect_row(name, hint, effect) for name, hint, effect in named if effect is not None]
-    if effects.sustained is None:
-        rows.insert(2, _no_trend_row(step))
+    hints = _hints(analysis.spec.step, analysis.spec.washout_days)
+    rows = []
+    for estimand in sorted(ESTIMANDS, key=lambda each: each is not HEADLINE):
+        effect: Effect | None = getattr(effects, estimand.name)
+        if effect is not None:
+            rows.append(_effect_row(estimand.title, hints[estimand], effect))
+        elif estimand is SUSTAINED:
+            rows.append(_no_trend_row(analysis.spec.step))
     return rows
+
+
+def _hints(step: str, washout: int) -> dict[Estimand, str]:
+    """Return what each estimand is, in few words."""
+    carried = f", carried back over the {washout} {step}s of washout" if washout else ""
+    return {
+        IMMEDIATE: f"level change on the first {step}{carried}",
+        SUSTAINED: "what the slope changed by",
+        COUNTERFACTUAL: f"mean over the observed {step}s since the change",
+        CUMULATIVE: "the differences added up",
+        RELATIVE: "average effect in percent of what was expected",
+    }
 
 
 def _effect_row(name: str, hint: str, effect: Effect) -> EffectRow:
@@ -163,7 +175,7 @@ def _effect_row(name: str, hint: str, effect: Effect) -> EffectRow:
 
 def _no_trend_row(step: str) -> EffectRow:
     hint = f"not in the model: too few {step}s in a phase, or left out by setting"
-    return EffectRow("Change of trend", hint, "–", "–", "–", "–", "–", "")
+    return EffectRow(SUSTAINED.title, hint, "–", "–", "–", "–", "–", "")
 
 
 def gate_rows(diagnostics: Diagnostics) -> list[GateRow]:
