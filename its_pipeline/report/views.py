@@ -23,68 +23,17 @@ from its_pipeline.its.estimand_names import (
     SUSTAINED,
     Estimand,
 )
+from its_pipeline.its.warning_codes import warning_code
 from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
-from its_pipeline.report.sentence import REMARKS, date_text, decimals_for, number_text, percent
+from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, AnalysisWarning, Diagnostics, Effect
 
 NOT_RECORDED: Final = "not recorded"
-
-#: Of each warning's code its title and what it means for a reader without statistics.
-WARNINGS: Final[dict[str, tuple[str, str]]] = {
-    "short_phase": (
-        "Few days",
-        "A chance run of good or bad days weighs heavily; more days make the answer firmer.",
-    ),
-    "heavy_tails": (
-        "Days far from the rest",
-        "A few unusual days can pull the answer either way.",
-    ),
-    "outlier_days": (
-        "Days far from the rest",
-        "A few unusual days can pull the answer either way; see whether something else happened "
-        "on them.",
-    ),
-    "estimators_disagree": (
-        "A second method disagrees",
-        "Which of two reasonable methods is used decides the answer, so do not rely on either.",
-    ),
-    "placebo_effect": (
-        "A change where there should be none",
-        "The outcome had changed by itself before, and this change may be of the same kind.",
-    ),
-    "time_of_day_shift": (
-        "The time of day shifted too",
-        "The effect shown leaves out whatever comes from the other time of day.",
-    ),
-    "near_nonstationary": (
-        "The outcome drifts",
-        "It rises and falls by itself for weeks, and a drift that set in at that time would look "
-        "like an effect.",
-    ),
-    "slow_swings": (
-        "Slow swings under the daily noise",
-        "The days tell less than the interval supposes; the wider one given here is the safer one.",
-    ),
-    "slow_swings_contradict": (
-        "Slow swings under the daily noise",
-        "A swing that set in by itself at that time would explain the change as well: the wider "
-        "interval given here includes no change.",
-    ),
-    "flat_baseline": (
-        "The outcome hardly varied before",
-        "There is little to compare with, so how sure the answer is cannot be known well.",
-    ),
-    "no_relative_effect": (
-        "No effect in percent",
-        "The effect in the outcome's own unit is not touched by this.",
-    ),
-    "dropped_covariate": ("A covariate was left out", "The answer takes no account of it."),
-}
 
 
 @dataclass(frozen=True)
@@ -210,11 +159,11 @@ def _figure(value: float, decimals: int) -> str:
 
 def warning_texts(warnings: Sequence[AnalysisWarning]) -> list[WarningText]:
     """Return the warnings explained; an unknown code is its own title and explains nothing."""
-    explained = []
-    for w in warnings:
-        title, meaning = WARNINGS.get(w.code, (w.code.replace("_", " ").capitalize(), ""))
-        explained.append(WarningText(title, w.text, meaning, w.code in REMARKS))
-    return explained
+    known = [(warning, warning_code(warning.code)) for warning in warnings]
+    return [
+        WarningText(code.title, warning.text, code.meaning, code.severity == "remark")
+        for warning, code in known
+    ]
 
 
 def data_rows(facts: Facts) -> list[Row]:
