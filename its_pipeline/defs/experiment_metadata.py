@@ -180,37 +180,27 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
 
 def diagnostics_metadata(verdict: Verdict) -> Metadata:
     """Return the gate's numbers; {} where nothing was sampled."""
-    numbers: Mapping[str, Any] = verdict.diagnostics or {}
-    shown: Metadata = {}
-    for name in ("max_r_hat", "min_ess_bulk", "min_ess_tail", "bfmi"):
-        if numbers.get(name) is not None:
-            shown[name] = float(numbers[name])
-    if "divergences" in numbers:
-        shown["divergences"] = int(numbers["divergences"])
-    return shown
+    from its_pipeline.its.inference.diagnostics import GATE
+
+    known: Mapping[str, Any] = verdict.diagnostics or {}
+    numbers = {criterion.figure: known.get(criterion.figure) for criterion in GATE}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def sampler_converged(verdict: Verdict) -> CheckOutcome:
     """Check the stored verdict of the sampler's gate, each value beside its threshold."""
-    from its_pipeline.its.inference.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
+    from its_pipeline.its.inference.diagnostics import GATE
 
     numbers = diagnostics_metadata(verdict)
-    thresholds = {
-        "max_r_hat": f"< {R_HAT_MAX:g}",
-        "min_ess_bulk": f">= {ESS_MIN:g}",
-        "min_ess_tail": f">= {ESS_MIN:g}",
-        "bfmi": f">= {BFMI_MIN:g}",
-        "divergences": "= 0",
-    }
     records = [
         dg.TableRecord(
             {
                 "diagnostic": name,
                 "value": f"{numbers[name]:.4g}" if name in numbers else "not computable",
-                "threshold": threshold,
+                "threshold": f"{criterion.comparison} {criterion.threshold:g}",
             }
         )
-        for name, threshold in thresholds.items()
+        for name, criterion in ((each.figure, each) for each in GATE)
     ]
     schema = dg.TableSchema(
         columns=[dg.TableColumn(name, "string") for name in ("diagnostic", "value", "threshold")]

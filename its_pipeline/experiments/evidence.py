@@ -95,6 +95,9 @@ def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
     """Return the table, one row a verdict; the same columns and types however many there are."""
     import pandas as pd
 
+    from its_pipeline.its.inference.diagnostics import GATE
+
+    numbers = {"probability_of_benefit", *(criterion.figure for criterion in GATE)}
     rows = [summary(verdict) for verdict in verdicts]
     template = summary(_TEMPLATE)
     table = pd.DataFrame(rows, columns=list(template))
@@ -103,7 +106,7 @@ def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
     table["analysable_on"] = pd.to_datetime(table["analysable_on"])
     table["decided_at"] = pd.to_datetime(table["decided_at"], utc=True)
     for name in table.columns:
-        if name.endswith(("_mean", "_sd", "_lower", "_upper", "_positive")) or name in _NUMBERS:
+        if name.endswith(("_mean", "_sd", "_lower", "_upper", "_positive")) or name in numbers:
             table[name] = pd.to_numeric(table[name]).astype("float64")
         elif name in _TEXTS:
             table[name] = table[name].astype("string")
@@ -111,9 +114,6 @@ def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
     return table
 
 
-_NUMBERS: Final = frozenset(
-    {"probability_of_benefit", "max_r_hat", "min_ess_bulk", "min_ess_tail", "divergences", "bfmi"}
-)
 _TEXTS: Final = frozenset({"fingerprint", "dagster_run_id", "reason", "reason_code", "unit"})
 _TEMPLATE: Final = Verdict(
     key="",

@@ -350,6 +350,8 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
 
 def summary(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
+    from its_pipeline.its.inference.diagnostics import GATE
+
     nested = {"warnings", "cuts", "effects", "diagnostics"}
     row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
     for estimand in ESTIMANDS:
@@ -357,7 +359,7 @@ def summary(verdict: Verdict) -> dict[str, Any]:
         for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):
             row[f"{estimand.name}_{number}"] = effect[number] if effect else None
     diagnostics = verdict.diagnostics or {}
-    for number in ("converged", "max_r_hat", "min_ess_bulk", "min_ess_tail", "divergences", "bfmi"):
+    for number in ("converged", *(criterion.figure for criterion in GATE)):
         row[number] = diagnostics.get(number)
     row["warning_codes"] = ",".join(str(warning["code"]) for warning in verdict.warnings)
     return row

@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 
 NOT_RECORDED: Final = "not recorded"
 
+#: Of each figure of the gate its name for people and its decimals.
+_FIGURES: Final = {
+    "max_r_hat": ("R-hat, worst", 4),
+    "min_ess_bulk": ("Effective sample size, bulk, smallest", 0),
+    "min_ess_tail": ("Effective sample size, tail, smallest", 0),
+    "divergences": ("Divergent transitions", 0),
+    "bfmi": ("E-BFMI, smallest", 2),
+}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -129,28 +138,16 @@ def _no_trend_row(step: str) -> EffectRow:
 
 def gate_rows(diagnostics: Diagnostics) -> list[GateRow]:
     """Return each diagnostic beside its threshold."""
-    from its_pipeline.its.inference.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
+    from its_pipeline.its.inference.diagnostics import GATE
 
-    d = diagnostics
-    return [
-        GateRow(
-            "R-hat, worst", _figure(d.max_r_hat, 4), f"< {R_HAT_MAX:g}", d.max_r_hat < R_HAT_MAX
-        ),
-        GateRow(
-            "Effective sample size, bulk, smallest",
-            _figure(d.min_ess_bulk, 0),
-            f"≥ {ESS_MIN:,.0f}",
-            d.min_ess_bulk >= ESS_MIN,
-        ),
-        GateRow(
-            "Effective sample size, tail, smallest",
-            _figure(d.min_ess_tail, 0),
-            f"≥ {ESS_MIN:,.0f}",
-            d.min_ess_tail >= ESS_MIN,
-        ),
-        GateRow("Divergent transitions", f"{d.divergences:,}", "0", d.divergences == 0),
-        GateRow("E-BFMI, smallest", _figure(d.bfmi, 2), f"≥ {BFMI_MIN:g}", d.bfmi >= BFMI_MIN),
-    ]
+    rows = []
+    for criterion in GATE:
+        name, decimals = _FIGURES[criterion.figure]
+        value = getattr(diagnostics, criterion.figure)
+        sign = {"<": "< ", ">=": "≥ ", "=": ""}[criterion.comparison]
+        limit = f"{sign}{criterion.threshold:,g}"
+        rows.append(GateRow(name, _figure(value, decimals), limit, criterion.is_met(value)))
+    return rows
 
 
 def _figure(value: float, decimals: int) -> str:

@@ -10,8 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from its_pipeline.its import AnalysisWarning
-from its_pipeline.its import warnings
+from its_pipeline.its import AnalysisWarning, warnings
 from its_pipeline.its.warning_codes import WARNING_CODES
 from its_pipeline.report.cent import checklist
 from its_pipeline.report.html import isolate, one_line, own_direction, safe_href
