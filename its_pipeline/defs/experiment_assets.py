@@ -102,7 +102,7 @@ def its_fit(
         + (" (stored before, nothing computed)" if outcome.cached else "")
     )
     yield dg.MaterializeResult(
-        metadata=shown.fit_metadata(settings, verdict, run_tracking.run_url(outcome.mlflow_run_id))
+        metadata=shown.fit_metadata(settings, verdict, outcome.mlflow_run_id)
     )
 
 

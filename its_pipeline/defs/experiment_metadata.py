@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from its_pipeline.experiments.links import mlflow_run_url
 from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
@@ -83,7 +84,7 @@ def plan_metadata(plan: Plan) -> Metadata:
 
 def enough_days(plan: Plan) -> CheckOutcome:
     """Check that both phases have enough observed days; waiting is a warning, never an error."""
-    from its_pipeline.experiments.plan import MINIMUM_DAYS
+    from its_pipeline.its.series import MINIMUM_DAYS
 
     passed = plan.n_pre >= MINIMUM_DAYS and plan.n_post >= MINIMUM_DAYS
     description = (
@@ -109,7 +110,7 @@ def enough_days(plan: Plan) -> CheckOutcome:
     )
 
 
-def fit_metadata(settings: Settings, verdict: Verdict, mlflow_url: str | None) -> Metadata:
+def fit_metadata(settings: Settings, verdict: Verdict, mlflow_run_id: str | None) -> Metadata:
     """Return what a fit came to; effects only where the gate was passed."""
     shown: Metadata = {
         "status": verdict.status,
@@ -130,7 +131,8 @@ def fit_metadata(settings: Settings, verdict: Verdict, mlflow_url: str | None) -
     if verdict.fingerprint is not None:
         folder = settings.experiments_dir / verdict.user_id / verdict.intervention_id
         shown["analysis"] = dg.MetadataValue.path(str(folder / "runs" / verdict.fingerprint))
-    if mlflow_url:
+    mlflow_url = mlflow_run_url(settings, mlflow_run_id)
+    if mlflow_url is not None:
         shown["mlflow_run"] = dg.MetadataValue.url(mlflow_url)
     return shown
 

@@ -73,7 +73,7 @@ def refresh_op(
     progress = ProgressLog(context.log.info, "experiments")
 
     def tell(look: Look) -> None:
-        for event in look_events(settings, look, run_tracking.run_url(look.mlflow_run_id)):
+        for event in look_events(settings, look):
             _log_event(context, event)
 
     summary = refresh(
@@ -141,7 +141,7 @@ def _alert(context: dg.OpExecutionContext, settings: Settings, summary: RefreshS
 Event = dg.AssetMaterialization | tuple[dg.AssetKey, str, CheckOutcome, str, bool]
 
 
-def look_events(settings: Settings, look: Look, mlflow_url: str | None) -> list[Event]:
+def look_events(settings: Settings, look: Look) -> list[Event]:
     """Return what a single run records of this look, in its order."""
     verdict, key = look.verdict, look.verdict.key
     events: list[Event] = [
@@ -152,7 +152,9 @@ def look_events(settings: Settings, look: Look, mlflow_url: str | None) -> list[
         return events
     events.append(
         dg.AssetMaterialization(
-            its_fit.key, partition=key, metadata=fit_metadata(settings, verdict, mlflow_url)
+            its_fit.key,
+            partition=key,
+            metadata=fit_metadata(settings, verdict, look.mlflow_run_id),
         )
     )
     events.append((its_fit.key, "sampler_converged", sampler_converged(verdict), key, True))

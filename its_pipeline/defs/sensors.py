@@ -30,6 +30,7 @@ from its_pipeline.defs.partitions import EXPERIMENTS
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
+from its_pipeline.experiments.links import dagster_run_url
 from its_pipeline.experiments.service import open_store
 from its_pipeline.notify import Alert, open_notifier
 from its_pipeline.settings import Settings
@@ -257,7 +258,7 @@ def failure_sensor(
 
 def failure_alert(settings: Settings, run: dg.DagsterRun, message: str) -> Alert:
     """Return the alert of a failed run."""
-    link = f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}" if settings.dagster_url else ""
+    link = dagster_run_url(settings, run.run_id) or ""
     return Alert(
         f"its_pipeline: {run.job_name} failed",
         "\n".join(part for part in (message, link) if part),

@@ -14,11 +14,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import (
     CHECKLIST_FILE,
-    dagster_run_url,
-    mlflow_run_url,
     ongoing_until,
     page_path,
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.experiments.plan import MINIMUM_DAYS
+from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
 from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import RunRecorder, load_analysis, open_store
@@ -70,20 +70,6 @@ def page_path(settings: Settings, key: str) -> Path:
     """Return where an experiment's page lies, whether it is there or not."""
     parsed = parse_experiment_key(key)
     return settings.reports_dir / parsed.user_id / parsed.intervention_id / PAGE_FILE
-
-
-def dagster_run_url(settings: Settings, run_id: str | None) -> str | None:
-    """Return the address of a run in Dagster's UI, or None."""
-    if not settings.dagster_url or not run_id:
-        return None
-    return f"{settings.dagster_url.rstrip('/')}/runs/{run_id}"
-
-
-def mlflow_run_url(settings: Settings, run_id: str | None) -> str | None:
-    """Return the address of a run in MLflow's UI, or None."""
-    if not settings.mlflow_url or not run_id:
-        return None
-    return f"{settings.mlflow_url.rstrip('/')}/#/runs/{run_id}"
 
 
 def ongoing_until(verdict: Verdict) -> date | None:
@@ -193,7 +179,6 @@ def _write(
             reason=verdict.reason,
             n_pre=verdict.n_pre,
             n_post=verdict.n_post,
-            minimum_days=MINIMUM_DAYS,
             analysable_on=_day(verdict.analysable_on),
             analysis=analysis,
         )

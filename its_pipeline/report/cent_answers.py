@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from its_pipeline.its.series import MINIMUM_DAYS
 from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput, StateInput
 from its_pipeline.report.sentence import (
@@ -144,7 +145,8 @@ def _sample_size(facts: Facts) -> str:
     intervention = facts.intervention
     return (
         f"Planned {intervention.baseline_days} days of baseline and {intervention.horizon_days} of "
-        "intervention; at least 8 observed days in each. No power calculation is recorded."
+        f"intervention; at least {MINIMUM_DAYS} observed days in each. No power calculation is "
+        "recorded."
     )
 
 

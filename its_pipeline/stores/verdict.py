@@ -10,19 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-Status = Literal["analysed", "not_converged", "waiting", "refused", "closed", "crashed"]
-
-#: Every state of an experiment, in the order in which people look for them.
-STATUSES: Final[tuple[Status, ...]] = (
-    "analysed",
-    "waiting",
-    "not_converged",
-    "refused",
-    "closed",
-    "crashed",
-)
+#: Every status of an experiment, in the order in which people look for them.
+Status = Literal["analysed", "waiting", "not_converged", "refused", "closed", "crashed"]
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ ALLOWED = {
     "its": set(),
     "events": {"files", "settings"},
     "stores": {"its", "events", "files", "settings"},
-    "report": {"its", "events"},
+    "report": {"its", "events", "stores"},
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report"},
     "defs": _INNER | {"report", "ingest", "experiments", "notify"},
