@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 PAGE_VERSION: Final = 4
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
+#: Of each figure the file beside the page and among the run's artifacts. Stores hold these names.
+PLOT_FILES: Final[Mapping[str, str]] = {
+    "counterfactual": "counterfactual.png",
+    "effects": "effects.png",
+    "predictive_check": "predictive.png",
+    "diagnostics": "diagnostics.png",
+}
 _MARK_FILE: Final = ".published.json"
 
 
@@ -190,7 +197,7 @@ def _write(
         pngs = figure_pngs(facts)
         html = render_report(facts, pngs)
         for name, png in pngs.items():
-            write_bytes(page.with_name(f"{name}.png"), png)
+            write_bytes(page.with_name(PLOT_FILES[name]), png)
     # Kept beside the page, so that the table over all experiments need not load every analysis.
     write_json(page.with_name(CHECKLIST_FILE), plain_answers(checklist(facts)))
     write_bytes(page, html.encode())
@@ -199,7 +206,8 @@ def _write(
 def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:
     if verdict.status != "analysed":
         return {}
-    return {path.stem: path for path in sorted(page.parent.glob("*.png"))}
+    files = {name: page.with_name(file) for name, file in PLOT_FILES.items()}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def _artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:

@@ -82,18 +82,14 @@ def figure_pngs(report: ReportInput) -> dict[str, bytes]:
     Returns
     -------
     dict
-        ``counterfactual``, ``effects``, ``predictive`` and ``diagnostics``, each a PNG.
+        Name of the figure (`its.plots.DRAWINGS`) to its PNG.
     """
     from its_pipeline.its import plots
 
     analysis, label = report.analysis, outcome_label(report)
-    drawings = {
-        "counterfactual": plots.COUNTERFACTUAL,
-        "effects": plots.EFFECTS,
-        "predictive": plots.PREDICTIVE_CHECK,
-        "diagnostics": plots.DIAGNOSTICS,
+    return {
+        name: drawing.png(analysis, label, FIGURE_DPI) for name, drawing in plots.DRAWINGS.items()
     }
-    return {name: drawing.png(analysis, label, FIGURE_DPI) for name, drawing in drawings.items()}
 
 
 def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) -> str:
@@ -269,8 +265,8 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             "solid line no change; the darker share counts as benefit.",
             heading=True,
         ),
-        "predictive": _figure(
-            pngs["predictive"],
+        "predictive_check": _figure(
+            pngs["predictive_check"],
             "Data against data simulated from the model",
             "Distribution, residual autocorrelation and time course of observed and simulated "
             "values.",

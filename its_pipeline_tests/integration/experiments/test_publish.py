@@ -9,6 +9,7 @@ import pytest
 from its_pipeline.experiments.preparation import Options, Workbench
 from its_pipeline.experiments.publish import is_published, page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, open_store
+from its_pipeline.its.plots import DRAWINGS
 from its_pipeline.settings import Settings
 from its_pipeline_tests.factories import (
     log_intervention,
@@ -54,12 +55,13 @@ def test_an_analysed_experiment_gets_its_page_plots_and_copies(settings):
     assert verdict.fingerprint in html
     for sentence in publication.sentences:
         assert sentence.split()[0] in html
-    assert set(publication.plots) == {"counterfactual", "effects", "predictive", "diagnostics"}
+    assert set(publication.plots) == set(DRAWINGS)
+    assert publication.plots["predictive_check"].name == "predictive.png"
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in publication.plots.values())
     assert publication.thumbnail_png is not None
     assert len(publication.thumbnail_png) < 36_000
     assert recorder.artifacts["report/report.html"] == publication.page.read_bytes()
-    assert "plots/counterfactual.png" in recorder.artifacts
+    assert {"plots/counterfactual.png", "plots/predictive.png"} <= set(recorder.artifacts)
     assert is_published(settings, verdict)
     assert publish_experiment(settings, KEY, recorder).unchanged
 
