@@ -6,6 +6,7 @@ anything they do; every command imports what it needs when it runs, because that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from its_pipeline.cli import events as cli_events
 from its_pipeline.cli import interventions as cli_interventions
 from its_pipeline.cli import servers as cli_servers
 from its_pipeline.cli.support import fail, plain_errors, print_table
+from its_pipeline.its.estimand_names import HEADLINE
 
 app = typer.Typer(
     name="its-pipeline",
@@ -48,7 +50,7 @@ def run() -> None:
         ingested = runner.ingest()
         if not ingested.success:
             fail(f"ingest_events failed (run {ingested.run_id}): {ingested.message}", code=1)
-        typer.echo(f"{ingested.numbers.get('days', 0)} days of events looked at")
+        typer.echo(f"{ingested.numbers.get('days', 0)} days of events ingested")
         _refresh(runner, None, "stale")
 
 
@@ -120,7 +122,7 @@ def status(
     """Show every experiment's newest verdict."""
     import json
 
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.service import open_store
     from its_pipeline.settings import get_settings
 
@@ -128,7 +130,7 @@ def status(
     store = open_store(settings)
     keys = [
         key
-        for key in Workbench(settings).experiment_keys()
+        for key in Snapshot(settings).experiment_keys()
         if user_id is None or key.split("|")[0] == user_id
     ]
     found = {key: store.verdict(key) for key in keys}
@@ -163,7 +165,7 @@ def history(
             run.started_at.isoformat(sep=" ", timespec="minutes"),
             run.intervention_id,
             run.status,
-            _interval(run.metrics),
+            _interval(run.numbers),
             run.run_id,
         )
         for run in page.runs
@@ -171,13 +173,12 @@ def history(
     print_table("Analyses", ("when (UTC)", "intervention", "verdict", "effect", "run"), rows)
 
 
-def _interval(metrics: object) -> str:
-    if not isinstance(metrics, dict) or "counterfactual.mean" not in metrics:
+def _interval(numbers: Mapping[str, float]) -> str:
+    name = HEADLINE.name
+    if f"{name}.mean" not in numbers:
         return ""
-    return (
-        f"{metrics['counterfactual.mean']:.2f} "
-        f"({metrics['counterfactual.ci_lower']:.2f} to {metrics['counterfactual.ci_upper']:.2f})"
-    )
+    mean, lower, upper = (numbers[f"{name}.{part}"] for part in ("mean", "ci_lower", "ci_upper"))
+    return f"{mean:.2f} ({lower:.2f} to {upper:.2f})"
 
 
 @app.command()
@@ -193,7 +194,7 @@ def posterior(
     settings = get_settings()
     verdict = open_store(settings).verdict(key)
     if verdict is None:
-        fail(f"nobody has looked at {key} yet; `its-pipeline refresh` does, `status` lists keys")
+        fail(f"{key} was never evaluated: run `its-pipeline refresh`; `status` lists keys")
     if verdict.status != "analysed":
         fail(f"{key} is {verdict.status}, so it has no posterior: {verdict.reason}")
     analysis = load_analysis(settings, verdict)
@@ -211,7 +212,7 @@ def prune(
     keep: Annotated[int, typer.Option(min=1, help="Analyses to keep of each experiment.")],
 ) -> None:
     """Delete older analyses; MLflow keeps all about them but their draws."""
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.service import open_store
     from its_pipeline.settings import get_settings
     from its_pipeline.stores.runs import RunStore
@@ -219,7 +220,7 @@ def prune(
     settings = get_settings()
     store, runs = open_store(settings), RunStore.from_settings(settings)
     removed = sum(
-        store.prune(key, keep, runs.drop_posterior) for key in Workbench(settings).experiment_keys()
+        store.prune(key, keep, runs.drop_posterior) for key in Snapshot(settings).experiment_keys()
     )
     typer.echo(f"{removed} old analyses deleted")
 

@@ -88,7 +88,7 @@ def interval_text(effect: Any) -> str:
 def verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
     """Return a verdict as a table's row."""
     if verdict is None:
-        return key, "not looked at", "", "", "its-pipeline refresh looks"
+        return key, "not evaluated", "", "", "run its-pipeline refresh"
     effect = (verdict.effects or {}).get(HEADLINE.name)
     benefit = verdict.probability_of_benefit
     return (

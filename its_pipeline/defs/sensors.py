@@ -35,7 +35,7 @@ from its_pipeline.experiments.service import open_store
 from its_pipeline.notify import Alert, open_notifier
 from its_pipeline.settings import Settings
 
-#: Seconds between two looks at the intervention log.
+#: Seconds between two readings of the intervention log.
 LOG_EVERY_SECONDS: Final = 30
 
 _UNFINISHED = [
@@ -48,7 +48,7 @@ _UNFINISHED = [
 
 @dataclass(frozen=True)
 class LogChanges:
-    """What a look at the intervention log asks for.
+    """What a reading of the intervention log asks for.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ def log_changes(
     settings
         ``burst_size``: more experiments than this become one bulk run.
     changed
-        Newest versions of what was written since the last look (or all there is).
+        Newest versions of what was written since the last reading (or all there is).
     known_partitions
         The experiments that are partitions.
     """
@@ -129,7 +129,7 @@ def _burst(keys: list[str], sequence: int) -> dg.RunRequest:
 def intervention_sensor(
     context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Look at what was written to the log since the last look."""
+    """Read what was written to the log since the last reading."""
     from its_pipeline.events.interventions import InterventionLog
 
     settings = installation.settings

@@ -2,7 +2,7 @@
 
 What belongs here: counting observed days in the window, describing the baseline, and saying whether
 and from when the experiment can be analysed. What does not: anything computed from the post-period
-beyond the number of its observed days; a plan never looks at an effect.
+beyond the number of its observed days; a plan knows nothing of an effect.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PlanState = Literal["ready", "waiting", "refused", "closed"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What can be said of an experiment before its effect is looked at.
+    """What can be said of an experiment before its effect is estimated.
 
     Attributes
     ----------

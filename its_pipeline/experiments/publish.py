@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import RunRecorder, load_analysis, open_store
 from its_pipeline.experiments.window import Cut, Window
@@ -98,7 +98,7 @@ def publish_experiment(
     key: str,
     recorder: RunRecorder | None = None,
     *,
-    bench: Workbench | None = None,
+    snapshot: Snapshot | None = None,
     rejections: Rejections | None = None,
 ) -> Publication:
     """Publish the newest stored verdict of an experiment.
@@ -112,19 +112,19 @@ def publish_experiment(
         The installation and the experiment.
     recorder
         Where copies of the report and the plots go, if anywhere.
-    bench, rejections
+    snapshot, rejections
         Reused over many experiments where given.
 
     Raises
     ------
     LookupError
-        Nobody has looked at the experiment yet.
+        The experiment was never evaluated.
     """
     store = open_store(settings)
     verdict = store.verdict(key)
     if verdict is None:
-        raise LookupError(f"{key} has no verdict yet: look at it first (`its-pipeline refresh`)")
-    bench = bench or Workbench(settings)
+        raise LookupError(f"{key} has no verdict yet: evaluate it first (`its-pipeline refresh`)")
+    snapshot = snapshot or Snapshot(settings)
     page = page_path(settings, key)
     with exclusive(page.with_name(".lock")):
         remove_unfinished(page.parent)
@@ -133,11 +133,11 @@ def publish_experiment(
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             rejections = rejections or Rejections(settings.lake_dir)
-            _write(page, verdict, analysis, bench, rejections, run_id)
+            _write(page, verdict, analysis, snapshot, rejections, run_id)
             if recorder is not None and run_id is not None:
                 recorder.add_artifacts(run_id, _artifacts(page, verdict))
             write_json(page.with_name(_MARK_FILE), _mark(verdict))
-    metric = bench.metrics.get(verdict.outcome_metric)
+    metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
 
@@ -161,7 +161,7 @@ def _write(
     page: Path,
     verdict: Verdict,
     analysis: Analysis | None,
-    bench: Workbench,
+    snapshot: Snapshot,
     rejections: Rejections,
     run_id: str | None,
 ) -> None:
@@ -169,11 +169,11 @@ def _write(
     from its_pipeline.report.inputs import ReportInput, StateInput
     from its_pipeline.report.page import figure_pngs, render_report, render_state_page
 
-    settings = bench.settings
-    intervention = bench.intervention(verdict.key)
+    settings = snapshot.settings
+    intervention = snapshot.intervention(verdict.key)
     shared: dict[str, Any] = {
         "intervention": intervention,
-        "metric": bench.metrics.get(verdict.outcome_metric),
+        "metric": snapshot.metrics.get(verdict.outcome_metric),
         "window": _window(verdict),
         "data": _data(verdict, rejections),
         "provenance": _provenance(settings, intervention, verdict, analysis, run_id),

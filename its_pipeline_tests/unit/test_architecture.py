@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md and the house's rules, held against the code itself."""
+"""ARCHITECTURE.md and the project's rules, held against the code itself."""
 
 from __future__ import annotations
 
