@@ -7,9 +7,10 @@ What belongs here: options and output. What does not: the log and its rules
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -37,8 +38,26 @@ def _date(name: str, text: str | None) -> date | None:
         raise ValueError(f"{name} should be a date like 2026-08-15 but got {text!r}") from None
 
 
-def _changes(given: dict[str, Any], protocol: list[str] | None) -> dict[str, Any]:
-    changes = {name: value for name, value in given.items() if value is not None}
+#: Options that are fields of an intervention under the same name.
+_FIELDS: Final = (
+    "started_on",
+    "ended_on",
+    "name",
+    "direction",
+    "minimum_effect",
+    "washout_days",
+    "baseline_days",
+    "horizon_days",
+    "hypothesis",
+    "time_zone",
+)
+
+
+def _changes(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that a command's options give; `options` are its arguments by name."""
+    named = {**{name: options[name] for name in _FIELDS}, "outcome_metric": options["outcome"]}
+    changes = {name: value for name, value in named.items() if value is not None}
+    protocol: list[str] | None = options["protocol"]
     for name, option in (("started_on", "--from"), ("ended_on", "--to")):
         if name in changes:
             changes[name] = _date(option, changes[name])
@@ -72,29 +91,13 @@ def log_intervention(
     ] = None,
 ) -> None:
     """Log what a person tries, from which day on."""
+    fields = _changes(locals())
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
 
-    fields = _changes(
-        {
-            "started_on": started_on,
-            "name": name,
-            "ended_on": ended_on,
-            "direction": direction,
-            "minimum_effect": minimum_effect,
-            "washout_days": washout_days,
-            "baseline_days": baseline_days,
-            "horizon_days": horizon_days,
-            "hypothesis": hypothesis,
-            "time_zone": time_zone,
-        },
-        protocol,
-    )
     log = open_log(get_settings())
     try:
-        logged = log.log(
-            user_id=user_id, intervention_id=intervention_id, outcome_metric=outcome, **fields
-        )
+        logged = log.log(user_id=user_id, intervention_id=intervention_id, **fields)
     finally:
         log.close()
     typer.echo(f"logged {logged.key} from {logged.started_on} on (version {logged.version})")
@@ -185,25 +188,10 @@ def amend(
     expected_version: ExpectedVersion = None,
 ) -> None:
     """Correct an intervention; the earlier version stays in the history."""
+    changes = _changes(locals())
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
 
-    changes = _changes(
-        {
-            "started_on": started_on,
-            "ended_on": ended_on,
-            "name": name,
-            "direction": direction,
-            "outcome_metric": outcome,
-            "minimum_effect": minimum_effect,
-            "washout_days": washout_days,
-            "baseline_days": baseline_days,
-            "horizon_days": horizon_days,
-            "hypothesis": hypothesis,
-            "time_zone": time_zone,
-        },
-        protocol,
-    )
     log = open_log(get_settings())
     try:
         amended = log.amend(

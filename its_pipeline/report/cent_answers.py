@@ -104,10 +104,15 @@ def _design(facts: Facts) -> str:
     )
 
 
-def _method_changes(facts: Facts) -> str | None:
-    if facts.intervention.version == 1:
-        return "None: the intervention was never amended in the log."
-    return None
+def _never_amended(what: str) -> Answerer:
+    """Return the answer that holds while the intervention has its first version."""
+
+    def answer(facts: Facts) -> str | None:
+        if facts.intervention.version == 1:
+            return f"None: the {what} was never amended in the log."
+        return None
+
+    return answer
 
 
 def _interventions(facts: Facts) -> str:
@@ -133,12 +138,6 @@ def _outcomes(facts: Facts) -> str | None:
         f"{metric.minimum:g} to {metric.maximum:g}; named in the log "
         f"{_when_logged(facts)} the start."
     )
-
-
-def _outcome_changes(facts: Facts) -> str | None:
-    if facts.intervention.version == 1:
-        return "None: the outcome was never amended in the log."
-    return None
 
 
 def _sample_size(facts: Facts) -> str:
@@ -352,10 +351,10 @@ ANSWERS: Final[dict[str, Answerer]] = {
     "1b": _summary,
     "2b": _objective,
     "3a": _design,
-    "3b": _method_changes,
+    "3b": _never_amended("intervention"),
     "5": _interventions,
     "6a.1": _outcomes,
-    "6b": _outcome_changes,
+    "6b": _never_amended("outcome"),
     "7a": _sample_size,
     "7b": _interim,
     "8a": _randomised,
