@@ -247,7 +247,7 @@ def test_experiments_and_where_they_stand(live):
     assert analysed["counterfactual_effect"]["estimate"] > 0
     live.services.log.amend("emma", "morning", name="Another name")
     [amended] = live.request("GET", "/experiments/emma").json()["experiments"]
-    # The numbers are still its own, but a look now would keep the new name with them.
+    # The numbers are still its own, but an evaluation now would keep the new name with them.
     assert (amended["state"], amended["up_to_date"]) == ("analysed", False)
     assert live.analyze(user_id="emma").json()["fingerprint"] == analysed_fingerprint
     [again] = live.request("GET", "/experiments/emma").json()["experiments"]

@@ -9,7 +9,7 @@ from its_pipeline.experiments.service import fit_prepared, open_store
 from its_pipeline_tests.factories import log_intervention, series, short_settings, write_daily
 
 
-def test_a_workbench_knows_what_its_caller_has_read(tmp_path):
+def test_a_snapshot_knows_what_its_caller_has_read(tmp_path):
     settings = short_settings(tmp_path)
     logged = log_intervention(settings)
     log_intervention(settings, "other")
