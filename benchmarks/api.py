@@ -32,7 +32,7 @@ import httpx
 import psutil
 
 from benchmarks._table import rows_as_markdown, write_table
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.settings import Settings
 from tools.live_api import Live, running
 from tools.stores import METRIC, START_ON, series, short_settings, write_daily
@@ -90,7 +90,7 @@ def direct_fit(settings: Settings, user: str) -> tuple[Analysis, float]:
     intervention = Intervention(
         user_id=user, intervention_id="direct", outcome_metric=METRIC, started_on=START_ON
     )
-    prepared = Workbench(settings, logged=[]).prepare_intervention(intervention)
+    prepared = Snapshot(settings, logged=[]).prepare_intervention(intervention)
     if prepared.outcome is None:
         raise ValueError(f"{user} should be ready: {prepared.plan.reason}")
     started = time.perf_counter()

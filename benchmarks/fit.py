@@ -39,8 +39,8 @@ def stock(frame: pd.DataFrame, start: int, sampler: str | None) -> tuple[float, 
     return _piecewise(frame, start, model)
 
 
-def seated(frame: pd.DataFrame, start: int) -> tuple[float, float]:
-    """Fit our model in CausalPy's seat and return seconds and the effect's bulk ESS."""
+def adapted(frame: pd.DataFrame, start: int) -> tuple[float, float]:
+    """Fit our model through the CausalPy adapter and return seconds and the effect's bulk ESS."""
     return _piecewise(frame, start, SegmentedAR1({"draws": DRAWS, "tune": TUNE}))
 
 
@@ -83,7 +83,7 @@ def main() -> None:
         found = {
             "CausalPy, default sampler": stock(frame, start, None),
             "CausalPy, nutpie": stock(frame, start, "nutpie"),
-            "our model in CausalPy's seat": seated(frame, start),
+            "our model through CausalPy": adapted(frame, start),
         }
         # ours is short, so it is repeated within each round
         for _ in range(10):

@@ -22,19 +22,19 @@ import dagster as dg
 from benchmarks._store import dagster_instance, folder_bytes, make_store
 from benchmarks._table import machine, write_table
 from its_pipeline.defs.build import build_defs
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.its import analyze
 from its_pipeline.settings import Settings
 
 
 def warm_fit_seconds(settings: Settings, calls: int) -> tuple[float, float]:
     """Return the median wall-clock and CPU time of one warm `analyze` on the first series."""
-    bench = Workbench(settings)
-    keys = bench.experiment_keys()[: calls + 3]
-    bench.preload(keys)
+    snapshot = Snapshot(settings)
+    keys = snapshot.experiment_keys()[: calls + 3]
+    snapshot.preload(keys)
     seconds, cpu = [], []
     for key in keys:
-        prepared = bench.prepare(key)
+        prepared = snapshot.prepare(key)
         if prepared.spec is None or prepared.outcome is None:
             raise ValueError(f"{key} should be ready but is {prepared.plan.state}")
         started, used = time.perf_counter(), time.process_time()

@@ -26,7 +26,7 @@ from benchmarks.night import resident_mb, run_night
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.experiments.announced import mark_announced
 from its_pipeline.experiments.bulk import select_keys, stale_keys
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, open_store
 from its_pipeline.settings import Settings
@@ -34,18 +34,18 @@ from its_pipeline.settings import Settings
 
 def settle(settings: Settings, instance: dg.DagsterInstance) -> None:
     """Give every experiment its verdict, analysis and page without computing more than one."""
-    bench = Workbench(settings)
-    keys = bench.experiment_keys()
-    bench.preload(keys)
+    snapshot = Snapshot(settings)
+    keys = snapshot.experiment_keys()
+    snapshot.preload(keys)
     register_experiments(instance, keys)
     store = open_store(settings)
-    model = fit_experiment(bench, keys[0]).verdict
-    page = publish_experiment(settings, keys[0], bench=bench).page
+    model = fit_experiment(snapshot, keys[0]).verdict
+    page = publish_experiment(settings, keys[0], snapshot=snapshot).page
     source = store.analysis_folder(keys[0], model.fingerprint or "")
     store.write_recorded_run(keys[0], model.fingerprint or "", "none")
     mark_announced(settings, model)
     for key in keys[1:]:
-        prepared = bench.prepare(key)
+        prepared = snapshot.prepare(key)
         intervention = prepared.intervention
         verdict = replace(
             model,
@@ -82,8 +82,8 @@ def timed_night(
 ) -> tuple[float, float, dict[str, str]]:
     """Return seconds of counting the stale ones, seconds of the run, and the run's tags."""
     started = time.perf_counter()
-    bench = Workbench(settings)
-    stale_keys(bench, select_keys(bench, None))
+    snapshot = Snapshot(settings)
+    stale_keys(snapshot, select_keys(snapshot, None))
     counting = time.perf_counter() - started
     started = time.perf_counter()
     result = run_night(settings, instance)

@@ -175,6 +175,7 @@ def as_plain(analysis: Analysis, log: bool) -> dict[str, Any]:
 
 
 def _say(analysis: Analysis, outcome: str, log: bool) -> None:
+    from its_pipeline.its.estimand_names import ESTIMANDS
     from its_pipeline.report.sentence import answer_sentences, finding_of
 
     if analysis.effects is not None:
@@ -183,14 +184,14 @@ def _say(analysis: Analysis, outcome: str, log: bool) -> None:
         for sentence in answer_sentences(finding).sentences:
             typer.echo(sentence)
         rows = []
-        for estimand in ("immediate", "sustained", "counterfactual", "cumulative", "relative"):
-            effect = getattr(analysis.effects, estimand)
+        for estimand in ESTIMANDS:
+            effect = getattr(analysis.effects, estimand.name)
             if effect is None:
-                rows.append((estimand, "not in the model", "", "", ""))
+                rows.append((estimand.name, "not in the model", "", "", ""))
                 continue
             rows.append(
                 (
-                    estimand,
+                    estimand.name,
                     number(effect.mean),
                     f"{number(effect.ci_lower)} to {number(effect.ci_upper)}",
                     f"{effect.probability_positive:.3f}",

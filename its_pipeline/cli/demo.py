@@ -101,7 +101,7 @@ def _say(result: DemoResult) -> None:
 def _row(person: PersonResult) -> tuple[str, ...]:
     truth, verdict = person.truth, person.verdict
     benefit = verdict.probability_of_benefit if verdict else None
-    status = verdict.status.replace("_", " ") if verdict else "not looked at"
+    status = verdict.status.replace("_", " ") if verdict else "not evaluated"
     if verdict is not None and verdict.status == "waiting" and verdict.analysable_on:
         status += f" until {verdict.analysable_on}"
     elif verdict is not None and verdict.status != "analysed":

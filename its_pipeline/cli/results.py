@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from its_pipeline.cli.support import fail, interval_text, plain_errors, print_table
+from its_pipeline.its.estimand_names import HEADLINE
 
 if TYPE_CHECKING:
     from its_pipeline.stores.verdict import Verdict
@@ -25,7 +26,7 @@ def status(
     """Show every experiment's newest verdict."""
     import json
 
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.service import open_store
     from its_pipeline.settings import get_settings
 
@@ -33,7 +34,7 @@ def status(
     store = open_store(settings)
     keys = [
         key
-        for key in Workbench(settings).experiment_keys()
+        for key in Snapshot(settings).experiment_keys()
         if user_id is None or key.split("|")[0] == user_id
     ]
     found = {key: store.verdict(key) for key in keys}
@@ -49,8 +50,8 @@ def status(
 def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
     """Return a verdict as a table's row."""
     if verdict is None:
-        return key, "not looked at", "", "", "its-pipeline refresh looks"
-    effect = (verdict.effects or {}).get("counterfactual")
+        return key, "not evaluated", "", "", "run its-pipeline refresh"
+    effect = (verdict.effects or {}).get(HEADLINE.name)
     benefit = verdict.probability_of_benefit
     return (
         key,
@@ -80,7 +81,7 @@ def history(
             run.started_at.isoformat(sep=" ", timespec="minutes"),
             run.intervention_id,
             run.status,
-            _interval(run.metrics),
+            _interval(run.numbers),
             run.run_id,
         )
         for run in page.runs
@@ -88,12 +89,12 @@ def history(
     print_table("Analyses", ("when (UTC)", "intervention", "verdict", "effect", "run"), rows)
 
 
-def _interval(metrics: Mapping[str, float]) -> str:
-    if "counterfactual.mean" not in metrics:
+def _interval(numbers: Mapping[str, float]) -> str:
+    name = HEADLINE.name
+    if f"{name}.mean" not in numbers:
         return ""
-    return interval_text(
-        {name: metrics[f"counterfactual.{name}"] for name in ("mean", "ci_lower", "ci_upper")}
-    )
+    parts = ("mean", "ci_lower", "ci_upper")
+    return interval_text({part: numbers[f"{name}.{part}"] for part in parts})
 
 
 @plain_errors
@@ -108,7 +109,7 @@ def posterior(
     settings = get_settings()
     verdict = open_store(settings).verdict(key)
     if verdict is None:
-        fail(f"nobody has looked at {key} yet; `its-pipeline refresh` does, `status` lists keys")
+        fail(f"{key} was never evaluated: run `its-pipeline refresh`; `status` lists keys")
     if verdict.status != "analysed":
         fail(f"{key} is {verdict.status}, so it has no posterior: {verdict.reason}")
     analysis = load_analysis(settings, verdict)
@@ -125,7 +126,7 @@ def prune(
     keep: Annotated[int, typer.Option(min=1, help="Analyses to keep of each experiment.")],
 ) -> None:
     """Delete older analyses; MLflow keeps all about them but their draws."""
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.service import open_store
     from its_pipeline.settings import get_settings
     from its_pipeline.stores.runs import RunStore
@@ -133,6 +134,6 @@ def prune(
     settings = get_settings()
     store, runs = open_store(settings), RunStore.from_settings(settings)
     removed = sum(
-        store.prune(key, keep, runs.drop_posterior) for key in Workbench(settings).experiment_keys()
+        store.prune(key, keep, runs.drop_posterior) for key in Snapshot(settings).experiment_keys()
     )
     typer.echo(f"{removed} old analyses deleted")

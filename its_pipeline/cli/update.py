@@ -28,7 +28,7 @@ def run() -> None:
         ingested = runner.ingest()
         if not ingested.success:
             fail(f"ingest_events failed (run {ingested.run_id}): {ingested.message}", code=1)
-        typer.echo(f"{ingested.numbers.get('days', 0)} days of events looked at")
+        typer.echo(f"{ingested.numbers.get('days', 0)} days of events ingested")
         _refresh(runner, None, "stale")
 
 

@@ -43,7 +43,7 @@ def build_defs(
         Fixed settings; by default the environment is read now for what definitions hold (hours,
         days), and again by every run for what it does.
     overrides
-        Resources by key, instead of the house's own.
+        Resources by key, instead of the project's own.
     """
     known = settings or get_settings()
     days = event_days(known)

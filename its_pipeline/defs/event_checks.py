@@ -4,6 +4,9 @@ What belongs here: how a check stands in Dagster. What does not: the rules (`eve
 what a check says (`event_metadata`).
 """
 
+from datetime import date
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
@@ -11,6 +14,9 @@ from its_pipeline.defs import event_metadata as shown
 from its_pipeline.defs.event_assets import EventAssets, days_of
 from its_pipeline.defs.partitioned_checks import partitioned_check
 from its_pipeline.defs.resources import Installation
+
+if TYPE_CHECKING:
+    from its_pipeline.ingest.steps import ValidationResult
 
 _DAILY_FACTS = """
 select
@@ -37,10 +43,7 @@ def event_checks(
     def reject_rate(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.AssetCheckResult:
-        from its_pipeline.ingest.steps import read_validation
-
-        results = {day: read_validation(installation.settings, day) for day in days_of(context)}
-        return shown.reject_rate(results).result()
+        return shown.reject_rate(_validations(context, installation)).result()
 
     @partitioned_check(
         asset=assets.valid_events,
@@ -50,10 +53,7 @@ def event_checks(
     def counts_add_up(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.AssetCheckResult:
-        from its_pipeline.ingest.steps import read_validation
-
-        results = {day: read_validation(installation.settings, day) for day in days_of(context)}
-        return shown.counts_add_up(results).result()
+        return shown.counts_add_up(_validations(context, installation)).result()
 
     @partitioned_check(
         asset=assets.valid_events,
@@ -93,3 +93,11 @@ def event_checks(
         )
 
     return [reject_rate, counts_add_up, no_drift, unique_and_in_range]
+
+
+def _validations(
+    context: dg.AssetCheckExecutionContext, installation: Installation
+) -> "dict[date, ValidationResult]":
+    from its_pipeline.ingest.steps import read_validation
+
+    return {day: read_validation(installation.settings, day) for day in days_of(context)}

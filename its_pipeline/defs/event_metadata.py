@@ -150,7 +150,7 @@ def counts_add_up(results: Mapping[date, ValidationResult]) -> CheckOutcome:
 
 
 def no_drift(reports: Sequence[DriftReport]) -> CheckOutcome:
-    """Say whether a day looks unlike the 28 days ahead of it; a warning to look, never an error.
+    """Say whether a day is unlike the 28 days ahead of it; a warning, never an error.
 
     What cannot be assessed yet counts neither way.
     """

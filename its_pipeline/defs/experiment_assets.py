@@ -1,7 +1,8 @@
 """The assets of one experiment: its plan, its fit, its report.
 
 What belongs here: how the three stand in Dagster; each calls one plain function. What does not:
-computing anything (`experiments`), the form of metadata (`experiment_metadata`), bulk (`bulk`).
+computing anything (`experiments`), the form of metadata (`experiment_metadata`), many at once
+(`refresh_job`).
 
 The three have no backfill policy on purpose: one run a partition. In a run over several partitions
 Dagster records one verdict of a check for all of them, and one bad experiment would block, and be
@@ -39,9 +40,9 @@ def its_plan(
     context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult:
     """Plan one experiment."""
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
 
-    plan = Workbench(installation.settings).prepare(context.partition_key).plan
+    plan = Snapshot(installation.settings).prepare(context.partition_key).plan
     context.log.info(f"{plan.key} is {plan.state}. {plan.reason}".rstrip())
     return dg.MaterializeResult(metadata=shown.plan_metadata(plan))
 
@@ -55,9 +56,9 @@ def enough_days(
     context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.AssetCheckResult:
     """Check the number of observed days of one experiment."""
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
 
-    plan = Workbench(installation.settings).prepare(context.partition_key).plan
+    plan = Snapshot(installation.settings).prepare(context.partition_key).plan
     return shown.enough_days(plan).result()
 
 
@@ -80,13 +81,13 @@ def its_fit(
     run_tracking: dg.ResourceParam[RunTracking],
 ) -> Iterator[dg.MaterializeResult]:
     """Analyse one experiment, or say why not."""
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.publish import publish_experiment
     from its_pipeline.experiments.service import fit_experiment
 
     settings, key = installation.settings, context.partition_key
     outcome = fit_experiment(
-        Workbench(settings),
+        Snapshot(settings),
         key,
         RunContext(dagster_run_id=context.run.run_id, dagster_partition=key),
         run_tracking,
@@ -102,7 +103,7 @@ def its_fit(
         + (" (stored before, nothing computed)" if outcome.cached else "")
     )
     yield dg.MaterializeResult(
-        metadata=shown.fit_metadata(settings, verdict, run_tracking.run_url(outcome.mlflow_run_id))
+        metadata=shown.fit_metadata(settings, verdict, outcome.mlflow_run_id)
     )
 
 
@@ -167,7 +168,7 @@ def stored_verdict(settings: Settings, key: str) -> Verdict:
     Raises
     ------
     dagster.Failure
-        Nobody has looked at it yet.
+        It was never evaluated.
     """
     verdict = open_store(settings).verdict(key)
     if verdict is None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from its_pipeline.experiments.links import mlflow_run_url
+from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
 
 #: A thumbnail is stored with every materialisation; a larger one is left out and only linked.
 LARGEST_THUMBNAIL_BYTES: Final = 36_000
-
-#: The order in which people read them, however a verdict was stored.
-ESTIMANDS: Final = ("immediate", "sustained", "counterfactual", "cumulative", "relative")
 
 Metadata = dict[str, Any]
 
@@ -85,7 +84,7 @@ def plan_metadata(plan: Plan) -> Metadata:
 
 def enough_days(plan: Plan) -> CheckOutcome:
     """Check that both phases have enough observed days; waiting is a warning, never an error."""
-    from its_pipeline.experiments.plan import MINIMUM_DAYS
+    from its_pipeline.its.series import MINIMUM_DAYS
 
     passed = plan.n_pre >= MINIMUM_DAYS and plan.n_post >= MINIMUM_DAYS
     description = (
@@ -111,7 +110,7 @@ def enough_days(plan: Plan) -> CheckOutcome:
     )
 
 
-def fit_metadata(settings: Settings, verdict: Verdict, mlflow_url: str | None) -> Metadata:
+def fit_metadata(settings: Settings, verdict: Verdict, mlflow_run_id: str | None) -> Metadata:
     """Return what a fit came to; effects only where the gate was passed."""
     shown: Metadata = {
         "status": verdict.status,
@@ -132,14 +131,15 @@ def fit_metadata(settings: Settings, verdict: Verdict, mlflow_url: str | None) -
     if verdict.fingerprint is not None:
         folder = settings.experiments_dir / verdict.user_id / verdict.intervention_id
         shown["analysis"] = dg.MetadataValue.path(str(folder / "runs" / verdict.fingerprint))
-    if mlflow_url:
+    mlflow_url = mlflow_run_url(settings, mlflow_run_id)
+    if mlflow_url is not None:
         shown["mlflow_run"] = dg.MetadataValue.url(mlflow_url)
     return shown
 
 
 def effect_metadata(verdict: Verdict) -> Metadata:
     """Return the published effect, its interval and the probability of benefit; {} without."""
-    effect = (verdict.effects or {}).get("counterfactual")
+    effect = (verdict.effects or {}).get(HEADLINE.name)
     if effect is None or verdict.probability_of_benefit is None:
         return {}
     return {
@@ -156,7 +156,7 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
     records = [
         dg.TableRecord(
             {
-                "estimand": name,
+                "estimand": estimand.name,
                 "mean": round(float(effect["mean"]), 4),
                 "ci_lower": round(float(effect["ci_lower"]), 4),
                 "ci_upper": round(float(effect["ci_upper"]), 4),
@@ -164,8 +164,8 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
                 "unit": str(effect["unit"]),
             }
         )
-        for name in ESTIMANDS
-        if (effect := (verdict.effects or {}).get(name)) is not None
+        for estimand in ESTIMANDS
+        if (effect := (verdict.effects or {}).get(estimand.name)) is not None
     ]
     schema = dg.TableSchema(
         columns=[
@@ -182,37 +182,27 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
 
 def diagnostics_metadata(verdict: Verdict) -> Metadata:
     """Return the gate's numbers; {} where nothing was sampled."""
-    numbers: Mapping[str, Any] = verdict.diagnostics or {}
-    shown: Metadata = {}
-    for name in ("max_r_hat", "min_ess_bulk", "min_ess_tail", "bfmi"):
-        if numbers.get(name) is not None:
-            shown[name] = float(numbers[name])
-    if "divergences" in numbers:
-        shown["divergences"] = int(numbers["divergences"])
-    return shown
+    from its_pipeline.its.inference.diagnostics import GATE
+
+    known: Mapping[str, Any] = verdict.diagnostics or {}
+    numbers = {criterion.figure: known.get(criterion.figure) for criterion in GATE}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def sampler_converged(verdict: Verdict) -> CheckOutcome:
     """Check the stored verdict of the sampler's gate, each value beside its threshold."""
-    from its_pipeline.its.inference.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
+    from its_pipeline.its.inference.diagnostics import GATE
 
     numbers = diagnostics_metadata(verdict)
-    thresholds = {
-        "max_r_hat": f"< {R_HAT_MAX:g}",
-        "min_ess_bulk": f">= {ESS_MIN:g}",
-        "min_ess_tail": f">= {ESS_MIN:g}",
-        "bfmi": f">= {BFMI_MIN:g}",
-        "divergences": "= 0",
-    }
     records = [
         dg.TableRecord(
             {
                 "diagnostic": name,
                 "value": f"{numbers[name]:.4g}" if name in numbers else "not computable",
-                "threshold": threshold,
+                "threshold": f"{criterion.comparison} {criterion.threshold:g}",
             }
         )
-        for name, threshold in thresholds.items()
+        for name, criterion in ((each.figure, each) for each in GATE)
     ]
     schema = dg.TableSchema(
         columns=[dg.TableColumn(name, "string") for name in ("diagnostic", "value", "threshold")]

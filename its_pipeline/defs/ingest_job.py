@@ -24,7 +24,7 @@ DAILY_OUTCOMES = dg.AssetKey("daily_outcomes")
 
 
 class IngestConfig(dg.Config):
-    """Which UTC days are looked at."""
+    """Which UTC days are ingested."""
 
     days: list[str] | None = Field(
         default=None,
@@ -149,20 +149,20 @@ def aggregate_op(
     name="count_stale",
     ins={"aggregated": dg.In(dg.Nothing)},
     out=dg.Out(dg.Nothing),
-    description="Makes partitions of new experiments and counts those that a look would change.",
+    description="Makes partitions of new experiments and counts those that are stale.",
 )
 def count_stale_op(
     context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.Output[None]:
     """Count the stale experiments; the number of shards goes to the run's tags."""
     from its_pipeline.experiments.bulk import select_keys, stale_keys
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
 
     settings = installation.settings
-    bench = Workbench(settings)
-    keys = select_keys(bench, None)
+    snapshot = Snapshot(settings)
+    keys = select_keys(snapshot, None)
     registered = register_experiments(context.instance, keys)
-    stale = stale_keys(bench, keys)
+    stale = stale_keys(snapshot, keys)
     shards = -(-len(stale) // settings.shard_size)
     context.instance.add_run_tags(context.run_id, {TAG_SHARDS: str(shards)})
     context.log.info(f"{len(stale)} of {len(keys)} open experiments are stale: {shards} shards")

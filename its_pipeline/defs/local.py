@@ -49,7 +49,7 @@ class RunOutcome:
 
 
 class LocalRunner:
-    """Runs the house's jobs in this process.
+    """Runs the project's jobs in this process.
 
     Parameters
     ----------

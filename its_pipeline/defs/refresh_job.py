@@ -1,8 +1,8 @@
 """The job ``refresh_experiments``: many experiments in one warm run, told to Dagster one by one.
 
-What belongs here: the job's configuration, and turning every look into exactly the events that a
-run of that one experiment records. What does not: the loop (`bulk`), or what is shown
-(`experiment_metadata`).
+What belongs here: the job's configuration, and turning every evaluation into exactly the events
+that a run of that one experiment records. What does not: the loop (`experiments.bulk`), or what is
+shown (`experiment_metadata`).
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog, duration
 from its_pipeline.defs.resources import Installation, RunTracking
 from its_pipeline.experiments.bulk import RefreshSummary, refresh, select_keys
-from its_pipeline.experiments.evaluate import Look
+from its_pipeline.experiments.evaluate import Evaluation
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, RunContext
 
@@ -38,7 +38,7 @@ MOST_PROBLEMS_SHOWN: Final = 50
 
 
 class RefreshConfig(dg.Config):
-    """Which experiments one bulk run looks at."""
+    """Which experiments one bulk run evaluates."""
 
     select: str = Field(
         default="stale",
@@ -55,7 +55,7 @@ class RefreshConfig(dg.Config):
 @dg.op(
     name="refresh",
     out=dg.Out(dg.Nothing),
-    description="Looks at experiments in turn; records for each what a run of its own would.",
+    description="Evaluates experiments in turn; records for each what a run of its own would.",
 )
 def refresh_op(
     context: dg.OpExecutionContext,
@@ -64,20 +64,20 @@ def refresh_op(
     run_tracking: dg.ResourceParam[RunTracking],
 ) -> dg.Output[None]:
     """Refresh experiments, tell Dagster, summarise; fail if any crashed."""
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
 
     settings = installation.settings
-    bench = Workbench(settings)
-    keys = select_keys(bench, config.keys, config.shard, config.shards)
+    snapshot = Snapshot(settings)
+    keys = select_keys(snapshot, config.keys, config.shard, config.shards)
     register_experiments(context.instance, keys)
     progress = ProgressLog(context.log.info, "experiments")
 
-    def tell(look: Look) -> None:
-        for event in look_events(settings, look, run_tracking.run_url(look.mlflow_run_id)):
+    def tell(evaluation: Evaluation) -> None:
+        for event in evaluation_events(settings, evaluation):
             _log_event(context, event)
 
     summary = refresh(
-        bench,
+        snapshot,
         keys,
         tell,
         select="all" if config.select == "all" else "stale",
@@ -104,7 +104,7 @@ def refresh_op(
     name=JOB_REFRESH,
     executor_def=dg.in_process_executor,
     description=(
-        "Looks at every experiment whose data, intervention or settings changed (or at all, or at "
+        "Evaluates every experiment whose data, intervention or settings changed (or at all, or at "
         "given ones), in one warm process, and publishes what converged. Records for each "
         "experiment what a run of its own records. Interrupted, it resumes; a crash of one does "
         "not stop the others but fails the run."
@@ -141,18 +141,20 @@ def _alert(context: dg.OpExecutionContext, settings: Settings, summary: RefreshS
 Event = dg.AssetMaterialization | tuple[dg.AssetKey, str, CheckOutcome, str, bool]
 
 
-def look_events(settings: Settings, look: Look, mlflow_url: str | None) -> list[Event]:
-    """Return what a single run records of this look, in its order."""
-    verdict, key = look.verdict, look.verdict.key
+def evaluation_events(settings: Settings, evaluation: Evaluation) -> list[Event]:
+    """Return what a single run records of this evaluation, in its order."""
+    verdict, key, plan = evaluation.verdict, evaluation.verdict.key, evaluation.plan
     events: list[Event] = [
-        dg.AssetMaterialization(its_plan.key, partition=key, metadata=plan_metadata(look.plan)),
-        (its_plan.key, "enough_days", enough_days(look.plan), key, False),
+        dg.AssetMaterialization(its_plan.key, partition=key, metadata=plan_metadata(plan)),
+        (its_plan.key, "enough_days", enough_days(plan), key, False),
     ]
     if verdict.diagnostics is None:
         return events
     events.append(
         dg.AssetMaterialization(
-            its_fit.key, partition=key, metadata=fit_metadata(settings, verdict, mlflow_url)
+            its_fit.key,
+            partition=key,
+            metadata=fit_metadata(settings, verdict, evaluation.mlflow_run_id),
         )
     )
     events.append((its_fit.key, "sampler_converged", sampler_converged(verdict), key, True))
@@ -161,7 +163,7 @@ def look_events(settings: Settings, look: Look, mlflow_url: str | None) -> list[
             dg.AssetMaterialization(
                 its_report.key,
                 partition=key,
-                metadata=report_metadata(settings, verdict, look.publication),
+                metadata=report_metadata(settings, verdict, evaluation.publication),
             )
         )
     return events

@@ -96,14 +96,6 @@ class RunTracking:
         """Add files to a recorded analysis."""
         self.store.add_artifacts(run_id, files)
 
-    def run_url(self, run_id: str | None) -> str | None:
-        """Return the address of a recorded analysis in MLflow's UI, or None."""
-        if run_id is None or not self._settings.mlflow_url:
-            return None
-        _, experiment_id = self.store.open()
-        base = self._settings.mlflow_url.rstrip("/")
-        return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"
-
     def _open(self) -> str:
         self.store.open()
         with warnings.catch_warnings():

@@ -31,10 +31,11 @@ from its_pipeline.defs.partitions import EXPERIMENTS
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
+from its_pipeline.experiments.links import dagster_run_url
 from its_pipeline.experiments.service import open_store
 from its_pipeline.settings import Settings
 
-#: Seconds between two looks at the intervention log.
+#: Seconds between two readings of the intervention log.
 LOG_EVERY_SECONDS: Final = 30
 
 _UNFINISHED = [
@@ -47,7 +48,7 @@ _UNFINISHED = [
 
 @dataclass(frozen=True)
 class LogChanges:
-    """What a look at the intervention log asks for.
+    """What a reading of the intervention log asks for.
 
     Attributes
     ----------
@@ -74,7 +75,7 @@ def log_changes(
     settings
         ``burst_size``: more experiments than this become one bulk run.
     changed
-        Newest versions of what was written since the last look (or all there is).
+        Newest versions of what was written since the last reading (or all there is).
     known_partitions
         The experiments that are partitions.
     """
@@ -128,7 +129,7 @@ def _burst(keys: list[str], sequence: int) -> dg.RunRequest:
 def intervention_sensor(
     context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Look at what was written to the log since the last look."""
+    """Read what was written to the log since the last reading."""
     from its_pipeline.events.interventions import InterventionLog
 
     settings = installation.settings
@@ -257,7 +258,7 @@ def failure_sensor(
 
 def failure_alert(settings: Settings, run: dg.DagsterRun, message: str) -> Alert:
     """Return the alert of a failed run."""
-    link = f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}" if settings.dagster_url else ""
+    link = dagster_run_url(settings, run.run_id) or ""
     return Alert(
         f"its_pipeline: {run.job_name} failed",
         "\n".join(part for part in (message, link) if part),

@@ -1,9 +1,9 @@
-"""Looking at many experiments in one run, each as if it had a run of its own.
+"""Evaluating many experiments in one run, each as if it had a run of its own.
 
-What belongs here: which experiments a bulk run looks at, resuming, and the summary. What does not:
-what one look does and how its failure is isolated (`experiments.look`), the processes that look
-(`experiments.crew`), or how Dagster is told (`refresh_job`): this module knows nothing of runs and
-events.
+What belongs here: which experiments a bulk run evaluates, what it passes over, and its summary.
+What does not: evaluating one and isolating its failure (`evaluate`), the worker processes
+(`parallel`), or telling Dagster, of which nothing is imported here: `defs.refresh_job` does it
+through the callbacks of `refresh`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from its_pipeline.experiments.announced import is_announced, mark_announced
-from its_pipeline.experiments.evaluate import Crash, Desk, Look, attempt
-from its_pipeline.experiments.parallel import Job, look_in_parallel, look_in_turn, workers_for
+from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
+from its_pipeline.experiments.parallel import (
+    Job,
+    evaluate_in_parallel,
+    evaluate_in_turn,
+    workers_for,
+)
 from its_pipeline.experiments.service import RunRecorder, is_stale, open_store
 from its_pipeline.stores.verdict import RunContext
 
 if TYPE_CHECKING:
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.settings import Settings
 
 Select = Literal["stale", "all"]
@@ -54,7 +59,7 @@ class RefreshSummary:
 
     @property
     def total(self) -> int:
-        """How many experiments were looked at."""
+        """How many experiments there were."""
         return sum(self.counts.values())
 
 
@@ -64,13 +69,13 @@ def shard_of(key: str, shards: int) -> int:
 
 
 def select_keys(
-    bench: Workbench, keys: Sequence[str] | None, shard: int = 0, shards: int = 1
+    snapshot: Snapshot, keys: Sequence[str] | None, shard: int = 0, shards: int = 1
 ) -> list[str]:
-    """Return the experiments a bulk run looks at, sorted.
+    """Return the experiments of a bulk run, sorted.
 
     Parameters
     ----------
-    bench
+    snapshot
         What is known now.
     keys
         Exactly these; None for every open experiment, and every withdrawn one that was not closed
@@ -86,28 +91,28 @@ def select_keys(
     if not 0 <= shard < shards:
         raise ValueError(f"shard should be in [0, {shards}) but got {shard}")
     if keys is None:
-        keys = [key for key in bench.experiment_keys() if _is_of_interest(bench, key)]
+        keys = [key for key in snapshot.experiment_keys() if _is_of_interest(snapshot, key)]
     return sorted(key for key in set(keys) if shard_of(key, shards) == shard)
 
 
-def _is_of_interest(bench: Workbench, key: str) -> bool:
-    if bench.intervention(key).status != "withdrawn":
+def _is_of_interest(snapshot: Snapshot, key: str) -> bool:
+    if snapshot.intervention(key).status != "withdrawn":
         return True
-    known = open_store(bench.settings).verdict(key)
-    return known is None or known.status != "closed" or not is_announced(bench.settings, known)
+    known = open_store(snapshot.settings).verdict(key)
+    return known is None or known.status != "closed" or not is_announced(snapshot.settings, known)
 
 
-def stale_keys(bench: Workbench, keys: Iterable[str]) -> list[str]:
-    """Return the experiments that a look would change, without looking."""
+def stale_keys(snapshot: Snapshot, keys: Iterable[str]) -> list[str]:
+    """Return the experiments whose verdict an evaluation would change, without evaluating them."""
     keys = list(keys)
-    bench.preload(keys)
-    return [key for key in keys if not is_settled(bench, key)]
+    snapshot.preload(keys)
+    return [key for key in keys if not is_settled(snapshot, key)]
 
 
 def refresh(
-    bench: Workbench,
+    snapshot: Snapshot,
     keys: Sequence[str],
-    tell: Callable[[Look], None],
+    tell: Callable[[Evaluation], None],
     *,
     select: Select = "stale",
     run: RunContext | None = None,
@@ -116,16 +121,16 @@ def refresh(
     on_progress: Callable[[int, int, RefreshSummary], None] | None = None,
     on_crash: Callable[[Crash], None] | None = None,
 ) -> RefreshSummary:
-    """Look at experiments; what has its verdict already is passed over.
+    """Evaluate experiments; what has its verdict already is passed over.
 
     Parameters
     ----------
-    bench
+    snapshot
         What is known now.
     keys
-        Experiments to look at.
+        Experiments to evaluate.
     tell
-        Called with every look that changed something, before it counts as told.
+        Called with every evaluation that changed something, before it counts as announced.
     select
         ``stale``: pass over what cannot have changed. ``all``: publish every one again; stored
         analyses are still not computed again.
@@ -145,8 +150,8 @@ def refresh(
     """
     started = time.perf_counter()
     summary = RefreshSummary()
-    settings = bench.settings
-    bench.preload(keys)
+    settings = snapshot.settings
+    snapshot.preload(keys)
     done = 0
 
     def progress() -> None:
@@ -158,14 +163,14 @@ def refresh(
 
     todo = []
     for key in keys:
-        if select == "stale" and is_settled(bench, key):
+        if select == "stale" and is_settled(snapshot, key):
             summary.counts["unchanged"] += 1
             progress()
         else:
             todo.append(key)
 
     def job_of(key: str) -> Job | Crash:
-        prepared = attempt(key, lambda: bench.prepare(key))
+        prepared = attempt(key, lambda: snapshot.prepare(key))
         if isinstance(prepared, Crash):
             return prepared
         # In this process the recorder knows its parent itself.
@@ -175,39 +180,41 @@ def refresh(
 
     workers = workers_for(settings, len(todo))
     results = (
-        look_in_parallel(settings, todo, job_of, workers)
+        evaluate_in_parallel(settings, todo, job_of, workers)
         if workers
-        else look_in_turn(Desk(settings, recorder), todo, job_of)
+        else evaluate_in_turn(Evaluator(settings, recorder), todo, job_of)
     )
     for key, result in results:
-        if isinstance(result, Look):
-            announced = attempt(key, lambda look=result: _announce(settings, look, tell))
-            result = announced or result
+        if isinstance(result, Evaluation):
+            told = attempt(key, lambda found=result: _announce(settings, found, tell))
+            result = told or result
         _count(summary, key, result, on_crash)
         progress()
     return summary
 
 
-def is_settled(bench: Workbench, key: str) -> bool:
-    """Tell whether an experiment has the verdict a look would come to, and Dagster knows it.
+def is_settled(snapshot: Snapshot, key: str) -> bool:
+    """Tell whether an experiment has the verdict an evaluation would give, and Dagster knows it.
 
-    What cannot even be prepared is not settled: looking at it says why.
+    What cannot even be prepared is not settled: evaluating it says why.
     """
-    known = open_store(bench.settings).verdict(key)
-    if known is None or not is_announced(bench.settings, known):
+    known = open_store(snapshot.settings).verdict(key)
+    if known is None or not is_announced(snapshot.settings, known):
         return False
-    return attempt(key, lambda: is_stale(bench, key)) is False
+    return attempt(key, lambda: is_stale(snapshot, key)) is False
 
 
-def _announce(settings: Settings, look: Look, tell: Callable[[Look], None]) -> None:
-    tell(look)
-    mark_announced(settings, look.verdict)
+def _announce(
+    settings: Settings, evaluation: Evaluation, tell: Callable[[Evaluation], None]
+) -> None:
+    tell(evaluation)
+    mark_announced(settings, evaluation.verdict)
 
 
 def _count(
     summary: RefreshSummary,
     key: str,
-    result: Look | Crash,
+    result: Evaluation | Crash,
     on_crash: Callable[[Crash], None] | None,
 ) -> None:
     if isinstance(result, Crash):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.files.atomic import write_json
+from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class PersonResult:
     @property
     def effect(self) -> Any:
         """The estimated effect; None without a published one."""
-        return (self.verdict.effects or {}).get("counterfactual") if self.verdict else None
+        return (self.verdict.effects or {}).get(HEADLINE.name) if self.verdict else None
 
     @property
     def holds_truth(self) -> bool | None:

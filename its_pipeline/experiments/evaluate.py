@@ -1,8 +1,8 @@
-"""One look at one experiment among many: fit, verdict, page, and what became of it.
+"""Evaluating one experiment among many: fit, verdict, page, and what became of it.
 
 What belongs here: the unit of work of a bulk run, so that it is the same in the run's own process
-and in a worker (`crew`), and what a crash leaves behind. What does not: which experiments are
-looked at (`defs.bulk`), the decision (`service`) or the page (`publish`).
+and in a worker (`parallel`), and what a crash leaves behind. What does not: which experiments are
+evaluated (`bulk`), the decision (`service`) or the page (`publish`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from its_pipeline.experiments.preparation import Prepared, Workbench
+from its_pipeline.experiments.preparation import Prepared, Snapshot
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import RunRecorder, fit_prepared, record_crash
 from its_pipeline.stores.verdict import RunContext, Verdict
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: A full, broken or lost disk is nothing of one experiment: every other would fail as well.
-EVERYBODYS_ERRORS: Final = frozenset(
+#: Errors of the machine, such as a full or lost disk: every other experiment would meet them too.
+MACHINE_ERRORS: Final = frozenset(
     {
         errno.ENOSPC,
         errno.EDQUOT,
@@ -41,8 +41,8 @@ EVERYBODYS_ERRORS: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at one experiment that changed something.
+class Evaluation:
+    """What evaluating one experiment came to.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Crash:
-    """A look that ended in an error; the experiment's verdict and page say so.
+    """An evaluation that ended in an error; the experiment's verdict and page say so.
 
     Attributes
     ----------
@@ -83,8 +83,8 @@ class Crash:
 
 
 @dataclass
-class Desk:
-    """What looks at many experiments share.
+class Evaluator:
+    """Evaluates experiments one after the other; holds what they share.
 
     Attributes
     ----------
@@ -103,33 +103,33 @@ class Desk:
     def __post_init__(self) -> None:
         self.rejections = Rejections(self.settings.lake_dir)
 
-    def look(self, prepared: Prepared, run: RunContext) -> Look | Crash:
-        """Look at a prepared experiment, store the verdict and publish it.
+    def evaluate(self, prepared: Prepared, run: RunContext) -> Evaluation | Crash:
+        """Fit a prepared experiment, store the verdict and publish it.
 
         Raises
         ------
         OSError
-            One of `EVERYBODYS_ERRORS`; the experiment is not blamed for it.
+            One of `MACHINE_ERRORS`; none of them is stored as the experiment's.
         """
         key = prepared.plan.key
         run = replace(run, dagster_partition=key)
 
-        def blame(error: Exception) -> None:
+        def store(error: Exception) -> None:
             record_crash(self.settings, prepared, error, run)
 
-        found = attempt(key, lambda: self._look(prepared, run), blame)
+        found = attempt(key, lambda: self._fit_and_publish(prepared, run), store)
         return self._with_page(found, prepared) if isinstance(found, Crash) else found
 
     def give_up(self, prepared: Prepared, error: Exception, run: RunContext) -> Crash:
-        """Keep that an experiment cannot be looked at, as a look that crashes does."""
+        """Store and publish that an experiment crashed outside of `evaluate`."""
         key = prepared.plan.key
         record_crash(self.settings, prepared, error, replace(run, dagster_partition=key))
         return self._with_page(crash_of(key, error), prepared)
 
-    def _look(self, prepared: Prepared, run: RunContext) -> Look:
+    def _fit_and_publish(self, prepared: Prepared, run: RunContext) -> Evaluation:
         outcome = fit_prepared(self.settings, prepared, run, self.recorder)
         publication = self._publish(prepared, self.recorder)
-        return Look(
+        return Evaluation(
             prepared.plan, outcome.verdict, outcome.cached, publication, outcome.mlflow_run_id
         )
 
@@ -147,13 +147,13 @@ class Desk:
             self.settings,
             prepared.plan.key,
             recorder,
-            bench=Workbench(self.settings, logged=(prepared.intervention,)),
+            snapshot=Snapshot(self.settings, logged=(prepared.intervention,)),
             rejections=self.rejections,
         )
 
 
 def attempt(
-    key: str, work: Callable[[], T], blame: Callable[[Exception], None] | None = None
+    key: str, work: Callable[[], T], on_error: Callable[[Exception], None] | None = None
 ) -> T | Crash:
     """Do one experiment's part of a bulk run; its crash must not stop the others.
 
@@ -163,7 +163,7 @@ def attempt(
         The experiment.
     work
         What is done.
-    blame
+    on_error
         Called with the error of a crash.
 
     Returns
@@ -174,16 +174,16 @@ def attempt(
     Raises
     ------
     OSError
-        One of `EVERYBODYS_ERRORS`.
+        One of `MACHINE_ERRORS`.
     """
     try:
         return work()
     except Exception as error:
         # Kept with its traceback, counted, and the run fails at its end: no crash becomes a result.
-        if isinstance(error, OSError) and error.errno in EVERYBODYS_ERRORS:
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
             raise
-        if blame is not None:
-            blame(error)
+        if on_error is not None:
+            on_error(error)
         return crash_of(key, error)
 
 

@@ -1,7 +1,7 @@
 """All experiments' newest verdicts in one table and one page.
 
 What belongs here: collecting stored verdicts and putting the table, the warehouse's copy and the
-index page in place. What does not: looking at experiments (`service`) or drawing (`report`).
+index page in place. What does not: evaluating experiments (`service`) or drawing (`report`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import (
     CHECKLIST_FILE,
-    dagster_run_url,
-    mlflow_run_url,
     ongoing_until,
     page_path,
 )
 from its_pipeline.experiments.service import open_store, summary
 from its_pipeline.files.atomic import write_bytes
+from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, Verdict
 
@@ -43,7 +43,7 @@ class Evidence:
     Attributes
     ----------
     table
-        One row an experiment that was looked at, see `service.summary`.
+        One row an experiment that has a verdict, see `service.summary`.
     counts
         Status to number of experiments; every status is there.
     table_path, index_path
@@ -56,22 +56,22 @@ class Evidence:
     index_path: Path
 
 
-def collect_evidence(settings: Settings, bench: Workbench | None = None) -> Evidence:
+def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Evidence:
     """Collect every experiment's newest verdict, and rebuild table, warehouse copy and index page.
 
     Parameters
     ----------
     settings
         The installation.
-    bench
+    snapshot
         Reused where given.
     """
     from its_pipeline.report.cent import compliance_table
     from its_pipeline.report.index import render_index
 
-    bench = bench or Workbench(settings)
+    snapshot = snapshot or Snapshot(settings)
     store = open_store(settings)
-    found = [store.verdict(key) for key in bench.experiment_keys()]
+    found = [store.verdict(key) for key in snapshot.experiment_keys()]
     verdicts = [verdict for verdict in found if verdict is not None]
     table = evidence_table(verdicts)
     buffer = BytesIO()
@@ -82,7 +82,7 @@ def collect_evidence(settings: Settings, bench: Workbench | None = None) -> Evid
     compliance_table(checklists).to_parquet(buffer, index=False)
     write_bytes(settings.compliance_path, buffer.getvalue())
     index_path = settings.reports_dir / INDEX_FILE
-    rows = [_row(settings, bench, verdict, checklists.get(verdict.key)) for verdict in verdicts]
+    rows = [_row(settings, snapshot, verdict, checklists.get(verdict.key)) for verdict in verdicts]
     write_bytes(index_path, render_index(rows, checklists).encode())
     counts = Counter(verdict.status for verdict in verdicts)
     return Evidence(
@@ -94,6 +94,9 @@ def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
     """Return the table, one row a verdict; the same columns and types however many there are."""
     import pandas as pd
 
+    from its_pipeline.its.inference.diagnostics import GATE
+
+    numbers = {"probability_of_benefit", *(criterion.figure for criterion in GATE)}
     rows = [summary(verdict) for verdict in verdicts]
     template = summary(_TEMPLATE)
     table = pd.DataFrame(rows, columns=list(template))
@@ -102,7 +105,7 @@ def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
     table["analysable_on"] = pd.to_datetime(table["analysable_on"])
     table["decided_at"] = pd.to_datetime(table["decided_at"], utc=True)
     for name in table.columns:
-        if name.endswith(("_mean", "_sd", "_lower", "_upper", "_positive")) or name in _NUMBERS:
+        if name.endswith(("_mean", "_sd", "_lower", "_upper", "_positive")) or name in numbers:
             table[name] = pd.to_numeric(table[name]).astype("float64")
         elif name in _TEXTS:
             table[name] = table[name].astype("string")
@@ -110,9 +113,6 @@ def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
     return table
 
 
-_NUMBERS: Final = frozenset(
-    {"probability_of_benefit", "max_r_hat", "min_ess_bulk", "min_ess_tail", "divergences", "bfmi"}
-)
 _TEXTS: Final = frozenset({"fingerprint", "dagster_run_id", "reason", "reason_code", "unit"})
 _TEMPLATE: Final = Verdict(
     key="",
@@ -147,15 +147,15 @@ def _checklists(settings: Settings, verdicts: list[Verdict]) -> dict[str, tuple[
 
 def _row(
     settings: Settings,
-    bench: Workbench,
+    snapshot: Snapshot,
     verdict: Verdict,
     checklist: tuple[CentAnswer, ...] | None,
 ) -> IndexRow:
     from its_pipeline.report.cent import reported_count
     from its_pipeline.report.inputs import EffectNumbers, IndexRow
 
-    metric = bench.metrics.get(verdict.outcome_metric)
-    numbers = (verdict.effects or {}).get("counterfactual")
+    metric = snapshot.metrics.get(verdict.outcome_metric)
+    numbers = (verdict.effects or {}).get(HEADLINE.name)
     effect = None
     if numbers is not None and verdict.probability_of_benefit is not None:
         effect = EffectNumbers(

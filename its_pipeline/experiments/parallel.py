@@ -1,8 +1,8 @@
-"""Worker processes that look at experiments at the same time, each warm and on one core.
+"""Worker processes that evaluate experiments at the same time, each warm and on one core.
 
 What belongs here: starting workers when there is enough to do, keeping them busy without holding
-more than a few experiments in memory, and going on when one dies. What does not: what a look is
-(`look`), which experiments are looked at and who is told (`defs.bulk`).
+more than a few experiments in memory, and going on when one dies. What does not: evaluating one
+(`evaluate`), which experiments are evaluated and who is told (`bulk`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_ends
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.experiments.evaluate import Crash, Desk, Look
+from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator
 from its_pipeline.stores.verdict import RunContext
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from its_pipeline.settings import Settings
 
 WORTH_A_WORKER: Final = 20
-"""Looks for which starting one worker pays: a start takes as long as some ten of them."""
+"""Evaluations for which starting one worker pays: a start takes as long as some ten of them."""
 _IN_HAND: Final = 3
 """Experiments a worker that are prepared ahead, so that none waits for the next one."""
 
-Result = Look | Crash
+Result = Evaluation | Crash
 
-_desk: Desk | None = None
+_evaluator: Evaluator | None = None
 
 
 class WorkerDiedError(RuntimeError):
@@ -41,38 +41,38 @@ class WorkerDiedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """One look to be done in a worker."""
+    """One evaluation to be done in a worker."""
 
     prepared: Prepared
     run: RunContext
 
 
-def workers_for(settings: Settings, looks: int) -> int:
-    """Return how many worker processes so many looks deserve; 0: this process does them."""
+def workers_for(settings: Settings, evaluations: int) -> int:
+    """Return how many worker processes so many evaluations deserve; 0: this process does them."""
     wanted = settings.refresh_workers
     if wanted is None:
         from its_pipeline.its.inference.nuts import available_cores
 
-        wanted = min(available_cores(), looks // WORTH_A_WORKER)
+        wanted = min(available_cores(), evaluations // WORTH_A_WORKER)
     return wanted if wanted > 1 else 0
 
 
-def look_in_turn(
-    desk: Desk, keys: Iterable[str], job_of: Callable[[str], Job | Crash]
+def evaluate_in_turn(
+    evaluator: Evaluator, keys: Iterable[str], job_of: Callable[[str], Job | Crash]
 ) -> Iterator[tuple[str, Result]]:
-    """Look at experiments one after the other in this process; see `look_in_parallel`."""
+    """Evaluate experiments one after the other in this process; see `evaluate_in_parallel`."""
     for key in keys:
         job = job_of(key)
-        yield key, desk.look(job.prepared, job.run) if isinstance(job, Job) else job
+        yield key, evaluator.evaluate(job.prepared, job.run) if isinstance(job, Job) else job
 
 
-def look_in_parallel(
+def evaluate_in_parallel(
     settings: Settings,
     keys: Iterable[str],
     job_of: Callable[[str], Job | Crash],
     workers: int,
 ) -> Iterator[tuple[str, Result]]:
-    """Look at experiments in worker processes; yield what became of each as it is done.
+    """Evaluate experiments in worker processes; yield what became of each as it is done.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def look_in_parallel(
     Raises
     ------
     OSError
-        Of the disk and not of an experiment (`look.EVERYBODYS_ERRORS`); the others are ended.
+        Of the disk and not of an experiment (`evaluate.MACHINE_ERRORS`); the others are ended.
     """
     left = iter(keys)
     suspects: list[tuple[str, Job]] = []
@@ -98,7 +98,7 @@ def look_in_parallel(
         # One of the suspects killed a worker, and with it the pool. Alone, the guilty one is found.
         while suspects:
             key, job = suspects.pop()
-            yield key, _look_alone(settings, job)
+            yield key, _evaluate_alone(settings, job)
         if done:
             return
 
@@ -124,7 +124,7 @@ def _work_off(
                 yield key, job
                 continue
             try:
-                running[pool.submit(_look, job)] = key, job
+                running[pool.submit(_evaluate, job)] = key, job
             except BrokenProcessPool:
                 suspects.append((key, job))
                 break
@@ -143,7 +143,7 @@ def _work_off(
     return True
 
 
-def _look_alone(settings: Settings, job: Job) -> Result:
+def _evaluate_alone(settings: Settings, job: Job) -> Result:
     with _pool(settings, 1) as pool:
         try:
             pool.submit(os.getpid).result()
@@ -151,13 +151,13 @@ def _look_alone(settings: Settings, job: Job) -> Result:
             # No experiment's fault: every other would be called crashed as well.
             raise WorkerDiedError("no worker process could start; its output says why") from error
         try:
-            return pool.submit(_look, job).result()
+            return pool.submit(_evaluate, job).result()
         except BrokenProcessPool as error:
             died = WorkerDiedError(
                 "the process that analysed it died without a word (killed, or out of memory)"
             )
             died.__cause__ = error
-    return Desk(settings).give_up(job.prepared, died, job.run)
+    return Evaluator(settings).give_up(job.prepared, died, job.run)
 
 
 @contextmanager
@@ -176,8 +176,8 @@ def _pool(settings: Settings, workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _start(settings: Settings) -> None:
-    """Make this process a worker: load what looks need, and end when the parent does."""
-    global _desk  # a process is one worker, and one worker has one desk
+    """Make this process a worker: load what evaluations need, and end when the parent does."""
+    global _evaluator  # a process is one worker, and one worker has one evaluator
     _end_with_parent()
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
@@ -189,13 +189,13 @@ def _start(settings: Settings) -> None:
     runs = RunStore.from_settings(settings)
     runs.open()
     warm_up()
-    _desk = Desk(settings, runs)
+    _evaluator = Evaluator(settings, runs)
 
 
-def _look(job: Job) -> Result:
-    if _desk is None:
-        raise RuntimeError("a worker looks at experiments only after its start")
-    return _desk.look(job.prepared, job.run)
+def _evaluate(job: Job) -> Result:
+    if _evaluator is None:
+        raise RuntimeError("a worker evaluates experiments only after its start")
+    return _evaluator.evaluate(job.prepared, job.run)
 
 
 def _end_with_parent() -> None:

@@ -2,7 +2,7 @@
 
 What belongs here: counting observed days in the window, describing the baseline, and saying whether
 and from when the experiment can be analysed. What does not: anything computed from the post-period
-beyond the number of its observed days; a plan never looks at an effect.
+beyond the number of its observed days; a plan knows nothing of an effect.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import experiment_key
@@ -20,17 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Fewest observed days in a phase; below, slope, level and autocorrelation cannot be told apart.
-#: What Works Clearinghouse asks for at least 3 to 5 points a phase, CENT reporting for the reasons;
-#: 8 is the house's rule (DESIGN section 4) and the one that calibration was measured from.
-MINIMUM_DAYS: Final = 8
-
 PlanState = Literal["ready", "waiting", "refused", "closed"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What can be said of an experiment before its effect is looked at.
+    """What can be said of an experiment before its effect is estimated.
 
     Attributes
     ----------
@@ -154,6 +149,8 @@ def plan_experiment(
 def _state(
     intervention: Intervention, window: Window, n_pre: int, n_post: int, complete_until_on: date
 ) -> tuple[PlanState, str, str, date | None]:
+    from its_pipeline.its.series import MINIMUM_DAYS
+
     if intervention.status == "withdrawn":
         return "closed", "withdrawn", "the intervention was withdrawn", None
     if window.concurrent:

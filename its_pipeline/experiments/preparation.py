@@ -1,4 +1,4 @@
-"""One consistent picture of the log, the metrics and the daily outcomes, for many experiments.
+"""Preparing experiments from one snapshot of the log, the metrics and the daily outcomes.
 
 What belongs here: reading what an analysis needs, once, and preparing one experiment from it: its
 window, plan, series, covariates, spec and fingerprint. What does not: sampling, storing, publishing
@@ -43,7 +43,7 @@ class Options:
     include_day_of_week, include_time_of_day
         Whether weekday effects and time-of-day shares are in the model.
     draws, tune, chains, seed
-        The sampler's settings.
+        Of the sampler.
     """
 
     include_day_of_week: bool = True
@@ -66,7 +66,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An experiment ready to be looked at.
+    """An experiment with all that its evaluation needs.
 
     Attributes
     ----------
@@ -94,8 +94,8 @@ class Prepared:
         return self.metric.unit if self.metric is not None else ""
 
 
-class Workbench:
-    """What is known now; make a new one to see newer data.
+class Snapshot:
+    """One consistent picture of what is known; make a new one to see newer data.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ class Workbench:
         intervention
             The intervention.
         options
-            Defaults to the workbench's.
+            Defaults to the snapshot's.
         """
         import numpy as np
 

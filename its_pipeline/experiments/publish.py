@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.experiments.plan import MINIMUM_DAYS
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import RunRecorder, load_analysis, open_store
 from its_pipeline.experiments.window import Cut, Window
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 PAGE_VERSION: Final = 4
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
+#: Of each figure the file beside the page and among the run's artifacts. Stores hold these names.
+PLOT_FILES: Final[Mapping[str, str]] = {
+    "counterfactual": "counterfactual.png",
+    "effects": "effects.png",
+    "predictive_check": "predictive.png",
+    "diagnostics": "diagnostics.png",
+}
 _MARK_FILE: Final = ".published.json"
 
 
@@ -72,20 +79,6 @@ def page_path(settings: Settings, key: str) -> Path:
     return settings.reports_dir / parsed.user_id / parsed.intervention_id / PAGE_FILE
 
 
-def dagster_run_url(settings: Settings, run_id: str | None) -> str | None:
-    """Return the address of a run in Dagster's UI, or None."""
-    if not settings.dagster_url or not run_id:
-        return None
-    return f"{settings.dagster_url.rstrip('/')}/runs/{run_id}"
-
-
-def mlflow_run_url(settings: Settings, run_id: str | None) -> str | None:
-    """Return the address of a run in MLflow's UI, or None."""
-    if not settings.mlflow_url or not run_id:
-        return None
-    return f"{settings.mlflow_url.rstrip('/')}/#/runs/{run_id}"
-
-
 def ongoing_until(verdict: Verdict) -> date | None:
     """Return the last day that the post-period can still reach, while it is not there yet."""
     final = _day(verdict.final_end_on)
@@ -105,7 +98,7 @@ def publish_experiment(
     key: str,
     recorder: RunRecorder | None = None,
     *,
-    bench: Workbench | None = None,
+    snapshot: Snapshot | None = None,
     rejections: Rejections | None = None,
 ) -> Publication:
     """Publish the newest stored verdict of an experiment.
@@ -119,19 +112,19 @@ def publish_experiment(
         The installation and the experiment.
     recorder
         Where copies of the report and the plots go, if anywhere.
-    bench, rejections
+    snapshot, rejections
         Reused over many experiments where given.
 
     Raises
     ------
     LookupError
-        Nobody has looked at the experiment yet.
+        The experiment was never evaluated.
     """
     store = open_store(settings)
     verdict = store.verdict(key)
     if verdict is None:
-        raise LookupError(f"{key} has no verdict yet: look at it first (`its-pipeline refresh`)")
-    bench = bench or Workbench(settings)
+        raise LookupError(f"{key} has no verdict yet: evaluate it first (`its-pipeline refresh`)")
+    snapshot = snapshot or Snapshot(settings)
     page = page_path(settings, key)
     with exclusive(page.with_name(".lock")):
         remove_unfinished(page.parent)
@@ -140,11 +133,11 @@ def publish_experiment(
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             rejections = rejections or Rejections(settings.lake_dir)
-            _write(page, verdict, analysis, bench, rejections, run_id)
+            _write(page, verdict, analysis, snapshot, rejections, run_id)
             if recorder is not None and run_id is not None:
                 recorder.add_artifacts(run_id, _artifacts(page, verdict))
             write_json(page.with_name(_MARK_FILE), _mark(verdict))
-    metric = bench.metrics.get(verdict.outcome_metric)
+    metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
 
@@ -168,7 +161,7 @@ def _write(
     page: Path,
     verdict: Verdict,
     analysis: Analysis | None,
-    bench: Workbench,
+    snapshot: Snapshot,
     rejections: Rejections,
     run_id: str | None,
 ) -> None:
@@ -176,11 +169,11 @@ def _write(
     from its_pipeline.report.inputs import ReportInput, StateInput
     from its_pipeline.report.page import figure_pngs, render_report, render_state_page
 
-    settings = bench.settings
-    intervention = bench.intervention(verdict.key)
+    settings = snapshot.settings
+    intervention = snapshot.intervention(verdict.key)
     shared: dict[str, Any] = {
         "intervention": intervention,
-        "metric": bench.metrics.get(verdict.outcome_metric),
+        "metric": snapshot.metrics.get(verdict.outcome_metric),
         "window": _window(verdict),
         "data": _data(verdict, rejections),
         "provenance": _provenance(settings, intervention, verdict, analysis, run_id),
@@ -193,7 +186,6 @@ def _write(
             reason=verdict.reason,
             n_pre=verdict.n_pre,
             n_post=verdict.n_post,
-            minimum_days=MINIMUM_DAYS,
             analysable_on=_day(verdict.analysable_on),
             analysis=analysis,
         )
@@ -205,7 +197,7 @@ def _write(
         pngs = figure_pngs(facts)
         html = render_report(facts, pngs)
         for name, png in pngs.items():
-            write_bytes(page.with_name(f"{name}.png"), png)
+            write_bytes(page.with_name(PLOT_FILES[name]), png)
     # Kept beside the page, so that the table over all experiments need not load every analysis.
     write_json(page.with_name(CHECKLIST_FILE), plain_answers(checklist(facts)))
     write_bytes(page, html.encode())
@@ -214,7 +206,8 @@ def _write(
 def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:
     if verdict.status != "analysed":
         return {}
-    return {path.stem: path for path in sorted(page.parent.glob("*.png"))}
+    files = {name: page.with_name(file) for name, file in PLOT_FILES.items()}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def _artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:

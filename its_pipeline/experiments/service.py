@@ -1,7 +1,7 @@
-"""What is done for one experiment: look at it, decide, keep the verdict.
+"""What is done for one experiment: fit it, decide, keep the verdict.
 
 What belongs here: the one path from a key to a stored verdict that Dagster, the HTTP API and the
-command line share. What does not: preparing the data (`workbench`), the statistics (`its`), pages
+command line share. What does not: preparing the data (`preparation`), the statistics (`its`), pages
 (`publish`), or where things lie (`stores`).
 """
 
@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from its_pipeline.experiments.preparation import Prepared, Workbench
+from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
@@ -48,7 +49,7 @@ class RunRecorder(Protocol):
 
 @dataclass(frozen=True)
 class FitOutcome:
-    """What a look at an experiment came to.
+    """What fitting an experiment came to.
 
     Attributes
     ----------
@@ -73,32 +74,32 @@ def open_store(settings: Settings) -> ExperimentStore:
     return ExperimentStore(settings.experiments_dir)
 
 
-def is_stale(bench: Workbench, key: str) -> bool:
-    """Tell whether looking at an experiment would change its verdict.
+def is_stale(snapshot: Snapshot, key: str) -> bool:
+    """Tell whether evaluating an experiment would change its verdict.
 
     It does not take the experiment's lock and computes nothing but the fingerprint.
     """
-    prepared = bench.prepare(key)
-    known = open_store(bench.settings).verdict(key)
+    prepared = snapshot.prepare(key)
+    known = open_store(snapshot.settings).verdict(key)
     return known is None or not _still_true(prepared, known)
 
 
 def fit_experiment(
-    bench: Workbench,
+    snapshot: Snapshot,
     key: str,
     context: RunContext | None = None,
     recorder: RunRecorder | None = None,
     *,
     force: bool = False,
 ) -> FitOutcome:
-    """Look at an experiment and store the verdict.
+    """Fit an experiment, if it can be, and store the verdict.
 
     An analysis of the same fingerprint that was stored before, by whatever process, is its
     answer; two callers at once compute it once.
 
     Parameters
     ----------
-    bench
+    snapshot
         What is known now.
     key
         Experiment key.
@@ -107,7 +108,7 @@ def fit_experiment(
     recorder
         Where sampled analyses are recorded, if anywhere.
     force
-        Look again even where the verdict cannot have changed. A stored analysis is still not
+        Decide again even where the verdict cannot have changed. A stored analysis is still not
         replaced: same fingerprint, same answer.
 
     Raises
@@ -117,8 +118,8 @@ def fit_experiment(
     Exception
         Whatever crashes in the analysis; nothing is stored then, see `record_crash`.
     """
-    prepared = bench.prepare(key)
-    return fit_prepared(bench.settings, prepared, context, recorder, force=force)
+    prepared = snapshot.prepare(key)
+    return fit_prepared(snapshot.settings, prepared, context, recorder, force=force)
 
 
 def fit_prepared(
@@ -131,9 +132,9 @@ def fit_prepared(
     make_newest: bool = True,
     on_known: Callable[[FitOutcome], None] | None = None,
 ) -> FitOutcome:
-    """Look at a prepared experiment and store the verdict; see `fit_experiment`.
+    """Fit a prepared experiment and store the verdict; see `fit_experiment`.
 
-    The verdict becomes the newest one last: until then the experiment is stale, so a look that is
+    The verdict becomes the newest one last: until then the experiment is stale, so a fit that is
     interrupted anywhere is completed by the next one.
 
     Parameters
@@ -174,7 +175,7 @@ def fit_prepared(
 def record_crash(
     settings: Settings, prepared: Prepared, error: BaseException, context: RunContext | None = None
 ) -> Verdict:
-    """Store that an analysis crashed; the next look tries again.
+    """Store that an analysis crashed; the next evaluation tries again.
 
     Parameters
     ----------
@@ -207,7 +208,7 @@ def load_analysis(settings: Settings, verdict: Verdict) -> Analysis | None:
 
 
 def _still_true(prepared: Prepared, known: Verdict) -> bool:
-    """Whether a stored verdict is what a look at this very data would come to."""
+    """Whether a stored verdict is what an evaluation of this very data would give."""
     plan = prepared.plan
     if known.intervention_version != prepared.intervention.version:
         return False
@@ -349,14 +350,16 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
 
 def summary(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
+    from its_pipeline.its.inference.diagnostics import GATE
+
     nested = {"warnings", "cuts", "effects", "diagnostics"}
     row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
-    for estimand in ("immediate", "sustained", "counterfactual", "cumulative", "relative"):
-        effect = (verdict.effects or {}).get(estimand)
+    for estimand in ESTIMANDS:
+        effect = (verdict.effects or {}).get(estimand.name)
         for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):
-            row[f"{estimand}_{number}"] = effect[number] if effect else None
+            row[f"{estimand.name}_{number}"] = effect[number] if effect else None
     diagnostics = verdict.diagnostics or {}
-    for number in ("converged", "max_r_hat", "min_ess_bulk", "min_ess_tail", "divergences", "bfmi"):
+    for number in ("converged", *(criterion.figure for criterion in GATE)):
         row[number] = diagnostics.get(number)
     row["warning_codes"] = ",".join(str(warning["code"]) for warning in verdict.warnings)
     return row

@@ -1,7 +1,7 @@
-"""Which days of a person's life one experiment looks at, and why the others are left out.
+"""Which days of a person's life belong to one experiment, and why the others are left out.
 
-What belongs here: the rules of DESIGN "Window of an experiment" as pure functions on calendar
-dates. What does not: reading any data, counting observed days (`plan`), or the model.
+What belongs here: the rules of an experiment's window as pure functions on calendar dates. What
+does not: reading any data, counting observed days (`plan`), or the model.
 All dates are local calendar dates of the person; both ends of every interval are INCLUSIVE.
 """
 
@@ -100,8 +100,8 @@ def _pre_cut(intervention: Intervention, others: Iterable[Intervention]) -> Cut:
         if other.started_on >= start:
             continue
         ended_before = other.ended_on is not None and other.ended_on < start
-        # Once it has ended, its effect may last but its days no longer count; while it lasts, the
-        # days before it began belong to another life.
+        # After it has ended its days are not the person's usual ones, whatever effect lasts; while
+        # it lasts, it is part of what is usual, and the days before it began are not comparable.
         first_free = other.ended_on + _DAY if ended_before and other.ended_on else other.started_on
         if first_free > cut.on:
             verb = "ended" if ended_before else "started"

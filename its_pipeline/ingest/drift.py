@@ -1,4 +1,4 @@
-"""Whether a day looks unlike the 28 days ahead of it: a warning to look, never a verdict.
+"""Whether a day is unlike the 28 days ahead of it: a warning, never a verdict.
 
 Compares the summaries kept in the lake's footers. Statistics that cannot be assessed yet say so
 and count neither for nor against.

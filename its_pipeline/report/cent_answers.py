@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from its_pipeline.its.series import MINIMUM_DAYS
 from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput, StateInput
 from its_pipeline.report.sentence import (
@@ -103,10 +104,15 @@ def _design(facts: Facts) -> str:
     )
 
 
-def _method_changes(facts: Facts) -> str | None:
-    if facts.intervention.version == 1:
-        return "None: the intervention was never amended in the log."
-    return None
+def _never_amended(what: str) -> Answerer:
+    """Return the answer that holds while the intervention has its first version."""
+
+    def answer(facts: Facts) -> str | None:
+        if facts.intervention.version == 1:
+            return f"None: the {what} was never amended in the log."
+        return None
+
+    return answer
 
 
 def _interventions(facts: Facts) -> str:
@@ -134,17 +140,12 @@ def _outcomes(facts: Facts) -> str | None:
     )
 
 
-def _outcome_changes(facts: Facts) -> str | None:
-    if facts.intervention.version == 1:
-        return "None: the outcome was never amended in the log."
-    return None
-
-
 def _sample_size(facts: Facts) -> str:
     intervention = facts.intervention
     return (
         f"Planned {intervention.baseline_days} days of baseline and {intervention.horizon_days} of "
-        "intervention; at least 8 observed days in each. No power calculation is recorded."
+        f"intervention; at least {MINIMUM_DAYS} observed days in each. No power calculation is "
+        "recorded."
     )
 
 
@@ -350,10 +351,10 @@ ANSWERS: Final[dict[str, Answerer]] = {
     "1b": _summary,
     "2b": _objective,
     "3a": _design,
-    "3b": _method_changes,
+    "3b": _never_amended("intervention"),
     "5": _interventions,
     "6a.1": _outcomes,
-    "6b": _outcome_changes,
+    "6b": _never_amended("outcome"),
     "7a": _sample_size,
     "7b": _interim,
     "8a": _randomised,

@@ -7,9 +7,24 @@ style sheet colours it by class). The figures of an analysis belong to `its.plot
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from markupsafe import Markup
+
+from its_pipeline.report.sentence import Kind
+from its_pipeline.stores.verdict import Status
+
+#: Classes of the style sheet.
+Tone = Literal["good", "bad", "open", "warn"]
+
+#: The tone of each answer.
+TONES: Final[dict[Kind, Tone]] = {
+    "helped": "good",
+    "harmed": "bad",
+    "negligible": "open",
+    "unclear": "open",
+    "open": "open",
+}
 
 #: Pixels of a small interval drawing, as the style sheet has them, and half of what it may use.
 INTERVAL_WIDTH: Final = 150
@@ -27,13 +42,18 @@ class Span:
     mean, lower, upper
         In outcome units.
     tone
-        "good", "bad" or "open": the class that colours it.
+        The class that colours it.
     """
 
     mean: float
     lower: float
     upper: float
-    tone: str
+    tone: Tone
+
+
+def status_tone(status: Status) -> Tone:
+    """Return the tone of an experiment that has no answer."""
+    return "open" if status in ("waiting", "closed") else "warn"
 
 
 def _clamp(value: float, low: float, high: float) -> float:

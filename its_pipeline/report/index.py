@@ -22,26 +22,19 @@ from its_pipeline.report.cent import (
     cent_items,
     cent_scope,
 )
-from its_pipeline.report.drawing import Span, interval_svg
+from its_pipeline.report.drawing import TONES, Span, interval_svg, status_tone
 from its_pipeline.report.html import own_direction, render_page, safe_href
-from its_pipeline.report.inputs import STATE_LABELS, STATES, EffectNumbers, IndexRow
+from its_pipeline.report.inputs import STATUS_LABELS, EffectNumbers, IndexRow
 from its_pipeline.report.sentence import (
     Finding,
-    Kind,
     answer_sentences,
     date_text,
     decimals_for,
     number_text,
     percent,
 )
+from its_pipeline.stores.verdict import STATUSES
 
-TONES: Final[Mapping[Kind, str]] = {
-    "helped": "good",
-    "harmed": "bad",
-    "negligible": "open",
-    "unclear": "open",
-    "open": "open",
-}
 NAME_LIMIT: Final = 80
 REASON_LIMIT: Final = 140
 #: Share of intervals of an outcome that fit on its scale whole; wider ones end in an arrow head.
@@ -139,7 +132,7 @@ def render_index(
     verdicts = Counter(line.verdict for line in lines if line.effect_key)
     view = IndexView(
         rows=tuple(lines),
-        counts=tuple((state, STATE_LABELS[state], states[state]) for state in STATES),
+        counts=tuple((state, STATUS_LABELS[state], states[state]) for state in STATUSES),
         verdicts=tuple(verdicts.most_common()),
         outcomes=tuple(sorted({line.outcome for line in lines})),
         forests=_forests(ordered, lines, reaches),
@@ -191,10 +184,7 @@ def _finding(row: IndexRow, effect: EffectNumbers) -> Finding:
 
 def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
     effect = row.effect
-    verdict, tone = (
-        STATE_LABELS[row.state],
-        "open" if row.state in ("waiting", "closed") else "warn",
-    )
+    verdict, tone = STATUS_LABELS[row.state], status_tone(row.state)
     mean = interval = key = benefit = benefit_key = ""
     note = row.reason
     drawing = Markup("")

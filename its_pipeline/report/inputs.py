@@ -10,25 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from its_pipeline.stores.verdict import STATUSES, Status
 
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.events.metrics import OutcomeMetric
     from its_pipeline.its import Analysis
 
-State = Literal["analysed", "waiting", "not_converged", "refused", "closed", "crashed"]
-
-STATES: Final[tuple[State, ...]] = (
-    "analysed",
-    "waiting",
-    "not_converged",
-    "refused",
-    "closed",
-    "crashed",
-)
-
-STATE_LABELS: Final[Mapping[State, str]] = {
+STATUS_LABELS: Final[Mapping[Status, str]] = {
     "analysed": "Analysed",
     "waiting": "Waiting for days",
     "not_converged": "Not converged",
@@ -202,8 +193,6 @@ class StateInput:
         Why, in a sentence.
     n_pre, n_post
         Observed days in the two phases; None where they were not counted.
-    minimum_days
-        What each phase needs.
     analysable_on
         First date on which a waiting experiment can be analysed; None where there is none.
     analysis
@@ -217,11 +206,10 @@ class StateInput:
 
     intervention: Intervention
     metric: OutcomeMetric | None
-    state: State
+    state: Status
     reason: str
     n_pre: int | None = None
     n_post: int | None = None
-    minimum_days: int = 8
     analysable_on: date | None = None
     window: WindowLike | None = None
     data: DataFacts = DataFacts()
@@ -230,8 +218,8 @@ class StateInput:
     index_href: str | None = None
 
     def __post_init__(self) -> None:
-        if self.state not in STATES or self.state == "analysed":
-            allowed = ", ".join(state for state in STATES if state != "analysed")
+        if self.state not in STATUSES or self.state == "analysed":
+            allowed = ", ".join(state for state in STATUSES if state != "analysed")
             raise ValueError(f"state must be one of {allowed} but got {self.state!r}")
         if self.analysis is not None and self.analysis.effects is not None:
             raise ValueError(
@@ -297,7 +285,7 @@ class IndexRow:
     unit: str
     direction: str
     started_on: date
-    state: State
+    state: Status
     minimum_effect: float = 0.0
     reason: str = ""
     n_pre: int | None = None
@@ -313,8 +301,8 @@ class IndexRow:
     cent_applicable: int | None = None
 
     def __post_init__(self) -> None:
-        if self.state not in STATES:
-            raise ValueError(f"state must be one of {', '.join(STATES)} but got {self.state!r}")
+        if self.state not in STATUSES:
+            raise ValueError(f"state must be one of {', '.join(STATUSES)} but got {self.state!r}")
         if (self.effect is None) == (self.state == "analysed"):
             raise ValueError(
                 f"a row must carry an effect exactly when it is analysed, but "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
@@ -22,7 +22,7 @@ from its_pipeline.report.cent import (
     wwc_rating,
 )
 from its_pipeline.report.cent_answers import Facts, intervention_name, ongoing_until, outcome_label
-from its_pipeline.report.drawing import Span, scale_svg
+from its_pipeline.report.drawing import TONES, Span, Tone, scale_svg, status_tone
 from its_pipeline.report.html import (
     data_uri,
     isolate,
@@ -32,10 +32,9 @@ from its_pipeline.report.html import (
     render_page,
     safe_href,
 )
-from its_pipeline.report.inputs import STATE_LABELS, ReportInput, State, StateInput
+from its_pipeline.report.inputs import STATUS_LABELS, ReportInput, StateInput
 from its_pipeline.report.sentence import (
     Answer,
-    Kind,
     answer_sentences,
     date_text,
     decimals_for,
@@ -43,19 +42,10 @@ from its_pipeline.report.sentence import (
     number_text,
     percent,
 )
+from its_pipeline.stores.verdict import Status
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, Effect
-
-Tone = Literal["good", "bad", "open", "warn"]
-
-TONES: Final[dict[Kind, Tone]] = {
-    "helped": "good",
-    "harmed": "bad",
-    "negligible": "open",
-    "unclear": "open",
-    "open": "open",
-}
 
 FIGURE_DPI: Final = 150
 
@@ -92,18 +82,14 @@ def figure_pngs(report: ReportInput) -> dict[str, bytes]:
     Returns
     -------
     dict
-        ``counterfactual``, ``effects``, ``predictive`` and ``diagnostics``, each a PNG.
+        Name of the figure (`its.plots.DRAWINGS`) to its PNG.
     """
     from its_pipeline.its import plots
 
     analysis, label = report.analysis, outcome_label(report)
-    drawings = {
-        "counterfactual": plots.COUNTERFACTUAL,
-        "effects": plots.EFFECTS,
-        "predictive": plots.PREDICTIVE_CHECK,
-        "diagnostics": plots.DIAGNOSTICS,
+    return {
+        name: drawing.png(analysis, label, FIGURE_DPI) for name, drawing in plots.DRAWINGS.items()
     }
-    return {name: drawing.png(analysis, label, FIGURE_DPI) for name, drawing in drawings.items()}
 
 
 def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) -> str:
@@ -173,9 +159,9 @@ def render_state_page(state: StateInput) -> str:
         )
     view = {
         **_shared_view(state),
-        "tone": "warn" if state.state in ("not_converged", "refused", "crashed") else "open",
+        "tone": status_tone(state.state),
         "headline": (
-            "Too early to tell" if state.state == "waiting" else STATE_LABELS[state.state]
+            "Too early to tell" if state.state == "waiting" else STATUS_LABELS[state.state]
         ),
         "lead": _lead(state),
         "reason": _sentence(state.reason.strip() or "No reason is recorded."),
@@ -216,7 +202,7 @@ def _amount(effect: Effect) -> str:
     return f"{sign}{number_text(effect.mean, decimals)} {effect.unit}".rstrip()
 
 
-def _scale(analysis: Analysis, effect: Effect, tone: str) -> Markup:
+def _scale(analysis: Analysis, effect: Effect, tone: Tone) -> Markup:
     decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
     lower, mean, upper = (
         number_text(value, decimals) for value in (effect.ci_lower, effect.mean, effect.ci_upper)
@@ -279,8 +265,8 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             "solid line no change; the darker share counts as benefit.",
             heading=True,
         ),
-        "predictive": _figure(
-            pngs["predictive"],
+        "predictive_check": _figure(
+            pngs["predictive_check"],
             "Data against data simulated from the model",
             "Distribution, residual autocorrelation and time course of observed and simulated "
             "values.",
@@ -305,7 +291,7 @@ def _sentence(text: str) -> str:
 
 
 def _lead(state: StateInput) -> str:
-    leads: dict[State, str] = {
+    leads: dict[Status, str] = {
         "waiting": "There are not enough days yet to say anything about this change.",
         "not_converged": (
             "The computation did not settle on an answer, so no effect is published for this "
@@ -337,7 +323,7 @@ def _advice(state: StateInput) -> list[str]:
             "come.",
             "Days without any activity do not count, so the date may move.",
         ]
-    advice: dict[State, list[str]] = {
+    advice: dict[Status, list[str]] = {
         "not_converged": [
             "The sampler was already run a second time with stricter settings. Look below at which "
             "parameter failed.",
@@ -363,5 +349,7 @@ def _advice(state: StateInput) -> list[str]:
 def _day_counts(state: StateInput) -> list[DayCount]:
     if state.state != "waiting":
         return []
+    from its_pipeline.its.series import MINIMUM_DAYS
+
     counts = (("Before the start", state.n_pre), ("Since the start", state.n_post))
-    return [DayCount(name, n, state.minimum_days) for name, n in counts if n is not None]
+    return [DayCount(name, n, MINIMUM_DAYS) for name, n in counts if n is not None]

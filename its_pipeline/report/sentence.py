@@ -12,6 +12,7 @@ from datetime import date
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Final, Literal
 
+from its_pipeline.its.warning_codes import warning_code
 from its_pipeline.report.html import own_direction
 
 if TYPE_CHECKING:
@@ -29,30 +30,6 @@ PROBABILITY_WORDS: Final[tuple[tuple[float, str], ...]] = (
     (0.10, "unlikely"),
     (0.0, "very unlikely"),
 )
-
-#: What a warning means for the answer, in few words; the report explains each in full.
-CAUTIONS: Final[dict[str, str]] = {
-    "short_phase": "there are few days",
-    "heavy_tails": "some days are far from the rest",
-    "outlier_days": "some days are far from the rest",
-    "estimators_disagree": "a second method disagrees",
-    "placebo_effect": "a change shows on a date when nothing was changed",
-    "time_of_day_shift": "the time of day shifted as well",
-    "near_nonstationary": "the outcome drifts",
-    "slow_swings": "slow swings make it less certain",
-    "slow_swings_contradict": "slow swings may explain it",
-    "flat_baseline": "the outcome hardly varied before",
-}
-
-#: Warnings that speak against the answer itself: another method, another date or mere drift shows
-#: something that the posterior does not know of. "likely" becomes "possible" then.
-CONTRADICTIONS: Final = frozenset(
-    {"estimators_disagree", "placebo_effect", "near_nonstationary", "slow_swings_contradict"}
-)
-
-#: Remarks about an analysis that say nothing against its answer.
-REMARKS: Final = frozenset({"no_relative_effect", "dropped_covariate"})
-OTHER_CAUTION: Final = "another one below"
 
 PROVISO: Final = "if nothing else changed at that time"
 
@@ -123,13 +100,13 @@ class Finding:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What the warnings that weaken the answer mean, each once, in the order given."""
-        counted = (code for code in self.warning_codes if code not in REMARKS)
-        return tuple(dict.fromkeys(CAUTIONS.get(code, OTHER_CAUTION) for code in counted))
+        warned = map(warning_code, self.warning_codes)
+        return tuple(dict.fromkeys(w.reason for w in warned if w.severity != "remark"))
 
     @property
     def contradicted(self) -> bool:
         """Whether a warning speaks against the answer itself."""
-        return not CONTRADICTIONS.isdisjoint(self.warning_codes)
+        return any(warning_code(code).severity == "contradicts" for code in self.warning_codes)
 
     @property
     def probability_of_any_benefit(self) -> float:

@@ -13,67 +13,35 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.its.estimand_names import (
+    COUNTERFACTUAL,
+    CUMULATIVE,
+    ESTIMANDS,
+    HEADLINE,
+    IMMEDIATE,
+    RELATIVE,
+    SUSTAINED,
+    Estimand,
+)
+from its_pipeline.its.warning_codes import warning_code
 from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
-from its_pipeline.report.sentence import REMARKS, date_text, decimals_for, number_text, percent
+from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, AnalysisWarning, Diagnostics, Effect
 
 NOT_RECORDED: Final = "not recorded"
 
-#: Of each warning's code its title and what it means for a reader without statistics.
-WARNINGS: Final[dict[str, tuple[str, str]]] = {
-    "short_phase": (
-        "Few days",
-        "A chance run of good or bad days weighs heavily; more days make the answer firmer.",
-    ),
-    "heavy_tails": (
-        "Days far from the rest",
-        "A few unusual days can pull the answer either way.",
-    ),
-    "outlier_days": (
-        "Days far from the rest",
-        "A few unusual days can pull the answer either way; see whether something else happened "
-        "on them.",
-    ),
-    "estimators_disagree": (
-        "A second method disagrees",
-        "Which of two reasonable methods is used decides the answer, so do not rely on either.",
-    ),
-    "placebo_effect": (
-        "A change where there should be none",
-        "The outcome had changed by itself before, and this change may be of the same kind.",
-    ),
-    "time_of_day_shift": (
-        "The time of day shifted too",
-        "The effect shown leaves out whatever comes from the other time of day.",
-    ),
-    "near_nonstationary": (
-        "The outcome drifts",
-        "It rises and falls by itself for weeks, and a drift that set in at that time would look "
-        "like an effect.",
-    ),
-    "slow_swings": (
-        "Slow swings under the daily noise",
-        "The days tell less than the interval supposes; the wider one given here is the safer one.",
-    ),
-    "slow_swings_contradict": (
-        "Slow swings under the daily noise",
-        "A swing that set in by itself at that time would explain the change as well: the wider "
-        "interval given here includes no change.",
-    ),
-    "flat_baseline": (
-        "The outcome hardly varied before",
-        "There is little to compare with, so how sure the answer is cannot be known well.",
-    ),
-    "no_relative_effect": (
-        "No effect in percent",
-        "The effect in the outcome's own unit is not touched by this.",
-    ),
-    "dropped_covariate": ("A covariate was left out", "The answer takes no account of it."),
+#: Of each figure of the gate its name for people and its decimals.
+_FIGURES: Final = {
+    "max_r_hat": ("R-hat, worst", 4),
+    "min_ess_bulk": ("Effective sample size, bulk, smallest", 0),
+    "min_ess_tail": ("Effective sample size, tail, smallest", 0),
+    "divergences": ("Divergent transitions", 0),
+    "bfmi": ("E-BFMI, smallest", 2),
 }
 
 
@@ -125,25 +93,27 @@ def effect_rows(analysis: Analysis) -> list[EffectRow]:
     effects = analysis.effects
     if effects is None:
         return []
-    step, washout = analysis.spec.step, analysis.spec.washout_days
-    first = f"level change on the first {step}"
-    if washout:
-        first += f", carried back over the {washout} {step}s of washout"
-    named: list[tuple[str, str, Effect | None]] = [
-        (
-            "Average effect",
-            f"mean over the observed {step}s since the change",
-            effects.counterfactual,
-        ),
-        ("Immediate effect", first, effects.immediate),
-        ("Change of trend", "what the slope changed by", effects.sustained),
-        ("Total effect", "the differences added up", effects.cumulative),
-        ("Relative effect", "average effect in percent of what was expected", effects.relative),
-    ]
-    rows = [_effect_row(name, hint, effect) for name, hint, effect in named if effect is not None]
-    if effects.sustained is None:
-        rows.insert(2, _no_trend_row(step))
+    hints = _hints(analysis.spec.step, analysis.spec.washout_days)
+    rows = []
+    for estimand in sorted(ESTIMANDS, key=lambda each: each is not HEADLINE):
+        effect: Effect | None = getattr(effects, estimand.name)
+        if effect is not None:
+            rows.append(_effect_row(estimand.title, hints[estimand], effect))
+        elif estimand is SUSTAINED:
+            rows.append(_no_trend_row(analysis.spec.step))
     return rows
+
+
+def _hints(step: str, washout: int) -> dict[Estimand, str]:
+    """Return what each estimand is, in few words."""
+    carried = f", carried back over the {washout} {step}s of washout" if washout else ""
+    return {
+        IMMEDIATE: f"level change on the first {step}{carried}",
+        SUSTAINED: "what the slope changed by",
+        COUNTERFACTUAL: f"mean over the observed {step}s since the change",
+        CUMULATIVE: "the differences added up",
+        RELATIVE: "average effect in percent of what was expected",
+    }
 
 
 def _effect_row(name: str, hint: str, effect: Effect) -> EffectRow:
@@ -163,33 +133,21 @@ def _effect_row(name: str, hint: str, effect: Effect) -> EffectRow:
 
 def _no_trend_row(step: str) -> EffectRow:
     hint = f"not in the model: too few {step}s in a phase, or left out by setting"
-    return EffectRow("Change of trend", hint, "–", "–", "–", "–", "–", "")
+    return EffectRow(SUSTAINED.title, hint, "–", "–", "–", "–", "–", "")
 
 
 def gate_rows(diagnostics: Diagnostics) -> list[GateRow]:
     """Return each diagnostic beside its threshold."""
-    from its_pipeline.its.inference.diagnostics import BFMI_MIN, ESS_MIN, R_HAT_MAX
+    from its_pipeline.its.inference.diagnostics import GATE
 
-    d = diagnostics
-    return [
-        GateRow(
-            "R-hat, worst", _figure(d.max_r_hat, 4), f"< {R_HAT_MAX:g}", d.max_r_hat < R_HAT_MAX
-        ),
-        GateRow(
-            "Effective sample size, bulk, smallest",
-            _figure(d.min_ess_bulk, 0),
-            f"≥ {ESS_MIN:,.0f}",
-            d.min_ess_bulk >= ESS_MIN,
-        ),
-        GateRow(
-            "Effective sample size, tail, smallest",
-            _figure(d.min_ess_tail, 0),
-            f"≥ {ESS_MIN:,.0f}",
-            d.min_ess_tail >= ESS_MIN,
-        ),
-        GateRow("Divergent transitions", f"{d.divergences:,}", "0", d.divergences == 0),
-        GateRow("E-BFMI, smallest", _figure(d.bfmi, 2), f"≥ {BFMI_MIN:g}", d.bfmi >= BFMI_MIN),
-    ]
+    rows = []
+    for criterion in GATE:
+        name, decimals = _FIGURES[criterion.figure]
+        value = getattr(diagnostics, criterion.figure)
+        sign = {"<": "< ", ">=": "≥ ", "=": ""}[criterion.comparison]
+        limit = f"{sign}{criterion.threshold:,g}"
+        rows.append(GateRow(name, _figure(value, decimals), limit, criterion.is_met(value)))
+    return rows
 
 
 def _figure(value: float, decimals: int) -> str:
@@ -198,11 +156,11 @@ def _figure(value: float, decimals: int) -> str:
 
 def warning_texts(warnings: Sequence[AnalysisWarning]) -> list[WarningText]:
     """Return the warnings explained; an unknown code is its own title and explains nothing."""
-    explained = []
-    for w in warnings:
-        title, meaning = WARNINGS.get(w.code, (w.code.replace("_", " ").capitalize(), ""))
-        explained.append(WarningText(title, w.text, meaning, w.code in REMARKS))
-    return explained
+    known = [(warning, warning_code(warning.code)) for warning in warnings]
+    return [
+        WarningText(code.title, warning.text, code.meaning, code.severity == "remark")
+        for warning, code in known
+    ]
 
 
 def data_rows(facts: Facts) -> list[Row]:

@@ -80,7 +80,7 @@ def _link(file: Path, target: Path) -> bool:
             raise
         return False
     finally:
-        # Two names of one file stay two when one is to replace the other.
+        # Replacing a name by another name of the same file leaves both in place.
         unfinished.unlink(missing_ok=True)
     return True
 

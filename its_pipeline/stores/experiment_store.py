@@ -64,7 +64,7 @@ class ExperimentStore:
             yield
 
     def verdict(self, key: str) -> Verdict | None:
-        """Return the newest verdict, or None where nobody has looked at the experiment yet."""
+        """Return the newest verdict, or None where the experiment was never evaluated."""
         return _read_verdict(self.folder(key) / "verdict.json")
 
     def finished(self, key: str, fingerprint: str) -> Verdict | None:

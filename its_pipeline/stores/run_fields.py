@@ -1,4 +1,4 @@
-"""What one MLflow run of an analysis holds: its tags, parameters and metrics, and filters on them.
+"""What one MLflow run of an analysis holds: its tags, parameters and numbers, and filters on them.
 
 What belongs here: the names under which an analysis is recorded, reading a run back, and filter
 clauses that no value can break out of. What does not: talking to MLflow (`stores.runs`).
@@ -34,7 +34,7 @@ TAG_PARENT_DAGSTER_RUN: Final = "dagster_run_id"
 TAG_PARENT: Final = "mlflow.parentRunId"
 
 
-#: What follows from what is recorded anyway; every metric costs a fifth of a millisecond.
+#: What follows from what is recorded anyway; every number costs a fifth of a millisecond.
 _IMPLIED: Final = frozenset({"probability_negative", "diagnostics.draws", "diagnostics.chains"})
 #: MLflow's own limit on a parameter's length, with room to spare.
 _LONGEST_PARAMETER = 500
@@ -53,8 +53,9 @@ class RunSummary:
         The experiment, the analysis and its verdict's status.
     started_at, ended_at
         UTC instants; `ended_at` is None while the run is being written.
-    metrics, params, tags
-        As recorded; effect metrics exist for a converged analysis alone.
+    numbers, params, tags
+        As recorded (MLflow calls the numbers metrics); those of effects exist for a converged
+        analysis alone.
     """
 
     run_id: str
@@ -64,7 +65,7 @@ class RunSummary:
     status: str
     started_at: datetime
     ended_at: datetime | None
-    metrics: Mapping[str, float]
+    numbers: Mapping[str, float]
     params: Mapping[str, str]
     tags: Mapping[str, str]
 
@@ -97,8 +98,8 @@ def analysis_tags(verdict: Verdict, context: RunContext) -> dict[str, str]:
     return {name: value for name, value in tags.items() if value}
 
 
-def verdict_metrics(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, float]:
-    """Return the finite numbers by metric name; no effect metric without convergence.
+def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, float]:
+    """Return the finite numbers of a verdict by name; none of an effect without convergence.
 
     The probability of being negative is one less that of being positive, and not among them.
 
@@ -163,7 +164,7 @@ def summarise(run: Run) -> RunSummary:
         status=tags.get(TAG_STATUS, ""),
         started_at=datetime.fromtimestamp(run.info.start_time / 1000, UTC),
         ended_at=None if ended is None else datetime.fromtimestamp(ended / 1000, UTC),
-        metrics=dict(run.data.metrics),
+        numbers=dict(run.data.metrics),
         params=dict(run.data.params),
         tags=tags,
     )

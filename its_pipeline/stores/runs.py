@@ -2,7 +2,7 @@
 
 What belongs here: what an analysis' run holds, how runs are searched, and opening the store safely
 from several processes at once. What does not: deciding a verdict (`experiments`), the files of an
-analysis (`stores.experiments`), or Dagster's own run (`defs.resources`).
+analysis (`stores.experiment_store`), or Dagster's own run (`defs.resources`).
 MLflow is imported when a store is first used: it takes seconds.
 """
 
@@ -42,7 +42,7 @@ from its_pipeline.stores.run_fields import (
     read_stored_analysis,
     summarise,
     tag_equals,
-    verdict_metrics,
+    verdict_numbers,
 )
 from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 
@@ -166,7 +166,7 @@ class RunStore:
         Parameters
         ----------
         verdict
-            What came out; its effects become metrics, so one that did not converge has none.
+            What came out; one that did not converge has no effects to record.
         folder
             The stored analysis; ``analysis.json`` in it gives the parameters.
         context
@@ -284,13 +284,13 @@ class RunStore:
         client, _ = self.open()
         run_id, at = str(run.info.run_id), int(run.info.start_time)
         stored = read_stored_analysis(folder)
-        # The instant is the run's own, so a metric that is there already is the same one. Not so
+        # The instant is the run's own, so a number that is there already is the same one. Not so
         # the parameters, which cannot be changed: an amendment may have come in between.
         params = {} if run.data.params else analysis_params(verdict, stored)
-        metrics = verdict_metrics(verdict, stored)
+        numbers = verdict_numbers(verdict, stored)
         client.log_batch(
             run_id,
-            metrics=[Metric(name, value, at, 0) for name, value in metrics.items()],
+            metrics=[Metric(name, value, at, 0) for name, value in numbers.items()],
             params=[Param(name, value) for name, value in params.items()],
         )
         put_artifacts(client, run, {file.name: file for file in folder.iterdir()})

@@ -1,33 +1,24 @@
 """What was found out about one experiment, as plain data that can be stored and read back.
 
-What belongs here: the record of one outcome (`Verdict`), where the look came from (`RunContext`),
-and the exact JSON form. What does not:
-deciding it (`its_pipeline.experiments`), where it lies (`stores.experiments`), or how it is shown
-(`report`).
+What belongs here: the record of one outcome (`Verdict`), who asked for it (`RunContext`), and
+the exact JSON form. What does not: deciding it (`its_pipeline.experiments`), where it lies
+(`stores.experiment_store`), or how it is shown (`report`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
-Status = Literal["analysed", "not_converged", "waiting", "refused", "closed", "crashed"]
-
-#: Every state of an experiment, in the order in which people look for them.
-STATUSES: Final[tuple[Status, ...]] = (
-    "analysed",
-    "waiting",
-    "not_converged",
-    "refused",
-    "closed",
-    "crashed",
-)
+#: Every status of an experiment, in the order in which people look for them.
+Status = Literal["analysed", "waiting", "not_converged", "refused", "closed", "crashed"]
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a look at an experiment comes from, for tracing it back.
+    """Who asked for an evaluation, for tracing it back.
 
     Attributes
     ----------
@@ -44,7 +35,7 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one look at one experiment.
+    """The outcome of one evaluation of one experiment.
 
     ``effects``, ``probability_of_benefit`` are None unless ``status == "analysed"``; the
     constructor refuses anything else, so that nothing unpublishable can be stored.

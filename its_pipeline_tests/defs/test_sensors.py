@@ -20,7 +20,7 @@ from its_pipeline.defs.sensors import (
     shard_requests,
 )
 from its_pipeline.events.interventions import InterventionLog
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, open_store
 from tools.stores import log_intervention, series, short_settings, write_daily
 
@@ -76,7 +76,7 @@ def test_nothing_new_is_skipped(settings, instance):
 def test_what_has_its_verdict_is_not_asked_for_by_a_sensor_without_memory(settings, instance):
     write_daily(settings, {"ada": series(n_post=3)})
     log_intervention(settings, "ada")
-    fit_experiment(Workbench(settings), "ada|morning")
+    fit_experiment(Snapshot(settings), "ada|morning")
     instance.add_dynamic_partitions("experiment", ["ada|morning"])
     result = tick(settings, instance)
     assert not result.run_requests
@@ -87,7 +87,7 @@ def test_what_has_its_verdict_is_not_asked_for_by_a_sensor_without_memory(settin
 def test_a_correction_is_looked_at_again(settings, instance, change):
     write_daily(settings, {"ada": series(n_post=3)})
     log_intervention(settings, "ada")
-    fit_experiment(Workbench(settings), "ada|morning")
+    fit_experiment(Snapshot(settings), "ada|morning")
     first = tick(settings, instance)
     apply(instance, first)
     log = InterventionLog(settings.resolved_intervention_log_url)
@@ -99,7 +99,7 @@ def test_a_correction_is_looked_at_again(settings, instance, change):
     result = tick(settings, instance, first.cursor)
     assert [request.partition_key for request in result.run_requests] == ["ada|morning"]
     assert result.run_requests[0].run_key not in {r.run_key for r in first.run_requests}
-    fit_experiment(Workbench(settings), "ada|morning")
+    fit_experiment(Snapshot(settings), "ada|morning")
     verdict = open_store(settings).verdict("ada|morning")
     assert verdict is not None
     assert verdict.status == ("waiting" if change == "amend" else "closed")

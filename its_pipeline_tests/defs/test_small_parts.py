@@ -22,7 +22,7 @@ from its_pipeline.defs.notify import (
 )
 from its_pipeline.defs.progress import ProgressLog, listening, progress_line
 from its_pipeline.experiments.bulk import select_keys, shard_of
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.ingest.drift import DriftReport, DriftStatistic
 from tools.stores import log_intervention, short_settings
 
@@ -57,13 +57,13 @@ def test_every_key_is_in_exactly_one_shard(tmp_path):
     settings = short_settings(tmp_path)
     for n in range(20):
         log_intervention(settings, f"u{n}")
-    bench = Workbench(settings)
-    shards = [select_keys(bench, None, shard, 3) for shard in range(3)]
-    assert sorted(key for shard in shards for key in shard) == bench.experiment_keys()
+    snapshot = Snapshot(settings)
+    shards = [select_keys(snapshot, None, shard, 3) for shard in range(3)]
+    assert sorted(key for shard in shards for key in shard) == snapshot.experiment_keys()
     assert min(map(len, shards)) > 0
     assert shard_of("ada|x", 7) == shard_of("ada|x", 7)
     with pytest.raises(ValueError, match=r"\[0, 3\) but got 3"):
-        select_keys(bench, None, 3, 3)
+        select_keys(snapshot, None, 3, 3)
 
 
 def day_result(read, valid, rejected, duplicates) -> Any:

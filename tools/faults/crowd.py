@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 
 from its_pipeline.events.interventions import InterventionLog
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
 from its_pipeline.stores.runs import RunStore
@@ -50,7 +50,7 @@ def single_runs(root: Path, rng: random.Random) -> None:
     from its_pipeline.defs.home import open_instance
 
     settings = settings_of(root)
-    key = rng.choice(Workbench(settings).experiment_keys())
+    key = rng.choice(Snapshot(settings).experiment_keys())
     job = build_defs(settings).resolve_job_def("analyse_experiment")
     with open_instance(settings) as instance:
         result = job.execute_in_process(partition_key=key, instance=instance, raise_on_error=False)
@@ -77,9 +77,9 @@ def amendments(root: Path, rng: random.Random) -> None:
 def reads(root: Path, rng: random.Random) -> None:
     """Read what a page of the API reads."""
     settings = settings_of(root)
-    bench = Workbench(settings)
-    key = rng.choice(bench.experiment_keys())
-    bench.prepare(key)
+    snapshot = Snapshot(settings)
+    key = rng.choice(snapshot.experiment_keys())
+    snapshot.prepare(key)
     verdict = open_store(settings).verdict(key)
     if verdict is None or load_analysis(settings, verdict) is None:
         raise RuntimeError(f"{key} lost its analysis")
@@ -169,12 +169,12 @@ def _settled(root: Path, count: int) -> dict[str, Any]:
     """Run one more night and look at what is there."""
     settings = settings_of(root)
     problems = night(settings)
-    bench = Workbench(settings)
+    snapshot = Snapshot(settings)
     recorded = mlflow_state(settings)["recorded"]
     for person in people(count):
         key = f"{person.user_id}|mornings"
         verdict = open_store(settings).verdict(key)
-        wanted = bench.prepare(key).fingerprint
+        wanted = snapshot.prepare(key).fingerprint
         if verdict is None or verdict.fingerprint != wanted:
             problems.append(f"{key} does not show its newest analysis")
         stored = {path.name for path in (open_store(settings).folder(key) / "runs").glob("[!.]*")}

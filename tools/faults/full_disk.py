@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
 from tools.faults.forked import run_child
@@ -117,7 +117,7 @@ def half_written(root: Path) -> list[str]:
         except (OSError, ValueError) as error:
             found.append(f"{path}: {error}")
     store = open_store(settings)
-    for key in Workbench(settings).experiment_keys():
+    for key in Snapshot(settings).experiment_keys():
         verdict = store.verdict(key)
         if verdict is None:
             found.append(f"{key}: the verdict of the earlier night is gone")

@@ -4,7 +4,7 @@
 and ends with a JSON summary; the test runs it with few. Two thirds of the kills come ahead of a
 random file operation of the night, so that every write has its chance; one third after a random
 time, so that moments in the middle of sampling and aggregating have theirs. With ``--workers 2``
-the night looks at experiments in worker processes, and every other kill hits one of those instead.
+the night evaluates experiments in worker processes, and every other kill hits one of those instead.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _night_that_loses_a_worker(root: Path, workers: int) -> list[str]:
     def kill_one() -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            # An experiment's lock is there from the moment in which somebody looks at it.
+            # An experiment's lock is there from the moment in which its evaluation begins.
             if any(settings.experiments_dir.rglob(".lock")):
                 for child in psutil.Process().children():
                     if "spawn_main" in " ".join(child.cmdline()):

@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 
 from its_pipeline.defs.home import open_instance
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
 from its_pipeline.settings import Settings
@@ -51,7 +51,7 @@ def experiment_state(settings: Settings) -> dict[str, Any]:
     """Return, for every experiment in the log, its verdict, effects, draws and published files."""
     store = open_store(settings)
     found: dict[str, Any] = {}
-    for key in Workbench(settings).experiment_keys():
+    for key in Snapshot(settings).experiment_keys():
         verdict = store.verdict(key)
         if verdict is None:
             found[key] = None

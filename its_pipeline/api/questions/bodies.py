@@ -23,7 +23,9 @@ from its_pipeline.api.questions.responses import (
 )
 from its_pipeline.api.questions.responses_interventions import ExperimentAnswer, InterventionAnswer
 from its_pipeline.events.intervention import Intervention
+from its_pipeline.experiments.links import mlflow_run_url
 from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.run_fields import RunSummary
 from its_pipeline.stores.verdict import Verdict
@@ -93,8 +95,9 @@ def run_links(
             links[f"plot_{name}"] = f"{_RUNS}/{run_id}/plots/{name}"
         if not key.partition("|")[2].startswith("adhoc-"):
             links["report"] = f"{_RUNS}/{run_id}/report"
-        if settings.mlflow_url:
-            links["mlflow"] = f"{settings.mlflow_url.rstrip('/')}/#/runs/{run_id}"
+        mlflow_url = mlflow_run_url(settings, run_id)
+        if mlflow_url is not None:
+            links["mlflow"] = mlflow_url
     return links
 
 
@@ -116,11 +119,7 @@ def analysis_answer(
         outcome_metric=verdict.outcome_metric,
         direction="decrease" if verdict.direction == "decrease" else "increase",
         minimum_effect=verdict.minimum_effect,
-        immediate_effect=effect_answer(verdict.effects, "immediate"),
-        sustained_effect=effect_answer(verdict.effects, "sustained"),
-        counterfactual_effect=effect_answer(verdict.effects, "counterfactual"),
-        cumulative_effect=effect_answer(verdict.effects, "cumulative"),
-        relative_effect=effect_answer(verdict.effects, "relative"),
+        **{each.effect_name: effect_answer(verdict.effects, each.name) for each in ESTIMANDS},
         probability_of_benefit=verdict.probability_of_benefit,
         mcmc_diagnostics=diagnostics_answer(verdict.diagnostics),
         n_pre=verdict.n_pre,
@@ -156,8 +155,8 @@ def analysis_answer(
 
 def run_entry(settings: Settings, run: RunSummary) -> RunEntry:
     """Return one line of a history."""
-    metrics, params = run.metrics, run.params
-    n_pre, n_post = metrics.get("n_pre"), metrics.get("n_post")
+    numbers, params = run.numbers, run.params
+    n_pre, n_post = numbers.get("n_pre"), numbers.get("n_post")
     return RunEntry(
         mlflow_run_id=run.run_id,
         user_id=run.user_id,
@@ -168,10 +167,10 @@ def run_entry(settings: Settings, run: RunSummary) -> RunEntry:
         intervention_date=_day(params.get("started_on")),
         n_pre=None if n_pre is None else int(n_pre),
         n_post=None if n_post is None else int(n_post),
-        counterfactual_effect_estimate=metrics.get("counterfactual.mean"),
-        counterfactual_effect_ci_lower=metrics.get("counterfactual.ci_lower"),
-        counterfactual_effect_ci_upper=metrics.get("counterfactual.ci_upper"),
-        probability_of_benefit=metrics.get("probability_of_benefit"),
+        counterfactual_effect_estimate=numbers.get(f"{HEADLINE.name}.mean"),
+        counterfactual_effect_ci_lower=numbers.get(f"{HEADLINE.name}.ci_lower"),
+        counterfactual_effect_ci_upper=numbers.get(f"{HEADLINE.name}.ci_upper"),
+        probability_of_benefit=numbers.get("probability_of_benefit"),
         fingerprint=run.fingerprint,
         links=run_links(
             settings,
@@ -238,7 +237,7 @@ def experiment_answer(
         baseline_autocorrelation=plan.baseline_autocorrelation,
         decided_at=datetime.fromisoformat(known.decided_at) if known else None,
         probability_of_benefit=shown.probability_of_benefit if shown else None,
-        counterfactual_effect=effect_answer(shown.effects, "counterfactual") if shown else None,
+        counterfactual_effect=effect_answer(shown.effects, HEADLINE.name) if shown else None,
         mlflow_run_id=run_id,
         links=run_links(
             settings,

@@ -16,8 +16,8 @@ from its_pipeline.api.questions.requests import AnalyzeRequest
 from its_pipeline.api.services import Services
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.metrics import UnknownMetricError, get_metric
-from its_pipeline.experiments.plan import MINIMUM_DAYS, Plan
-from its_pipeline.experiments.preparation import Options, Prepared, Workbench
+from its_pipeline.experiments.plan import Plan
+from its_pipeline.experiments.preparation import Options, Prepared, Snapshot
 
 ADHOC_PREFIX: Final = "adhoc-"
 """Identifiers of questions about a date that is not logged start with it; none can be logged."""
@@ -85,21 +85,21 @@ def ask(services: Services, request: AnalyzeRequest) -> Question:
         ``insufficient_data``, ``withdrawn``, ``not_analysable``.
     """
     logged = services.interventions(request.user_id)
-    bench = Workbench(services.settings, logged=logged)
+    snapshot = Snapshot(services.settings, logged=logged)
     # The days are read anyway, and whoever has some is known.
-    if not logged and bench.series(request.user_id, request.outcome_metric).empty:
+    if not logged and snapshot.series(request.user_id, request.outcome_metric).empty:
         services.require_user(request.user_id)
     meant = _logged_intervention(request, logged)
     intervention = _asked(request, meant or _adhoc(request, logged))
     try:
-        get_metric(bench.metrics, intervention.outcome_metric)
+        get_metric(snapshot.metrics, intervention.outcome_metric)
     except UnknownMetricError as error:
         raise invalid("body.outcome_metric", str(error), error.name) from error
-    options = _options(request, bench.options)
-    prepared = bench.prepare_intervention(intervention, options)
+    options = _options(request, snapshot.options)
+    prepared = snapshot.prepare_intervention(intervention, options)
     if prepared.plan.state != "ready":
         raise refusal(prepared.plan, _is_future(services, intervention), meant is not None)
-    return Question(prepared, is_own=intervention == meant and options == bench.options)
+    return Question(prepared, is_own=intervention == meant and options == snapshot.options)
 
 
 def _logged_intervention(
@@ -195,6 +195,8 @@ def refusal(plan: Plan, is_future: bool, is_logged: bool) -> Problem:
     is_logged
         Whether it is in the log, so that the pipeline looks at it by itself.
     """
+    from its_pipeline.its.series import MINIMUM_DAYS
+
     started_on = plan.window.started_on.isoformat()
     counts: dict[str, Any] = {
         "value": started_on,

@@ -8,22 +8,17 @@ refusals (`problems`), or what clients send (`requests`).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from its_pipeline.api.questions.fields import LocalDate
+from its_pipeline.stores.verdict import Status
 
 PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
-PLOT_NAMES: Final[tuple[PlotName, ...]] = (
-    "counterfactual",
-    "predictive_check",
-    "effects",
-    "diagnostics",
-)
+PLOT_NAMES: Final[tuple[PlotName, ...]] = get_args(PlotName)
 PLOT_DPI: Final = 150
 
-Status = Literal["analysed", "waiting", "not_converged", "refused", "closed", "crashed"]
 State = Literal["analysed", "due", "waiting", "not_converged", "refused", "closed", "crashed"]
 
 _EFFECT = {

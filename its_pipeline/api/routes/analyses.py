@@ -30,8 +30,8 @@ from its_pipeline.api.questions.responses import (
     AnalysisAnswer,
     HistoryAnswer,
     PlotName,
-    Status,
 )
+from its_pipeline.stores.verdict import Status
 
 router = APIRouter(prefix="/analytics/its", tags=["analyses"])
 

@@ -39,7 +39,7 @@ from its_pipeline.events.interventions import (
     VersionConflictError,
     open_log,
 )
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 
 router = APIRouter(tags=["interventions"])
 
@@ -225,10 +225,10 @@ def _amend(
 def _experiments(services: Services, user_id: str) -> ExperimentsAnswer:
     services.settle()
     logged = services.require_user(user_id)
-    bench = Workbench(services.settings, logged=logged)
+    snapshot = Snapshot(services.settings, logged=logged)
     answers = []
     for intervention in logged:
-        prepared = bench.prepare_intervention(intervention)
+        prepared = snapshot.prepare_intervention(intervention)
         key = prepared.plan.key
         known = services.store.verdict(key)
         run_id = None

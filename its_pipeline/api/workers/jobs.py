@@ -143,13 +143,7 @@ class JobHandler:
         analysis = load_analysis(self._settings, job.verdict)
         if analysis is None:
             raise ValueError(f"nothing was sampled of {job.verdict.key}, so nothing can be drawn")
-        drawings: dict[PlotName, plots.Drawing] = {
-            "counterfactual": plots.COUNTERFACTUAL,
-            "predictive_check": plots.PREDICTIVE_CHECK,
-            "effects": plots.EFFECTS,
-            "diagnostics": plots.DIAGNOSTICS,
-        }
-        return {name: drawings[name].png(analysis, label, PLOT_DPI) for name in job.names}
+        return {name: plots.DRAWINGS[name].png(analysis, label, PLOT_DPI) for name in job.names}
 
     def _publish(self, job: PublishJob) -> None:
         from its_pipeline.experiments.publish import publish_experiment

@@ -8,8 +8,10 @@ arXiv:1604.00695. It takes raw chains from anywhere; running a sampler belongs i
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from scipy import fft, special
@@ -24,6 +26,45 @@ BFMI_MIN = 0.3
 """E-BFMI must reach this (Betancourt 2016; Stan's and ArviZ's warning threshold)."""
 
 _LEAST_DRAWS = 12
+_COMPARISONS = {"<": operator.lt, ">=": operator.ge, "=": operator.eq}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One figure of the gate, and what it must be.
+
+    Parameters
+    ----------
+    figure
+        Field of `Diagnostics`.
+    comparison, threshold
+        The figure passes where ``figure comparison threshold`` holds; NaN never does.
+    complaint
+        Format of what is said of a failure, from `value` and `threshold`.
+    """
+
+    figure: str
+    comparison: Literal["<", ">=", "="]
+    threshold: float
+    complaint: str
+
+    def is_met(self, value: float) -> bool:
+        """Tell whether a value passes."""
+        return bool(_COMPARISONS[self.comparison](value, self.threshold))
+
+    def failure(self, value: float) -> str:
+        """Return a value that does not pass beside its threshold, in words."""
+        return self.complaint.format(value=value, threshold=self.threshold)
+
+
+GATE = (
+    Criterion("max_r_hat", "<", R_HAT_MAX, "R-hat {value:.4f} is not below {threshold:g}"),
+    Criterion("min_ess_bulk", ">=", ESS_MIN, "bulk ESS {value:.0f} is not at least {threshold:g}"),
+    Criterion("min_ess_tail", ">=", ESS_MIN, "tail ESS {value:.0f} is not at least {threshold:g}"),
+    Criterion("divergences", "=", 0, "{value} divergent transitions, none are allowed"),
+    Criterion("bfmi", ">=", BFMI_MIN, "E-BFMI {value:.3f} is not at least {threshold:g}"),
+)
+"""An analysis has converged where all of these are met."""
 
 
 def assess(
@@ -72,29 +113,21 @@ def assess(
     if values.shape[2] >= _LEAST_DRAWS:
         scores = _normal_scores(_split(values))
     r_hat, bulk, tail = rank_r_hat(values, scores), ess_bulk(values, scores), ess_tail(values)
-    bfmi = float(_worst(energy_bfmi(energy), least=True))
-    divergences = int(np.sum(diverging))
-    worst_r_hat = _worst(r_hat, least=False)
-    worst_bulk = _worst(bulk, least=True)
-    worst_tail = _worst(tail, least=True)
-    failures = []
-    if not worst_r_hat < R_HAT_MAX:
-        failures.append(f"R-hat {worst_r_hat:.4f} is not below {R_HAT_MAX}")
-    if not worst_bulk >= ESS_MIN:
-        failures.append(f"bulk ESS {worst_bulk:.0f} is not at least {ESS_MIN:.0f}")
-    if not worst_tail >= ESS_MIN:
-        failures.append(f"tail ESS {worst_tail:.0f} is not at least {ESS_MIN:.0f}")
-    if divergences > 0:
-        failures.append(f"{divergences} divergent transitions, none are allowed")
-    if not bfmi >= BFMI_MIN:
-        failures.append(f"E-BFMI {bfmi:.3f} is not at least {BFMI_MIN}")
+    figures: dict[str, Any] = {
+        "max_r_hat": _worst(r_hat, least=False),
+        "min_ess_bulk": _worst(bulk, least=True),
+        "min_ess_tail": _worst(tail, least=True),
+        "divergences": int(np.sum(diverging)),
+        "bfmi": _worst(energy_bfmi(energy), least=True),
+    }
+    failures = tuple(
+        criterion.failure(figures[criterion.figure])
+        for criterion in GATE
+        if not criterion.is_met(figures[criterion.figure])
+    )
     return Diagnostics(
         converged=not failures,
-        max_r_hat=worst_r_hat,
-        min_ess_bulk=worst_bulk,
-        min_ess_tail=worst_tail,
-        divergences=divergences,
-        bfmi=bfmi,
+        **figures,
         parameters=tuple(
             ParameterDiagnostics(name, float(r_hat[i]), float(bulk[i]), float(tail[i]))
             for i, name in enumerate(names)
@@ -103,7 +136,7 @@ def assess(
         chains=values.shape[1],
         draws=values.shape[2],
         escalated=escalated,
-        failures=tuple(failures),
+        failures=failures,
     )
 
 

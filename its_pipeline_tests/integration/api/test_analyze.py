@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from its_pipeline.api.questions.responses import PLOT_NAMES
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment
 from tools.stores import log_intervention
 
@@ -70,7 +70,7 @@ def test_plots_are_pngs_and_come_only_when_asked_for(live):
 
 def test_over_http_and_at_night_it_is_the_same_analysis(live):
     asked = live.analyze(intervention_id="morning", intervention_date=...).json()
-    at_night = fit_experiment(Workbench(live.settings), "anna|morning", recorder=live.services.runs)
+    at_night = fit_experiment(Snapshot(live.settings), "anna|morning", recorder=live.services.runs)
     assert at_night.cached
     assert at_night.verdict.fingerprint == asked["fingerprint"]
     assert at_night.mlflow_run_id == asked["mlflow_run_id"]
@@ -80,7 +80,7 @@ def test_over_http_and_at_night_it_is_the_same_analysis(live):
 
 
 def test_what_was_made_at_night_is_an_answer_at_once(live):
-    at_night = fit_experiment(Workbench(live.settings), "ben|morning", recorder=live.services.runs)
+    at_night = fit_experiment(Snapshot(live.settings), "ben|morning", recorder=live.services.runs)
     asked = live.analyze("ben", user_id="ben").json()
     assert asked["cached"] is True
     assert asked["mlflow_run_id"] == at_night.mlflow_run_id
@@ -247,7 +247,7 @@ def test_experiments_and_where_they_stand(live):
     assert analysed["counterfactual_effect"]["estimate"] > 0
     live.services.log.amend("emma", "morning", name="Another name")
     [amended] = live.request("GET", "/experiments/emma").json()["experiments"]
-    # The numbers are still its own, but a look now would keep the new name with them.
+    # The numbers are still its own, but an evaluation now would keep the new name with them.
     assert (amended["state"], amended["up_to_date"]) == ("analysed", False)
     assert live.analyze(user_id="emma").json()["fingerprint"] == analysed_fingerprint
     [again] = live.request("GET", "/experiments/emma").json()["experiments"]

@@ -18,7 +18,7 @@ import pytest
 
 from its_pipeline.api.questions.preparing import adhoc_id
 from its_pipeline.api.workers.jobs import JobHandler, PlotJob
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, record_crash
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.runs import RunStore
@@ -262,7 +262,7 @@ def test_an_analysis_that_crashes_tells_nothing_and_spares_the_worker(live):
 
 def test_an_experiment_that_crashed_tells_nothing_of_files(live):
     log_intervention(live.settings, "cora")
-    prepared = Workbench(live.settings).prepare("cora|morning")
+    prepared = Snapshot(live.settings).prepare("cora|morning")
     record_crash(live.settings, prepared, OSError(f"no such file {live.settings.store_root}"))
     asked = live.request("GET", "/experiments/cora")
     [found] = asked.json()["experiments"]
@@ -298,7 +298,7 @@ def test_what_did_not_converge_has_diagnostics_and_no_effect(tmp_path):
     write_daily(settings, {"anna": series(effect=5.0)})
     log_intervention(settings, "anna")
     runs = RunStore.from_settings(settings)
-    at_night = fit_experiment(Workbench(settings), "anna|morning", recorder=runs)
+    at_night = fit_experiment(Snapshot(settings), "anna|morning", recorder=runs)
     assert at_night.verdict.status == "not_converged"
     with running(settings, wait=False) as live:
         found = problem(live.analyze(), 424, "not_converged")

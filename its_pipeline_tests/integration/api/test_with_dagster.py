@@ -1,4 +1,4 @@
-"""Both at once: what is logged over HTTP while `dagster dev` runs is found and looked at."""
+"""Both at once: what is logged over HTTP while `dagster dev` runs is found and evaluated."""
 
 from __future__ import annotations
 

@@ -25,8 +25,9 @@ from its_pipeline.events import intervention_schema
 from its_pipeline.events.intervention_schema import LogSchemaError, known_revisions
 from its_pipeline.events.intervention_table import VERSIONS, open_engine
 from its_pipeline.events.interventions import InterventionLog
-from its_pipeline_tests.postgres import PASSWORD, postgres_server
+from its_pipeline_tests.postgres import postgres_server
 from its_pipeline_tests.support import PROJECT_ROOT
+from tools.postgres import PASSWORD
 
 __all__ = ["postgres_server"]
 

@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 
 from its_pipeline.experiments.evidence import collect_evidence, evidence_table
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import publish_experiment
 from its_pipeline.experiments.service import fit_experiment
 from tools.stores import log_intervention, series, short_settings, write_daily
@@ -20,10 +20,10 @@ def test_every_state_is_in_table_page_and_checklist(tmp_path):
     for user in ("clear", "flat"):
         log_intervention(settings, user)
     log_intervention(settings, "late", started_on=date(2026, 6, 18))
-    bench = Workbench(settings)
-    for key in bench.experiment_keys():
-        fit_experiment(bench, key)
-        publish_experiment(settings, key, bench=bench)
+    snapshot = Snapshot(settings)
+    for key in snapshot.experiment_keys():
+        fit_experiment(snapshot, key)
+        publish_experiment(settings, key, snapshot=snapshot)
 
     evidence = collect_evidence(settings)
     assert evidence.counts == {

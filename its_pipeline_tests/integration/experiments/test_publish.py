@@ -6,9 +6,10 @@ from datetime import date
 
 import pytest
 
-from its_pipeline.experiments.preparation import Options, Workbench
+from its_pipeline.experiments.preparation import Options, Snapshot
 from its_pipeline.experiments.publish import is_published, page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, open_store
+from its_pipeline.its.plots import DRAWINGS
 from its_pipeline.settings import Settings
 from tools.stores import (
     log_intervention,
@@ -45,7 +46,7 @@ def settings(tmp_path) -> Settings:
 
 def test_an_analysed_experiment_gets_its_page_plots_and_copies(settings):
     recorder = Recorder()
-    verdict = fit_experiment(Workbench(settings), KEY, None, recorder).verdict
+    verdict = fit_experiment(Snapshot(settings), KEY, None, recorder).verdict
     assert not is_published(settings, verdict)
     publication = publish_experiment(settings, KEY, recorder)
     html = publication.page.read_text()
@@ -54,21 +55,22 @@ def test_an_analysed_experiment_gets_its_page_plots_and_copies(settings):
     assert verdict.fingerprint in html
     for sentence in publication.sentences:
         assert sentence.split()[0] in html
-    assert set(publication.plots) == {"counterfactual", "effects", "predictive", "diagnostics"}
+    assert set(publication.plots) == set(DRAWINGS)
+    assert publication.plots["predictive_check"].name == "predictive.png"
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in publication.plots.values())
     assert publication.thumbnail_png is not None
     assert len(publication.thumbnail_png) < 36_000
     assert recorder.artifacts["report/report.html"] == publication.page.read_bytes()
-    assert "plots/counterfactual.png" in recorder.artifacts
+    assert {"plots/counterfactual.png", "plots/predictive.png"} <= set(recorder.artifacts)
     assert is_published(settings, verdict)
     assert publish_experiment(settings, KEY, recorder).unchanged
 
 
 def test_a_changed_verdict_is_published_anew(settings):
-    fit_experiment(Workbench(settings), KEY)
+    fit_experiment(Snapshot(settings), KEY)
     publish_experiment(settings, KEY)
     write_daily(settings, {"u": with_another_last_day(series(effect=12.0))})
-    second = fit_experiment(Workbench(settings), KEY).verdict
+    second = fit_experiment(Snapshot(settings), KEY).verdict
     publication = publish_experiment(settings, KEY)
     assert not publication.unchanged
     assert second.fingerprint is not None
@@ -76,10 +78,10 @@ def test_a_changed_verdict_is_published_anew(settings):
 
 
 def test_what_did_not_converge_shows_no_effect_and_takes_the_old_plots_away(settings):
-    good = fit_experiment(Workbench(settings), KEY).verdict
+    good = fit_experiment(Snapshot(settings), KEY).verdict
     assert good.effects is not None
     publish_experiment(settings, KEY)
-    fit_experiment(Workbench(settings, Options(draws=10, tune=50, chains=2)), KEY)
+    fit_experiment(Snapshot(settings, Options(draws=10, tune=50, chains=2)), KEY)
     publication = publish_experiment(settings, KEY)
     assert publication.verdict.status == "not_converged"
     assert publication.plots == {}
@@ -94,7 +96,7 @@ def test_what_did_not_converge_shows_no_effect_and_takes_the_old_plots_away(sett
 
 def test_a_waiting_experiment_says_until_when(settings):
     early = settings.model_copy(update={"today_on": date(2026, 5, 6)})
-    fit_experiment(Workbench(early), KEY)
+    fit_experiment(Snapshot(early), KEY)
     publication = publish_experiment(early, KEY)
     assert publication.verdict.analysable_on == "2026-05-09"
     assert "9 May 2026" in publication.page.read_text()

@@ -13,7 +13,7 @@ import pytest
 
 from its_pipeline.events.interventions import InterventionLog, UnknownInterventionError
 from its_pipeline.experiments import service
-from its_pipeline.experiments.preparation import Options, Workbench
+from its_pipeline.experiments.preparation import Options, Snapshot
 from its_pipeline.experiments.service import (
     fit_experiment,
     fit_prepared,
@@ -67,7 +67,7 @@ def settings(tmp_path) -> Settings:
 def test_a_clear_effect_is_found_stored_and_not_computed_again(settings):
     recorder = Recorder()
     context = RunContext(dagster_run_id="dagster-1")
-    outcome = fit_experiment(Workbench(settings), KEY, context, recorder)
+    outcome = fit_experiment(Snapshot(settings), KEY, context, recorder)
     verdict = outcome.verdict
     assert verdict.status == "analysed"
     assert not outcome.cached
@@ -79,17 +79,17 @@ def test_a_clear_effect_is_found_stored_and_not_computed_again(settings):
     assert (verdict.n_pre, verdict.n_post) == (40, 40)
     assert verdict.dagster_run_id == "dagster-1"
 
-    again = fit_experiment(Workbench(settings), KEY, RunContext("dagster-2"), recorder)
+    again = fit_experiment(Snapshot(settings), KEY, RunContext("dagster-2"), recorder)
     assert again.cached
     assert again.verdict == verdict
     assert recorder.recorded == [verdict.fingerprint]
     assert again.mlflow_run_id == outcome.mlflow_run_id == "run-1"
-    assert not is_stale(Workbench(settings), KEY)
+    assert not is_stale(Snapshot(settings), KEY)
 
 
 def test_what_is_told_is_kept_before_and_completed_after(settings):
     store, recorder = open_store(settings), Recorder()
-    prepared = Workbench(settings).prepare(KEY)
+    prepared = Snapshot(settings).prepare(KEY)
     fingerprint = prepared.fingerprint or ""
     told = []
 
@@ -111,55 +111,55 @@ def test_a_look_interrupted_while_it_is_recorded_is_stale_and_completed(settings
     recorder = Recorder()
     recorder.broken = True
     with pytest.raises(RuntimeError, match="gone"):
-        fit_experiment(Workbench(settings), KEY, recorder=recorder)
+        fit_experiment(Snapshot(settings), KEY, recorder=recorder)
     assert open_store(settings).verdict(KEY) is None
-    assert is_stale(Workbench(settings), KEY)
+    assert is_stale(Snapshot(settings), KEY)
     recorder.broken = False
-    outcome = fit_experiment(Workbench(settings), KEY, recorder=recorder)
+    outcome = fit_experiment(Snapshot(settings), KEY, recorder=recorder)
     assert outcome.cached
     assert len(recorder.recorded) == 2
-    assert not is_stale(Workbench(settings), KEY)
+    assert not is_stale(Snapshot(settings), KEY)
 
 
 def test_an_analysis_made_without_a_recorder_is_recorded_by_the_first_look_with_one(settings):
     recorder = Recorder()
-    made = fit_experiment(Workbench(settings), KEY)
+    made = fit_experiment(Snapshot(settings), KEY)
     assert made.mlflow_run_id is None
-    outcome = fit_experiment(Workbench(settings), KEY, recorder=recorder)
+    outcome = fit_experiment(Snapshot(settings), KEY, recorder=recorder)
     assert outcome.cached
     assert outcome.mlflow_run_id == "run-1"
     assert outcome.verdict == made.verdict
 
 
 def test_a_new_day_changes_the_fingerprint_and_keeps_history(settings):
-    first = fit_experiment(Workbench(settings), KEY).verdict
+    first = fit_experiment(Snapshot(settings), KEY).verdict
     write_daily(settings, {"u": with_another_last_day(series(effect=12.0))})
-    assert is_stale(Workbench(settings), KEY)
-    second = fit_experiment(Workbench(settings), KEY).verdict
+    assert is_stale(Snapshot(settings), KEY)
+    second = fit_experiment(Snapshot(settings), KEY).verdict
     assert second.fingerprint != first.fingerprint
     assert len(open_store(settings).history(KEY)) == 2
 
 
 def test_an_amended_name_is_not_another_analysis(settings):
-    first = fit_experiment(Workbench(settings), KEY)
+    first = fit_experiment(Snapshot(settings), KEY)
     log = InterventionLog(settings.resolved_intervention_log_url)
     log.amend("u", "morning", name="Study before noon")
-    amended = fit_experiment(Workbench(settings), KEY)
+    amended = fit_experiment(Snapshot(settings), KEY)
     assert amended.verdict.intervention_name == "Study before noon"
     assert amended.verdict.fingerprint == first.verdict.fingerprint
     assert amended.cached
     log.amend("u", "morning", started_on=date(2026, 5, 3))
     log.close()
-    moved = fit_experiment(Workbench(settings), KEY)
+    moved = fit_experiment(Snapshot(settings), KEY)
     assert moved.verdict.fingerprint != first.verdict.fingerprint
     assert not moved.cached
 
 
 def test_interrupted_after_the_analysis_the_next_look_only_finishes(settings):
-    first = fit_experiment(Workbench(settings), KEY).verdict
+    first = fit_experiment(Snapshot(settings), KEY).verdict
     (open_store(settings).folder(KEY) / "verdict.json").unlink()
     recorder = Recorder()
-    outcome = fit_experiment(Workbench(settings), KEY, None, recorder)
+    outcome = fit_experiment(Snapshot(settings), KEY, None, recorder)
     assert outcome.cached
     assert outcome.verdict == first
     assert recorder.recorded == [first.fingerprint]
@@ -167,27 +167,27 @@ def test_interrupted_after_the_analysis_the_next_look_only_finishes(settings):
 
 def test_too_few_days_wait_and_are_looked_at_again_when_their_day_has_come(settings):
     early = settings.model_copy(update={"today_on": date(2026, 5, 6)})
-    waiting = fit_experiment(Workbench(early), KEY).verdict
+    waiting = fit_experiment(Snapshot(early), KEY).verdict
     assert (waiting.status, waiting.analysable_on) == ("waiting", "2026-05-09")
     assert waiting.effects is None
-    assert not is_stale(Workbench(early), KEY)
+    assert not is_stale(Snapshot(early), KEY)
     later = settings.model_copy(update={"today_on": date(2026, 5, 9)})
-    assert is_stale(Workbench(later), KEY)
-    assert fit_experiment(Workbench(later), KEY).verdict.status == "analysed"
+    assert is_stale(Snapshot(later), KEY)
+    assert fit_experiment(Snapshot(later), KEY).verdict.status == "analysed"
 
 
 def test_a_constant_outcome_is_refused_with_its_reason(settings):
     flat = series()
     flat["value"] = 50.0
     write_daily(settings, {"u": flat})
-    verdict = fit_experiment(Workbench(settings), KEY).verdict
+    verdict = fit_experiment(Snapshot(settings), KEY).verdict
     assert (verdict.status, verdict.reason_code) == ("refused", "constant_outcome")
     assert "50" in verdict.reason
-    assert fit_experiment(Workbench(settings), KEY).cached
+    assert fit_experiment(Snapshot(settings), KEY).cached
 
 
 def test_what_does_not_converge_publishes_nothing_and_is_not_tried_for_ever(settings):
-    few = Workbench(settings, Options(draws=10, tune=50, chains=2))
+    few = Snapshot(settings, Options(draws=10, tune=50, chains=2))
     verdict = fit_experiment(few, KEY).verdict
     assert verdict.status == "not_converged"
     assert verdict.effects is None
@@ -198,7 +198,7 @@ def test_what_does_not_converge_publishes_nothing_and_is_not_tried_for_ever(sett
 
 
 def test_a_crash_is_recorded_and_tried_again(settings, monkeypatch):
-    bench = Workbench(settings)
+    snapshot = Snapshot(settings)
 
     def crash(*_args, **_kwargs):
         raise ZeroDivisionError("a defect")
@@ -206,62 +206,62 @@ def test_a_crash_is_recorded_and_tried_again(settings, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("its_pipeline.its.analyze", crash)
         with pytest.raises(ZeroDivisionError):
-            fit_experiment(bench, KEY)
-    crashed = record_crash(settings, bench.prepare(KEY), ZeroDivisionError("a defect"))
+            fit_experiment(snapshot, KEY)
+    crashed = record_crash(settings, snapshot.prepare(KEY), ZeroDivisionError("a defect"))
     assert crashed.status == "crashed"
     assert "ZeroDivisionError: a defect" in crashed.reason
-    assert fit_experiment(bench, KEY).verdict.status == "analysed"
+    assert fit_experiment(snapshot, KEY).verdict.status == "analysed"
 
 
 def test_withdrawn_is_closed_with_its_history(settings):
-    fit_experiment(Workbench(settings), KEY)
+    fit_experiment(Snapshot(settings), KEY)
     log = InterventionLog(settings.resolved_intervention_log_url)
     log.withdraw("u", "morning", "logged by mistake")
     log.close()
-    bench = Workbench(settings)
-    assert bench.experiment_keys(include_withdrawn=False) == []
-    assert fit_experiment(bench, KEY).verdict.status == "closed"
+    snapshot = Snapshot(settings)
+    assert snapshot.experiment_keys(include_withdrawn=False) == []
+    assert fit_experiment(snapshot, KEY).verdict.status == "closed"
     assert len(open_store(settings).history(KEY)) == 1
 
 
 def test_an_unknown_metric_or_intervention_is_named(settings):
     log_intervention(settings, intervention_id="odd", outcome_metric="steps")
-    verdict = fit_experiment(Workbench(settings), "u|odd").verdict
+    verdict = fit_experiment(Snapshot(settings), "u|odd").verdict
     assert (verdict.status, verdict.reason_code) == ("refused", "unknown_metric")
     assert METRIC in verdict.reason
     with pytest.raises(UnknownInterventionError, match="nowhere"):
-        fit_experiment(Workbench(settings), "u|nowhere")
+        fit_experiment(Snapshot(settings), "u|nowhere")
 
 
 def test_a_person_without_events_waits(settings):
     log_intervention(settings, "nobody")
-    verdict = fit_experiment(Workbench(settings), "nobody|morning").verdict
+    verdict = fit_experiment(Snapshot(settings), "nobody|morning").verdict
     assert (verdict.status, verdict.n_pre, verdict.n_post) == ("waiting", 0, 0)
 
 
 def test_preloading_gives_the_same_series(settings):
     write_daily(settings, {"u": series(effect=12.0), "v": series(seed=1)})
     log_intervention(settings, "v")
-    one, many = Workbench(settings), Workbench(settings)
+    one, many = Snapshot(settings), Snapshot(settings)
     many.preload(["u|morning", "v|morning"])
     for key in ("u|morning", "v|morning"):
         assert one.prepare(key).fingerprint == many.prepare(key).fingerprint
 
 
 def test_options_and_direction_are_part_of_the_fingerprint(settings):
-    bench = Workbench(settings)
-    prepared = bench.prepare(KEY)
-    plain = replace(bench.options, include_time_of_day=False)
-    assert bench.prepare_intervention(prepared.intervention, plain).fingerprint != (
+    snapshot = Snapshot(settings)
+    prepared = snapshot.prepare(KEY)
+    plain = replace(snapshot.options, include_time_of_day=False)
+    assert snapshot.prepare_intervention(prepared.intervention, plain).fingerprint != (
         prepared.fingerprint
     )
     other = replace(prepared.intervention, direction="decrease")
-    assert bench.prepare_intervention(other).fingerprint != prepared.fingerprint
+    assert snapshot.prepare_intervention(other).fingerprint != prepared.fingerprint
     assert np.datetime64(START_ON) in prepared.daily["day"].to_numpy().astype("datetime64[D]")
 
 
 def _look(root: str) -> tuple[Verdict, bool]:
-    outcome = service.fit_experiment(Workbench(short_settings(Path(root))), KEY)
+    outcome = service.fit_experiment(Snapshot(short_settings(Path(root))), KEY)
     return outcome.verdict, outcome.cached
 
 

@@ -11,7 +11,7 @@ from its_pipeline.events.daily import read_series
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.events.mapping import ImportMapping
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
 
@@ -84,7 +84,7 @@ def test_an_intervention_on_the_odd_day_splits_the_days_there(
         )  # fmt: skip
     finally:
         log.close()
-    plan = Workbench(store).prepare(f"{user}|odd-day").plan
+    plan = Snapshot(store).prepare(f"{user}|odd-day").plan
     assert plan.n_pre == (odd - first).days
     assert plan.n_post == days - plan.n_pre
     assert plan.state == "ready"

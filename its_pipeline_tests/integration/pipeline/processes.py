@@ -109,12 +109,12 @@ def unreadable(settings: Settings) -> list[str]:
 
 def state(settings: Settings) -> dict[str, Any]:
     """Return everything that a killed and an undisturbed store must agree on."""
-    from its_pipeline.experiments.preparation import Workbench
+    from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.service import open_store
     from its_pipeline.stores.runs import RunStore
 
     store = open_store(settings)
-    verdicts = {key: store.verdict(key) for key in Workbench(settings).experiment_keys()}
+    verdicts = {key: store.verdict(key) for key in Snapshot(settings).experiment_keys()}
     runs = RunStore.from_settings(settings).history(page_size=1000).runs
     return {
         "lake": {

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from its_pipeline.cli.main import app
-from its_pipeline.experiments.plan import MINIMUM_DAYS
+from its_pipeline.its.series import MINIMUM_DAYS
 from its_pipeline.stores.verdict import STATUSES
 from its_pipeline_tests.support import shared_data_dir
 

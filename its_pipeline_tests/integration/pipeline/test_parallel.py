@@ -23,17 +23,17 @@ from its_pipeline.defs.home import open_instance
 from its_pipeline.defs.local import LocalRunner
 from its_pipeline.defs.names import TAG_MLFLOW_RUN
 from its_pipeline.experiments.bulk import refresh
-from its_pipeline.experiments.evaluate import Crash, Desk, Look
+from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator
 from its_pipeline.experiments.parallel import (
     WORTH_A_WORKER,
     Job,
     WorkerDiedError,
     _work_off,
-    look_in_parallel,
-    look_in_turn,
+    evaluate_in_parallel,
+    evaluate_in_turn,
     workers_for,
 )
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
 from its_pipeline.its.inference.nuts import available_cores
@@ -79,8 +79,8 @@ def effects_of(settings: Settings) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def in_one_process(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = make_store(tmp_path_factory.mktemp("one"))
-    summary = refresh(Workbench(settings.model_copy(update={"refresh_workers": 1})),
-                      [key(user) for user in USERS], lambda look: None)  # fmt: skip
+    summary = refresh(Snapshot(settings.model_copy(update={"refresh_workers": 1})),
+                      [key(user) for user in USERS], lambda evaluation: None)  # fmt: skip
     assert summary.counts["analysed"] == len(USERS)
     return settings
 
@@ -128,19 +128,19 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(
     tmp_path: Path, in_one_process: Settings
 ) -> None:
     settings = make_store(tmp_path)
-    bench = Workbench(settings)
+    snapshot = Snapshot(settings)
     killed: list[int] = []
 
     def job_of(key: str) -> Job:
         # The pool asks ahead: when it prepares the last one, its workers have the first ones.
         if key == "dan|morning":
             killed.extend(_kill_one_worker_when_there_is_one())
-        return Job(bench.prepare(key), RunContext())
+        return Job(snapshot.prepare(key), RunContext())
 
-    found = dict(look_in_parallel(settings, map(key, USERS), job_of, 2))
+    found = dict(evaluate_in_parallel(settings, map(key, USERS), job_of, 2))
     assert killed
     assert {name: type(result) for name, result in found.items()} == dict.fromkeys(
-        map(key, USERS), Look
+        map(key, USERS), Evaluation
     )
     assert effects_of(settings) == effects_of(in_one_process)
 
@@ -158,19 +158,19 @@ def _kill_one_worker_when_there_is_one() -> list[int]:
 
 def test_what_kills_its_worker_again_is_a_crash_and_the_others_are_done(tmp_path: Path) -> None:
     settings = make_store(tmp_path)
-    bench = Workbench(settings)
+    snapshot = Snapshot(settings)
 
     def job_of(key: str) -> Job:
-        prepared = bench.prepare(key)
+        prepared = snapshot.prepare(key)
         if key == "bob|morning":
             prepared = replace(prepared, outcome=Fatal())  # pyright: ignore[reportArgumentType]
         return Job(prepared, RunContext(dagster_run_id="night"))
 
-    found = dict(look_in_parallel(settings, map(key, USERS), job_of, 2))
+    found = dict(evaluate_in_parallel(settings, map(key, USERS), job_of, 2))
     crash = found.pop("bob|morning")
     assert isinstance(crash, Crash)
     assert "died without a word" in crash.reason
-    assert all(isinstance(result, Look) for result in found.values())
+    assert all(isinstance(result, Evaluation) for result in found.values())
     verdict = open_store(settings).verdict("bob|morning")
     assert verdict is not None
     assert (verdict.status, verdict.dagster_run_id) == ("crashed", "night")
@@ -179,13 +179,13 @@ def test_what_kills_its_worker_again_is_a_crash_and_the_others_are_done(tmp_path
 
 def test_a_full_disk_in_a_worker_is_everybodys_and_blames_no_experiment(tmp_path: Path) -> None:
     settings = make_store(tmp_path)
-    bench = Workbench(settings)
+    snapshot = Snapshot(settings)
 
     def job_of(key: str) -> Job:
-        return Job(replace(bench.prepare(key), daily=FullDisk()), RunContext())  # pyright: ignore[reportArgumentType]
+        return Job(replace(snapshot.prepare(key), daily=FullDisk()), RunContext())  # pyright: ignore[reportArgumentType]
 
     with pytest.raises(OSError, match="No space left"):
-        list(look_in_parallel(settings, map(key, USERS), job_of, 2))
+        list(evaluate_in_parallel(settings, map(key, USERS), job_of, 2))
     assert open_store(settings).verdict("ada|morning") is None
 
 
@@ -205,12 +205,12 @@ class BreakingPool:
 
 
 def test_what_a_broken_pool_had_done_is_kept_and_only_the_rest_suspected(tmp_path: Path) -> None:
-    bench = Workbench(make_store(tmp_path))
+    snapshot = Snapshot(make_store(tmp_path))
     suspects: list[tuple[str, Job]] = []
     work = _work_off(
         BreakingPool(),  # pyright: ignore[reportArgumentType]
         iter([key("ada"), key("bob")]),
-        lambda name: Job(bench.prepare(name), RunContext()),
+        lambda name: Job(snapshot.prepare(name), RunContext()),
         2,
         suspects,
     )
@@ -220,7 +220,7 @@ def test_what_a_broken_pool_had_done_is_kept_and_only_the_rest_suspected(tmp_pat
 
 def test_workers_that_cannot_start_blame_no_experiment(tmp_path: Path) -> None:
     settings = make_store(tmp_path)
-    bench = Workbench(settings)
+    snapshot = Snapshot(settings)
     (tmp_path / "file").touch()
     broken = settings.model_copy(
         update={"mlflow_tracking_uri": f"sqlite:///{tmp_path}/file/mlflow.db"}
@@ -229,10 +229,10 @@ def test_workers_that_cannot_start_blame_no_experiment(tmp_path: Path) -> None:
 
     def job_of(key: str) -> Job:
         asked.append(key)
-        return Job(bench.prepare(key), RunContext())
+        return Job(snapshot.prepare(key), RunContext())
 
     with pytest.raises(WorkerDiedError, match="no worker process could start"):
-        list(look_in_parallel(broken, map(key, USERS), job_of, 2))
+        list(evaluate_in_parallel(broken, map(key, USERS), job_of, 2))
     assert asked
     assert [open_store(settings).verdict(key(user)) for user in USERS] == [None] * len(USERS)
 
@@ -276,12 +276,12 @@ def test_a_crash_replaces_the_page_of_an_earlier_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_store(tmp_path)
-    bench = Workbench(settings)
-    desk = Desk(settings)
-    ((_, first),) = look_in_turn(
-        desk, [key("ada")], lambda key: Job(bench.prepare(key), RunContext())
+    snapshot = Snapshot(settings)
+    evaluator = Evaluator(settings)
+    ((_, first),) = evaluate_in_turn(
+        evaluator, [key("ada")], lambda key: Job(snapshot.prepare(key), RunContext())
     )
-    assert isinstance(first, Look)
+    assert isinstance(first, Evaluation)
     assert first.publication.plots
     page = page_path(settings, key("ada"))
 
@@ -289,8 +289,8 @@ def test_a_crash_replaces_the_page_of_an_earlier_answer(
         raise ZeroDivisionError("the model fell over")
 
     monkeypatch.setattr(engine, "analyze", fall_over)
-    changed = replace(bench.prepare(key("ada")), fingerprint="ab" * 16)
-    crash = desk.look(changed, RunContext())
+    changed = replace(snapshot.prepare(key("ada")), fingerprint="ab" * 16)
+    crash = evaluator.evaluate(changed, RunContext())
     assert isinstance(crash, Crash)
     assert "stopped with an error" in page.read_text()
     assert not list(page.parent.glob("*.png"))

@@ -168,10 +168,10 @@ def test_mlflow_has_one_child_an_analysis_under_the_failed_run(night):
     (child,) = page.runs
     assert child.tags["mlflow.parentRunId"] == parent.info.run_id
     assert child.tags["dagster.run_id"] == night.outcome.run_id
-    assert child.metrics["counterfactual.mean"] > 4
+    assert child.numbers["counterfactual.mean"] > 4
     (stuck,) = store.history("stuck").runs
     assert stuck.status == "not_converged"
-    assert not [name for name in stuck.metrics if name.startswith("counterfactual")]
+    assert not [name for name in stuck.numbers if name.startswith("counterfactual")]
     assert store.history("wait").runs == ()
 
 

@@ -71,12 +71,12 @@ def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
     assert store.record_analysis(make_verdict(), folder, context) == run_id
     store.add_artifacts(run_id, {"report.html": report, "plots/ada.html": report})
     run = store.get(run_id)
-    assert run.metrics["counterfactual.mean"] == 6.0
+    assert run.numbers["counterfactual.mean"] == 6.0
     assert run.params["started_on"] == "2026-01-15"
     assert run.params["spec.draws"] == "7"
-    assert run.metrics["seconds.sample"] == 0.5
-    assert "counterfactual.probability_positive" in run.metrics
-    assert not [name for name in run.metrics if "negative" in name]
+    assert run.numbers["seconds.sample"] == 0.5
+    assert "counterfactual.probability_positive" in run.numbers
+    assert not [name for name in run.numbers if "negative" in name]
     assert run.tags["dagster.run_id"] == "r"
     assert run.tags["mlflow.parentRunId"] == "p" * 32
     assert run.ended_at is not None
@@ -92,7 +92,7 @@ def test_an_unconverged_analysis_has_no_effect_metric(store, tmp_path):
     run_id = store.record_analysis(verdict, tmp_path, RunContext())
     run = store.get(run_id)
     assert run.status == "not_converged"
-    assert not [name for name in run.metrics if "counterfactual" in name or "probab" in name]
+    assert not [name for name in run.numbers if "counterfactual" in name or "probab" in name]
 
 
 def test_history_filters_pages_and_orders(store, tmp_path):
@@ -170,11 +170,11 @@ def test_a_pruned_run_keeps_all_but_its_draws(store, tmp_path):
     for name in ("posterior.npz", "trace.npz", "series.parquet"):
         (tmp_path / name).write_bytes(b"x")
     run_id = store.record_analysis(make_verdict(user="oli"), tmp_path, RunContext())
-    before = store.get(run_id).metrics
+    before = store.get(run_id).numbers
     store.drop_posterior(run_id)
     store.drop_posterior(run_id)
     assert [path.name for path in artifacts_of(store, run_id).iterdir()] == ["series.parquet"]
-    assert store.get(run_id).metrics == before
+    assert store.get(run_id).numbers == before
     assert store.get(run_id).tags["its.posterior"] == "pruned"
     store.drop_posterior("0" * 32)
 
@@ -209,7 +209,7 @@ def test_an_interrupted_recording_is_completed_under_its_own_id(store, tmp_path,
     assert known == [run_id, run_id]
     [entry] = store.history(user).runs
     assert (entry.run_id, entry.status) == (run_id, "analysed")
-    assert entry.metrics["counterfactual.mean"] == 6.0
+    assert entry.numbers["counterfactual.mean"] == 6.0
     assert entry.params["intervention_version"] == ("1" if written == "the numbers" else "2")
     assert len(client.get_metric_history(run_id, "counterfactual.mean")) == 1
     assert [info.path for info in client.list_artifacts(run_id)] == ["series.parquet"]

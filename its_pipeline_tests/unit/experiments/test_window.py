@@ -1,4 +1,4 @@
-"""The days an experiment looks at: every rule that may cut them, and both ends INCLUSIVE."""
+"""The days of an experiment: every rule that may cut them, and both ends INCLUSIVE."""
 
 from __future__ import annotations
 

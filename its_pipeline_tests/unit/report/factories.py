@@ -25,7 +25,8 @@ from its_pipeline.its import (
 )
 from its_pipeline.its.analysis import Analysis
 from its_pipeline.its.results import PosteriorDraws
-from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, State, StateInput
+from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
+from its_pipeline.stores.verdict import Status
 
 STARTED_ON = date(2026, 8, 15)
 
@@ -316,7 +317,7 @@ def make_report(analysis: Analysis | None = None, **fields: Any) -> ReportInput:
     return ReportInput(**{**values, **fields})
 
 
-def make_state(state: State = "waiting", **fields: Any) -> StateInput:
+def make_state(state: Status = "waiting", **fields: Any) -> StateInput:
     values: dict[str, Any] = {
         "intervention": make_intervention(),
         "metric": make_metric(),

@@ -10,7 +10,8 @@ import pytest
 from its_pipeline.report.cent import checklist
 from its_pipeline.report.drawing import Span, interval_svg, scale_svg
 from its_pipeline.report.index import render_index
-from its_pipeline.report.inputs import STATES, EffectNumbers, IndexRow
+from its_pipeline.report.inputs import EffectNumbers, IndexRow
+from its_pipeline.stores.verdict import STATUSES
 from its_pipeline_tests.unit.report.factories import STARTED_ON, make_report, make_state
 from its_pipeline_tests.unit.report.test_page import HOSTILE, Skeleton
 
@@ -77,7 +78,7 @@ def test_a_row_can_carry_an_effect_only_if_analysed():
 
 
 def test_rows_without_an_effect_have_nothing_to_sort_by():
-    page = render_index([make_row(0, None, state=s) for s in STATES if s != "analysed"])
+    page = render_index([make_row(0, None, state=s) for s in STATUSES if s != "analysed"])
     assert len(body_rows(page)) == 5
     for row in body_rows(page):
         assert row.count('data-k=""') == 2

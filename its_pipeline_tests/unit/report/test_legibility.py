@@ -122,13 +122,13 @@ def figures() -> dict[str, Figure]:
     analysis = make_analysis(9.0, 0.1, washout_days=5, missing=0.2, minimum_effect=2.0)
     return {
         "counterfactual": plots.counterfactual_figure(analysis, "Score"),
-        "predictive": plots.predictive_check_figure(analysis, "Score"),
+        "predictive_check": plots.predictive_check_figure(analysis, "Score"),
         "effects": plots.effects_figure(analysis),
         "diagnostics": plots.diagnostics_figure(analysis),
     }
 
 
-@pytest.mark.parametrize("name", ["counterfactual", "predictive", "effects", "diagnostics"])
+@pytest.mark.parametrize("name", ["counterfactual", "predictive_check", "effects", "diagnostics"])
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_what_a_legend_names_is_told_apart(figures, name: str, sight: str):
     for ax in figures[name].axes:

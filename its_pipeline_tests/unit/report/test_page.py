@@ -10,14 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from its_pipeline.its import AnalysisWarning
-from its_pipeline.its import warnings as cautions
+from its_pipeline.its import AnalysisWarning, warnings
+from its_pipeline.its.warning_codes import WARNING_CODES
 from its_pipeline.report.cent import checklist
 from its_pipeline.report.html import isolate, one_line, own_direction, safe_href
 from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
 from its_pipeline.report.page import figure_pngs, render_report, render_state_page, report_answer
-from its_pipeline.report.sentence import CAUTIONS, REMARKS
-from its_pipeline.report.views import WARNINGS, data_rows, warning_texts
+from its_pipeline.report.views import data_rows, warning_texts
 from its_pipeline_tests.unit.report.factories import (
     make_analysis,
     make_intervention,
@@ -301,14 +300,14 @@ def test_reasons_keep_the_names_they_begin_with():
 
 
 def test_every_warning_is_named_explained_and_weighed():
-    known = set(re.findall(r'_warning\(\s*"(\w+)"', inspect.getsource(cautions)))
-    assert len(known) >= 10
-    assert known == set(WARNINGS)
-    assert known == set(CAUTIONS) | REMARKS
-    for code in known:
+    source = inspect.getsource(warnings)
+    assert set(re.findall(r'_warning\(\s*"(\w+)"', source)) <= set(WARNING_CODES)
+    assert [code for code in WARNING_CODES if not re.search(rf"\b{code}\b", source, re.I)] == []
+    for code, kind in WARNING_CODES.items():
         (told,) = warning_texts([AnalysisWarning(code, "It was so.", {})])
         assert told.title != code.replace("_", " ").capitalize()
         assert len(told.meaning.split()) >= 6
+        assert told.remark == (kind.reason == "") == (kind.severity == "remark")
     (unknown,) = warning_texts([AnalysisWarning("brand_new", "It was so.", {})])
     assert (unknown.title, unknown.text, unknown.meaning) == ("Brand new", "It was so.", "")
 

@@ -1,9 +1,12 @@
 """The diagnostics against ArviZ, and the gate on chains that it must and must not pass."""
 
+import math
+
 import numpy as np
 import pytest
 
 from its_pipeline.its.inference.diagnostics import (
+    GATE,
     assess,
     energy_bfmi,
     ess_bulk,
@@ -103,6 +106,23 @@ def test_bad_chains_fail_with_value_and_threshold(draws, words):
     verdict = _assess(draws)
     assert verdict.converged is False
     assert words in "; ".join(verdict.failures)
+
+
+@pytest.mark.parametrize(
+    ("figure", "passes", "fails"),
+    [
+        ("max_r_hat", 1.0099, 1.01),
+        ("min_ess_bulk", 400.0, 399.9),
+        ("min_ess_tail", 400.0, 399.9),
+        ("divergences", 0, 1),
+        ("bfmi", 0.3, 0.2999),
+    ],
+)
+def test_each_figure_passes_up_to_its_threshold(figure, passes, fails):
+    (criterion,) = (each for each in GATE if each.figure == figure)
+    assert criterion.is_met(passes)
+    assert not criterion.is_met(fails)
+    assert not criterion.is_met(math.nan)
 
 
 def test_one_bad_parameter_among_good_ones_is_enough():

@@ -20,7 +20,7 @@ from its_pipeline.its.inference.diagnostics import ESS_MIN, R_HAT_MAX
 from its_pipeline.its.plots.density import bandwidth, density
 from its_pipeline.its.plots.diagnostics import TRACE_POINTS
 from its_pipeline.its.plots.frames import new_figure
-from its_pipeline.its.plots.predictive import REPLICATES, SEED, autocorrelation
+from its_pipeline.its.plots.predictive_check import REPLICATES, SEED, autocorrelation
 from its_pipeline_tests.unit.report.factories import STARTED_ON, make_analysis
 
 
@@ -192,7 +192,7 @@ def test_effects_of_what_did_not_converge_cannot_be_drawn(draw):
 
 ALIKE = {
     "counterfactual": (plots.COUNTERFACTUAL, plots.counterfactual_figure),
-    "predictive": (plots.PREDICTIVE_CHECK, plots.predictive_check_figure),
+    "predictive_check": (plots.PREDICTIVE_CHECK, plots.predictive_check_figure),
     "effects": (plots.EFFECTS, lambda analysis, _: plots.effects_figure(analysis)),
     "diagnostics": (plots.DIAGNOSTICS, lambda analysis, _: plots.diagnostics_figure(analysis)),
 }

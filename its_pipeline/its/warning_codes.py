@@ -1,0 +1,164 @@
+"""The codes of warnings: what each weighs, and its words for a reader without statistics.
+
+What belongs here: one entry a code, with whether it weakens or contradicts the answer. What does
+not: when a warning is given and its numbers (`warnings`), or how sentences and pages are put
+together (`report`). Importing this module loads the standard library alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+Severity = Literal["remark", "weakens", "contradicts"]
+"""What a warning does to the answer: nothing (``remark``); it weakens it; or it speaks against it,
+because another method, another date or mere drift shows something that the posterior does not know
+of."""
+
+
+@dataclass(frozen=True)
+class WarningCode:
+    """One kind of warning.
+
+    Parameters
+    ----------
+    code
+        Stable word, as in `AnalysisWarning.code`.
+    severity
+        See `Severity`.
+    title
+        Heading over the warning's own text.
+    meaning
+        What it means for the answer, in a sentence.
+    reason
+        The same in the few words that follow the answer; empty for a remark.
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    meaning: str
+    reason: str = ""
+
+
+SHORT_PHASE: Final = WarningCode(
+    "short_phase",
+    "weakens",
+    "Few days",
+    "A chance run of good or bad days weighs heavily; more days make the answer firmer.",
+    "there are few days",
+)
+HEAVY_TAILS: Final = WarningCode(
+    "heavy_tails",
+    "weakens",
+    "Days far from the rest",
+    "A few unusual days can pull the answer either way.",
+    "some days are far from the rest",
+)
+OUTLIER_DAYS: Final = WarningCode(
+    "outlier_days",
+    "weakens",
+    "Days far from the rest",
+    "A few unusual days can pull the answer either way; see whether something else happened on "
+    "them.",
+    "some days are far from the rest",
+)
+ESTIMATORS_DISAGREE: Final = WarningCode(
+    "estimators_disagree",
+    "contradicts",
+    "A second method disagrees",
+    "Which of two reasonable methods is used decides the answer, so do not rely on either.",
+    "a second method disagrees",
+)
+PLACEBO_EFFECT: Final = WarningCode(
+    "placebo_effect",
+    "contradicts",
+    "A change where there should be none",
+    "The outcome had changed by itself before, and this change may be of the same kind.",
+    "a change shows on a date when nothing was changed",
+)
+TIME_OF_DAY_SHIFT: Final = WarningCode(
+    "time_of_day_shift",
+    "weakens",
+    "The time of day shifted too",
+    "The effect shown leaves out whatever comes from the other time of day.",
+    "the time of day shifted as well",
+)
+NEAR_NONSTATIONARY: Final = WarningCode(
+    "near_nonstationary",
+    "contradicts",
+    "The outcome drifts",
+    "It rises and falls by itself for weeks, and a drift that set in at that time would look like "
+    "an effect.",
+    "the outcome drifts",
+)
+SLOW_SWINGS: Final = WarningCode(
+    "slow_swings",
+    "weakens",
+    "Slow swings under the daily noise",
+    "The days tell less than the interval supposes; the wider one given here is the safer one.",
+    "slow swings make it less certain",
+)
+SLOW_SWINGS_CONTRADICT: Final = WarningCode(
+    "slow_swings_contradict",
+    "contradicts",
+    "Slow swings under the daily noise",
+    "A swing that set in by itself at that time would explain the change as well: the wider "
+    "interval given here includes no change.",
+    "slow swings may explain it",
+)
+FLAT_BASELINE: Final = WarningCode(
+    "flat_baseline",
+    "weakens",
+    "The outcome hardly varied before",
+    "There is little to compare with, so how sure the answer is cannot be known well.",
+    "the outcome hardly varied before",
+)
+NO_RELATIVE_EFFECT: Final = WarningCode(
+    "no_relative_effect",
+    "remark",
+    "No effect in percent",
+    "The effect in the outcome's own unit is not touched by this.",
+)
+DROPPED_COVARIATE: Final = WarningCode(
+    "dropped_covariate",
+    "remark",
+    "A covariate was left out",
+    "The answer takes no account of it.",
+)
+
+WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
+    {
+        each.code: each
+        for each in (
+            SHORT_PHASE,
+            HEAVY_TAILS,
+            OUTLIER_DAYS,
+            ESTIMATORS_DISAGREE,
+            PLACEBO_EFFECT,
+            TIME_OF_DAY_SHIFT,
+            NEAR_NONSTATIONARY,
+            SLOW_SWINGS,
+            SLOW_SWINGS_CONTRADICT,
+            FLAT_BASELINE,
+            NO_RELATIVE_EFFECT,
+            DROPPED_COVARIATE,
+        )
+    }
+)
+"""Every code that an analysis of this version gives."""
+
+
+def warning_code(code: str) -> WarningCode:
+    """Return what a code means.
+
+    One that is not known here, in an analysis stored by another version, weakens the answer; its
+    title is the code itself, and it explains nothing.
+    """
+    known = WARNING_CODES.get(code)
+    if known is not None:
+        return known
+    title = code.replace("_", " ").capitalize()
+    return WarningCode(code, "weakens", title, "", "another one below")
