@@ -34,12 +34,8 @@ add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-# The adapter alone imports these, and they take 20 s to import.
-autodoc_mock_imports = ["arviz", "causalpy", "pymc", "pytensor", "xarray"]
 
 numpydoc_show_class_members = False
 # The reference is what people call: every parameter is documented there (PR01), besides what
 # holds for all docstrings.
 numpydoc_validation_checks = set(_PYPROJECT["tool"]["numpydoc_validation"]["checks"]) - {"PR01"}
-# Validation would import it once more, and in earnest.
-numpydoc_validation_exclude = {r"\.adapters\."}
