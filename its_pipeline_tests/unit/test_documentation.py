@@ -8,7 +8,6 @@ import sys
 from functools import cache
 from urllib.parse import urlsplit
 
-import click
 import pytest
 import yaml
 from markdown_it import MarkdownIt
@@ -75,8 +74,8 @@ def test_a_dead_link_is_seen(tmp_path):
 def test_every_command_on_a_page_has_the_options_that_it_is_given(page):
     for words in commands(page.read_text(encoding="utf-8")):
         command, rest = get_command(app), list(words)
-        while isinstance(command, click.Group):
-            command = command.commands[rest.pop(0)]
+        while commands_of := getattr(command, "commands", None):
+            command = commands_of[rest.pop(0)]
         # Parses arguments and options, and refuses what it does not know; runs nothing.
         command.make_context(command.name, rest)
 
