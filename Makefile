@@ -7,7 +7,8 @@ STAMP := $(VENV)/.installed
 export MLFLOW_DISABLE_TELEMETRY := true
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo test check wheel ui mlflow serve bench lock clean
+.PHONY: help setup demo test check check-lint check-format check-types check-definitions \
+	check-docstrings docs wheel ui mlflow serve bench lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -31,11 +32,27 @@ demo: setup  ## simulate a dozen people and run the whole pipeline on them
 test: setup  ## run the tests, with coverage
 	$(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report=term:skip-covered --cov-fail-under=85
 
-check: setup  ## run what CI runs beside the tests: lint, format, types, definitions
+# Each part is a hook of .pre-commit-config.yaml as well; a test holds that the two lists are one.
+check: check-lint check-format check-types check-definitions check-docstrings docs  ## run what CI runs beside the tests: lint, format, types, definitions, documentation
+
+check-lint: setup
 	$(BIN)/ruff check .
+
+check-format: setup
 	$(BIN)/ruff format --check .
+
+check-types: setup
 	$(BIN)/pyright
+
+check-definitions: setup
 	$(BIN)/dagster definitions validate -m its_pipeline.definitions
+
+check-docstrings: setup
+	$(BIN)/numpydoc lint $$(find its_pipeline -name '*.py')
+
+# From nothing each time (-E): what Sphinx has read before it does not complain about again.
+docs: setup  ## build the documentation site in build/docs/html; a warning is an error
+	$(BIN)/sphinx-build -E -W --keep-going -q -b html -d build/docs/doctrees docs build/docs/html
 
 wheel: setup  ## build the wheel that others install, into dist/
 	$(BIN)/python -m build --no-isolation

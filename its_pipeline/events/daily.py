@@ -79,7 +79,8 @@ def build_daily_outcomes(
 
     Returns
     -------
-    What was written, by outcome, in name order.
+    tuple
+        What was written, by outcome, in name order.
     """
     out_parquet.parent.mkdir(parents=True, exist_ok=True)
     with in_memory(memory, threads, spill_to=out_parquet.parent) as connection:
@@ -116,8 +117,9 @@ def read_series(daily_parquet: Path, user_id: str, outcome: str) -> pd.DataFrame
 
     Returns
     -------
-    A frame with the columns `SERIES_COLUMNS`; `day` is datetime64 (local calendar days), `value`
-    in the metric's unit. Empty if there is nothing.
+    pd.DataFrame
+        Columns `SERIES_COLUMNS`; `day` is datetime64 (local calendar days), `value` in the
+        metric's unit. Empty if there is nothing.
 
     Raises
     ------
@@ -187,8 +189,9 @@ def zone_offsets(zones: Sequence[str], first: date, last: date) -> pa.Table:
 
     Returns
     -------
-    Columns `zone`, `utc_day` (days since 1970), `changes_at` (UTC microseconds; never reached on a
-    day without a change), `offset_us` ahead of it and `later_offset_us` from it on.
+    pa.Table
+        Columns `zone`, `utc_day` (days since 1970), `changes_at` (UTC microseconds; never reached
+        on a day without a change), `offset_us` ahead of it and `later_offset_us` from it on.
     """
     names: list[str] = []
     days: list[int] = []

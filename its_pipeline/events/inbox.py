@@ -74,7 +74,8 @@ def take_inbox(
 
     Returns
     -------
-    What became of each file, by name.
+    tuple
+        What became of each file, by name.
     """
     files = _candidates(inbox_dir(settings))
     if not files:

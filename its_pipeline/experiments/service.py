@@ -179,10 +179,12 @@ def record_crash(
 
     Parameters
     ----------
-    settings, prepared, context
+    settings, prepared
         As in `fit_prepared`.
     error
         What was raised.
+    context
+        As in `fit_prepared`.
     """
     store = open_store(settings)
     verdict = _verdict(

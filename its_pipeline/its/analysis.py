@@ -237,7 +237,13 @@ class Analysis:
         }
 
     def save(self, directory: Path | str) -> Path:
-        """Write analysis.json, daily.parquet and the draws into a directory; return it."""
+        """Write analysis.json, daily.parquet and the draws into a directory; return it.
+
+        Parameters
+        ----------
+        directory
+            Folder to write into; made where it is not there.
+        """
         return storage.write_analysis(
             Path(directory), storage.Stored(self.to_dict(), self.daily, self.trace, self.posterior)
         )
@@ -245,6 +251,11 @@ class Analysis:
     @classmethod
     def load(cls, directory: Path | str) -> Analysis:
         """Read what `save` wrote; effects come back exactly, draws as float32.
+
+        Parameters
+        ----------
+        directory
+            Folder that `save` wrote into.
 
         Raises
         ------

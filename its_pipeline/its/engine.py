@@ -67,7 +67,7 @@ def analyze(
         Settings; `AnalysisSpec()` by default.
     covariates
         Values on the same index, e.g. time-of-day shares (columns whose names start with
-        "share_" are checked for a shift at the intervention).
+        ``share_`` are checked for a shift at the intervention).
     cores
         Chains that run at once. The numbers do not depend on it.
 

@@ -80,7 +80,13 @@ class Effects:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Effects:
-        """Build the effects from `to_dict`'s output."""
+        """Build the effects from `to_dict`'s output.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned.
+        """
         found: dict[str, Any] = {
             name: None if value is None else Effect(**value) for name, value in values.items()
         }
@@ -157,7 +163,13 @@ class Diagnostics:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Diagnostics:
-        """Build the diagnostics from `to_dict`'s output."""
+        """Build the diagnostics from `to_dict`'s output.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned; None becomes NaN again.
+        """
         floats = ("max_r_hat", "min_ess_bulk", "min_ess_tail", "bfmi")
         restored: dict[str, Any] = {
             k: math.nan if k in floats and v is None else v for k, v in values.items()
@@ -216,7 +228,13 @@ class AnalysisWarning:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AnalysisWarning:
-        """Build the warning from `to_dict`'s output."""
+        """Build the warning from `to_dict`'s output.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned; None becomes NaN again.
+        """
         numbers = {k: math.nan if v is None else v for k, v in values["numbers"].items()}
         return cls(values["code"], values["text"], numbers)
 

@@ -147,6 +147,11 @@ class AnalysisSpec:
     def from_dict(cls, values: Mapping[str, Any]) -> AnalysisSpec:
         """Build a spec from `to_dict`'s output.
 
+        Parameters
+        ----------
+        values
+            Some or all of the settings; the others keep their defaults.
+
         Raises
         ------
         ValueError
