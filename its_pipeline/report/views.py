@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.events.metrics import NO_TIME_OF_DAY
 from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
@@ -75,6 +76,12 @@ WARNINGS: Final[dict[str, tuple[str, str]]] = {
     ),
     "dropped_covariate": ("A covariate was left out", "The answer takes no account of it."),
 }
+
+EASED_BY_STUDENT_T: Final = frozenset({"heavy_tails", "outlier_days"})
+CHOOSE_STUDENT_T: Final = (
+    "To have such days weigh less, write “likelihood: student_t” where the outcome is declared "
+    "(metrics.yaml); it is then analysed anew."
+)
 
 
 @dataclass(frozen=True)
@@ -196,11 +203,23 @@ def _figure(value: float, decimals: int) -> str:
     return number_text(value, decimals) if math.isfinite(value) else "not computable"
 
 
-def warning_texts(warnings: Sequence[AnalysisWarning]) -> list[WarningText]:
-    """Return the warnings explained; an unknown code is its own title and explains nothing."""
+def warning_texts(
+    warnings: Sequence[AnalysisWarning], likelihood: str = "normal"
+) -> list[WarningText]:
+    """Return the warnings explained; an unknown code is its own title and explains nothing.
+
+    Parameters
+    ----------
+    warnings
+        Of an analysis.
+    likelihood
+        The analysis' own: what it is already is not advised.
+    """
     explained = []
     for w in warnings:
         title, meaning = WARNINGS.get(w.code, (w.code.replace("_", " ").capitalize(), ""))
+        if w.code in EASED_BY_STUDENT_T and likelihood != "student_t":
+            meaning = f"{meaning} {CHOOSE_STUDENT_T}"
         explained.append(WarningText(title, w.text, meaning, w.code in REMARKS))
     return explained
 
@@ -209,6 +228,8 @@ def data_rows(facts: Facts) -> list[Row]:
     """Return what data went in, why the window ends where it does, and what was left out."""
     intervention, metric, window = facts.intervention, facts.metric, facts.window
     rows = [Row("Outcome", _outcome_text(facts))]
+    if metric is not None and not metric.has_time_of_day:
+        rows.append(Row("Left out", NO_TIME_OF_DAY))
     better = "higher is better" if intervention.direction == "increase" else "lower is better"
     least = ""
     if intervention.minimum_effect > 0:

@@ -15,7 +15,7 @@ from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.requests import AnalyzeRequest
 from its_pipeline.api.services import Services
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.events.metrics import UnknownMetricError, get_metric
+from its_pipeline.events.metrics import OutcomeMetric, UnknownMetricError, get_metric
 from its_pipeline.experiments.plan import MINIMUM_DAYS, Plan
 from its_pipeline.experiments.preparation import Options, Prepared, Workbench
 
@@ -92,10 +92,10 @@ def ask(services: Services, request: AnalyzeRequest) -> Question:
     meant = _logged_intervention(request, logged)
     intervention = _asked(request, meant or _adhoc(request, logged))
     try:
-        get_metric(bench.metrics, intervention.outcome_metric)
+        metric = get_metric(bench.metrics, intervention.outcome_metric)
     except UnknownMetricError as error:
         raise invalid("body.outcome_metric", str(error), error.name) from error
-    options = _options(request, bench.options)
+    options = _options(request, bench.options, metric)
     prepared = bench.prepare_intervention(intervention, options)
     if prepared.plan.state != "ready":
         raise refusal(prepared.plan, _is_future(services, intervention), meant is not None)
@@ -167,9 +167,12 @@ def _asked(request: AnalyzeRequest, intervention: Intervention) -> Intervention:
     return replace(intervention, **changes)
 
 
-def _options(request: AnalyzeRequest, own: Options) -> Options:
+def _options(request: AnalyzeRequest, own: Options, metric: OutcomeMetric) -> Options:
+    # The metric's own likelihood said aloud is no other question.
+    likelihood = own.likelihood if request.likelihood == metric.likelihood else request.likelihood
     return replace(
         own,
+        likelihood=likelihood,
         include_day_of_week=request.include_day_of_week,
         include_time_of_day=request.include_time_of_day,
         draws=own.draws if request.mcmc_samples is None else request.mcmc_samples,
