@@ -1,7 +1,7 @@
 """The demo: a dozen simulated people with planted truths through the whole pipeline.
 
 What belongs here: setting the store up, running the real jobs, comparing estimates with the truth.
-What does not: the people (`events.people`), the jobs (`defs`), printing (`cli_demo`).
+What does not: the people (`events.people`), the jobs (`defs`), printing (`cli.demo`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The assets of one experiment: its plan, its fit, its report.
 
 What belongs here: how the three stand in Dagster; each calls one plain function. What does not:
-computing anything (`experiments`), the form of metadata (`experiment_metadata`), bulk (`bulk`).
+computing anything (`experiments`), the form of metadata (`experiment_metadata`), bulk
+(`refresh_job`).
 
 The three have no backfill policy on purpose: one run a partition. In a run over several partitions
 Dagster records one verdict of a check for all of them, and one bad experiment would block, and be

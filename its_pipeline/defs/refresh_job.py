@@ -1,7 +1,7 @@
 """The job ``refresh_experiments``: many experiments in one warm run, told to Dagster one by one.
 
 What belongs here: the job's configuration, and turning every look into exactly the events that a
-run of that one experiment records. What does not: the loop (`bulk`), or what is shown
+run of that one experiment records. What does not: the loop (`experiments.bulk`), or what is shown
 (`experiment_metadata`).
 """
 

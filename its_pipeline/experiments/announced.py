@@ -2,7 +2,7 @@
 
 What belongs here: a mark beside an experiment that says which verdict its newest events carry. A
 run that is killed between storing a verdict and telling Dagster leaves an old mark, and the next
-run tells it. What does not: the verdicts themselves (`stores.experiments`).
+run tells it. What does not: the verdicts themselves (`stores.experiment_store`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Looking at many experiments in one run, each as if it had a run of its own.
 
 What belongs here: which experiments a bulk run looks at, resuming, and the summary. What does not:
-what one look does and how its failure is isolated (`experiments.look`), the processes that look
-(`experiments.crew`), or how Dagster is told (`refresh_job`): this module knows nothing of runs and
-events.
+what one look does and how its failure is isolated (`evaluate`), the processes that look
+(`parallel`), or how Dagster is told (`defs.refresh_job`): this module knows nothing of runs and events.
 """
 
 from __future__ import annotations

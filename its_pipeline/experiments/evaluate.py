@@ -1,8 +1,8 @@
 """One look at one experiment among many: fit, verdict, page, and what became of it.
 
 What belongs here: the unit of work of a bulk run, so that it is the same in the run's own process
-and in a worker (`crew`), and what a crash leaves behind. What does not: which experiments are
-looked at (`defs.bulk`), the decision (`service`) or the page (`publish`).
+and in a worker (`parallel`), and what a crash leaves behind. What does not: which experiments are
+looked at (`bulk`), the decision (`service`) or the page (`publish`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What belongs here: starting workers when there is enough to do, keeping them busy without holding
 more than a few experiments in memory, and going on when one dies. What does not: what a look is
-(`look`), which experiments are looked at and who is told (`defs.bulk`).
+(`evaluate`), which experiments are looked at and who is told (`bulk`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Fewest observed days in a phase; below, slope, level and autocorrelation cannot be told apart.
 #: What Works Clearinghouse asks for at least 3 to 5 points a phase, CENT reporting for the reasons;
-#: 8 is the house's rule (DESIGN section 4) and the one that calibration was measured from.
+#: 8 is the house's rule and the one that calibration was measured from.
 MINIMUM_DAYS: Final = 8
 
 PlanState = Literal["ready", "waiting", "refused", "closed"]

@@ -1,7 +1,7 @@
 """What is done for one experiment: look at it, decide, keep the verdict.
 
 What belongs here: the one path from a key to a stored verdict that Dagster, the HTTP API and the
-command line share. What does not: preparing the data (`workbench`), the statistics (`its`), pages
+command line share. What does not: preparing the data (`preparation`), the statistics (`its`), pages
 (`publish`), or where things lie (`stores`).
 """
 

@@ -1,7 +1,7 @@
 """Which days of a person's life one experiment looks at, and why the others are left out.
 
-What belongs here: the rules of DESIGN "Window of an experiment" as pure functions on calendar
-dates. What does not: reading any data, counting observed days (`plan`), or the model.
+What belongs here: the rules of an experiment's window as pure functions on calendar dates. What
+does not: reading any data, counting observed days (`plan`), or the model.
 All dates are local calendar dates of the person; both ends of every interval are INCLUSIVE.
 """
 

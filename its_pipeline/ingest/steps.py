@@ -1,7 +1,8 @@
 """The events' way into the store, a function a step: export, validate, aggregate.
 
 Plain functions of settings and a day; the Dagster assets, the command line and the demo call them.
-What a step does to the rows belongs to `sources`, `validation` and `daily`.
+What a step does to the rows belongs to `events.sources`, `events.validation` and
+`events.daily`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from its_pipeline.settings import Settings
 
 REJECT_RATE_WARN = 0.01
-"""A larger share of rejected rows in a day is worth a look (DESIGN, section 8)."""
+"""A larger share of rejected rows in a day is worth a look."""
 REJECT_RATE_ERROR = 0.20
 """A larger share means that the source, not a few events, is broken."""
 

@@ -15,9 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-#: The libraries whose version may change a number: DuckDB makes the daily values, pandas lays them on
-#: their calendar, Numba and its compiler llvmlite make the density and the quantiles, nutpie samples,
-#: NumPy and SciPy compute the rest.
+#: The libraries whose version may change a number: DuckDB makes the daily values, pandas lays them
+#: on their calendar, Numba and its compiler llvmlite make the density and the quantiles, nutpie
+#: samples, NumPy and SciPy compute the rest.
 LIBRARIES: Final = (
     "its-pipeline",
     "nutpie",

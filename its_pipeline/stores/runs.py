@@ -2,7 +2,7 @@
 
 What belongs here: what an analysis' run holds, how runs are searched, and opening the store safely
 from several processes at once. What does not: deciding a verdict (`experiments`), the files of an
-analysis (`stores.experiments`), or Dagster's own run (`defs.resources`).
+analysis (`experiment_store`), or Dagster's own run (`defs.resources`).
 MLflow is imported when a store is first used: it takes seconds.
 """
 

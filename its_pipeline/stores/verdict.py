@@ -1,9 +1,8 @@
 """What was found out about one experiment, as plain data that can be stored and read back.
 
 What belongs here: the record of one outcome (`Verdict`), where the look came from (`RunContext`),
-and the exact JSON form. What does not:
-deciding it (`its_pipeline.experiments`), where it lies (`stores.experiments`), or how it is shown
-(`report`).
+and the exact JSON form. What does not: deciding it (`experiments`), where it lies
+(`experiment_store`), or how it is shown (`report`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """From a request to a prepared experiment, or to the reason why it cannot be analysed.
 
 What belongs here: which intervention is meant, with which options, and what a plan's state means
-for somebody who asks now. What does not: computing (`jobs`), or the form of answers (`rendering`).
+for somebody who asks now. What does not: computing (`workers.jobs`), or the form of answers
+(`bodies`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What clients send: the bodies of requests.
 
-What belongs here: their fields, rules and examples. What does not: answers (`answers`), or what is
-done with a request (`questions`, the routes).
+What belongs here: their fields, rules and examples. What does not: answers (`responses`), or
+what is done with a request (`preparing`, `answering`, the routes).
 """
 
 from __future__ import annotations
