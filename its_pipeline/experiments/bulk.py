@@ -2,7 +2,8 @@
 
 What belongs here: which experiments a bulk run looks at, resuming, and the summary. What does not:
 what one look does and how its failure is isolated (`evaluate`), the processes that look
-(`parallel`), or how Dagster is told (`defs.refresh_job`): this module knows nothing of runs and events.
+(`parallel`), or how Dagster is told (`defs.refresh_job`): this module knows nothing of runs and
+events.
 """
 
 from __future__ import annotations
