@@ -59,7 +59,7 @@ def demo() -> None:
     typer.echo("")
     typer.echo(f"open the evidence:  {index_page(settings)}")
     typer.echo("Dagster's UI:       make ui      (runs, partitions, checks, plots)")
-    typer.echo("MLflow's UI:        make mlflow  (every analysis)")
+    typer.echo("MLflow's UI:        make mlflow  (every analysis, at the address it prints)")
     if result.problems:
         fail("; ".join(result.problems), code=1)
 
