@@ -1,8 +1,9 @@
-"""Where the real series lie, for tests of every room."""
+"""What tests of every room need of the project: its root, its files, where the real series lie."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,14 @@ def shared_data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real series are not at {folder}; set ITS_SHARED_DATA to their folder")
     return folder
+
+
+def tracked_text() -> list[Path]:
+    """Return the project's text files, or skip the calling test outside of a git checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [PROJECT_ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file() and path.suffix not in {".png", ".lock"}]

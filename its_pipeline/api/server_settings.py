@@ -1,7 +1,8 @@
 """Settings of the HTTP API alone: where it listens, who may ask, how much, and how many workers.
 
 What belongs here: names, types, defaults, and the refusal of combinations that are not safe. What
-does not: the installation's own settings (`its_pipeline.settings`), or checking a token (`tokens`).
+does not: the installation's own settings (`its_pipeline.settings`), or checking a token
+(`http.tokens`).
 Every setting is an environment variable with the prefix ``ITS_API_``.
 """
 

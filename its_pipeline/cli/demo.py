@@ -64,7 +64,7 @@ def demo(
     typer.echo(f"open the evidence:  {index_page(settings)}")
     command = "its-pipeline" if checkout_root() is None else "make"
     typer.echo(f"Dagster's UI:       {command} ui      (runs, partitions, checks, plots)")
-    typer.echo(f"MLflow's UI:        {command} mlflow  (every analysis)")
+    typer.echo(f"MLflow's UI:        {command} mlflow  (every analysis, at the address it prints)")
     if result.problems:
         fail("; ".join(result.problems), code=1)
 

@@ -53,12 +53,14 @@ def mlflow(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
 ) -> None:
-    """Start MLflow's UI on the run store."""
+    """Start MLflow's UI on the run store, and print the address of the list of all analyses."""
     from its_pipeline.settings import get_settings
+    from its_pipeline.stores.run_fields import analyses_address
     from its_pipeline.stores.runs import RunStore
 
     settings = get_settings()
-    RunStore.from_settings(settings).open()
+    _, experiment_id = RunStore.from_settings(settings).open()
+    typer.echo(f"all analyses: {analyses_address(f'http://{host}:{port}', experiment_id)}")
     arguments = [*_module("mlflow"), "ui", "--host", host, "--port", str(port), "--workers", "1"]
     arguments += ["--backend-store-uri", settings.resolved_mlflow_tracking_uri]
     arguments += ["--default-artifact-root", str(settings.mlflow_artifact_dir)]

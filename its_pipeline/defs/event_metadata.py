@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from its_pipeline.ingest.drift import DriftReport
     from its_pipeline.ingest.steps import DailyResult, ExportResult, ValidationResult
 
-#: Share of rejected rows from which the check warns and from which it is an error (DESIGN 8).
+#: Share of rejected rows from which the check warns and from which it is an error.
 REJECT_RATE_WARN: Final = 0.01
 REJECT_RATE_ERROR: Final = 0.20
 #: A check's table lists at most as many jumps.

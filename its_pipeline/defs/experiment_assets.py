@@ -68,11 +68,13 @@ def enough_days(
     output_required=False,
     group_name=GROUP_EXPERIMENTS,
     owners=OWNERS,
-    kinds={"pymc", "causalpy", "mlflow"},
+    kinds={"numba", "nutpie", "mlflow"},
     description=(
         "The posterior of an experiment's effects: interrupted time series with autocorrelated "
-        "errors, PyMC in CausalPy's seat. Materialised whether or not the sampler converged; the "
-        "check sampler_converged says which. Skipped while the experiment waits."
+        "errors. The project's own density, compiled by Numba, is sampled by nutpie's NUTS; "
+        "neither PyMC nor CausalPy takes part (the same model as a PyMC one for CausalPy is "
+        "its_pipeline.its.adapters.causalpy). Materialised whether or not the sampler converged; "
+        "the check sampler_converged says which. Skipped while the experiment waits."
     ),
 )
 def its_fit(

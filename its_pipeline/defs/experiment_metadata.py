@@ -77,6 +77,8 @@ def plan_metadata(plan: Plan) -> Metadata:
             shown[name] = float(value)
     if plan.reason:
         shown["reason"] = plan.reason
+    if plan.left_out:
+        shown["left_out"] = plan.left_out
     if plan.analysable_on is not None:
         shown["analysable_on"] = plan.analysable_on.isoformat()
     return shown

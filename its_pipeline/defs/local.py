@@ -22,9 +22,12 @@ from its_pipeline.defs.names import (
     JOB_INGEST,
     JOB_REFRESH,
     REPOSITORY_LABEL,
+    TAG_MLFLOW_RUN,
     TAG_PROCESS,
     TAG_PURPOSE,
+    TAG_REPOSITORY,
 )
+from its_pipeline.defs.resources import end_left_parents
 from its_pipeline.settings import Settings
 
 
@@ -99,7 +102,7 @@ class LocalRunner:
                 TAG_PURPOSE: self._purpose,
                 TAG_PROCESS: this_process(),
                 # As the daemon would tag it: the UI lists the run under its job.
-                ".dagster/repository": REPOSITORY_LABEL,
+                TAG_REPOSITORY: REPOSITORY_LABEL,
             },
         )
         return RunOutcome(
@@ -113,8 +116,16 @@ def local_runner(settings: Settings, purpose: str) -> Iterator[LocalRunner]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     with warnings.catch_warnings(), open_instance(settings) as instance:
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
-        end_abandoned_runs(instance)
+        _end_what_kills_left(settings, instance)
         yield LocalRunner(settings, instance, purpose)
+
+
+def _end_what_kills_left(settings: Settings, instance: dg.DagsterInstance) -> None:
+    ended = [instance.get_run_by_id(run_id) for run_id in end_abandoned_runs(instance)]
+    if any(run is not None and TAG_MLFLOW_RUN in run.tags for run in ended):
+        from its_pipeline.stores.runs import RunStore
+
+        end_left_parents(instance, RunStore.from_settings(settings))
 
 
 def _numbers(events: Sequence[dg.DagsterEvent]) -> dict[str, int]:

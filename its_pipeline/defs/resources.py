@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
@@ -20,6 +20,14 @@ from its_pipeline.stores.verdict import RunContext, Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.stores.runs import RunState, RunStore
+
+
+#: How a parent ends whose Dagster run has.
+_ENDINGS: Final[Mapping[dg.DagsterRunStatus, RunState]] = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
+}
 
 
 class Installation:
@@ -98,6 +106,8 @@ class RunTracking:
 
     def _open(self) -> str:
         self.store.open()
+        if self._context.instance is not None:
+            end_left_parents(self._context.instance, self.store)
         with warnings.catch_warnings():
             # dagster-mlflow is marked beta; its version is pinned with Dagster's.
             warnings.simplefilter("ignore")
@@ -141,6 +151,28 @@ class RunTracking:
             self._context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE
         )
         return bool(list(failures))
+
+
+def end_left_parents(instance: dg.DagsterInstance, store: RunStore) -> list[str]:
+    """End the MLflow parent runs that killed Dagster runs left open.
+
+    Dagster's status of the run decides, so one that still runs, or waits for its retry, keeps its
+    parent; so does a run that this instance does not know, which may be another installation's.
+
+    Returns
+    -------
+    list
+        The Dagster runs whose parents were ended.
+    """
+    from its_pipeline.stores.parent_runs import close_dagster_run, open_dagster_runs
+
+    ended = []
+    for run_id in open_dagster_runs(store):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and run.is_finished:
+            close_dagster_run(store, run_id, _ENDINGS[run.status])
+            ended.append(run_id)
+    return ended
 
 
 class _Configured:

@@ -251,9 +251,10 @@ def failure_sensor(
     alert = failure_alert(settings, run, context.failure_event.message or "")
     open_notifier(settings).notify(alert)
     if run.job_name in (JOB_REFRESH, JOB_ANALYSE):
+        from its_pipeline.stores.parent_runs import close_dagster_run
         from its_pipeline.stores.runs import RunStore
 
-        RunStore.from_settings(settings).close_dagster_run(run.run_id, "FAILED")
+        close_dagster_run(RunStore.from_settings(settings), run.run_id, "FAILED")
 
 
 def failure_alert(settings: Settings, run: dg.DagsterRun, message: str) -> Alert:

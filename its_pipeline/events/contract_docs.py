@@ -49,7 +49,27 @@ day. Where it is empty, the person's latest known zone does, and UTC where none 
 {metrics}
 Others are added in `metrics.yaml` in the store, as a list under `metrics:` with these fields:
 `name`, `event_types`, `column` or `json_path`, `aggregation` (`mean`, `median`, `sum`, `count`,
-`rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`.
+`rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`, `likelihood`.
+
+`zero_days: true` makes a day without events, between a person's first and last one, a zero. Such a
+day has no time of day, so the shares of events by time of day are not in the model of the metric.
+
+`likelihood` is that of the noise: `normal`, or `student_t`, which a few days far from the rest move
+less. To choose it for a metric that is there already, declare the metric again in `metrics.yaml`
+with all its fields, or add the line to the file in `metrics.d` that an import wrote; an import of
+newer data keeps it. Changing it analyses the metric's experiments anew:
+
+```yaml
+metrics:
+  - name: sessionPerformanceScore
+    event_types: [SESSION_ENDED]
+    column: session_performance_score
+    minimum: 0
+    maximum: 100
+    unit: points
+    label: Session performance
+    likelihood: student_t
+```
 """
 
 

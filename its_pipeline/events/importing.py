@@ -30,7 +30,9 @@ from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import (
     IMPORTED_FOLDER,
     MetricError,
+    OutcomeMetric,
     load_metrics,
+    read_metrics_file,
     write_metrics_file,
 )
 from its_pipeline.events.reading import ImportFileError, file_signature, open_rows
@@ -110,7 +112,7 @@ def import_file(
                     len(newest["days"]),
                     tuple(metric.name for metric in mapping.metrics()),
                 )
-        _check_metrics(settings, name, mapping)
+        metrics = _own_metrics(settings, name, mapping)
         number = int(versions[-1]) + 1 if versions else 1
         with finished_folder(folder / f"{number:06d}") as unfinished:
             rows, days = _write_events(path, name, mapping, unfinished / EVENTS_FILE, taken_at)
@@ -127,10 +129,10 @@ def import_file(
                 "mapping": mapping.model_dump(mode="json"),
             }
             write_json(unfinished / RECORD_FILE, record)
-        if mapping.metrics():
+        if metrics:
             metrics_file = settings.store_root / IMPORTED_FOLDER / f"{name}.yaml"
-            write_metrics_file(metrics_file, mapping.metrics())
-    registered = tuple(metric.name for metric in mapping.metrics())
+            write_metrics_file(metrics_file, metrics)
+    registered = tuple(metric.name for metric in metrics)
     return ImportResult(name, number, rows, True, len(days), registered)
 
 
@@ -140,18 +142,35 @@ def import_name(path: Path) -> str:
     return cleaned[:100] or "import"
 
 
-def _check_metrics(settings: Settings, name: str, mapping: ImportMapping) -> None:
-    """Refuse a metric that is registered with another meaning, other than by this import."""
-    known = load_metrics(settings.resolved_metrics_file)
+def _own_metrics(
+    settings: Settings, name: str, mapping: ImportMapping
+) -> tuple[OutcomeMetric, ...]:
+    """Return the metrics of an import, each with the likelihood that somebody has chosen for it.
+
+    Raises
+    ------
+    MetricError
+        If one is registered with another meaning, other than by this import.
+    """
+    others = load_metrics(settings.resolved_metrics_file, imported=settings.store_root / "none")
+    earlier: dict[str, OutcomeMetric] = {}
     for file in sorted((settings.store_root / IMPORTED_FOLDER).glob("*.yaml")):
-        if file.stem != name:
-            known.update(load_metrics(file, imported=file.parent / "none"))
-    for metric in mapping.metrics():
-        if metric.name in known and known[metric.name] != metric:
+        found = {metric.name: metric for metric in read_metrics_file(file)}
+        if file.stem == name:
+            earlier = found
+        else:
+            others.update(found)
+    metrics = []
+    for declared in mapping.metrics():
+        known = others.get(declared.name) or earlier.get(declared.name) or declared
+        metric = declared.model_copy(update={"likelihood": known.likelihood})
+        if metric.name in others and others[metric.name] != metric:
             raise MetricError(
                 f"outcome {metric.name!r} is registered already with another meaning; give it "
                 "another name in the mapping's outcomes"
             )
+        metrics.append(metric)
+    return tuple(metrics)
 
 
 def _digest(path: Path, mapping: ImportMapping) -> str:

@@ -40,6 +40,13 @@ _JSON_PATH = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_]*|\[[0-9]{1,4}\])+")
 _EVENT_TYPE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
+NO_TIME_OF_DAY = (
+    "time-of-day shares are not in the model: a day without events counts as zero, and no event "
+    "says at what time of day"
+)
+"""Why the shares leave the model of a metric without `has_time_of_day`, for plans and pages."""
+
+
 class MetricError(ValueError):
     """A metrics settings file or one of its entries is not usable."""
 
@@ -92,6 +99,9 @@ class OutcomeMetric(BaseModel):
         event is a real zero. Otherwise such a day is missing.
     label
         A name for people; defaults to `name`.
+    likelihood
+        Of the noise in analyses of this metric, as `its.AnalysisSpec` names it: ``normal``, or
+        ``student_t`` where a few days lie far from the rest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +117,7 @@ class OutcomeMetric(BaseModel):
     unit: str = ""
     zero_days: bool = False
     label: str = ""
+    likelihood: str = "normal"
 
     @field_validator("name")
     @classmethod
@@ -163,6 +174,11 @@ class OutcomeMetric(BaseModel):
     def title(self) -> str:
         """The name for people."""
         return self.label or self.name
+
+    @property
+    def has_time_of_day(self) -> bool:
+        """Whether every observed day has events, and so shares by time of day."""
+        return not self.zero_days
 
 
 SHIPPED: tuple[OutcomeMetric, ...] = (
@@ -244,7 +260,7 @@ def load_metrics(
             if known is not None and known != metric and known not in SHIPPED:
                 raise MetricError(
                     f"{file}: metric {metric.name!r} is registered before with another meaning; "
-                    "rename one of the two"
+                    "rename one of the two, or declare it alike in both"
                 )
             registered[metric.name] = metric
     return registered

@@ -1,6 +1,6 @@
 """What a validated day looked like: counts, shares of nulls, the score's distribution.
 
-Gathered while the day is written, kept in its file's footer, compared over days by `drift`.
+Gathered while the day is written, kept in its file's footer, compared over days by `ingest.drift`.
 """
 
 from __future__ import annotations

@@ -46,6 +46,8 @@ class Plan:
         First date on which it can be analysed if the outcome is observed every day from now on.
     window
         Its days.
+    left_out
+        What of the usual model its analysis goes without, and why; empty where nothing.
     """
 
     key: str
@@ -59,6 +61,7 @@ class Plan:
     baseline_autocorrelation: float | None
     analysable_on: date | None
     window: Window
+    left_out: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, dates as ISO 8601."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.events.metrics import (
+    NO_TIME_OF_DAY,
     OutcomeMetric,
     UnknownMetricError,
     get_metric,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from its_pipeline.its import AnalysisSpec
+    from its_pipeline.its.spec import Likelihood
 
 #: Night is the reference: the four shares add up to one, so three carry all there is to know.
 SHARE_COLUMNS: Final = ("share_morning", "share_afternoon", "share_evening")
@@ -41,13 +43,17 @@ class Options:
     Attributes
     ----------
     include_day_of_week, include_time_of_day
-        Whether weekday effects and time-of-day shares are in the model.
+        Whether weekday effects and time-of-day shares are in the model; shares never are where
+        days without events are zeros of the metric.
+    likelihood
+        Of the noise; the metric's own where it is None.
     draws, tune, chains, seed
         Of the sampler.
     """
 
     include_day_of_week: bool = True
     include_time_of_day: bool = True
+    likelihood: str | None = None
     draws: int = 2000
     tune: int = 1000
     chains: int = 4
@@ -239,9 +245,17 @@ class Snapshot:
             metric = get_metric(self.metrics, intervention.outcome_metric)
         except UnknownMetricError as error:
             return Prepared(intervention, None, _refused(plan, "unknown_metric", error), in_window)
+        options = options or self.options
+        likelihood = options.likelihood or metric.likelihood
+        try:
+            _check_likelihood(metric, likelihood)
+        except ValueError as error:
+            plan = _refused(plan, "unknown_likelihood", error)
+        if options.include_time_of_day and not metric.has_time_of_day:
+            plan = replace(plan, left_out=NO_TIME_OF_DAY)
         if plan.state != "ready":
             return Prepared(intervention, metric, plan, in_window)
-        return _ready(intervention, metric, plan, in_window, options or self.options)
+        return _ready(intervention, metric, plan, in_window, options, likelihood)
 
 
 def _ready(
@@ -250,6 +264,7 @@ def _ready(
     plan: Plan,
     daily: pd.DataFrame,
     options: Options,
+    likelihood: str,
 ) -> Prepared:
     import pandas as pd
 
@@ -261,6 +276,7 @@ def _ready(
         minimum_effect=intervention.minimum_effect,
         washout_days=intervention.washout_days,
         season="day_of_week" if options.include_day_of_week else "none",
+        likelihood=cast("Likelihood", likelihood),
         draws=options.draws,
         tune=options.tune,
         chains=options.chains,
@@ -270,7 +286,7 @@ def _ready(
     index = pd.DatetimeIndex(daily["day"].to_numpy(), name="day")
     outcome = pd.Series(daily["value"].to_numpy(dtype=float), index=index, name=metric.name)
     covariates = None
-    if options.include_time_of_day:
+    if options.include_time_of_day and metric.has_time_of_day:
         covariates = daily[list(SHARE_COLUMNS)].set_index(index)
     return Prepared(
         intervention,
@@ -290,6 +306,17 @@ def _ready(
     )
 
 
+def _check_likelihood(metric: OutcomeMetric, likelihood: str) -> None:
+    from its_pipeline.its.spec import Likelihood
+
+    known = get_args(Likelihood)
+    if likelihood not in known:
+        raise ValueError(
+            f"the likelihood of {metric.name} should be one of {', '.join(known)} but is "
+            f"{likelihood!r}; mend it where the metric is declared (metrics.yaml)"
+        )
+
+
 def _identity(intervention: Intervention) -> dict[str, Any]:
     # Who and what, and nothing of how it came to be logged: a better wording of the hypothesis is
     # not another analysis, and an ad-hoc question about the same days is the same one.
@@ -300,8 +327,6 @@ def _identity(intervention: Intervention) -> dict[str, Any]:
 
 
 def _refused(plan: Plan, code: str, error: Exception) -> Plan:
-    from dataclasses import replace
-
     return replace(plan, state="refused", reason_code=code, reason=str(error), analysable_on=None)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from its_pipeline.report.inputs import DataFacts, Provenance
 
 #: Part of what decides whether a page is up to date: raise it when pages change their form.
-PAGE_VERSION: Final = 4
+PAGE_VERSION: Final = 5
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
 #: Of each figure the file beside the page and among the run's artifacts. Stores hold these names.

@@ -1,7 +1,8 @@
 """The events' way into the store, a function a step: export, validate, aggregate.
 
 Plain functions of settings and a day; the Dagster assets, the command line and the demo call them.
-What a step does to the rows belongs to `sources`, `validation` and `daily`.
+What a step does to the rows belongs to `events.sources`, `events.validation` and
+`events.daily`.
 """
 
 from __future__ import annotations

@@ -64,3 +64,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    # `help` and completion ask here; without it they would know only what was used before.
+    return sorted({*globals(), *__all__})

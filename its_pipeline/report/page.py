@@ -127,7 +127,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "step_name": f"{step.capitalize()}s",
         "n_pre": analysis.n_pre,
         "n_post": analysis.n_post,
-        "warnings": views.warning_texts(analysis.warnings),
+        "warnings": views.warning_texts(analysis.warnings, analysis.spec.likelihood),
         "effects": views.effect_rows(analysis),
         "assumptions": _assumptions(analysis),
         "figures": _figures(pngs or figure_pngs(report), step),

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.events.metrics import NO_TIME_OF_DAY
 from its_pipeline.its.estimand_names import (
     COUNTERFACTUAL,
     CUMULATIVE,
@@ -43,6 +44,12 @@ _FIGURES: Final = {
     "divergences": ("Divergent transitions", 0),
     "bfmi": ("E-BFMI, smallest", 2),
 }
+
+EASED_BY_STUDENT_T: Final = frozenset({"heavy_tails", "outlier_days"})
+CHOOSE_STUDENT_T: Final = (
+    "To have such days weigh less, write “likelihood: student_t” where the outcome is declared "
+    "(metrics.yaml); it is then analysed anew."
+)
 
 
 @dataclass(frozen=True)
@@ -154,19 +161,34 @@ def _figure(value: float, decimals: int) -> str:
     return number_text(value, decimals) if math.isfinite(value) else "not computable"
 
 
-def warning_texts(warnings: Sequence[AnalysisWarning]) -> list[WarningText]:
-    """Return the warnings explained; an unknown code is its own title and explains nothing."""
-    known = [(warning, warning_code(warning.code)) for warning in warnings]
-    return [
-        WarningText(code.title, warning.text, code.meaning, code.severity == "remark")
-        for warning, code in known
-    ]
+def warning_texts(
+    warnings: Sequence[AnalysisWarning], likelihood: str = "normal"
+) -> list[WarningText]:
+    """Return the warnings explained; an unknown code is its own title and explains nothing.
+
+    Parameters
+    ----------
+    warnings
+        Of an analysis.
+    likelihood
+        The analysis' own: what it is already is not advised.
+    """
+    explained = []
+    for warning in warnings:
+        code = warning_code(warning.code)
+        meaning = code.meaning
+        if warning.code in EASED_BY_STUDENT_T and likelihood != "student_t":
+            meaning = f"{meaning} {CHOOSE_STUDENT_T}"
+        explained.append(WarningText(code.title, warning.text, meaning, code.severity == "remark"))
+    return explained
 
 
 def data_rows(facts: Facts) -> list[Row]:
     """Return what data went in, why the window ends where it does, and what was left out."""
     intervention, metric, window = facts.intervention, facts.metric, facts.window
     rows = [Row("Outcome", _outcome_text(facts))]
+    if metric is not None and not metric.has_time_of_day:
+        rows.append(Row("Left out", NO_TIME_OF_DAY))
     better = "higher is better" if intervention.direction == "increase" else "lower is better"
     least = ""
     if intervention.minimum_effect > 0:

@@ -1,7 +1,8 @@
 """What an analysis ran on: the code's version and the libraries' versions.
 
-What belongs here: facts about this installation that never change while a process lives. What does
-not: anything about data or models.
+What belongs here: facts about this installation that never change while a process lives, shown
+beside a number and kept with it. What does not: anything about data or models, or the identity of
+an analysis (`its.fingerprinting`), of which these are no part.
 """
 
 from __future__ import annotations
@@ -16,8 +17,19 @@ from typing import Final
 
 from its_pipeline.settings import checkout_root
 
-#: The libraries whose version may change a number.
-LIBRARIES: Final = ("its-pipeline", "pymc", "causalpy", "nutpie", "numpy", "pandas", "duckdb")
+#: The libraries whose version may change a number: DuckDB makes the daily values, pandas lays them
+#: on their calendar, Numba and its compiler llvmlite make the density and the quantiles, nutpie
+#: samples, NumPy and SciPy compute the rest.
+LIBRARIES: Final = (
+    "its-pipeline",
+    "nutpie",
+    "numba",
+    "llvmlite",
+    "numpy",
+    "scipy",
+    "pandas",
+    "duckdb",
+)
 
 
 @lru_cache(maxsize=1)

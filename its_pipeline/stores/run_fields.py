@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
 from its_pipeline.stores.provenance import code_version, library_versions
 from its_pipeline.stores.verdict import RunContext, Verdict
@@ -188,3 +189,20 @@ def fingerprint_equals(fingerprint: str) -> str:
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise ValueError(f"fingerprint {fingerprint!r} should be 8 to 64 hexadecimal digits")
     return tag_equals(TAG_FINGERPRINT, fingerprint)
+
+
+def analyses_address(mlflow_url: str, experiment_id: str) -> str:
+    """Return the address of all analyses in MLflow's UI, newest first, each a row of its own.
+
+    MLflow 3.17 opens an experiment on its GenAI view unless the address says otherwise; it reads
+    no tag of the experiment for that. Sorted by their start, analyses would lie folded under the
+    runs of Dagster that made them.
+    """
+    shown = {
+        "workflowType": "machine_learning",
+        "searchFilter": f"tags.`{TAG_STATUS}` != ''",
+        "orderByKey": "attributes.end_time",
+        "orderByAsc": "false",
+    }
+    query = urlencode(shown, quote_via=quote)
+    return f"{mlflow_url.rstrip('/')}/#/experiments/{experiment_id}/runs?{query}"

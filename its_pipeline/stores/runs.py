@@ -30,7 +30,6 @@ from its_pipeline.stores.run_database import (
 from its_pipeline.stores.run_fields import (
     TAG_FINGERPRINT,
     TAG_INTERVENTION,
-    TAG_PARENT_DAGSTER_RUN,
     TAG_POSTERIOR,
     TAG_STATUS,
     TAG_USER,
@@ -62,7 +61,6 @@ RunState = Literal["FINISHED", "FAILED", "KILLED"]
 #: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
 _CREATION_LOCK: Final = 1_953_067_369
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-_DAGSTER_RUN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
 
 class UnknownRunError(LookupError):
@@ -372,21 +370,6 @@ class RunStore:
                 f"run {run_id!r} has no artifact {name!r}; it has {sorted(known)}"
             )
         return Path(client.download_artifacts(run_id, name))
-
-    def close_dagster_run(self, dagster_run_id: str, state: RunState) -> int:
-        """End the parent runs of a Dagster run that are still open; return how many.
-
-        For Dagster runs that ended without a chance to say so (a killed process).
-        """
-        if not _DAGSTER_RUN_ID.fullmatch(dagster_run_id):
-            raise ValueError(f"dagster_run_id {dagster_run_id!r} is not a run id")
-        client, _ = self.open()
-        same_run = tag_equals(TAG_PARENT_DAGSTER_RUN, dagster_run_id)
-        clause = f"{same_run} and attributes.status = 'RUNNING'"
-        runs = self._search(clause, 10)
-        for run in runs:
-            client.set_terminated(run.info.run_id, state)
-        return len(runs)
 
     def _search(self, clause: str, limit: int, page: str | None = None) -> Any:
         client, experiment_id = self.open()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-import subprocess
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from its_pipeline_tests.support import PROJECT_ROOT
+from its_pipeline_tests.support import PROJECT_ROOT, tracked_text
 
 PACKAGE = PROJECT_ROOT / "its_pipeline"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -194,16 +193,6 @@ def test_no_crash_is_turned_into_a_result():
     assert wrong == []
 
 
-def _tracked_text() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    paths = [PROJECT_ROOT / name for name in listed.stdout.split("\0") if name]
-    return [path for path in paths if path.is_file() and path.suffix not in {".png", ".lock"}]
-
-
 def test_no_file_names_a_registry_or_a_machine():
     # The patterns are put together here so that this file does not hold what it forbids.
     hosts = "|".join(["py" + r"pi\.org", "python" + "hosted", "npm" + r"js\.(org|com)"])
@@ -211,7 +200,7 @@ def test_no_file_names_a_registry_or_a_machine():
     forbidden = re.compile(rf"{hosts}|(?<![\w.$}}]){machine}")
     wrong = [
         f"{path.relative_to(PROJECT_ROOT)}: {match.group()}"
-        for path in _tracked_text()
+        for path in tracked_text()
         if (match := forbidden.search(path.read_text(errors="replace")))
     ]
     assert wrong == []

@@ -1,7 +1,7 @@
 """One request and its answer as the gate and the routes see it together.
 
 What belongs here: who asks, for whom, and what came of it. What does not: reading it from HTTP
-(`gate`) or writing it down (`audit`, `metrics`).
+(`admission`) or writing it down (`audit`, `monitoring`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How often somebody may ask: token buckets in memory.
 
-What belongs here: counting. What does not: who is counted, and what a refusal looks like (`gate`).
+What belongs here: counting. What does not: who is counted, and what a refusal looks like
+(`admission`).
 """
 
 from __future__ import annotations
@@ -40,21 +41,13 @@ class RateLimit:
 
     def take(self, name: str) -> float:
         """Take one; return 0, or the seconds to wait where there is none left."""
-        level, now = self._level(name)
+        now = self._clock()
+        level, at = self._buckets.get(name, (self._burst, now))
+        level = min(self._burst, level + (now - at) * self._per_second)
         if level < 1.0:
             return (1.0 - level) / self._per_second
         self._keep(name, level - 1.0, now)
         return 0.0
-
-    def wait_seconds(self, name: str) -> float:
-        """Return the seconds until one can be taken, 0 if now; takes none."""
-        level, _ = self._level(name)
-        return 0.0 if level >= 1.0 else (1.0 - level) / self._per_second
-
-    def _level(self, name: str) -> tuple[float, float]:
-        now = self._clock()
-        level, at = self._buckets.get(name, (self._burst, now))
-        return min(self._burst, level + (now - at) * self._per_second), now
 
     def _keep(self, name: str, level: float, now: float) -> None:
         self._buckets[name] = (level, now)

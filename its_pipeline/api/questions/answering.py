@@ -1,7 +1,7 @@
 """Answering a question: from what is known, or from the pool; and what a verdict means in HTTP.
 
 What belongs here: the steps of ``POST /analytics/its/analyze`` and of drawing plots. What does not:
-the addresses (`routes_analyses`), or the statistics.
+the addresses (`routes.analyses`), or the statistics.
 """
 
 from __future__ import annotations

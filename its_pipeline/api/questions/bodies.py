@@ -1,6 +1,6 @@
 """From verdicts, runs and interventions to the bodies of answers.
 
-What belongs here: filling the fields of `answers`. What does not: reading stores or deciding
+What belongs here: filling the fields of `responses`. What does not: reading stores or deciding
 anything.
 """
 

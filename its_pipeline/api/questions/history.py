@@ -1,7 +1,7 @@
 """Reading what was analysed before: histories, runs, reports.
 
 What belongs here: finding it in MLflow and the store, for those who may see it. What does not: the
-addresses (`routes_analyses`), or writing.
+addresses (`routes.analyses`), or writing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """From a request to a prepared experiment, or to the reason why it cannot be analysed.
 
 What belongs here: which intervention is meant, with which options, and what a plan's state means
-for somebody who asks now. What does not: computing (`jobs`), or the form of answers (`rendering`).
+for somebody who asks now. What does not: computing (`workers.jobs`), or the form of answers
+(`bodies`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.requests import AnalyzeRequest
 from its_pipeline.api.services import Services
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.events.metrics import UnknownMetricError, get_metric
+from its_pipeline.events.metrics import OutcomeMetric, UnknownMetricError, get_metric
 from its_pipeline.experiments.plan import Plan
 from its_pipeline.experiments.preparation import Options, Prepared, Snapshot
 
@@ -92,10 +93,10 @@ def ask(services: Services, request: AnalyzeRequest) -> Question:
     meant = _logged_intervention(request, logged)
     intervention = _asked(request, meant or _adhoc(request, logged))
     try:
-        get_metric(snapshot.metrics, intervention.outcome_metric)
+        metric = get_metric(snapshot.metrics, intervention.outcome_metric)
     except UnknownMetricError as error:
         raise invalid("body.outcome_metric", str(error), error.name) from error
-    options = _options(request, snapshot.options)
+    options = _options(request, snapshot.options, metric)
     prepared = snapshot.prepare_intervention(intervention, options)
     if prepared.plan.state != "ready":
         raise refusal(prepared.plan, _is_future(services, intervention), meant is not None)
@@ -167,9 +168,12 @@ def _asked(request: AnalyzeRequest, intervention: Intervention) -> Intervention:
     return replace(intervention, **changes)
 
 
-def _options(request: AnalyzeRequest, own: Options) -> Options:
+def _options(request: AnalyzeRequest, own: Options, metric: OutcomeMetric) -> Options:
+    # The metric's own likelihood said aloud is no other question.
+    likelihood = own.likelihood if request.likelihood == metric.likelihood else request.likelihood
     return replace(
         own,
+        likelihood=likelihood,
         include_day_of_week=request.include_day_of_week,
         include_time_of_day=request.include_time_of_day,
         draws=own.draws if request.mcmc_samples is None else request.mcmc_samples,

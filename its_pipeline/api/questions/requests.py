@@ -1,7 +1,7 @@
 """What clients send: the bodies of requests.
 
-What belongs here: their fields, rules and examples. What does not: answers (`answers`), or what is
-done with a request (`questions`, the routes).
+What belongs here: their fields, rules and examples. What does not: answers (`responses`), or
+what is done with a request (`preparing`, `answering`, the routes).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from its_pipeline.events.intervention import (
     MAXIMUM_DAYS,
 )
 from its_pipeline.events.metrics import SESSION_PERFORMANCE
+from its_pipeline.its.spec import Likelihood
 
 Name = Annotated[Text, StringConstraints(max_length=200)]
 Hypothesis = Annotated[Text, StringConstraints(max_length=4000)]
@@ -66,7 +67,14 @@ class AnalyzeRequest(BaseModel):
     )
     include_day_of_week: Flag = Field(default=True, description="Weekday effects in the model.")
     include_time_of_day: Flag = Field(
-        default=True, description="Shares of events by time of day in the model."
+        default=True,
+        description="Shares of events by time of day in the model; never where the metric counts "
+        "days without events as zero.",
+    )
+    likelihood: Likelihood | None = Field(
+        default=None,
+        description="Of the noise: student_t where a few days lie far from the rest; by default "
+        "the metric's own.",
     )
     mcmc_samples: Annotated[Whole, Field(ge=500, le=10_000)] | None = Field(
         default=None, description="Draws a chain; by default the installation's, 2000."
@@ -114,7 +122,7 @@ class AnalyzeRequest(BaseModel):
 
 
 class InterventionRequest(BaseModel):
-    """An intervention to be logged; DESIGN's declaration field by field."""
+    """An intervention to be logged: what somebody tries, from when on, and what they expect."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -1,8 +1,8 @@
 """What clients get: the bodies of answers.
 
 What belongs here: fields, rules and examples of analyses and of the server's state. What does not:
-those of interventions and experiments (`answers_interventions`), filling them (`rendering`),
-refusals (`problems`), or what clients send (`requests`).
+those of interventions and experiments (`responses_interventions`), filling them (`bodies`),
+refusals (`http.problems`), or what clients send (`requests`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What can go wrong between asking the pool and its answer.
 
 What belongs here: the pool's exceptions. What does not: raising them (`pool`), or how they look in
-HTTP (`problems`).
+HTTP (`http.problems`).
 """
 
 from __future__ import annotations

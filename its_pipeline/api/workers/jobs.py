@@ -1,7 +1,7 @@
 """What worker processes do: analyse, draw, publish.
 
 What belongs here: the jobs as data, and the handler that answers them with the functions that the
-pipeline uses too. What does not: the process around it (`worker`), or HTTP.
+pipeline uses too. What does not: the process around it (`process`), or HTTP.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What belongs here: queueing, sharing one piece of work between those who ask for the same, giving
 up work nobody waits for, and replacing workers that die. What does not: what the work is (`jobs`),
-what waiters hold (`tickets`), the process itself (`worker`), or HTTP.
+what waiters hold (`pool_requests`), the process itself (`process`), or HTTP.
 
 Every slot is a thread that owns one process. State is guarded by one condition; processes are
 talked to outside of it.

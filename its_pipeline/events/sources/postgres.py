@@ -1,4 +1,4 @@
-"""The app's PostgreSQL table `behavioral_events` (camelCase columns) as a source, through ADBC.
+"""The app's PostgreSQL table ``behavioral_events`` (camelCase columns) as a source, through ADBC.
 
 Read-only, one snapshot a day read, streamed: memory does not grow with the table. A day's version
 is made of its number of rows and their ids, and inside the late window of the rows' contents too,

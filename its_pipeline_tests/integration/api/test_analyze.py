@@ -98,6 +98,16 @@ def test_other_options_are_another_analysis_and_leave_the_experiments_own_alone(
     assert stored.fingerprint == own["fingerprint"]
 
 
+def test_the_likelihood_may_be_asked_for_and_the_metrics_own_is_no_other_question(live):
+    own = live.analyze().json()
+    assert live.analyze(likelihood="normal").json() == {**own, "cached": True}
+    heavy = live.analyze(likelihood="student_t").json()
+    assert heavy["fingerprint"] != own["fingerprint"]
+    assert "nu" in heavy["mcmc_diagnostics"]["r_hat"]
+    assert live.services.store.verdict("anna|morning").fingerprint == own["fingerprint"]
+    problem(live.analyze(likelihood="cauchy"), 422, "validation")
+
+
 def test_a_window_of_ones_own(live):
     answer = live.analyze(start_date="2026-04-01", end_date="2026-05-20").json()
     assert (answer["n_pre"], answer["n_post"]) == (30, 20)

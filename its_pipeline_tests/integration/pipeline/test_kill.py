@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from its_pipeline.defs.local import local_runner
+from its_pipeline.stores.parent_runs import open_dagster_runs
+from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.integration.pipeline import processes
 
 
@@ -29,8 +31,11 @@ def test_killed_in_the_middle_and_finished_twice_at_once(calm, tmp_path):
     one_verdict = settings.experiments_dir / "u0" / "new_habit" / "verdict.json"
     assert processes.kill_when(processes.start_run(settings), one_verdict.is_file)
     assert processes.unreadable(settings) == []
+    runs = RunStore.from_settings(settings)
+    assert len(open_dagster_runs(runs)) == 1
     for code, output in processes.finish(settings, at_once=2):
         assert code == 0, output
         assert "locked" not in output
+    assert open_dagster_runs(runs) == []
     assert processes.state(settings) == processes.state(calm)
     assert processes.dagster_state(settings) == processes.dagster_state(calm)

@@ -10,9 +10,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from its_pipeline.defs.resources import end_left_parents
 from its_pipeline.files.atomic import write_bytes
+from its_pipeline.stores.parent_runs import close_dagster_run, open_dagster_runs
 from its_pipeline.stores.runs import RunStore, UnknownRunError
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
 
@@ -232,9 +235,34 @@ def test_a_run_that_somebody_ended_is_not_taken_up_again(store, tmp_path):
 def test_a_killed_dagster_run_is_closed_by_its_id(store):
     client, experiment_id = store.open()
     parent = client.create_run(experiment_id, tags={"dagster_run_id": "0a1b2c3d-0000"})
-    assert store.close_dagster_run("0a1b2c3d-0000", "FAILED") == 1
+    assert close_dagster_run(store, "0a1b2c3d-0000", "FAILED") == 1
     assert client.get_run(parent.info.run_id).info.status == "FAILED"
-    assert store.close_dagster_run("0a1b2c3d-0000", "FAILED") == 0
+    assert close_dagster_run(store, "0a1b2c3d-0000", "FAILED") == 0
+
+
+def test_only_parents_whose_dagster_run_has_ended_are_ended(store):
+    @dg.job
+    def any_job() -> None:
+        """Stand for any job."""
+
+    client, experiment_id = store.open()
+    ends = {"SUCCESS": "FINISHED", "FAILURE": "FAILED", "CANCELED": "KILLED", "STARTED": "RUNNING"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        parents = {}
+        for status in ends:
+            run = instance.create_run_for_job(any_job, status=dg.DagsterRunStatus(status))
+            parents[run.run_id] = client.create_run(
+                experiment_id, tags={"dagster_run_id": run.run_id}
+            )
+        # Of another installation on the same run store: whether it has ended is not known here.
+        client.create_run(experiment_id, tags={"dagster_run_id": "0a1b2c3d-1111"})
+        *ended, running = parents
+
+        assert set(end_left_parents(instance, store)) == set(ended)
+
+        found = [client.get_run(parent.info.run_id).info.status for parent in parents.values()]
+        assert found == list(ends.values())
+        assert set(open_dagster_runs(store)) == {running, "0a1b2c3d-1111"}
 
 
 def test_two_processes_may_open_a_store_that_is_not_there_yet(tmp_path: Path):

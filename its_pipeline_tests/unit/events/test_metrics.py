@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from its_pipeline.events.importing import import_file
+from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import (
     EXAMPLES,
     IMPORTED_FOLDER,
@@ -15,6 +17,7 @@ from its_pipeline.events.metrics import (
     UnknownMetricError,
     get_metric,
     load_metrics,
+    read_metrics_file,
     registered_metrics,
     write_metrics_file,
 )
@@ -96,3 +99,23 @@ def test_one_name_with_two_meanings_is_refused(tmp_path: Path) -> None:
     write_metrics_file(tmp_path / IMPORTED_FOLDER / "b.yaml", (other,))
     with pytest.raises(MetricError, match=r"b\.yaml: metric 'mood' is registered before"):
         registered_metrics(settings)
+
+
+def test_an_import_of_newer_data_keeps_the_likelihood_somebody_chose(tmp_path: Path) -> None:
+    settings = Settings(store_root=tmp_path)
+    mapping = ImportMapping(time="time", user_constant="ada", outcomes={"mood": "mood"})
+    file = tmp_path / "mood.csv"
+    file.write_text("time,mood\n2026-03-10T10:00:00Z,3\n")
+    import_file(settings, file, mapping, "mood")
+    (declared,) = read_metrics_file(registered := tmp_path / IMPORTED_FOLDER / "mood.yaml")
+    chosen = declared.model_copy(update={"likelihood": "student_t"})
+    write_metrics_file(registered, (chosen,))
+
+    file.write_text("time,mood\n2026-03-10T10:00:00Z,3\n2026-03-11T10:00:00Z,4\n")
+    import_file(settings, file, mapping, "mood")
+    import_file(settings, file, mapping, "mood-of-another-file")
+
+    assert registered_metrics(settings)["mood"] == chosen
+    sad = mapping.model_copy(update={"aggregation": "median"})
+    with pytest.raises(MetricError, match="'mood' is registered already with another meaning"):
+        import_file(settings, file, sad, "sad")

@@ -18,6 +18,16 @@ def test_importing_the_door_loads_nothing_heavy():
     assert _loaded("import its_pipeline.its", HEAVY + " numba pandas scipy") == "[]"
 
 
+def test_help_shows_the_public_names_in_a_fresh_process():
+    code = "import its_pipeline.its\nhelp(its_pipeline.its)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    functions = done.stdout.partition("\nFUNCTIONS\n")[2].partition("\nDATA\n")[0]
+    for name in ("analyze", "fingerprint", "warm_up"):
+        assert f"\n    {name}(" in "\n" + functions
+    assert "class AnalysisSpec(" in done.stdout
+    assert "MODEL_VERSION = " in done.stdout
+
+
 def test_analysing_loads_no_modelling_library():
     code = """
 from its_pipeline.its import AnalysisSpec, analyze

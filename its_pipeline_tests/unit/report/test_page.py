@@ -137,6 +137,14 @@ def test_report_shows_effects_warnings_data_and_provenance(page, report):
         assert expected in words, expected
 
 
+def test_a_heavier_tail_is_advised_with_the_way_to_it_unless_it_is_there_already(pngs):
+    warning = AnalysisWarning("outlier_days", "2 days lie far from the rest.", {})
+    for likelihood, advised in (("normal", True), ("student_t", False)):
+        analysis = make_analysis(warnings=(warning,), likelihood=likelihood)
+        words = Skeleton(render_report(make_report(analysis), pngs)).words
+        assert ("“likelihood: student_t” where the outcome is declared" in words) is advised
+
+
 def test_page_needs_nothing_but_itself(page):
     skeleton = Skeleton(page)
     assert "script" not in skeleton.tags

@@ -1,0 +1,115 @@
+"""What goes into the model of a logged experiment: shares, likelihood, and its fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
+from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Workbench
+from its_pipeline.settings import Settings
+from its_pipeline_tests.factories import (
+    METRIC,
+    START_ON,
+    log_intervention,
+    short_settings,
+    write_daily,
+)
+
+KEY = "u|morning"
+ENDED = ("SESSION_ENDED",)
+
+
+def _register(settings: Settings, **changes: object) -> None:
+    fields = {
+        "name": METRIC,
+        "event_types": ENDED,
+        "column": "session_performance_score",
+        "minimum": 0.0,
+        "maximum": 100.0,
+        "unit": "points",
+        "label": "Session performance",
+    }
+    metric = OutcomeMetric.model_validate({**fields, **changes})
+    write_metrics_file(settings.store_root / "metrics.yaml", (metric,))
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    chosen = short_settings(tmp_path)
+    number = np.arange(60)
+    days = pd.DataFrame(
+        {
+            "day": pd.date_range(START_ON - timedelta(days=30), periods=60, freq="D"),
+            "value": 50.0 + number * 7 % 11,
+            "n_events": 4,
+            "share_morning": 0.5 * (number % 2),
+            "share_afternoon": 0.25,
+            "share_evening": 0.25 * (number % 3 == 0),
+        }
+    )
+    days["share_night"] = 1 - days[list(SHARE_COLUMNS)].sum(axis=1)
+    write_daily(chosen, {"u": days})
+    log_intervention(chosen)
+    return chosen
+
+
+def _prepared(settings: Settings) -> Prepared:
+    return Workbench(settings).prepare(KEY)
+
+
+def test_an_experiment_on_the_shipped_metric_keeps_its_fingerprint(settings, monkeypatch):
+    # What stores of earlier versions hold; another one would analyse every experiment again.
+    monkeypatch.setattr("its_pipeline.its.fingerprinting.MODEL_VERSION", "ar1-collapsed-2")
+    prepared = _prepared(settings)
+    assert prepared.fingerprint == "49e30ab72b9ae70cf3d42b0321e5bf76"
+    assert prepared.covariates is not None
+    assert list(prepared.covariates) == list(SHARE_COLUMNS)
+    assert prepared.plan.left_out == ""
+
+
+def test_shares_leave_the_model_where_days_without_events_are_zeros(settings):
+    _register(settings, column=None, aggregation="count", zero_days=True)
+    prepared = _prepared(settings)
+    assert prepared.covariates is None
+    assert "time-of-day shares are not in the model" in prepared.plan.left_out
+    unasked = replace(Options.from_settings(settings), include_time_of_day=False)
+    without = Workbench(settings, unasked).prepare(KEY)
+    assert without.fingerprint == prepared.fingerprint
+    assert without.plan.left_out == ""
+
+
+def test_a_count_without_zero_days_keeps_its_shares(settings):
+    _register(settings, column=None, aggregation="count", zero_days=False)
+    prepared = _prepared(settings)
+    assert prepared.covariates is not None
+    assert prepared.plan.left_out == ""
+
+
+def test_the_metric_says_its_likelihood_and_the_question_may_say_another(settings):
+    usual = _prepared(settings)
+    _register(settings)
+    assert _prepared(settings).fingerprint == usual.fingerprint
+
+    _register(settings, likelihood="student_t")
+    heavy = _prepared(settings)
+    assert usual.spec is not None
+    assert heavy.spec is not None
+    assert (usual.spec.likelihood, heavy.spec.likelihood) == ("normal", "student_t")
+    assert heavy.fingerprint != usual.fingerprint
+
+    asked = replace(Options.from_settings(settings), likelihood="normal")
+    assert Workbench(settings, asked).prepare(KEY).fingerprint == usual.fingerprint
+
+
+def test_an_unknown_likelihood_is_refused_by_name(settings):
+    _register(settings, likelihood="cauchy")
+    prepared = _prepared(settings)
+    assert (prepared.plan.state, prepared.plan.reason_code) == ("refused", "unknown_likelihood")
+    for part in (METRIC, "'cauchy'", "normal, student_t", "metrics.yaml"):
+        assert part in prepared.plan.reason
+    assert prepared.fingerprint is None
