@@ -22,7 +22,7 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks._table import TABLES, machine, markdown, write_table
-from its_pipeline.its import AnalysisSpec, priors, registry
+from its_pipeline.its import AnalysisSpec, models, priors
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
@@ -75,7 +75,7 @@ def ranks(task: tuple[str, int]) -> dict[str, int]:
     if likelihood == "student_t":
         truths["nu"] = nu
     problem = Problem(matrix, y, steps, prior_sd)
-    sampled = registry.likelihood(likelihood).sample(problem, AR1, settings, cores=1)
+    sampled = models.likelihood(likelihood).sample(problem, AR1, settings, cores=1)
     noise = {**AR1.parameters(sampled.points, 1.0), **sampled.parameters}
     draws = {name: values.ravel() for name, values in noise.items()}
     draws["counterfactual effect"] = sampled.coefficients @ effect

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from its_pipeline.its import registry, storage
+from its_pipeline.its import models, storage
 from its_pipeline.its.errors import NotConverged
 from its_pipeline.its.results import AnalysisWarning, Diagnostics, Effects, PosteriorDraws
 from its_pipeline.its.spec import AnalysisSpec
@@ -127,13 +127,13 @@ class Analysis:
     @property
     def parameter_labels(self) -> Mapping[str, str]:
         """What a figure calls the nuisance parameters."""
-        noise_model = registry.noise_model(self.spec.noise)
-        return {**noise_model.labels, **registry.likelihood(self.spec.likelihood).labels}
+        noise_model = models.noise_model(self.spec.noise)
+        return {**noise_model.labels, **models.likelihood(self.spec.likelihood).labels}
 
     @property
     def correlation_of_neighbours(self) -> np.ndarray:
         """Draws of the correlation of the errors of two neighbouring days, shape (chain, draw)."""
-        return registry.noise_model(self.spec.noise).correlation_of_neighbours(self.trace)
+        return models.noise_model(self.spec.noise).correlation_of_neighbours(self.trace)
 
     @property
     def draws(self) -> Mapping[str, np.ndarray]:
@@ -210,10 +210,10 @@ class Analysis:
             ]
         )
         noise = {k: np.asarray(v, float).reshape(-1)[chosen] for k, v in posterior.noise.items()}
-        shocks = registry.likelihood(self.spec.likelihood).shocks(
+        shocks = models.likelihood(self.spec.likelihood).shocks(
             rng, {k: v[:, None] for k, v in noise.items()}, (n, len(posterior.design))
         )
-        errors = registry.noise_model(self.spec.noise).simulate(noise, shocks)
+        errors = models.noise_model(self.spec.noise).simulate(noise, shocks)
         return (posterior.design @ coefficients).T + errors
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its import registry
+from its_pipeline.its import models
 from its_pipeline.its.analysis import Analysis
 from its_pipeline.its.designs.base import DesignMatrix, build_design
 from its_pipeline.its.designs.covariates import prepare_covariates
@@ -88,7 +88,7 @@ def analyze(
     with timing.part("prepare"):
         series = prepare_series(outcome, intervention_on, spec)
         known = prepare_covariates(series, covariates)
-        study = registry.study_design(spec.design) if spec.estimator == "segmented" else None
+        study = models.study_design(spec.design) if spec.estimator == "segmented" else None
         design = build_design(series, spec, known, study)
         rows = series.fit_rows if study else series.fit_rows & (series.phase == PRE)
         warnings = warnings_of_input(series, design, spec)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from its_pipeline.its import registry
+from its_pipeline.its import models
 from its_pipeline.its.designs.base import DesignMatrix
 from its_pipeline.its.inference.draws import product
 from its_pipeline.its.inference.nuts import Chains, SamplerSettings
@@ -119,8 +119,8 @@ def sample_posterior(
         seed=spec.seed,
         target_accept=target_accept,
     )
-    noise_model = registry.noise_model(spec.noise)
-    likelihood = registry.likelihood(spec.likelihood)
+    noise_model = models.noise_model(spec.noise)
+    likelihood = models.likelihood(spec.likelihood)
     sampled = likelihood.sample(problem_of(series, design, rows), noise_model, settings, cores)
     values = series.scale * product(design.back, np.ascontiguousarray(sampled.coefficients.T))
     values[0] += series.centre

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from its_pipeline.its import registry
+from its_pipeline.its import models
 from its_pipeline.its.designs.base import DesignMatrix, build_design
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.sensitivity.estimate import EffectEstimate, estimate_of, segmented_posterior
@@ -63,7 +63,7 @@ def sensitivity_analyses(
     design
         The main analysis's columns: they serve the other questions as far as they go.
     """
-    study, noise = registry.study_design(spec.design), registry.noise_model(spec.noise)
+    study, noise = models.study_design(spec.design), models.noise_model(spec.noise)
     is_forecast = design.contrasts is None
     segmented = build_design(series, spec, covariates, study) if is_forecast else design
     plain = segmented_posterior(series, segmented, noise)
