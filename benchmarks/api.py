@@ -203,7 +203,7 @@ def note(load: Load, estimates: dict[str, float], user: str, response: Any, took
 def resident_megabytes(live: Live) -> float:
     """Memory of the workers; the server shares this process with the clients."""
     total = 0
-    for pid in live.services.pool.process_ids():
+    for pid in live.services.pool.state().process_ids:
         try:
             total += psutil.Process(pid).memory_info().rss
         except psutil.NoSuchProcess:

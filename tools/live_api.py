@@ -71,7 +71,7 @@ def running(settings: Settings, *, wait: bool = True, **api: Any) -> Iterator[Li
         services = server.config.loaded_app.state.services
         tokens = {who: token for who, (token, _) in made.items()}
         if wait:
-            _until(lambda: services.pool.wait_ready(1), 120)
+            _until(lambda: services.pool.state().ready > 0, 120)
         yield Live(f"http://127.0.0.1:{port}", settings, services, tokens)
     finally:
         server.should_exit = True

@@ -15,9 +15,9 @@ from its_pipeline.api.http.monitoring import Metrics
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.server_settings import ApiSettings
 from its_pipeline.api.workers.jobs import start_jobs
-from its_pipeline.api.workers.pool import WorkerPool
 from its_pipeline.events.interventions import Intervention, InterventionLog
 from its_pipeline.experiments.service import open_store
+from its_pipeline.processes.pool import WorkerPool
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.runs import RunStore

@@ -20,14 +20,15 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 _INNER = {"its", "events", "stores", "files", "settings"}
 ALLOWED = {
     "files": set(),
+    "processes": set(),
     "its": set(),
     "events": {"files", "settings"},
     "stores": {"its", "events", "files", "settings"},
     "report": {"its", "events"},
     "ingest": {"events", "stores", "files", "settings"},
-    "experiments": _INNER | {"report"},
+    "experiments": _INNER | {"report", "processes"},
     "defs": _INNER | {"report", "ingest", "experiments"},
-    "api": _INNER | {"report", "ingest", "experiments"},
+    "api": _INNER | {"report", "ingest", "experiments", "processes"},
     "cli": _INNER | {"report", "ingest", "experiments", "defs", "api"},
 }
 

@@ -17,7 +17,7 @@ from its_pipeline.api.http.body import ClientGoneError
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem, shown
 from its_pipeline.api.services import Services
-from its_pipeline.api.workers.errors import (
+from its_pipeline.processes.errors import (
     JobFailedError,
     JobTimeoutError,
     QueueFullError,
@@ -75,14 +75,14 @@ async def work(services: Services, request: Request, key: str, job: Any) -> Any:
         The client went away; work that nobody else waits for is given up.
     """
     try:
-        ticket = services.pool.submit(key, job)
+        pool_request = services.pool.submit(key, job)
     except QueueFullError:
         raise _busy(services) from None
     except WorkerUnavailableError:
         raise _not_ready() from None
-    if ticket.coalesced:
+    if pool_request.coalesced:
         services.metrics.coalesced.inc()
-    future = asyncio.wrap_future(ticket.future)
+    future = asyncio.wrap_future(pool_request)
     gone = asyncio.create_task(_client_gone(request))
     try:
         await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -100,9 +100,8 @@ async def work(services: Services, request: Request, key: str, job: Any) -> Any:
         ) from error
     finally:
         gone.cancel()
-        if not future.done():
-            ticket.abandon()
-            future.cancel()
+        # Nothing happens to one that is done.
+        pool_request.cancel()
 
 
 async def _client_gone(request: Request) -> None:

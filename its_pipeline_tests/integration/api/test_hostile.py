@@ -334,5 +334,5 @@ def test_what_breaks_inside_is_not_told(tmp_path):
 
 def test_services_are_made_without_starting_anything(tmp_path):
     services = Services.make(short_settings(tmp_path), ApiSettings(allow_anonymous=True))
-    assert services.pool.process_ids() == []
+    assert services.pool.state().process_ids == ()
     assert list(tmp_path.iterdir()) == []
