@@ -147,7 +147,7 @@ def fifty_clients(live: Live, seconds: float, first: int) -> Load:
     """Let fifty clients ask for new and known analyses for a while."""
     load, lock = Load(), threading.Lock()
     estimates: dict[str, float] = {}
-    while live.services.pool.state().ready < live.services.api.workers:
+    while live.services.pool.state().ready < live.services.server_settings.workers:
         time.sleep(0.1)
     until = time.monotonic() + seconds
 

@@ -1,7 +1,7 @@
 """Who asked for whom: one JSON line a request, in files that are turned over.
 
 What belongs here: writing that log. What does not: what happened inside (the server's own log) or
-counting (`metrics`).
+counting (`monitoring`).
 """
 
 from __future__ import annotations

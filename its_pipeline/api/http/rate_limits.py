@@ -1,6 +1,7 @@
 """How often somebody may ask: token buckets in memory.
 
-What belongs here: counting. What does not: who is counted, and what a refusal looks like (`gate`).
+What belongs here: counting. What does not: who is counted, and what a refusal looks like
+(`admission`).
 """
 
 from __future__ import annotations

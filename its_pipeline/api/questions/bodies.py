@@ -1,6 +1,6 @@
-"""From verdicts, runs and interventions to the bodies of answers.
+"""From verdicts, runs and interventions to the bodies of responses.
 
-What belongs here: filling the fields of `answers`. What does not: reading stores or deciding
+What belongs here: filling the fields of `responses`. What does not: reading stores or deciding
 anything.
 """
 
@@ -11,17 +11,16 @@ from datetime import date, datetime
 from typing import Any
 
 from its_pipeline.api.questions.responses import (
-    PLOT_NAMES,
     AnalysisAnswer,
     DiagnosticsAnswer,
     EffectAnswer,
-    PlotName,
     RunEntry,
     State,
     WarningAnswer,
     WindowAnswer,
 )
 from its_pipeline.api.questions.responses_interventions import ExperimentAnswer, InterventionAnswer
+from its_pipeline.api.workers.jobs import PLOT_NAMES, PlotName
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.preparation import Prepared
 from its_pipeline.settings import Settings

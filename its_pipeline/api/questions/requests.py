@@ -1,7 +1,7 @@
 """What clients send: the bodies of requests.
 
-What belongs here: their fields, rules and examples. What does not: answers (`answers`), or what is
-done with a request (`questions`, the routes).
+What belongs here: their fields, rules and examples. What does not: responses (`responses`), or what
+is done with a request (`preparing`, the routes).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class AnalyzeRequest(BaseModel):
 
 
 class InterventionRequest(BaseModel):
-    """An intervention to be logged; DESIGN's declaration field by field."""
+    """An intervention to be logged: its declaration, field by field."""
 
     model_config = ConfigDict(
         extra="forbid",

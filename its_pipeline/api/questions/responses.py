@@ -1,7 +1,7 @@
-"""What clients get: the bodies of answers.
+"""What clients get: the bodies of responses.
 
 What belongs here: fields, rules and examples of analyses and of the server's state. What does not:
-those of interventions and experiments (`answers_interventions`), filling them (`rendering`),
+those of interventions and experiments (`responses_interventions`), filling them (`bodies`),
 refusals (`problems`), or what clients send (`requests`).
 """
 
@@ -13,15 +13,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from its_pipeline.api.questions.fields import LocalDate
-
-PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
-PLOT_NAMES: Final[tuple[PlotName, ...]] = (
-    "counterfactual",
-    "predictive_check",
-    "effects",
-    "diagnostics",
-)
-PLOT_DPI: Final = 150
+from its_pipeline.api.workers.jobs import PlotName
 
 Status = Literal["analysed", "waiting", "not_converged", "refused", "closed", "crashed"]
 State = Literal["analysed", "due", "waiting", "not_converged", "refused", "closed", "crashed"]

@@ -1,6 +1,6 @@
 """The addresses under ``/analytics/its``: analyse, history, runs, plots, reports.
 
-What belongs here: HTTP in and out. What does not: how an answer comes about (`analyses`).
+What belongs here: HTTP in and out. What does not: how an answer comes about (`questions`).
 """
 # FastAPI is imported here: nothing of this package is imported by Dagster's definitions.
 # ruff: noqa: TID253
@@ -21,17 +21,12 @@ from its_pipeline.api.questions.answering import (
     encoded,
 )
 from its_pipeline.api.questions.bodies import analysis_answer
-from its_pipeline.api.questions.dependencies import Asked, Parts
 from its_pipeline.api.questions.fields import Identifier, RunId
 from its_pipeline.api.questions.history import find_run, read_history, report_of, stored_verdict
 from its_pipeline.api.questions.requests import AnalyzeRequest
-from its_pipeline.api.questions.responses import (
-    PLOT_NAMES,
-    AnalysisAnswer,
-    HistoryAnswer,
-    PlotName,
-    Status,
-)
+from its_pipeline.api.questions.responses import AnalysisAnswer, HistoryAnswer, Status
+from its_pipeline.api.routes.dependencies import Asked, Parts
+from its_pipeline.api.workers.jobs import PLOT_NAMES, PlotName
 
 router = APIRouter(prefix="/analytics/its", tags=["analyses"])
 
@@ -88,7 +83,7 @@ async def analyze(
     if answer is None:
         answer = await compute(services, request, question)
     exchange.mlflow_run_id = answer.mlflow_run_id
-    services.metrics.verdicts.labels(answer.verdict.status, str(answer.cached).lower()).inc()
+    services.monitoring.verdicts.labels(answer.verdict.status, str(answer.cached).lower()).inc()
     check_published(answer.verdict, answer.mlflow_run_id)
     names: list[PlotName] = [name for name in PLOT_NAMES if name in plots or "all" in plots]
     drawn = await draw(services, request, answer.verdict, names)

@@ -225,7 +225,7 @@ def test_clients_that_leave_leave_no_work_behind(live):
 
 
 def test_a_full_queue_says_when_to_come_back(live):
-    size = live.services.api.queue_size
+    size = live.services.server_settings.queue_size
     pool = live.services.pool
     with ThreadPoolExecutor(2 * size + 1) as threads:
         with live.services.store.locked(adhoc("p9")):

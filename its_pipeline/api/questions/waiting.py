@@ -1,22 +1,20 @@
-"""What routes are given: the server's parts, the request's exchange, and answers of the pool.
+"""Waiting for the pool's answer as long as the client does, and what its errors mean in HTTP.
 
-What belongs here: the joints between the framework and the rest. What does not: any route.
+What belongs here: the joint between an asynchronous request and the worker processes. What does
+not: the jobs (`workers.jobs`), or what is done with their answers (`answering`, `history`).
 """
-# FastAPI is imported here: nothing of this package is imported by Dagster's definitions.
-# ruff: noqa: TID253
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import Annotated, Any
+from typing import Any, Final
 
-from fastapi import Depends, Request
+from starlette.requests import Request
 
 from its_pipeline.api.http.body import ClientGoneError
-from its_pipeline.api.http.exchange import Exchange
-from its_pipeline.api.http.problems import Problem, shown
-from its_pipeline.api.services import Services
+from its_pipeline.api.http.problems import Problem
+from its_pipeline.api.questions.services import Services
 from its_pipeline.processes.errors import (
     JobFailedError,
     JobTimeoutError,
@@ -25,43 +23,8 @@ from its_pipeline.processes.errors import (
     WorkerUnavailableError,
 )
 
-_USUAL_SECONDS = 0.5
+_USUAL_SECONDS: Final = 0.5
 """Of one analysis, to guess how long a full queue takes."""
-
-
-async def services_of(request: Request) -> Services:
-    """Return the server's parts."""
-    return request.app.state.services
-
-
-async def exchange_of(request: Request) -> Exchange:
-    """Return what is known of this request."""
-    return Exchange.of(request.scope)
-
-
-async def check_query(request: Request) -> None:
-    """Refuse query parameters that the address does not know: a typo must not drop a filter.
-
-    Raises
-    ------
-    Problem
-        ``validation``, with the known ones.
-    """
-    dependant = getattr(request.scope.get("route"), "dependant", None)
-    known = sorted(field.alias for field in getattr(dependant, "query_params", ()))
-    for name in request.query_params:
-        if name not in known:
-            message = f"is not known here; known are {', '.join(known) or 'none'}"
-            raise Problem(
-                "validation",
-                f"query: {message}",
-                value=name,
-                errors=[{"location": "query", "message": message, "value": shown(name)}],
-            )
-
-
-Parts = Annotated[Services, Depends(services_of)]
-Asked = Annotated[Exchange, Depends(exchange_of)]
 
 
 async def work(services: Services, request: Request, key: str, job: Any) -> Any:
@@ -81,13 +44,13 @@ async def work(services: Services, request: Request, key: str, job: Any) -> Any:
     except WorkerUnavailableError:
         raise _not_ready() from None
     if pool_request.coalesced:
-        services.metrics.coalesced.inc()
+        services.monitoring.coalesced.inc()
     future = asyncio.wrap_future(pool_request)
     gone = asyncio.create_task(_client_gone(request))
     try:
         await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not future.done():
-            services.metrics.abandoned.inc()
+            services.monitoring.abandoned.inc()
             raise ClientGoneError
         return future.result()
     except JobTimeoutError as error:
