@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from its_pipeline.api.questions.preparing import ADHOC_PREFIX
 from its_pipeline.api.questions.responses import (
     AnalysisAnswer,
     DiagnosticsAnswer,
@@ -90,7 +91,7 @@ def run_links(
         drawable: tuple[PlotName, ...] = PLOT_NAMES if converged else ("diagnostics",)
         for name in drawable:
             links[f"plot_{name}"] = f"{_RUNS}/{run_id}/plots/{name}"
-        if not key.partition("|")[2].startswith("adhoc-"):
+        if not key.partition("|")[2].startswith(ADHOC_PREFIX):
             links["report"] = f"{_RUNS}/{run_id}/report"
         if settings.mlflow_url:
             links["mlflow"] = f"{settings.mlflow_url.rstrip('/')}/#/runs/{run_id}"

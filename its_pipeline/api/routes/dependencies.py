@@ -1,4 +1,4 @@
-"""What the framework gives to routes: the server's parts and the request's exchange.
+"""What the framework gives to routes: the server's parts, the request's exchange, the run meant.
 
 What belongs here: FastAPI's dependencies. What does not: any route, or waiting for the pool
 (`questions.waiting`).
@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
+from starlette.concurrency import run_in_threadpool
 
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem, shown
+from its_pipeline.api.questions.fields import RunId
+from its_pipeline.api.questions.history import find_run
 from its_pipeline.api.questions.services import Services
+from its_pipeline.stores.run_fields import RunSummary
 
 
 async def services_of(request: Request) -> Services:
@@ -50,3 +54,11 @@ async def check_query(request: Request) -> None:
 
 Parts = Annotated[Services, Depends(services_of)]
 Asked = Annotated[Exchange, Depends(exchange_of)]
+
+
+async def run_of(run_id: Annotated[RunId, Path()], services: Parts, exchange: Asked) -> RunSummary:
+    """Return the run that an address names, if the caller may see it."""
+    return await run_in_threadpool(find_run, services, exchange, run_id)
+
+
+FoundRun = Annotated[RunSummary, Depends(run_of)]
