@@ -147,7 +147,7 @@ def fifty_clients(live: Live, seconds: float, first: int) -> Load:
     """Let fifty clients ask for new and known analyses for a while."""
     load, lock = Load(), threading.Lock()
     estimates: dict[str, float] = {}
-    while live.services.pool.state().ready < live.services.api.workers:
+    while live.services.pool.state().ready < live.services.server_settings.workers:
         time.sleep(0.1)
     until = time.monotonic() + seconds
 
@@ -203,7 +203,7 @@ def note(load: Load, estimates: dict[str, float], user: str, response: Any, took
 def resident_megabytes(live: Live) -> float:
     """Memory of the workers; the server shares this process with the clients."""
     total = 0
-    for pid in live.services.pool.process_ids():
+    for pid in live.services.pool.state().process_ids:
         try:
             total += psutil.Process(pid).memory_info().rss
         except psutil.NoSuchProcess:

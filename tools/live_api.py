@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
+from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.http.tokens import make_token
+from its_pipeline.api.questions.services import Services
 from its_pipeline.api.server import make_server
-from its_pipeline.api.server_settings import ApiSettings
-from its_pipeline.api.services import Services
 from its_pipeline.settings import Settings
 
 
@@ -51,7 +51,7 @@ class Live:
 
 
 @contextmanager
-def running(settings: Settings, *, wait: bool = True, **api: Any) -> Iterator[Live]:
+def running(settings: Settings, *, wait: bool = True, **server_settings: Any) -> Iterator[Live]:
     """Run a server with tokens for `service`, `anna` and `ben`."""
     made = {who: make_token(who, None if who == "service" else who) for who in _WHO}
     options: dict[str, Any] = {
@@ -62,7 +62,7 @@ def running(settings: Settings, *, wait: bool = True, **api: Any) -> Iterator[Li
         "refusals_per_minute": 10_000,
         "tokens": tuple(record for _, record in made.values()),
     }
-    server = make_server(settings, ApiSettings(**{**options, **api}))
+    server = make_server(settings, ServerSettings(**{**options, **server_settings}))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -71,7 +71,7 @@ def running(settings: Settings, *, wait: bool = True, **api: Any) -> Iterator[Li
         services = server.config.loaded_app.state.services
         tokens = {who: token for who, (token, _) in made.items()}
         if wait:
-            _until(lambda: services.pool.wait_ready(1), 120)
+            _until(lambda: services.pool.state().ready > 0, 120)
         yield Live(f"http://127.0.0.1:{port}", settings, services, tokens)
     finally:
         server.should_exit = True

@@ -24,8 +24,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the HTTP API; settings are environment variables with the prefix ITS_API_."""
+    from its_pipeline.api.http.server_settings import UnsafeSettingsError
     from its_pipeline.api.server import serve as run
-    from its_pipeline.api.server_settings import UnsafeSettingsError
 
     try:
         run(host, port, allow_anonymous=True if without_tokens else None)

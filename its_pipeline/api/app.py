@@ -1,4 +1,4 @@
-"""The application: routes, the gate around them, and how refusals of the framework look.
+"""The application: routes, the admission around them, and how refusals of the framework look.
 
 What belongs here: putting the parts together. What does not: any part.
 """
@@ -22,17 +22,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
-from its_pipeline.api.http.admission import Gate
+from its_pipeline.api.http.admission import Admission
 from its_pipeline.api.http.audit import AuditLog
 from its_pipeline.api.http.documentation import complete
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, shown, to_json
-from its_pipeline.api.questions.dependencies import check_query
-from its_pipeline.api.routes import analyses as routes_analyses
-from its_pipeline.api.routes import interventions as routes_interventions
-from its_pipeline.api.routes import server as routes_server
-from its_pipeline.api.server_settings import ApiSettings
-from its_pipeline.api.services import Services
+from its_pipeline.api.http.server_settings import ServerSettings
+from its_pipeline.api.questions import requests, responses, responses_interventions
+from its_pipeline.api.questions.services import Services
+from its_pipeline.api.routes import analyses, experiments, interventions, server
+from its_pipeline.api.routes.dependencies import check_query
 from its_pipeline.settings import Settings
 
 _MOST_ERRORS = 20
@@ -46,14 +45,14 @@ with what was wrong, the value and the remedy.
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
+def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
     """Make the application of one server.
 
     Workers start with the application (its lifespan), in the background.
 
     Parameters
     ----------
-    settings, api
+    settings, server_settings
         The installation's and the server's settings.
 
     Raises
@@ -61,12 +60,12 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     UnsafeSettingsError
         The server would be open to people it must not be open to.
     """
-    api.check_safe()
-    services = Services.make(settings, api)
+    server_settings.check_safe()
+    services = Services.make(settings, server_settings)
     audit = AuditLog(
-        api.audit_log or settings.store_root / "api" / "audit.jsonl",
-        api.audit_log_bytes,
-        api.audit_log_files,
+        server_settings.audit_log or settings.store_root / "api" / "audit.jsonl",
+        server_settings.audit_log_bytes,
+        server_settings.audit_log_files,
     )
 
     @asynccontextmanager
@@ -87,16 +86,16 @@ def create_app(settings: Settings, api: ApiSettings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(
-        Gate,  # type: ignore[arg-type] - an ASGI middleware
-        api=api,
-        records=api.token_records(),
-        metrics=services.metrics,
+        Admission,  # type: ignore[arg-type] - an ASGI middleware
+        server_settings=server_settings,
+        records=server_settings.token_records(),
+        monitoring=services.monitoring,
         audit=audit,
     )
-    if api.cors_origins:
+    if server_settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(api.cors_origins),
+            allow_origins=list(server_settings.cors_origins),
             allow_methods=["GET", "POST", "PATCH"],
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Location", "Retry-After", "X-Request-Id"],
@@ -123,7 +122,7 @@ def _bare(lifespan: Any) -> FastAPI:
         openapi_url="/openapi.json",
         dependencies=[Depends(check_query)],
     )
-    for routes in (routes_analyses, routes_interventions, routes_server):
+    for routes in (analyses, interventions, experiments, server):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
@@ -138,7 +137,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
-        app.openapi_schema = complete(document)
+        app.openapi_schema = complete(document, (requests, responses, responses_interventions))
     return app.openapi_schema
 
 

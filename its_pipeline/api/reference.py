@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, TYPE_PREFIX
-from its_pipeline.api.server_settings import ApiSettings
+from its_pipeline.api.http.server_settings import ServerSettings
 
 _HEAD = """\
 # The HTTP API
@@ -63,7 +63,7 @@ def _settings() -> str:
         "| variable | default | meaning |",
         "|---|---|---|",
     ]
-    for name, field in ApiSettings.model_fields.items():
+    for name, field in ServerSettings.model_fields.items():
         default = field.get_default()
         shown = json.dumps(default if not isinstance(default, Path) else str(default))
         lines.append(f"| `ITS_API_{name.upper()}` | `{shown}` | {field.description} |")

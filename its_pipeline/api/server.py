@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from its_pipeline.api.server_settings import ApiSettings
+from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.settings import Settings, get_settings
 
 
@@ -17,7 +17,7 @@ def serve(
     port: int | None = None,
     *,
     settings: Settings | None = None,
-    api: ApiSettings | None = None,
+    server_settings: ServerSettings | None = None,
     allow_anonymous: bool | None = None,
 ) -> None:
     """Serve the HTTP API until the process is asked to end.
@@ -26,7 +26,7 @@ def serve(
     ----------
     host, port
         Where to listen; the settings' own by default.
-    settings, api
+    settings, server_settings
         Read from the environment by default.
     allow_anonymous
         Answer without tokens, on a loopback address alone; the settings' own by default.
@@ -38,26 +38,28 @@ def serve(
         machines reach without any.
     """
     changes: dict[str, Any] = {"host": host, "port": port, "allow_anonymous": allow_anonymous}
-    api = (api or ApiSettings()).model_copy(
+    server_settings = (server_settings or ServerSettings()).model_copy(
         update={name: value for name, value in changes.items() if value is not None}
     )
-    api.check_safe()
-    make_server(settings or get_settings(), api).run()
+    server_settings.check_safe()
+    make_server(settings or get_settings(), server_settings).run()
 
 
-def make_server(settings: Settings, api: ApiSettings) -> Any:
+def make_server(settings: Settings, server_settings: ServerSettings) -> Any:
     """Return a uvicorn server that is not running yet; `serve` runs it."""
     import uvicorn
 
     from its_pipeline.api.app import create_app
-    from its_pipeline.api.http.connections import bounded_protocol
+    from its_pipeline.api.http.connections import bounded_connection
 
     return uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, api),
-            http=bounded_protocol(api.header_seconds, api.max_header_bytes),
-            host=api.host,
-            port=api.port,
+            create_app(settings, server_settings),
+            http=bounded_connection(
+                server_settings.header_seconds, server_settings.max_header_bytes
+            ),
+            host=server_settings.host,
+            port=server_settings.port,
             lifespan="on",
             # Our audit log says more, and uvicorn's would repeat query strings.
             access_log=False,

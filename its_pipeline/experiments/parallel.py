@@ -1,42 +1,38 @@
-"""Worker processes that evaluate experiments at the same time, each warm and on one core.
+"""Evaluating experiments one after the other, or in worker processes, each warm and on one core.
 
 What belongs here: starting workers when there is enough to do, keeping them busy without holding
-more than a few experiments in memory, and going on when one dies. What does not: evaluating one
-(`evaluate`), which experiments are evaluated and who is told (`bulk`).
+more than a few experiments in memory, and what comes of an experiment that its worker does not
+survive. What does not: evaluating one (`evaluate`), which experiments are evaluated and who is told
+(`bulk`), or the processes themselves (`its_pipeline.processes`).
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from multiprocessing.connection import wait as wait_for_ends
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator
+from its_pipeline.processes.errors import JobFailedError, JobTimeoutError, WorkerLostError
+from its_pipeline.processes.pool import WorkerPool
 from its_pipeline.stores.verdict import RunContext
 
 if TYPE_CHECKING:
     from its_pipeline.experiments.preparation import Prepared
+    from its_pipeline.processes.process import Handler
     from its_pipeline.settings import Settings
 
 WORTH_A_WORKER: Final = 20
 """Evaluations for which starting one worker pays: a start takes as long as some ten of them."""
 _IN_HAND: Final = 3
 """Experiments a worker that are prepared ahead, so that none waits for the next one."""
+_JOB_SECONDS: Final = 3600.0
+"""An evaluation takes a second: one that takes an hour hangs, and must not hang the night."""
 
 Result = Evaluation | Crash
-
-_evaluator: Evaluator | None = None
-
-
-class WorkerDiedError(RuntimeError):
-    """A worker process could not start, or died alone with an experiment."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +70,15 @@ def evaluate_in_parallel(
 ) -> Iterator[tuple[str, Result]]:
     """Evaluate experiments in worker processes; yield what became of each as it is done.
 
+    An experiment whose worker dies is evaluated once more; if that worker dies, too, or if it takes
+    an hour, it has crashed.
+
     Parameters
     ----------
     settings
         The installation's settings.
     keys
-        Experiments.
+        Experiments, each once.
     job_of
         Prepares one; called in this process a few experiments ahead. What is no job is handed on.
     workers
@@ -89,98 +88,44 @@ def evaluate_in_parallel(
     ------
     OSError
         Of the disk and not of an experiment (`evaluate.MACHINE_ERRORS`); the others are ended.
+    WorkerUnavailableError
+        No worker process could start; no experiment is blamed.
     """
+    most = workers * _IN_HAND
     left = iter(keys)
-    suspects: list[tuple[str, Job]] = []
-    while True:
-        with _pool(settings, workers) as pool:
-            done = yield from _work_off(pool, left, job_of, workers * _IN_HAND, suspects)
-        # One of the suspects killed a worker, and with it the pool. Alone, the guilty one is found.
-        while suspects:
-            key, job = suspects.pop()
-            yield key, _evaluate_alone(settings, job)
-        if done:
-            return
-
-
-def _work_off(
-    pool: ProcessPoolExecutor,
-    left: Iterator[str],
-    job_of: Callable[[str], Job | Crash],
-    most: int,
-    suspects: list[tuple[str, Job]],
-) -> Iterator[tuple[str, Result]]:
-    """Keep a pool busy; return whether everything is done, with the rest among the suspects."""
     running: dict[Future[Result], tuple[str, Job]] = {}
-    exhausted = False
-    while running or not exhausted:
-        while not (exhausted or suspects) and len(running) < most:
-            key = next(left, None)
-            if key is None:
-                exhausted = True
-                break
-            job = job_of(key)
-            if not isinstance(job, Job):
-                yield key, job
-                continue
-            try:
-                running[pool.submit(_evaluate, job)] = key, job
-            except BrokenProcessPool:
-                suspects.append((key, job))
-                break
-        # A broken pool answers for all that it was given, and some of that was done already.
-        ended = list(running) if suspects else wait(running, return_when=FIRST_COMPLETED).done
-        for future in ended:
-            key, job = running.pop(future)
-            try:
-                result = future.result()
-            except BrokenProcessPool:
-                suspects.append((key, job))
-                continue
-            yield key, result
-        if suspects and not running:
-            return False
-    return True
-
-
-def _evaluate_alone(settings: Settings, job: Job) -> Result:
-    with _pool(settings, 1) as pool:
-        try:
-            pool.submit(os.getpid).result()
-        except BrokenProcessPool as error:
-            # No experiment's fault: every other would be called crashed as well.
-            raise WorkerDiedError("no worker process could start; its output says why") from error
-        try:
-            return pool.submit(_evaluate, job).result()
-        except BrokenProcessPool as error:
-            died = WorkerDiedError(
-                "the process that analysed it died without a word (killed, or out of memory)"
-            )
-            died.__cause__ = error
-    return Evaluator(settings).give_up(job.prepared, died, job.run)
-
-
-@contextmanager
-def _pool(settings: Settings, workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(
-        workers,
-        # Spawned, not forked: Dagster's process has threads, and a fork would inherit their locks.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start,
-        initargs=(settings,),
+    pool = WorkerPool(
+        _start, (settings,), workers=workers, queue_size=most, job_seconds=_JOB_SECONDS
     )
+    pool.start()
     try:
-        yield pool
+        while (coming := list(islice(left, most - len(running)))) or running:
+            for key in coming:
+                job = job_of(key)
+                if isinstance(job, Job):
+                    running[pool.submit(key, job)] = key, job
+                else:
+                    yield key, job
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                key, job = running.pop(future)
+                yield key, _result(settings, job, future)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.stop()
 
 
-def _start(settings: Settings) -> None:
-    """Make this process a worker: load what evaluations need, and end when the parent does."""
-    global _evaluator  # a process is one worker, and one worker has one evaluator
-    _end_with_parent()
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+def _result(settings: Settings, job: Job, future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except JobFailedError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno)) from error
+    except (WorkerLostError, JobTimeoutError) as error:
+        return Evaluator(settings).give_up(job.prepared, error, job.run)
+
+
+def _start(settings: Settings) -> Handler:
+    """Load and compile what evaluations need, and return what evaluates."""
     from its_pipeline.its import warm_up
     from its_pipeline.its.inference.nuts import use_cores
     from its_pipeline.stores.runs import RunStore
@@ -189,26 +134,5 @@ def _start(settings: Settings) -> None:
     runs = RunStore.from_settings(settings)
     runs.open()
     warm_up()
-    _evaluator = Evaluator(settings, runs)
-
-
-def _evaluate(job: Job) -> Result:
-    if _evaluator is None:
-        raise RuntimeError("a worker evaluates experiments only after its start")
-    return _evaluator.evaluate(job.prepared, job.run)
-
-
-def _end_with_parent() -> None:
-    """End this process at once when its parent has ended, however that came about.
-
-    A killed parent cannot say goodbye, and a worker that waits for jobs would wait for ever.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        wait_for_ends([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, name="its-parent-watch", daemon=True).start()
+    evaluator = Evaluator(settings, runs)
+    return lambda job, _: evaluator.evaluate(job.prepared, job.run)

@@ -19,14 +19,15 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 _INNER = {"its", "events", "stores", "files", "settings"}
 ALLOWED = {
     "files": set(),
+    "processes": set(),
     "its": set(),
     "events": {"files", "settings"},
     "stores": {"its", "events", "files", "settings"},
     "report": {"its", "events", "stores"},
     "ingest": {"events", "stores", "files", "settings"},
-    "experiments": _INNER | {"report"},
+    "experiments": _INNER | {"report", "processes"},
     "defs": _INNER | {"report", "ingest", "experiments"},
-    "api": _INNER | {"report", "ingest", "experiments"},
+    "api": _INNER | {"report", "ingest", "experiments", "processes"},
     "cli": _INNER | {"report", "ingest", "experiments", "defs", "api"},
 }
 
@@ -151,6 +152,50 @@ def test_shared_tools_lie_below_tests_and_benchmarks_and_outside_the_product():
         if (found := re.findall(rf"^ *(?:from|import) (?:{others})\b.*", path.read_text(), re.M))
     }
     assert wrong == {}
+
+
+#: The floors of the API from the ground up; each may import those below it.
+API_FLOORS = (("workers", "http"), ("questions",), ("routes",))
+
+
+def _floors_imported(path: Path) -> set[str]:
+    """Return the floors of the API that a module imports, ``""`` for the modules on top."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("its_pipeline.api."):
+                floor = name.split(".")[2]
+                found.add(floor if (PACKAGE / "api" / floor).is_dir() else "")
+    return found
+
+
+def test_the_floors_of_the_api_stand_on_each_other():
+    floors = {name for level in API_FLOORS for name in level}
+    api = PACKAGE / "api"
+    assert {path.parent.name for path in api.glob("*/__init__.py")} == floors
+    below: set[str] = set()
+    for level in API_FLOORS:
+        for floor in level:
+            wrong = {
+                str(path.relative_to(api)): sorted(extra)
+                for path in (api / floor).rglob("*.py")
+                if (extra := _floors_imported(path) - below - {floor})
+            }
+            assert wrong == {}
+        below |= set(level)
+
+
+def test_each_floor_of_the_api_is_described():
+    text = (PROJECT_ROOT / "ARCHITECTURE.md").read_text()
+    before_the_map = text[: text.index("## Module map")]
+    for floor in (name for level in API_FLOORS for name in level):
+        assert re.search(rf"^{floor} +[A-Z]", before_the_map, re.MULTILINE), floor
 
 
 def test_every_room_has_its_rule():

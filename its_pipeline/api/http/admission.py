@@ -17,11 +17,11 @@ from typing import Any, Final
 from its_pipeline.api.http.audit import AuditLog
 from its_pipeline.api.http.body import ClientGoneError, Message, Receive, read_body, replayed
 from its_pipeline.api.http.exchange import Exchange
-from its_pipeline.api.http.monitoring import Metrics
+from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, to_json
 from its_pipeline.api.http.rate_limits import RateLimit
+from its_pipeline.api.http.server_settings import ServerSettings, is_loopback
 from its_pipeline.api.http.tokens import ANONYMOUS, Caller, TokenRecord, identify
-from its_pipeline.api.server_settings import ApiSettings, is_loopback
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -31,7 +31,7 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
 """What needs no token: it says nothing about anybody."""
 
 CLIENT_GONE_STATUS: Final = 499
-"""Status in logs and metrics of a request whose client did not wait; it is never sent."""
+"""Status in logs and counts of a request whose client did not wait; it is never sent."""
 
 HEADERS: Final = (
     (b"cache-control", b"no-store"),
@@ -44,34 +44,36 @@ HEADERS: Final = (
 _log = logging.getLogger(__name__)
 
 
-class Gate:
+class Admission:
     """The outermost layer of ours around the routes; an ASGI middleware.
 
     Parameters
     ----------
     app
-        What is behind the gate.
-    api, records
+        What is behind it.
+    server_settings, records
         The server's settings and its token records.
-    metrics, audit
+    monitoring, audit
         Where requests are counted and written down.
     """
 
     def __init__(
         self,
         app: App,
-        api: ApiSettings,
+        server_settings: ServerSettings,
         records: tuple[TokenRecord, ...],
-        metrics: Metrics,
+        monitoring: Monitoring,
         audit: AuditLog,
     ) -> None:
         self._app = app
-        self._api = api
+        self._settings = server_settings
         self._records = records
-        self._metrics = metrics
+        self._monitoring = monitoring
         self._audit = audit
-        self._rate = RateLimit(api.rate_per_minute, api.rate_burst)
-        self._refusals = RateLimit(api.refusals_per_minute, max(1, int(api.refusals_per_minute)))
+        self._rate = RateLimit(server_settings.rate_per_minute, server_settings.rate_burst)
+        self._refusals = RateLimit(
+            server_settings.refusals_per_minute, max(1, int(server_settings.refusals_per_minute))
+        )
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,17 +87,17 @@ class Gate:
         client = scope.get("client")
         exchange = Exchange(scope["method"], scope["path"], client[0] if client else "")
         exchange.put(scope)
-        answer = _Answer(send, exchange)
+        response = _Response(send, exchange)
         started = time.perf_counter()
         try:
-            await self._pass(scope, receive, answer, exchange)
+            await self._pass(scope, receive, response, exchange)
         except ClientGoneError:
-            answer.status = CLIENT_GONE_STATUS
+            response.status = CLIENT_GONE_STATUS
         finally:
-            self._note(scope, exchange, answer.status, time.perf_counter() - started)
+            self._note(scope, exchange, response.status, time.perf_counter() - started)
 
     async def _pass(
-        self, scope: Scope, receive: Receive, answer: _Answer, exchange: Exchange
+        self, scope: Scope, receive: Receive, response: _Response, exchange: Exchange
     ) -> None:
         self._inside += 1
         try:
@@ -108,26 +110,26 @@ class Gate:
                 exchange.method,
                 headers,
                 receive,
-                self._api.max_body_bytes,
-                self._api.body_seconds,
+                self._settings.max_body_bytes,
+                self._settings.body_seconds,
             )
-            await self._app(scope, replayed(body, receive), answer.send)
+            await self._app(scope, replayed(body, receive), response.send)
         except Problem as problem:
-            await answer.refuse(problem)
+            await response.refuse(problem)
         except ClientGoneError:
             raise
         except Exception:
             # The outermost door: the crash is logged whole, and the caller, who must see neither
             # trace nor path, gets a 500. Nothing is turned into a result.
             _log.exception("request %s could not be answered", exchange.request_id)
-            if answer.begun:
+            if response.begun:
                 raise
-            await answer.refuse(Problem("internal_error", "the request could not be answered"))
+            await response.refuse(Problem("internal_error", "the request could not be answered"))
         finally:
             self._inside -= 1
 
     def _admit(self, headers: dict[str, str], exchange: Exchange) -> None:
-        if self._api.allow_anonymous:
+        if self._settings.allow_anonymous:
             _check_host(headers.get("host", ""))
         if exchange.path in OPEN_PATHS:
             return
@@ -135,16 +137,16 @@ class Gate:
         name = exchange.caller.name
         wait = self._rate.take(name if exchange.caller is not ANONYMOUS else exchange.client)
         if wait:
-            raise _too_many(f"more than {self._api.rate_per_minute:g} requests a minute", wait)
-        if self._inside > self._api.max_requests:
+            raise _too_many(f"more than {self._settings.rate_per_minute:g} requests a minute", wait)
+        if self._inside > self._settings.max_requests:
             raise Problem(
                 "busy",
-                f"{self._api.max_requests} requests are being answered already",
+                f"{self._settings.max_requests} requests are being answered already",
                 headers={"Retry-After": "1"},
             )
 
     def _identify(self, authorization: str | None, client: str) -> Caller:
-        if self._api.allow_anonymous:
+        if self._settings.allow_anonymous:
             return ANONYMOUS
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
@@ -159,10 +161,10 @@ class Gate:
 
     def _note(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
-        # Anything may come as a method; as a label it would grow the metrics without bound.
+        # Anything may come as a method; as a label it would grow what is counted without bound.
         method = exchange.method if exchange.method in _METHODS else "other"
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        self._monitoring.requests.labels(method, route, str(status)).inc()
+        self._monitoring.request_seconds.labels(route).observe(seconds)
         if exchange.path in OPEN_PATHS:
             return
         self._audit.write(
@@ -186,7 +188,7 @@ class Gate:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class _Answer:
+class _Response:
     """The way out: adds headers and remembers the status."""
 
     def __init__(self, send: Send, exchange: Exchange) -> None:

@@ -12,8 +12,8 @@ import uuid
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, to_json
 
 
-def bounded_protocol(header_seconds: float, max_header_bytes: int) -> type[asyncio.Protocol]:
-    """Return uvicorn's protocol with bounds; it otherwise waits for headers for ever.
+def bounded_connection(header_seconds: float, max_header_bytes: int) -> type[asyncio.Protocol]:
+    """Return uvicorn's class of a connection, with bounds; it otherwise waits for headers for ever.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def bounded_protocol(header_seconds: float, max_header_bytes: int) -> type[async
     """
     from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-    class BoundedProtocol(HttpToolsProtocol):
+    class BoundedConnection(HttpToolsProtocol):
         _patience: asyncio.TimerHandle | None = None
         _header_bytes = 0
 
@@ -99,4 +99,4 @@ def bounded_protocol(header_seconds: float, max_header_bytes: int) -> type[async
                 self.transport.write(status_line + head.encode("ascii") + content)
             self.transport.close()
 
-    return BoundedProtocol
+    return BoundedConnection

@@ -15,9 +15,6 @@ from pydantic import BaseModel
 
 from its_pipeline.api.http.admission import OPEN_PATHS
 from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, example
-from its_pipeline.api.questions import requests
-from its_pipeline.api.questions import responses as answers
-from its_pipeline.api.questions import responses_interventions as answers_interventions
 
 _ALWAYS: Final = (
     "body_too_large",
@@ -26,7 +23,7 @@ _ALWAYS: Final = (
     "validation",
     "internal_error",
 )
-_GATED: Final = ("unauthenticated", "forbidden", "too_many_requests", "busy")
+_ADMISSION: Final = ("unauthenticated", "forbidden", "too_many_requests", "busy")
 _WITH_BODY: Final = ("malformed_body", "unsupported_media_type")
 _RETRY: Final = frozenset({429, 503})
 
@@ -98,13 +95,21 @@ def _response(status: int, codes: Iterable[str]) -> dict[str, Any]:
     return response
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add to the framework's document what holds for every route; return it."""
+def complete(document: dict[str, Any], bodies: Iterable[ModuleType]) -> dict[str, Any]:
+    """Add to the framework's document what holds for every route; return it.
+
+    Parameters
+    ----------
+    document
+        As the framework makes it.
+    bodies
+        The modules with the models of requests and responses, whose examples are shown whole.
+    """
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = PROBLEM_SCHEMA
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    for model in (*_models(answers), *_models(answers_interventions), *_models(requests)):
+    for model in (model for module in bodies for model in _models(module)):
         if model.__name__ in schemas:
             # The framework drops whatever is null, from examples too.
             schemas[model.__name__].update(_extra(model))
@@ -135,7 +140,7 @@ def _extra(model: type[BaseModel]) -> dict[str, Any]:
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     codes: list[str] = list(_ALWAYS)
     if path not in OPEN_PATHS:
-        codes += _GATED
+        codes += _ADMISSION
         operation["security"] = [{"token": []}]
     if "requestBody" in operation:
         codes += _WITH_BODY

@@ -1,4 +1,4 @@
-"""One request and its answer as the gate and the routes see it together.
+"""One request and its answer as the admission and the routes see it together.
 
 What belongs here: who asks, for whom, and what came of it. What does not: reading it from HTTP
 (`admission`) or writing it down (`audit`, `monitoring`).
@@ -28,7 +28,7 @@ class Exchange:
     request_id
         Reference of this request in answers and logs.
     caller
-        Who asks; None until the gate knows.
+        Who asks; None until the admission knows.
     user_id, intervention_id, mlflow_run_id
         For whom, and what came of it, for the audit log.
     problem

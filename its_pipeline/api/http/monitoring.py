@@ -1,6 +1,6 @@
 """What the server counts, for Prometheus.
 
-What belongs here: the names and labels of metrics. What does not: users or values of requests,
+What belongs here: the names and labels of counters. What does not: users or values of requests,
 which never become labels.
 """
 
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from its_pipeline.api.workers.pool import WorkerPool
+from its_pipeline.processes.pool import WorkerPool
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
-class Metrics:
-    """The metrics of one server.
+class Monitoring:
+    """What is counted of one server.
 
     Parameters
     ----------
     pool
-        Its state is read when the metrics are.
+        Its state is read when the counts are.
     """
 
     def __init__(self, pool: WorkerPool) -> None:
@@ -70,5 +70,5 @@ class Metrics:
             gauge.set_function(lambda name=name: float(getattr(pool.state(), name)))
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
+        """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)

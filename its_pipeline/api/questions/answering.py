@@ -13,12 +13,11 @@ from starlette.requests import Request
 
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.bodies import diagnostics_answer
-from its_pipeline.api.questions.dependencies import work
 from its_pipeline.api.questions.preparing import Question, ask
 from its_pipeline.api.questions.requests import AnalyzeRequest
-from its_pipeline.api.questions.responses import PlotName
-from its_pipeline.api.services import Services
-from its_pipeline.api.workers.jobs import FitAnswer, FitJob, PlotJob
+from its_pipeline.api.questions.services import Services
+from its_pipeline.api.questions.waiting import work
+from its_pipeline.api.workers.jobs import FitAnswer, FitJob, PlotJob, PlotName
 from its_pipeline.stores.verdict import Verdict
 
 
@@ -30,7 +29,7 @@ def ask_and_look_up(
     Raises
     ------
     Problem
-        As in `questions.ask`.
+        As in `preparing.ask`.
     """
     question = ask(services, request)
     return question, known_answer(services, question)
@@ -64,7 +63,7 @@ async def compute(services: Services, request: Request, question: Question) -> F
         services, request, key, FitJob(question.prepared, question.is_own)
     )
     if not answer.cached:
-        services.metrics.fit_seconds.observe(answer.verdict.computed_seconds)
+        services.monitoring.fit_seconds.observe(answer.verdict.computed_seconds)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""From verdicts, runs and interventions to the bodies of answers.
+"""From verdicts, runs and interventions to the bodies of responses.
 
 What belongs here: filling the fields of `responses`. What does not: reading stores or deciding
 anything.
@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from its_pipeline.api.questions.preparing import ADHOC_PREFIX
 from its_pipeline.api.questions.responses import (
-    PLOT_NAMES,
     AnalysisAnswer,
     DiagnosticsAnswer,
     EffectAnswer,
-    PlotName,
     RunEntry,
     State,
     WarningAnswer,
     WindowAnswer,
 )
 from its_pipeline.api.questions.responses_interventions import ExperimentAnswer, InterventionAnswer
+from its_pipeline.api.workers.jobs import PLOT_NAMES, PlotName
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.links import mlflow_run_url
 from its_pipeline.experiments.preparation import Prepared
@@ -93,7 +93,7 @@ def run_links(
         drawable: tuple[PlotName, ...] = PLOT_NAMES if converged else ("diagnostics",)
         for name in drawable:
             links[f"plot_{name}"] = f"{_RUNS}/{run_id}/plots/{name}"
-        if not key.partition("|")[2].startswith("adhoc-"):
+        if not key.partition("|")[2].startswith(ADHOC_PREFIX):
             links["report"] = f"{_RUNS}/{run_id}/report"
         mlflow_url = mlflow_run_url(settings, run_id)
         if mlflow_url is not None:

@@ -1,7 +1,7 @@
 """The types of single fields in requests: identifiers, dates, numbers, texts.
 
 What belongs here: what one value must look like, for Pydantic and for the OpenAPI document at once.
-What does not: whole requests and answers (`requests`, `responses`).
+What does not: whole requests and responses (`requests`, `responses`).
 """
 
 from __future__ import annotations

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.bodies import run_entry
-from its_pipeline.api.questions.dependencies import work
 from its_pipeline.api.questions.preparing import invalid
 from its_pipeline.api.questions.responses import HistoryAnswer
-from its_pipeline.api.services import Services
+from its_pipeline.api.questions.services import Services
+from its_pipeline.api.questions.waiting import work
 from its_pipeline.api.workers.jobs import PublishJob
 from its_pipeline.events.keys import experiment_key
 from its_pipeline.experiments.publish import page_path

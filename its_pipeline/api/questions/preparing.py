@@ -1,8 +1,8 @@
 """From a request to a prepared experiment, or to the reason why it cannot be analysed.
 
 What belongs here: which intervention is meant, with which options, and what a plan's state means
-for somebody who asks now. What does not: computing (`workers.jobs`), or the form of answers
-(`bodies`).
+for somebody who asks now. What does not: computing (`workers.jobs`), or
+the form of responses (`bodies`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.requests import AnalyzeRequest
-from its_pipeline.api.services import Services
+from its_pipeline.api.questions.services import Services
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.metrics import OutcomeMetric, UnknownMetricError, get_metric
 from its_pipeline.experiments.plan import Plan

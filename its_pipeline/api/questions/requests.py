@@ -1,7 +1,7 @@
 """What clients send: the bodies of requests.
 
-What belongs here: their fields, rules and examples. What does not: answers (`responses`), or
-what is done with a request (`preparing`, `answering`, the routes).
+What belongs here: their fields, rules and examples. What does not: responses (`responses`), or what
+is done with a request (`preparing`, the routes).
 """
 
 from __future__ import annotations
@@ -9,7 +9,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from its_pipeline.api.questions.fields import (
     Amount,
@@ -26,7 +34,7 @@ from its_pipeline.events.intervention import (
     MAXIMUM_DAYS,
 )
 from its_pipeline.events.metrics import SESSION_PERFORMANCE
-from its_pipeline.its.spec import Likelihood
+from its_pipeline.its.registry import LIKELIHOODS
 
 Name = Annotated[Text, StringConstraints(max_length=200)]
 Hypothesis = Annotated[Text, StringConstraints(max_length=4000)]
@@ -38,6 +46,19 @@ Days = Annotated[Whole, Field(ge=1, le=MAXIMUM_DAYS)]
 Washout = Annotated[Whole, Field(ge=0, le=MAXIMUM_DAYS)]
 Zone = Annotated[Text, StringConstraints(max_length=64)]
 Direction = Literal["increase", "decrease"]
+
+
+def _known_likelihood(name: str) -> str:
+    if name not in LIKELIHOODS:
+        raise ValueError(f"should be one of {', '.join(LIKELIHOODS)} but got {name!r}")
+    return name
+
+
+LikelihoodName = Annotated[
+    Text,
+    AfterValidator(_known_likelihood),
+    WithJsonSchema({"type": "string", "enum": list(LIKELIHOODS)}),
+]
 
 
 class AnalyzeRequest(BaseModel):
@@ -71,7 +92,7 @@ class AnalyzeRequest(BaseModel):
         description="Shares of events by time of day in the model; never where the metric counts "
         "days without events as zero.",
     )
-    likelihood: Likelihood | None = Field(
+    likelihood: LikelihoodName | None = Field(
         default=None,
         description="Of the noise: student_t where a few days lie far from the rest; by default "
         "the metric's own.",

@@ -1,4 +1,4 @@
-"""What clients get: the bodies of answers.
+"""What clients get: the bodies of responses.
 
 What belongs here: fields, rules and examples of analyses and of the server's state. What does not:
 those of interventions and experiments (`responses_interventions`), filling them (`bodies`),
@@ -8,16 +8,13 @@ refusals (`http.problems`), or what clients send (`requests`).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from its_pipeline.api.questions.fields import LocalDate
+from its_pipeline.api.workers.jobs import PlotName
 from its_pipeline.stores.verdict import Status
-
-PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
-PLOT_NAMES: Final[tuple[PlotName, ...]] = get_args(PlotName)
-PLOT_DPI: Final = 150
 
 State = Literal["analysed", "due", "waiting", "not_converged", "refused", "closed", "crashed"]
 

@@ -1,7 +1,7 @@
-"""What clients get about interventions and experiments: the bodies of these answers.
+"""What clients get about interventions and experiments: the bodies of these responses.
 
-What belongs here: their fields, rules and examples. What does not: those of analyses (`responses`),
-or filling them (`bodies`).
+What belongs here: their fields, rules and examples. What does not: those of analyses
+(`responses`), or filling them (`bodies`).
 """
 
 from __future__ import annotations

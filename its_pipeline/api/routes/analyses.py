@@ -1,6 +1,6 @@
 """The addresses under ``/analytics/its``: analyse, history, runs, plots, reports.
 
-What belongs here: HTTP in and out. What does not: how an answer comes about (`analyses`).
+What belongs here: HTTP in and out. What does not: how an answer comes about (`questions`).
 """
 # FastAPI is imported here: nothing of this package is imported by Dagster's definitions.
 # ruff: noqa: TID253
@@ -21,16 +21,12 @@ from its_pipeline.api.questions.answering import (
     encoded,
 )
 from its_pipeline.api.questions.bodies import analysis_answer
-from its_pipeline.api.questions.dependencies import Asked, Parts
-from its_pipeline.api.questions.fields import Identifier, RunId
-from its_pipeline.api.questions.history import find_run, read_history, report_of, stored_verdict
+from its_pipeline.api.questions.fields import Identifier
+from its_pipeline.api.questions.history import read_history, report_of, stored_verdict
 from its_pipeline.api.questions.requests import AnalyzeRequest
-from its_pipeline.api.questions.responses import (
-    PLOT_NAMES,
-    AnalysisAnswer,
-    HistoryAnswer,
-    PlotName,
-)
+from its_pipeline.api.questions.responses import AnalysisAnswer, HistoryAnswer
+from its_pipeline.api.routes.dependencies import Asked, FoundRun, Parts
+from its_pipeline.api.workers.jobs import PLOT_NAMES, PlotName
 from its_pipeline.stores.verdict import Status
 
 router = APIRouter(prefix="/analytics/its", tags=["analyses"])
@@ -40,6 +36,9 @@ _REPORT_POLICY = (
     "script-src 'unsafe-inline'; font-src data:; frame-ancestors 'none'"
 )
 """A report is one self-contained page; whatever is in it, it reaches nothing of this server."""
+
+_POOL = ("analysis_failed", "busy", "not_ready", "analysis_timeout")
+"""Refusals of every address that waits for a worker."""
 
 _PNG = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
 _HTML = {
@@ -61,10 +60,7 @@ _HTML = {
         "future_date",
         "not_analysable",
         "not_converged",
-        "analysis_failed",
-        "busy",
-        "not_ready",
-        "analysis_timeout",
+        *_POOL,
     ),
 )
 async def analyze(
@@ -88,7 +84,7 @@ async def analyze(
     if answer is None:
         answer = await compute(services, request, question)
     exchange.mlflow_run_id = answer.mlflow_run_id
-    services.metrics.verdicts.labels(answer.verdict.status, str(answer.cached).lower()).inc()
+    services.monitoring.verdicts.labels(answer.verdict.status, str(answer.cached).lower()).inc()
     check_published(answer.verdict, answer.mlflow_run_id)
     names: list[PlotName] = [name for name in PLOT_NAMES if name in plots or "all" in plots]
     drawn = await draw(services, request, answer.verdict, names)
@@ -128,11 +124,10 @@ async def history(
 
 
 @router.get("/runs/{run_id}", responses=refusals("unknown_run", "validation"))
-async def run(run_id: Annotated[RunId, Path()], services: Parts, exchange: Asked) -> AnalysisAnswer:
+async def run(found: FoundRun, services: Parts) -> AnalysisAnswer:
     """Return one past analysis in full; one that did not converge has diagnostics alone."""
-    found = await run_in_threadpool(find_run, services, exchange, run_id)
     verdict = await run_in_threadpool(stored_verdict, services, found)
-    return analysis_answer(services.settings, verdict, run_id, cached=True)
+    return analysis_answer(services.settings, verdict, found.run_id, cached=True)
 
 
 @router.get(
@@ -144,25 +139,17 @@ async def run(run_id: Annotated[RunId, Path()], services: Parts, exchange: Asked
             "unknown_run",
             "validation",
             "not_converged",
-            "analysis_failed",
-            "busy",
-            "not_ready",
-            "analysis_timeout",
+            *_POOL,
         ),
     },
 )
 async def plot(
-    run_id: Annotated[RunId, Path()],
-    name: Annotated[PlotName, Path()],
-    request: Request,
-    services: Parts,
-    exchange: Asked,
+    found: FoundRun, name: Annotated[PlotName, Path()], request: Request, services: Parts
 ) -> Response:
     """Return one plot of a past analysis; of one that did not converge, diagnostics alone."""
-    found = await run_in_threadpool(find_run, services, exchange, run_id)
     verdict = await run_in_threadpool(stored_verdict, services, found)
     if name != "diagnostics":
-        check_published(verdict, run_id)
+        check_published(verdict, found.run_id)
     drawn = await draw(services, request, verdict, [name])
     return Response(drawn[name], media_type="image/png")
 
@@ -176,18 +163,12 @@ async def plot(
             "unknown_run",
             "no_report",
             "validation",
-            "analysis_failed",
-            "busy",
-            "not_ready",
-            "analysis_timeout",
+            *_POOL,
         ),
     },
 )
-async def report(
-    run_id: Annotated[RunId, Path()], request: Request, services: Parts, exchange: Asked
-) -> Response:
+async def report(found: FoundRun, request: Request, services: Parts) -> Response:
     """Return the report of a past analysis; the newest one's is written if it is not there yet."""
-    found = await run_in_threadpool(find_run, services, exchange, run_id)
     page = await report_of(services, request, found)
     return Response(
         page, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY}

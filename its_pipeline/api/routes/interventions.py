@@ -1,7 +1,7 @@
-"""The addresses of interventions and experiments: log, read, amend, withdraw, and where they stand.
+"""The addresses of interventions: log, read, amend, withdraw.
 
-What belongs here: HTTP in and out. What does not: the log's rules (`events.interventions`), or an
-experiment's plan (`experiments`).
+What belongs here: HTTP in and out. What does not: the log's rules (`events.interventions`), or
+where the experiments stand (`experiments`).
 """
 # FastAPI is imported here: nothing of this package is imported by Dagster's definitions.
 # ruff: noqa: TID253
@@ -18,19 +18,18 @@ from starlette.concurrency import run_in_threadpool
 
 from its_pipeline.api.http.documentation import refusals
 from its_pipeline.api.http.problems import Problem
-from its_pipeline.api.questions.bodies import experiment_answer, intervention_answer
-from its_pipeline.api.questions.dependencies import Asked, Parts
+from its_pipeline.api.questions.bodies import intervention_answer
 from its_pipeline.api.questions.fields import Identifier
 from its_pipeline.api.questions.preparing import ADHOC_PREFIX, invalid
 from its_pipeline.api.questions.requests import AmendmentRequest, InterventionRequest
 from its_pipeline.api.questions.responses_interventions import (
-    ExperimentsAnswer,
     InterventionAnswer,
     InterventionHistoryAnswer,
     InterventionsAnswer,
     VersionEntry,
 )
-from its_pipeline.api.services import Services
+from its_pipeline.api.questions.services import Services
+from its_pipeline.api.routes.dependencies import Asked, Parts
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.interventions import (
     AlreadyLoggedError,
@@ -39,7 +38,6 @@ from its_pipeline.events.interventions import (
     VersionConflictError,
     open_log,
 )
-from its_pipeline.experiments.preparation import Snapshot
 
 router = APIRouter(tags=["interventions"])
 
@@ -137,19 +135,6 @@ async def amend_intervention(
     return intervention_answer(amended)
 
 
-@router.get(
-    "/experiments/{user_id}",
-    tags=["experiments"],
-    responses=refusals("unknown_user", "validation"),
-)
-async def experiments(
-    user_id: Annotated[Identifier, Path()], services: Parts, exchange: Asked
-) -> ExperimentsAnswer:
-    """Return every experiment of a person and where it stands."""
-    exchange.authorise(user_id)
-    return await run_in_threadpool(_experiments, services, user_id)
-
-
 @contextmanager
 def _writing(services: Services) -> Iterator[InterventionLog]:
     """Open the log with the metrics that are registered now."""
@@ -220,19 +205,3 @@ def _amend(
             ) from error
         except ValueError as error:
             raise invalid("body", str(error)) from error
-
-
-def _experiments(services: Services, user_id: str) -> ExperimentsAnswer:
-    services.settle()
-    logged = services.require_user(user_id)
-    snapshot = Snapshot(services.settings, logged=logged)
-    answers = []
-    for intervention in logged:
-        prepared = snapshot.prepare_intervention(intervention)
-        key = prepared.plan.key
-        known = services.store.verdict(key)
-        run_id = None
-        if known is not None and known.fingerprint is not None:
-            run_id = services.store.recorded_run(key, known.fingerprint)
-        answers.append(experiment_answer(services.settings, prepared, known, run_id))
-    return ExperimentsAnswer(user_id=user_id, experiments=answers)

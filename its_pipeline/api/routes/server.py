@@ -14,8 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from its_pipeline.api.http.documentation import refusals
 from its_pipeline.api.http.problems import Problem
-from its_pipeline.api.questions.dependencies import Asked, Parts
 from its_pipeline.api.questions.responses import HealthAnswer, ReadyAnswer
+from its_pipeline.api.routes.dependencies import Asked, Parts
 
 router = APIRouter(tags=["server"])
 
@@ -54,4 +54,4 @@ async def ready(services: Parts) -> ReadyAnswer:
 async def metrics(services: Parts, exchange: Asked) -> Response:
     """Return what the server counts, for Prometheus; needs a service token."""
     exchange.require_service()
-    return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(services.monitoring.text(), media_type=CONTENT_TYPE_LATEST)

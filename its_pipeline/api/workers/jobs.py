@@ -1,16 +1,15 @@
 """What worker processes do: analyse, draw, publish.
 
 What belongs here: the jobs as data, and the handler that answers them with the functions that the
-pipeline uses too. What does not: the process around it (`process`), or HTTP.
+pipeline uses too. What does not: the processes around it (`its_pipeline.processes`), or HTTP.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
-from its_pipeline.api.questions.responses import PLOT_DPI, PlotName
 from its_pipeline.experiments.preparation import Prepared
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
@@ -18,6 +17,15 @@ from its_pipeline.stores.verdict import Verdict
 if TYPE_CHECKING:
     from its_pipeline.experiments.service import FitOutcome
     from its_pipeline.stores.runs import RunStore
+
+PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
+PLOT_NAMES: Final[tuple[PlotName, ...]] = (
+    "counterfactual",
+    "predictive_check",
+    "effects",
+    "diagnostics",
+)
+PLOT_DPI: Final = 150
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def test_what_is_not_a_token(live, authorization):
 
 
 def test_a_hash_is_not_a_token(live):
-    [record] = [r for r in live.services.api.tokens if r.name == "service"]
+    [record] = [r for r in live.services.server_settings.tokens if r.name == "service"]
     headers = {"Authorization": f"Bearer {record.sha256}"}
     problem(live.request("GET", "/metrics", None, headers=headers), 401, "unauthenticated")
 

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from its_pipeline.api.questions.responses import PLOT_NAMES
+from its_pipeline.api.workers.jobs import PLOT_NAMES
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment
 from tools.stores import log_intervention

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from its_pipeline.api.server_settings import ApiSettings
-from its_pipeline.api.services import Services
+from its_pipeline.api.http.server_settings import ServerSettings
+from its_pipeline.api.questions.services import Services
 from its_pipeline_tests.integration.api.test_analyze import problem
 from tools.live_api import running
 from tools.stores import log_intervention, series, short_settings, write_daily
@@ -147,7 +147,7 @@ def test_content_types(live, content_type):
 def test_large_bodies_are_refused_without_being_read(live):
     large = b'{"user_id": "' + b"a" * 100_000 + b'"}'
     found = problem(post(live, large), 413, "body_too_large")
-    assert str(live.services.api.max_body_bytes) in found["detail"]
+    assert str(live.services.server_settings.max_body_bytes) in found["detail"]
 
     def endless():
         for _ in range(10_000):
@@ -333,6 +333,6 @@ def test_what_breaks_inside_is_not_told(tmp_path):
 
 
 def test_services_are_made_without_starting_anything(tmp_path):
-    services = Services.make(short_settings(tmp_path), ApiSettings(allow_anonymous=True))
-    assert services.pool.process_ids() == []
+    services = Services.make(short_settings(tmp_path), ServerSettings(allow_anonymous=True))
+    assert services.pool.state().process_ids == ()
     assert list(tmp_path.iterdir()) == []

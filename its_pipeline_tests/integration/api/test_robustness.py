@@ -76,7 +76,7 @@ def check_one_whole_answer(live, user, answer):
 
 def test_a_worker_killed_in_the_middle_of_a_fit(live):
     pool = live.services.pool
-    [victim] = pool.process_ids()
+    [victim] = pool.state().process_ids
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(live.analyze, user_id="p5", **SLOW)
         eventually(lambda: pool.state().running == 1)
@@ -84,7 +84,7 @@ def test_a_worker_killed_in_the_middle_of_a_fit(live):
         assert pool.state().running == 1
         os.kill(victim, signal.SIGKILL)
         answer = asked.result(60)
-    assert victim not in pool.process_ids()
+    assert victim not in pool.state().process_ids
     check_one_whole_answer(live, "p5", answer)
 
 
@@ -95,7 +95,7 @@ def test_a_worker_killed_in_the_middle_of_a_fit(live):
 )
 def test_a_worker_killed_in_the_middle_of_keeping_an_answer(live, user, sign):
     pool = live.services.pool
-    [victim] = pool.process_ids()
+    [victim] = pool.state().process_ids
     folder = live.services.store.folder(adhoc(user)) / "runs"
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(live.analyze, user_id=user, **SLOW)
@@ -103,7 +103,7 @@ def test_a_worker_killed_in_the_middle_of_keeping_an_answer(live, user, sign):
         os.kill(victim, signal.SIGKILL)
         assert not asked.done()
         answer = asked.result(60)
-    assert victim not in pool.process_ids()
+    assert victim not in pool.state().process_ids
     check_one_whole_answer(live, user, answer)
 
 
@@ -150,13 +150,13 @@ def test_an_answer_does_not_wait_for_the_run_to_be_completed_but_a_history_does(
 
 def test_a_worker_killed_after_its_answer_leaves_a_run_that_another_completes(live):
     pool = live.services.pool
-    [victim] = pool.process_ids()
+    [victim] = pool.state().process_ids
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(live.analyze, user_id="p15", **SLOW)
         with while_recorded(live, "p15"):
             answer = asked.result(30)
             os.kill(victim, signal.SIGKILL)
-            eventually(lambda: victim not in pool.process_ids())
+            eventually(lambda: victim not in pool.state().process_ids)
     # Nobody asks again, and still it is completed.
     eventually(lambda: live.request("GET", "/analytics/its/history/p15").json()["runs"])
     check_one_whole_answer(live, "p15", answer)
@@ -164,13 +164,13 @@ def test_a_worker_killed_after_its_answer_leaves_a_run_that_another_completes(li
 
 def test_a_worker_killed_while_it_waits_for_an_experiment(live):
     pool = live.services.pool
-    [victim] = pool.process_ids()
+    [victim] = pool.state().process_ids
     with ThreadPoolExecutor(1) as threads:
         with live.services.store.locked(adhoc("p8")):
             asked = threads.submit(live.analyze, user_id="p8", **SLOW)
             eventually(lambda: pool.state().running == 1)
             os.kill(victim, signal.SIGKILL)
-            eventually(lambda: pool.process_ids() not in ([], [victim]))
+            eventually(lambda: pool.state().process_ids not in ((), (victim,)))
         answer = asked.result(60)
     check_one_whole_answer(live, "p8", answer)
 
@@ -225,7 +225,7 @@ def test_clients_that_leave_leave_no_work_behind(live):
 
 
 def test_a_full_queue_says_when_to_come_back(live):
-    size = live.services.api.queue_size
+    size = live.services.server_settings.queue_size
     pool = live.services.pool
     with ThreadPoolExecutor(2 * size + 1) as threads:
         with live.services.store.locked(adhoc("p9")):
@@ -245,7 +245,7 @@ def test_a_full_queue_says_when_to_come_back(live):
 
 
 def test_an_analysis_that_crashes_tells_nothing_and_spares_the_worker(live):
-    workers = live.services.pool.process_ids()
+    workers = live.services.pool.state().process_ids
     in_the_way = live.settings.experiments_dir / "p11"
     in_the_way.parent.mkdir(exist_ok=True)
     in_the_way.write_text("a file where a folder should be")
@@ -256,7 +256,7 @@ def test_an_analysis_that_crashes_tells_nothing_and_spares_the_worker(live):
     problem(crashed, 500, "analysis_failed")
     for secret in ("Traceback", str(live.settings.store_root), "NotADirectory"):
         assert secret not in crashed.text
-    assert live.services.pool.process_ids() == workers
+    assert live.services.pool.state().process_ids == workers
     assert live.analyze(user_id="p11").status_code == 200
 
 

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
-import textwrap
-import threading
 import time
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +21,6 @@ from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator
 from its_pipeline.experiments.parallel import (
     WORTH_A_WORKER,
     Job,
-    WorkerDiedError,
-    _work_off,
     evaluate_in_parallel,
     evaluate_in_turn,
     workers_for,
@@ -37,6 +29,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
 from its_pipeline.its.inference.nuts import available_cores
+from its_pipeline.processes.errors import WorkerUnavailableError
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.verdict import RunContext
@@ -189,35 +182,6 @@ def test_a_full_disk_in_a_worker_is_everybodys_and_blames_no_experiment(tmp_path
     assert open_store(settings).verdict("ada|morning") is None
 
 
-class BreakingPool:
-    """Breaks over its first job while it still has the answer to the second one on the way."""
-
-    def __init__(self) -> None:
-        self.answers: list[Future[str]] = []
-
-    def submit(self, function: Any, job: Job) -> Future[str]:
-        answer: Future[str] = Future()
-        self.answers.append(answer)
-        if len(self.answers) == 2:
-            self.answers[0].set_exception(BrokenProcessPool("a worker died"))
-            threading.Timer(0.3, answer.set_result, ["done"]).start()
-        return answer
-
-
-def test_what_a_broken_pool_had_done_is_kept_and_only_the_rest_suspected(tmp_path: Path) -> None:
-    snapshot = Snapshot(make_store(tmp_path))
-    suspects: list[tuple[str, Job]] = []
-    work = _work_off(
-        BreakingPool(),  # pyright: ignore[reportArgumentType]
-        iter([key("ada"), key("bob")]),
-        lambda name: Job(snapshot.prepare(name), RunContext()),
-        2,
-        suspects,
-    )
-    assert list(work) == [(key("bob"), "done")]
-    assert [name for name, _ in suspects] == [key("ada")]
-
-
 def test_workers_that_cannot_start_blame_no_experiment(tmp_path: Path) -> None:
     settings = make_store(tmp_path)
     snapshot = Snapshot(settings)
@@ -231,45 +195,10 @@ def test_workers_that_cannot_start_blame_no_experiment(tmp_path: Path) -> None:
         asked.append(key)
         return Job(snapshot.prepare(key), RunContext())
 
-    with pytest.raises(WorkerDiedError, match="no worker process could start"):
+    with pytest.raises(WorkerUnavailableError, match="no worker process could be started"):
         list(evaluate_in_parallel(broken, map(key, USERS), job_of, 2))
     assert asked
     assert [open_store(settings).verdict(key(user)) for user in USERS] == [None] * len(USERS)
-
-
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    make_store(tmp_path)
-    program = textwrap.dedent("""
-        import sys, time
-        from its_pipeline.experiments.parallel import _pool
-        from its_pipeline.settings import Settings
-
-        if __name__ == "__main__":
-            with _pool(Settings(store_root=sys.argv[1]), 2) as pool:
-                for done in [pool.submit(time.sleep, 0.5) for _ in range(2)]:
-                    done.result()
-                print("warm", flush=True)
-                time.sleep(600)
-    """)
-    script = tmp_path / "parent.py"
-    script.write_text(program)
-    parent = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert parent.stdout is not None
-    assert parent.stdout.readline() == "warm\n"
-    workers = [
-        child
-        for child in psutil.Process(parent.pid).children()
-        if "spawn_main" in " ".join(child.cmdline())
-    ]
-    assert len(workers) == 2
-    parent.kill()
-    parent.wait()
-    _, alive = psutil.wait_procs(workers, timeout=20)
-    for worker in alive:
-        worker.kill()
-    assert alive == []
 
 
 def test_a_crash_replaces_the_page_of_an_earlier_answer(

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from its_pipeline.api.http.server_settings import ServerSettings, UnsafeSettingsError, is_loopback
 from its_pipeline.api.http.tokens import TokenRecord, hash_token, identify, make_token
-from its_pipeline.api.server_settings import ApiSettings, UnsafeSettingsError, is_loopback
 
 
 def test_a_token_is_recognised_by_its_hash_alone():
@@ -80,21 +80,21 @@ def test_not_loopback(host):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "its.example"])
 def test_no_start_without_tokens_where_others_reach_it(host):
     with pytest.raises(UnsafeSettingsError, match=r"other machines reach"):
-        ApiSettings(host=host, allow_anonymous=True).check_safe()
+        ServerSettings(host=host, allow_anonymous=True).check_safe()
     with pytest.raises(UnsafeSettingsError, match=r"no tokens"):
-        ApiSettings(host=host).check_safe()
+        ServerSettings(host=host).check_safe()
 
 
 def test_no_tokens_on_loopback_only_when_said():
     with pytest.raises(UnsafeSettingsError, match="ITS_API_ALLOW_ANONYMOUS"):
-        ApiSettings().check_safe()
-    ApiSettings(allow_anonymous=True).check_safe()
+        ServerSettings().check_safe()
+    ServerSettings(allow_anonymous=True).check_safe()
 
 
 def test_anonymous_beside_tokens_is_refused():
     record = make_token("app")[1]
     with pytest.raises(UnsafeSettingsError, match="beside 1 tokens"):
-        ApiSettings(allow_anonymous=True, tokens=(record,)).check_safe()
+        ServerSettings(allow_anonymous=True, tokens=(record,)).check_safe()
 
 
 def test_records_come_from_the_environment_and_a_file(tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_records_come_from_the_environment_and_a_file(tmp_path, monkeypatch):
     monkeypatch.setenv("ITS_API_TOKENS", f"[{first.model_dump_json()}]")
     monkeypatch.setenv("ITS_API_TOKENS_FILE", str(file))
 
-    settings = ApiSettings(host="0.0.0.0")
+    settings = ServerSettings(host="0.0.0.0")
 
     settings.check_safe()
     assert [record.name for record in settings.token_records()] == ["app", "phone"]
@@ -115,7 +115,7 @@ def test_a_token_in_the_place_of_its_record_is_not_repeated(monkeypatch):
         "ITS_API_TOKENS", json.dumps([{"name": "app", "scope": "service", "sha256": "its_geheim"}])
     )
     with pytest.raises(Exception) as caught:
-        ApiSettings()
+        ServerSettings()
     assert "its_geheim" not in str(caught.value)
     assert "sha256" in str(caught.value)
 
@@ -123,4 +123,4 @@ def test_a_token_in_the_place_of_its_record_is_not_repeated(monkeypatch):
 def test_two_records_of_one_name_are_refused():
     records = (make_token("app")[1], make_token("app")[1])
     with pytest.raises(UnsafeSettingsError, match="'app'"):
-        ApiSettings(tokens=records).token_records()
+        ServerSettings(tokens=records).token_records()

@@ -25,7 +25,7 @@ class UnsafeSettingsError(ValueError):
     """The server would be open to people it must not be open to; it does not start."""
 
 
-class ApiSettings(BaseSettings):
+class ServerSettings(BaseSettings):
     """The settings of one server. Field descriptions are the documentation."""
 
     model_config = SettingsConfigDict(

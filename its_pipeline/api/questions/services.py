@@ -11,13 +11,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from its_pipeline.api.http.monitoring import Metrics
+from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.problems import Problem
-from its_pipeline.api.server_settings import ApiSettings
+from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.workers.jobs import start_jobs
-from its_pipeline.api.workers.pool import WorkerPool
 from its_pipeline.events.interventions import Intervention, InterventionLog
 from its_pipeline.experiments.service import open_store
+from its_pipeline.processes.pool import WorkerPool
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.runs import RunStore
@@ -63,7 +63,7 @@ class Services:
 
     Attributes
     ----------
-    settings, api
+    settings, server_settings
         The installation's and the server's settings.
     pool
         Where analyses are computed and plots drawn.
@@ -73,40 +73,40 @@ class Services:
         MLflow.
     store
         Verdicts and analyses.
-    metrics, plots
+    monitoring, plots
         What is counted, and plots drawn before.
     """
 
     settings: Settings
-    api: ApiSettings
+    server_settings: ServerSettings
     pool: WorkerPool
     log: InterventionLog
     runs: RunStore
     store: ExperimentStore
-    metrics: Metrics
+    monitoring: Monitoring
     plots: PlotCache
 
     @classmethod
-    def make(cls, settings: Settings, api: ApiSettings) -> Services:
+    def make(cls, settings: Settings, server_settings: ServerSettings) -> Services:
         """Make the parts; no process is started and no database opened yet."""
         pool = WorkerPool(
             start_jobs,
             (settings,),
-            workers=api.workers,
-            queue_size=api.queue_size,
-            job_seconds=api.job_seconds,
-            abandoned_seconds=api.abandoned_seconds,
-            start_seconds=api.start_seconds,
+            workers=server_settings.workers,
+            queue_size=server_settings.queue_size,
+            job_seconds=server_settings.job_seconds,
+            abandoned_seconds=server_settings.abandoned_seconds,
+            start_seconds=server_settings.start_seconds,
         )
         return cls(
             settings=settings,
-            api=api,
+            server_settings=server_settings,
             pool=pool,
             log=InterventionLog(settings.resolved_intervention_log_url),
             runs=RunStore.from_settings(settings),
             store=open_store(settings),
-            metrics=Metrics(pool),
-            plots=PlotCache(api.plot_cache_size),
+            monitoring=Monitoring(pool),
+            plots=PlotCache(server_settings.plot_cache_size),
         )
 
     def settle(self) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from concurrent.futures import Future
@@ -12,15 +16,15 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from its_pipeline.api.workers.errors import (
+from its_pipeline.processes.errors import (
     JobFailedError,
     JobTimeoutError,
     QueueFullError,
     WorkerLostError,
     WorkerUnavailableError,
 )
-from its_pipeline.api.workers.pool import WorkerPool
-from its_pipeline_tests.unit.api.handlers import start_broken, start_plain
+from its_pipeline.processes.pool import WorkerPool
+from its_pipeline_tests.unit.processes.handlers import start_broken, start_plain
 
 
 @contextmanager
@@ -28,7 +32,7 @@ def running(folder, **options):
     pool = WorkerPool(start_plain, (folder,), **{"workers": 1, **options})
     pool.start()
     try:
-        assert pool.wait_ready(30)
+        eventually(lambda: pool.state().ready > 0, 30)
         yield pool
     finally:
         pool.stop()
@@ -48,19 +52,19 @@ def eventually(condition, seconds=10.0):
 
 def test_a_job_is_answered_by_a_process_that_lives_on(tmp_path):
     with running(tmp_path) as pool:
-        first = pool.submit("a", ("say", 1)).future.result(10)
-        second = pool.submit("b", ("say", 2)).future.result(10)
+        first = pool.submit("a", ("say", 1)).result(10)
+        second = pool.submit("b", ("say", 2)).result(10)
     assert first[:2] == ("say", 1)
     assert first[2] == second[2] != os.getpid()
 
 
 def test_the_same_question_is_computed_once(tmp_path):
     with running(tmp_path) as pool:
-        tickets = [pool.submit("same", ("wait_for", "go")) for _ in range(20)]
+        requests = [pool.submit("same", ("wait_for", "go")) for _ in range(20)]
         (tmp_path / "go").touch()
-        answers = {ticket.future.result(10) for ticket in tickets}
+        answers = {request.result(10) for request in requests}
         assert len(answers) == 1
-        assert [ticket.coalesced for ticket in tickets] == [False] + [True] * 19
+        assert [request.coalesced for request in requests] == [False] + [True] * 19
         assert len(log(tmp_path)) == 1
         assert not pool.submit("same", ("say", 1)).coalesced
 
@@ -74,9 +78,9 @@ def test_a_full_queue_refuses_at_once(tmp_path):
             pool.submit("3", ("say", 3))
         shared = pool.submit("2", ("say", 2))  # the same question needs no place of its own
         (tmp_path / "go").touch()
-        for ticket in (running_one, *waiting, shared):
-            ticket.future.result(10)
-        assert pool.submit("3", ("say", 3)).future.result(10)[:2] == ("say", 3)
+        for request in (running_one, *waiting, shared):
+            request.result(10)
+        assert pool.submit("3", ("say", 3)).result(10)[:2] == ("say", 3)
 
 
 def test_queued_work_that_nobody_waits_for_is_never_started(tmp_path):
@@ -86,77 +90,96 @@ def test_queued_work_that_nobody_waits_for_is_never_started(tmp_path):
         left = pool.submit("left", ("say", "left"))
         shared = pool.submit("shared", ("say", "shared"))
         stays = pool.submit("shared", ("say", "shared"))
-        left.abandon()
-        shared.abandon()
+        left.cancel()
+        shared.cancel()
         assert pool.state().queued == 1
         (tmp_path / "go").touch()
-        first.future.result(10)
-        assert stays.future.result(10)[1] == "shared"
+        first.result(10)
+        assert stays.result(10)[1] == "shared"
     assert not any("left" in line for line in log(tmp_path))
 
 
 def test_running_work_that_nobody_waits_for_is_ended_after_its_grace(tmp_path):
     with running(tmp_path, abandoned_seconds=0.2) as pool:
-        before = pool.process_ids()
-        ticket = pool.submit("long", ("sleep", 60))
+        before = pool.state().process_ids
+        request = pool.submit("long", ("sleep", 60))
         eventually(lambda: len(log(tmp_path)) == 1)
-        ticket.abandon()
+        request.cancel()
         eventually(lambda: pool.state().running == 0, 5)
-        answer = pool.submit("next", ("say", 1)).future.result(20)
+        answer = pool.submit("next", ("say", 1)).result(20)
         assert answer[2] not in before
         assert not psutil.pid_exists(before[0])
 
 
 def test_abandoned_work_is_kept_when_somebody_asks_again(tmp_path):
     with running(tmp_path, abandoned_seconds=0.5) as pool:
-        ticket = pool.submit("long", ("wait_for", "go"))
+        request = pool.submit("long", ("wait_for", "go"))
         eventually(lambda: len(log(tmp_path)) == 1)
-        ticket.abandon()
+        request.cancel()
         again = pool.submit("long", ("wait_for", "go"))
         time.sleep(1.2)
         (tmp_path / "go").touch()
-        again.future.result(10)
+        again.result(10)
     assert len(log(tmp_path)) == 1
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_job_done_again(tmp_path):
     with running(tmp_path) as pool:
-        [before] = pool.process_ids()
-        answer = pool.submit("a", ("die_once", "flag")).future.result(20)
+        [before] = pool.state().process_ids
+        answer = pool.submit("a", ("die_once", "flag")).result(20)
         assert answer[2] != before
         assert len(log(tmp_path)) == 2
         assert pool.state().replaced == 1
 
 
+def test_a_death_costs_no_job_but_the_dead_worker_s_own(tmp_path):
+    with running(tmp_path, workers=2) as pool:
+        eventually(lambda: pool.state().ready == 2)
+        others = pool.submit("other", ("wait_for", "go"))
+        own = pool.submit("own", ("die_once", "flag"))
+        assert own.result(20)[0] == "die_once"
+        (tmp_path / "go").touch()
+        others.result(10)
+        verbs = sorted(line.split()[0] for line in log(tmp_path))
+        assert verbs == ["die_once", "die_once", "wait_for"]
+
+
+def test_a_job_that_cannot_be_sent_is_refused_where_it_is_submitted(tmp_path):
+    with running(tmp_path) as pool:
+        with pytest.raises((pickle.PicklingError, AttributeError)):
+            pool.submit("a", ("say", lambda: None))
+        assert pool.submit("a", ("say", 1)).result(10)[0] == "say"
+
+
 def test_a_job_that_kills_every_worker_ends_with_an_error(tmp_path):
     with running(tmp_path) as pool:
         with pytest.raises(WorkerLostError):
-            pool.submit("a", ("die", 1)).future.result(20)
+            pool.submit("a", ("die", 1)).result(20)
         assert len(log(tmp_path)) == 2
-        assert pool.submit("b", ("say", 1)).future.result(20)[:2] == ("say", 1)
+        assert pool.submit("b", ("say", 1)).result(20)[:2] == ("say", 1)
 
 
 def test_an_idle_worker_that_is_killed_is_replaced_unasked(tmp_path):
     with running(tmp_path) as pool:
-        [before] = pool.process_ids()
+        [before] = pool.state().process_ids
         os.kill(before, signal.SIGKILL)
-        eventually(lambda: pool.process_ids() not in ([], [before]))
+        eventually(lambda: pool.state().process_ids not in ((), (before,)))
 
 
 def test_an_exception_reaches_the_asker_and_spares_the_worker(tmp_path):
     with running(tmp_path) as pool:
-        before = pool.process_ids()
+        before = pool.state().process_ids
         with pytest.raises(JobFailedError, match="ValueError: no") as caught:
-            pool.submit("a", ("raise", "no")).future.result(10)
+            pool.submit("a", ("raise", "no")).result(10)
         assert caught.value.error_type == "ValueError"
-        assert pool.process_ids() == before
+        assert pool.state().process_ids == before
 
 
 def test_a_job_that_takes_too_long_is_ended(tmp_path):
     with running(tmp_path, job_seconds=0.5) as pool:
         with pytest.raises(JobTimeoutError):
-            pool.submit("a", ("sleep", 60)).future.result(10)
-        assert pool.submit("b", ("say", 1)).future.result(20)[:2] == ("say", 1)
+            pool.submit("a", ("sleep", 60)).result(10)
+        assert pool.submit("b", ("say", 1)).result(20)[:2] == ("say", 1)
 
 
 def test_workers_that_cannot_start_are_no_reason_to_wait_for_ever():
@@ -164,7 +187,7 @@ def test_workers_that_cannot_start_are_no_reason_to_wait_for_ever():
     pool.start()
     try:
         with pytest.raises(WorkerUnavailableError):
-            pool.submit("a", ("say", 1)).future.result(20)
+            pool.submit("a", ("say", 1)).result(20)
     finally:
         pool.stop()
 
@@ -174,11 +197,11 @@ class StarvedPool(WorkerPool):
 
     refusals = 1
 
-    def _process(self, slot):
+    def _worker(self, slot):
         if self.refusals:
             self.refusals -= 1
             raise OSError("Cannot allocate memory")
-        return super()._process(slot)
+        return super()._worker(slot)
 
 
 def test_a_machine_that_had_no_room_for_a_process_is_asked_again(tmp_path):
@@ -186,7 +209,7 @@ def test_a_machine_that_had_no_room_for_a_process_is_asked_again(tmp_path):
     pool.start()
     try:
         eventually(lambda: pool.state().ready == 1, 20)
-        assert pool.submit("a", ("say", 1)).future.result(20)[:2] == ("say", 1)
+        assert pool.submit("a", ("say", 1)).result(20)[:2] == ("say", 1)
     finally:
         pool.stop()
 
@@ -194,12 +217,12 @@ def test_a_machine_that_had_no_room_for_a_process_is_asked_again(tmp_path):
 def test_stopping_leaves_no_process_and_no_waiter(tmp_path):
     with running(tmp_path, workers=2) as pool:
         eventually(lambda: pool.state().ready == 2)
-        processes = pool.process_ids()
-        tickets = [pool.submit(str(i), ("sleep", 60)) for i in range(5)]
+        processes = pool.state().process_ids
+        requests = [pool.submit(str(i), ("sleep", 60)) for i in range(5)]
         eventually(lambda: pool.state().running == 2)
         pool.stop()
-    for ticket in tickets:
-        assert isinstance(ticket.future.exception(1), WorkerUnavailableError)
+    for request in requests:
+        assert isinstance(request.exception(1), WorkerUnavailableError)
     assert not any(psutil.pid_exists(pid) for pid in processes)
     with pytest.raises(WorkerUnavailableError):
         pool.submit("late", ("say", 1))
@@ -210,7 +233,7 @@ def test_many_threads_asking_at_once(tmp_path):
     with running(tmp_path, workers=2, queue_size=500) as pool:
 
         def ask(number):
-            answers.append(pool.submit(str(number % 10), ("say", number % 10)).future)
+            answers.append(pool.submit(str(number % 10), ("say", number % 10)))
 
         threads = [threading.Thread(target=ask, args=(number,)) for number in range(200)]
         for thread in threads:
@@ -224,20 +247,20 @@ def test_many_threads_asking_at_once(tmp_path):
 def test_who_asks_in_the_moment_in_which_work_is_given_up_still_gets_an_answer(tmp_path):
     with running(tmp_path, abandoned_seconds=0.0) as pool:
         for number in range(4):
-            ticket = pool.submit("same", ("sleep", 1))
+            request = pool.submit("same", ("sleep", 1))
             eventually(lambda number=number: len(log(tmp_path)) > number)
-            ticket.abandon()
+            request.cancel()
             time.sleep(0.08 * number)
             (tmp_path / "log").write_text("")
             late = pool.submit("same", ("sleep", 0.5))
-            assert late.future.result(20)[0] == "sleep"
+            assert late.result(20)[0] == "sleep"
             (tmp_path / "log").write_text("x\n" * (number + 1))
 
 
 def test_an_early_answer_does_not_wait_for_what_follows_but_readers_do(tmp_path):
     with running(tmp_path) as pool:
         assert pool.settle(0)
-        answer = pool.submit("a", ("answer_then_wait_for", "go")).future.result(10)
+        answer = pool.submit("a", ("answer_then_wait_for", "go")).result(10)
         assert answer[:2] == ("answer_then_wait_for", "go")
         assert pool.state().running == 1
         assert not pool.settle(0.1)
@@ -245,18 +268,18 @@ def test_an_early_answer_does_not_wait_for_what_follows_but_readers_do(tmp_path)
         assert not again.coalesced
         (tmp_path / "go").touch()
         assert pool.settle(10)
-        assert again.future.result(10)[0] == "say"
+        assert again.result(10)[0] == "say"
         eventually(lambda: pool.state().running == 0)
 
 
 def test_a_reader_does_not_wait_for_what_was_answered_after_it_came(tmp_path):
     with running(tmp_path, workers=2) as pool:
         eventually(lambda: pool.state().ready == 2)
-        pool.submit("a", ("answer_then_wait_for", "first")).future.result(10)
+        pool.submit("a", ("answer_then_wait_for", "first")).result(10)
         settled = []
         reader = threading.Thread(target=lambda: settled.append(pool.settle(20)))
         reader.start()
-        pool.submit("b", ("answer_then_wait_for", "second")).future.result(10)
+        pool.submit("b", ("answer_then_wait_for", "second")).result(10)
         (tmp_path / "first").touch()
         reader.join(10)
         assert settled == [True]
@@ -267,56 +290,123 @@ def test_a_reader_does_not_wait_for_what_was_answered_after_it_came(tmp_path):
 
 def test_what_a_worker_left_undone_when_it_died_after_its_answer_is_done_unasked(tmp_path):
     with running(tmp_path) as pool:
-        answer = pool.submit("a", ("answer_then_die_once", "flag")).future.result(10)
+        answer = pool.submit("a", ("answer_then_die_once", "flag")).result(10)
         assert answer[0] == "answer_then_die_once"
         eventually(lambda: (tmp_path / "settled").exists(), 20)
-        assert pool.submit("b", ("say", 1)).future.result(20)[2] != answer[2]
+        assert pool.submit("b", ("say", 1)).result(20)[2] != answer[2]
         assert [line.split()[0] for line in log(tmp_path)] == [answer[0], answer[0], "say"]
         assert pool.state().replaced == 1
 
 
+def test_what_a_worker_left_undone_is_done_though_who_asked_for_it_again_leaves(tmp_path):
+    with running(tmp_path) as pool:
+        pool.submit("a", ("answer_then_die_once", "flag")).result(10)
+        eventually(lambda: pool.state().queued == 1, 20)
+        again = pool.submit("a", ("say", 1))
+        assert again.coalesced
+        again.cancel()
+        eventually(lambda: (tmp_path / "settled").exists(), 20)
+
+
 def test_what_kills_every_worker_after_its_answer_is_given_up(tmp_path):
     with running(tmp_path) as pool:
-        pool.submit("a", ("answer_then_die", 1)).future.result(10)
+        pool.submit("a", ("answer_then_die", 1)).result(10)
         eventually(lambda: pool.state().replaced == 2, 20)
-        assert pool.submit("b", ("say", 1)).future.result(20)[0] == "say"
+        assert pool.submit("b", ("say", 1)).result(20)[0] == "say"
         assert len(log(tmp_path)) == 3
 
 
 def test_a_job_that_fails_after_its_answer_spares_the_worker_and_is_tried_once_more(tmp_path):
     with running(tmp_path) as pool:
-        answer = pool.submit("a", ("answer_then_raise", 1)).future.result(10)
+        answer = pool.submit("a", ("answer_then_raise", 1)).result(10)
         assert answer[0] == "answer_then_raise"
         eventually(lambda: len(log(tmp_path)) == 2)
         assert pool.settle(10)
-        assert pool.submit("b", ("say", 1)).future.result(20)[2] == answer[2]
+        assert pool.submit("b", ("say", 1)).result(20)[2] == answer[2]
         assert [line.split()[0] for line in log(tmp_path)] == [answer[0], answer[0], "say"]
 
 
 def test_what_is_left_undone_is_not_given_up_because_nobody_had_waited_for_the_answer(tmp_path):
     with running(tmp_path, abandoned_seconds=1.5) as pool:
-        ticket = pool.submit("a", ("answer_late_then_raise", 1))
+        request = pool.submit("a", ("answer_late_then_raise", 1))
         eventually(lambda: len(log(tmp_path)) == 1)
-        ticket.abandon()
+        request.cancel()
         eventually(lambda: len(log(tmp_path)) == 2)
         time.sleep(1.2)
-        assert pool.submit("b", ("say", 1)).future.result(20)[0] == "say"
+        assert pool.submit("b", ("say", 1)).result(20)[0] == "say"
         assert pool.state().replaced == 0
 
 
 def test_what_follows_an_answer_may_not_take_longer_than_a_job_either(tmp_path):
     with running(tmp_path, job_seconds=0.5) as pool:
-        answer = pool.submit("a", ("answer_then_wait_for", "never")).future.result(10)
+        answer = pool.submit("a", ("answer_then_wait_for", "never")).result(10)
         assert pool.settle(10)
-        assert pool.submit("b", ("say", 1)).future.result(20)[2] != answer[2]
+        assert pool.submit("b", ("say", 1)).result(20)[2] != answer[2]
 
 
 def test_stopping_waits_for_what_was_answered(tmp_path):
     with running(tmp_path) as pool:
-        pool.submit("a", ("answer_then_wait_for", "go")).future.result(10)
-        [worker] = pool.process_ids()
+        pool.submit("a", ("answer_then_wait_for", "go")).result(10)
+        [worker] = pool.state().process_ids
         threading.Timer(1.0, (tmp_path / "go").touch).start()
         pool.stop()
         assert (tmp_path / "settled").exists()
         assert pool.settle(0)
         assert not psutil.pid_exists(worker)
+
+
+def parent_of_workers(folder, jobs):
+    """Start a process with two workers and jobs for them; return it and its workers."""
+    script = folder / "parent.py"
+    script.write_text(
+        textwrap.dedent("""
+            import sys, time
+            from pathlib import Path
+            from its_pipeline.processes.pool import WorkerPool
+            from its_pipeline_tests.unit.processes.handlers import start_plain
+
+            if __name__ == "__main__":
+                folder, jobs = Path(sys.argv[1]), sys.argv[2:]
+                pool = WorkerPool(start_plain, (folder,), workers=2)
+                pool.start()
+                while pool.state().ready < 2:
+                    time.sleep(0.01)
+                requests = [pool.submit(job, tuple(job.split())) for job in jobs]
+                if "answer" in jobs[0]:
+                    requests[0].result()
+                while pool.state().running < len(jobs):
+                    time.sleep(0.01)
+                print(*pool.state().process_ids, flush=True)
+                time.sleep(600)
+        """)
+    )
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(folder), *jobs], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    return parent, [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+
+
+def test_workers_idle_or_at_work_end_when_their_parent_is_killed(tmp_path):
+    parent, workers = parent_of_workers(tmp_path, ["wait_for never"])
+    assert len(workers) == 2
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    for worker in alive:
+        worker.kill()
+    assert alive == []
+
+
+def test_a_worker_whose_parent_is_killed_completes_what_was_answered_and_ends(tmp_path):
+    parent, workers = parent_of_workers(tmp_path, ["answer_then_wait_for go"])
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(workers, timeout=2)
+    assert len(alive) == 1
+    (tmp_path / "go").touch()
+    _, alive = psutil.wait_procs(alive, timeout=20)
+    for worker in alive:
+        worker.kill()
+    assert alive == []
+    assert (tmp_path / "settled").exists()
