@@ -23,7 +23,7 @@ from its_pipeline.experiments.preparation import Workbench
 from its_pipeline.experiments.publish import publish_experiment
 from its_pipeline.experiments.service import fit_experiment
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import (
+from tools.stores import (
     START_ON,
     log_intervention,
     series,

@@ -12,7 +12,7 @@ import pytest
 from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
 from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Workbench
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import (
+from tools.stores import (
     METRIC,
     START_ON,
     log_intervention,
