@@ -36,15 +36,17 @@ def demo(
     from its_pipeline.experiments.demo import (
         demo_result,
         demo_settings,
+        first_people,
         index_page,
         prepare_demo,
     )
     from its_pipeline.settings import checkout_root, get_settings
 
     started = time.perf_counter()
+    chosen = first_people(people)
     settings = demo_settings(get_settings())
     typer.echo(f"store: {settings.store_root}")
-    simulation = prepare_demo(settings, people)
+    simulation = prepare_demo(settings, chosen)
     typer.echo(f"{len(simulation.truth)} people, {simulation.events} simulated events")
     with local_runner(settings, PURPOSE_DEMO) as runner, progress_shown():
         outcomes = runner.ingest(), runner.refresh(), runner.evidence()

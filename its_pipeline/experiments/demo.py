@@ -6,6 +6,7 @@ people (`events.people`), running the jobs in between and printing (`cli.demo`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from its_pipeline.events.people import Person
     from its_pipeline.events.simulator import Simulation, Truth
     from its_pipeline.stores.verdict import Verdict
 
@@ -102,31 +104,30 @@ def demo_settings(base: Settings) -> Settings:
     return Settings(**{**base.model_dump(exclude_unset=True), **own})
 
 
-def prepare_demo(settings: Settings, count: int | None = None) -> Simulation:
-    """Simulate the people, register their metrics and log their interventions; idempotent.
-
-    Parameters
-    ----------
-    settings
-        The store (`demo_settings`).
-    count
-        How many people; default all there are.
+def first_people(count: int | None = None) -> tuple[Person, ...]:
+    """Return the first `count` of the demo's people; all where it is None.
 
     Raises
     ------
     ValueError
         There are not so many.
     """
-    from its_pipeline.events.interventions import open_log
-    from its_pipeline.events.metrics import write_metrics_file
-    from its_pipeline.events.people import DEMO_DAYS, DEMO_START_ON, demo_metrics, demo_people
-    from its_pipeline.events.simulator import simulate
-    from its_pipeline.events.sources.opening import simulation_dir
+    from its_pipeline.events.people import demo_people
 
     people = demo_people()
     if count is not None and not 1 <= count <= len(people):
         raise ValueError(f"the demo has 1 to {len(people)} people but was asked for {count}")
-    people = people[:count]
+    return people[:count]
+
+
+def prepare_demo(settings: Settings, people: Sequence[Person]) -> Simulation:
+    """Simulate the people, register their metrics and log their interventions; idempotent."""
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.events.metrics import write_metrics_file
+    from its_pipeline.events.people import DEMO_DAYS, DEMO_START_ON, demo_metrics
+    from its_pipeline.events.simulator import simulate
+    from its_pipeline.events.sources.opening import simulation_dir
+
     metrics_file = settings.store_root / "metrics.yaml"
     if not metrics_file.is_file():
         write_metrics_file(metrics_file, demo_metrics())

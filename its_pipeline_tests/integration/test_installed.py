@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -28,6 +29,9 @@ import pytest
 import yaml
 
 from its_pipeline_tests.support import PROJECT_ROOT
+
+# The kernels are compiled anew for the environment, which a busy machine makes long.
+pytestmark = pytest.mark.timeout(1500)
 
 #: Seconds that a server may take to answer at all.
 PATIENCE = 180.0
@@ -180,11 +184,11 @@ def answer(url: str, body: Any = None) -> Any:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
                 return json.load(response)
         except urllib.error.HTTPError:
             raise
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
@@ -198,7 +202,7 @@ def test_an_installed_wheel_does_everything_from_an_empty_folder(installed):
     assert "2 experiments were fitted" in demo
     assert "its-pipeline ui" in demo
     page = (installed.store / "reports" / "ada" / "morning_study" / "index.html").read_text()
-    assert "its-pipeline 0.1.0" in page
+    assert re.search(r"<dt>Code version</dt><dd><bdi>its-pipeline \d+\.\d+\.\d+</bdi>", page)
     instance = yaml.safe_load((installed.store / "dagster" / "dagster.yaml").read_text())
     assert instance["run_monitoring"]["enabled"] is True
 

@@ -103,6 +103,8 @@ def import_everything() -> None:
 
     import its_pipeline
 
+    # Migrations run inside Alembic alone.
+    left_out = ("its_pipeline.api", "its_pipeline.events.migrations")
     for module in pkgutil.walk_packages(its_pipeline.__path__, "its_pipeline."):
-        if not module.name.startswith("its_pipeline.api"):
+        if not module.name.startswith(left_out):
             importlib.import_module(module.name)

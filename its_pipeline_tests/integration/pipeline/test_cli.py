@@ -185,6 +185,12 @@ def test_settings_and_home_are_told(run, tmp_path):
     assert home == str(tmp_path / "store" / "dagster")
 
 
+def test_the_demo_has_only_so_many_people(run, tmp_path):
+    assert "1 to 13 people but was asked for 14" in run("demo", "--people", "14", code=2)
+    assert "was asked for 0" in run("demo", "--people", "0", code=2)
+    assert not (tmp_path / "store").exists()
+
+
 def test_bad_settings_are_named(run, monkeypatch):
     monkeypatch.setenv("ITS_DRAWS", "7")
     assert "draws" in run("settings", code=2)
