@@ -1,7 +1,7 @@
 """Running the jobs in this process, on the installation's own instance.
 
-What belongs here: what `its-pipeline run`, `refresh` and `demo` share: real jobs, a real instance,
-without the daemon. What does not: what the jobs do, or printing.
+What belongs here: what ``its-pipeline run``, ``refresh`` and ``demo`` share: real jobs, a real
+instance, without the daemon. What does not: what the jobs do, or printing.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import parse_experiment_key
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from its_pipeline.its import AnalysisSpec
-    from its_pipeline.its.spec import Likelihood
 
 #: Night is the reference: the four shares add up to one, so three carry all there is to know.
 SHARE_COLUMNS: Final = ("share_morning", "share_afternoon", "share_evening")
@@ -276,7 +275,7 @@ def _ready(
         minimum_effect=intervention.minimum_effect,
         washout_days=intervention.washout_days,
         season="day_of_week" if options.include_day_of_week else "none",
-        likelihood=cast("Likelihood", likelihood),
+        likelihood=likelihood,
         draws=options.draws,
         tune=options.tune,
         chains=options.chains,
@@ -307,12 +306,11 @@ def _ready(
 
 
 def _check_likelihood(metric: OutcomeMetric, likelihood: str) -> None:
-    from its_pipeline.its.spec import Likelihood
+    from its_pipeline.its.registry import LIKELIHOODS
 
-    known = get_args(Likelihood)
-    if likelihood not in known:
+    if likelihood not in LIKELIHOODS:
         raise ValueError(
-            f"the likelihood of {metric.name} should be one of {', '.join(known)} but is "
+            f"the likelihood of {metric.name} should be one of {', '.join(LIKELIHOODS)} but is "
             f"{likelihood!r}; mend it where the metric is declared (metrics.yaml)"
         )
 

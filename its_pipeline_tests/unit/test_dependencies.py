@@ -115,7 +115,7 @@ def _normal(name: str) -> str:
 def _declared() -> set[str]:
     project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    said = [*project["dependencies"], *extras["api"], *extras["postgres"]]
+    said = [*project["dependencies"], *extras["postgres"]]
     return {_normal(re.split(r"[\[<>=!~; ]", entry, maxsplit=1)[0]) for entry in said}
 
 

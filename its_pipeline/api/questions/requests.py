@@ -15,6 +15,7 @@ from its_pipeline.api.questions.fields import (
     Amount,
     Flag,
     Identifier,
+    Likelihood,
     LocalDate,
     MetricName,
     Text,
@@ -26,7 +27,6 @@ from its_pipeline.events.intervention import (
     MAXIMUM_DAYS,
 )
 from its_pipeline.events.metrics import SESSION_PERFORMANCE
-from its_pipeline.its.spec import Likelihood
 
 Name = Annotated[Text, StringConstraints(max_length=200)]
 Hypothesis = Annotated[Text, StringConstraints(max_length=4000)]

@@ -19,11 +19,11 @@ from its_pipeline.events.metrics import (
     write_metrics_file,
 )
 from its_pipeline.events.schema import EVENT_SCHEMA
-from its_pipeline.experiments.preparation import Workbench
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import publish_experiment
 from its_pipeline.experiments.service import fit_experiment
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import (
+from tools.stores import (
     START_ON,
     log_intervention,
     series,
@@ -70,7 +70,7 @@ def test_sessions_per_day_with_real_zero_days_are_analysed(tmp_path):
     settings = _store(tmp_path, per_day)
     log_intervention(settings, outcome_metric="sessionsPerDay")
 
-    verdict = fit_experiment(Workbench(settings), KEY).verdict
+    verdict = fit_experiment(Snapshot(settings), KEY).verdict
 
     assert (verdict.status, verdict.reason) == ("analysed", "")
     assert (verdict.n_pre, verdict.n_post) == (PHASE_DAYS, PHASE_DAYS)
@@ -89,7 +89,7 @@ def test_the_advice_of_the_page_can_be_followed(tmp_path):
     values[10] -= 45.0
     write_daily(settings, {"u": days.assign(value=values)})
     log_intervention(settings)
-    usual = fit_experiment(Workbench(settings), KEY).verdict
+    usual = fit_experiment(Snapshot(settings), KEY).verdict
     assert "outlier_days" in {warning["code"] for warning in usual.warnings}
     advised = "likelihood: student_t"
     assert advised in publish_experiment(settings, KEY).page.read_text()
@@ -98,7 +98,7 @@ def test_the_advice_of_the_page_can_be_followed(tmp_path):
     declared = OutcomeMetric.model_validate({**shipped.model_dump(), "likelihood": "student_t"})
     write_metrics_file(tmp_path / "metrics.yaml", (declared,))
     assert advised in (tmp_path / "metrics.yaml").read_text()
-    heavy = fit_experiment(Workbench(settings), KEY).verdict
+    heavy = fit_experiment(Snapshot(settings), KEY).verdict
 
     assert heavy.status == "analysed"
     assert heavy.fingerprint != usual.fingerprint

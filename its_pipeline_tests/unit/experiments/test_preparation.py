@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
-from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Workbench
+from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Snapshot
 from its_pipeline.settings import Settings
-from its_pipeline_tests.factories import (
+from tools.stores import (
     METRIC,
     START_ON,
     log_intervention,
@@ -59,7 +59,7 @@ def settings(tmp_path) -> Settings:
 
 
 def _prepared(settings: Settings) -> Prepared:
-    return Workbench(settings).prepare(KEY)
+    return Snapshot(settings).prepare(KEY)
 
 
 def test_an_experiment_on_the_shipped_metric_keeps_its_fingerprint(settings, monkeypatch):
@@ -78,7 +78,7 @@ def test_shares_leave_the_model_where_days_without_events_are_zeros(settings):
     assert prepared.covariates is None
     assert "time-of-day shares are not in the model" in prepared.plan.left_out
     unasked = replace(Options.from_settings(settings), include_time_of_day=False)
-    without = Workbench(settings, unasked).prepare(KEY)
+    without = Snapshot(settings, unasked).prepare(KEY)
     assert without.fingerprint == prepared.fingerprint
     assert without.plan.left_out == ""
 
@@ -103,7 +103,7 @@ def test_the_metric_says_its_likelihood_and_the_question_may_say_another(setting
     assert heavy.fingerprint != usual.fingerprint
 
     asked = replace(Options.from_settings(settings), likelihood="normal")
-    assert Workbench(settings, asked).prepare(KEY).fingerprint == usual.fingerprint
+    assert Snapshot(settings, asked).prepare(KEY).fingerprint == usual.fingerprint
 
 
 def test_an_unknown_likelihood_is_refused_by_name(settings):
