@@ -24,7 +24,7 @@ from its_pipeline.its.estimand_names import (
     SUSTAINED,
     Estimand,
 )
-from its_pipeline.its.warning_codes import warning_code
+from its_pipeline.its.warning_codes import HEAVY_TAILS, OUTLIER_DAYS, warning_code
 from its_pipeline.report.cent import CentAnswer
 from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
@@ -45,7 +45,7 @@ _FIGURES: Final = {
     "bfmi": ("E-BFMI, smallest", 2),
 }
 
-EASED_BY_STUDENT_T: Final = frozenset({"heavy_tails", "outlier_days"})
+EASED_BY_STUDENT_T: Final = (HEAVY_TAILS, OUTLIER_DAYS)
 CHOOSE_STUDENT_T: Final = (
     "To have such days weigh less, write “likelihood: student_t” where the outcome is declared "
     "(metrics.yaml); it is then analysed anew."
@@ -175,11 +175,13 @@ def warning_texts(
     """
     explained = []
     for warning in warnings:
-        code = warning_code(warning.code)
-        meaning = code.meaning
-        if warning.code in EASED_BY_STUDENT_T and likelihood != "student_t":
+        known = warning_code(warning.code)
+        meaning = known.meaning
+        if known in EASED_BY_STUDENT_T and likelihood != "student_t":
             meaning = f"{meaning} {CHOOSE_STUDENT_T}"
-        explained.append(WarningText(code.title, warning.text, meaning, code.severity == "remark"))
+        explained.append(
+            WarningText(known.title, warning.text, meaning, known.severity == "remark")
+        )
     return explained
 
 
