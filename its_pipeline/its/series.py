@@ -1,7 +1,7 @@
 """From a caller's series to the arrays of an analysis: validated, on its calendar, standardised.
 
 Every rule on the input lives here, and none is checked later. What the columns of the regression
-are is `design`'s business.
+are is `designs.base`'s business.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from its_pipeline.its import models, registry
 from its_pipeline_tests.support import PROJECT_ROOT, tracked_text
 
 PACKAGE = PROJECT_ROOT / "its_pipeline"
@@ -196,6 +197,85 @@ def test_each_floor_of_the_api_is_described():
     before_the_map = text[: text.index("## Module map")]
     for floor in (name for level in API_FLOORS for name in level):
         assert re.search(rf"^{floor} +[A-Z]", before_the_map, re.MULTILINE), floor
+
+
+#: What each floor of the statistics may import of the others.
+ITS_FLOORS = {
+    "designs": set(),
+    "inference": set(),
+    "noise": {"inference"},
+    "likelihoods": {"inference", "noise"},
+    "sensitivity": {"designs", "inference", "noise"},
+    "plots": {"inference"},
+    "adapters": {"designs", "inference", "noise", "likelihoods"},
+}
+
+
+@pytest.mark.parametrize("floor", sorted(ITS_FLOORS))
+def test_the_floors_of_the_statistics_point_one_way(floor):
+    wrong = {}
+    for path in (PACKAGE / "its" / floor).rglob("*.py"):
+        parts = [name.split(".") for name in _imported(path.read_text())]
+        others = {p[2] for p in parts if p[:2] == ["its_pipeline", "its"] and len(p) > 2}
+        extra = (others & ITS_FLOORS.keys()) - ITS_FLOORS[floor] - {floor}
+        if extra:
+            wrong[path.name] = sorted(extra)
+    assert wrong == {}
+
+
+def _names_noise(text: str, parameters: set[str]) -> list[int]:
+    """Return the lines that raise a correlation to a power or branch on a parameter's name."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        raised = None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            raised = node.left
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".power", ".pow")):
+            raised = node.args[0]
+        correlation = raised is not None and re.search(r"\b(rho|phi)\b", ast.unparse(raised))
+        compared = [node.left] if isinstance(node, ast.Compare) else []
+        keys = [node.slice] if isinstance(node, ast.Subscript) else compared
+        named = any(isinstance(key, ast.Constant) and key.value in parameters for key in keys)
+        if correlation or named:
+            found.append(getattr(node, "lineno", 0))
+    return found
+
+
+def _naming(parameters: set[str], homes: tuple[str, ...]) -> dict[str, list[int]]:
+    found = {}
+    for path in MODULES:
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith(homes) and (lines := _names_noise(path.read_text(), parameters)):
+            found[name] = lines
+    return found
+
+
+#: The simulator draws the world that the models are tried on, and shares nothing with them.
+NOISE_HOMES = ("its/noise/", "its/adapters/", "events/simulator.py")
+
+
+def test_only_the_noise_models_know_how_a_correlation_fades():
+    parameters = {
+        name
+        for model in map(models.noise_model, registry.NOISE_MODELS)
+        for name in model.labels
+        if name != "sigma"
+    }
+    assert parameters == {"rho"}
+    told = "a = rho**gap\nb = np.power(phi, 2)\nc = x['rho']\n"
+    assert _names_noise(told, parameters) == [1, 2, 3]
+    assert _names_noise("if 'rho' in noise:\n    pass\n", parameters) == [1]
+    assert _naming(parameters, NOISE_HOMES) == {}
+
+
+def test_only_a_likelihood_knows_its_own_parameters():
+    parameters = {
+        name
+        for likelihood in map(models.likelihood, registry.LIKELIHOODS)
+        for name in likelihood.labels
+    }
+    assert parameters == {"nu"}
+    assert _naming(parameters, (*NOISE_HOMES, "its/likelihoods/")) == {}
 
 
 def test_every_room_has_its_rule():

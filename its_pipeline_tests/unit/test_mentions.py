@@ -18,9 +18,7 @@ FOLDERS = ("its_pipeline", "its_pipeline_tests", "benchmarks", "docs", "tools", 
 #: Named as what somebody is to write.
 TO_COME = {"events/migrations/versions/0002_carryover.py"}
 #: The docstrings of the statistics are not held to it yet.
-POINTING = [
-    path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).parts[0] != "its"
-]
+POINTING = sorted(PACKAGE.rglob("*.py"))
 
 #: Dotted paths below our packages; loggers are named alike and are none.
 _DOTTED = re.compile(r"(?<!getLogger\(\")\bits_pipeline(?:_tests)?(?:\.[A-Za-z]\w*)+", re.ASCII)

@@ -2,7 +2,7 @@
 
 Written on arrays and vectorised over parameters, after Vehtari et al. (2021), "Rank-normalization,
 folding, and localization: an improved R-hat", Bayesian Analysis 16(2), and Betancourt (2016),
-arXiv:1604.00695. It takes raw chains from anywhere; running a sampler belongs in `sampler`.
+arXiv:1604.00695. It takes raw chains from anywhere; running a sampler belongs in `nuts`.
 """
 
 from __future__ import annotations
