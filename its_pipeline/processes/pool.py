@@ -68,7 +68,7 @@ class PoolRequest(Future[Any]):
 
 @dataclass(frozen=True)
 class PoolState:
-    """A look at the pool.
+    """The pool at one moment.
 
     Attributes
     ----------

@@ -197,7 +197,7 @@ def refusal(plan: Plan, is_future: bool, is_logged: bool) -> Problem:
     is_future
         Whether the intervention starts later, wherever the person may be.
     is_logged
-        Whether it is in the log, so that the pipeline looks at it by itself.
+        Whether it is in the log, so that the pipeline evaluates it by itself.
     """
     from its_pipeline.its.series import MINIMUM_DAYS
 

@@ -103,7 +103,7 @@ class WarningAnswer(BaseModel):
 
 
 class WindowAnswer(BaseModel):
-    """The days that were looked at; every bound is inclusive."""
+    """The days of the analysis; every bound is inclusive."""
 
     model_config = with_example(
         pre_start_on="2026-01-31",

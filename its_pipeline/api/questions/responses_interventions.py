@@ -135,7 +135,7 @@ class ExperimentAnswer(BaseModel):
     analysable_on: date | None = Field(
         description="First date on which it can be analysed, if every day is observed until then."
     )
-    up_to_date: bool = Field(description="Whether a look now would change nothing.")
+    up_to_date: bool = Field(description="Whether an evaluation now would change nothing.")
     n_pre: int
     n_post: int
     baseline_mean: float | None
