@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from its_pipeline.experiments.preparation import Prepared
 from its_pipeline.settings import Settings
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from its_pipeline.stores.runs import RunStore
 
 PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
-PLOT_NAMES: Final[tuple[PlotName, ...]] = (
-    "counterfactual",
-    "predictive_check",
-    "effects",
-    "diagnostics",
-)
+PLOT_NAMES: Final[tuple[PlotName, ...]] = get_args(PlotName)
 PLOT_DPI: Final = 150
 
 
