@@ -1,7 +1,8 @@
 """How connections are read: bounds on the time and the size of a request's headers.
 
-What belongs here: what uvicorn leaves unbounded before there is a request that the gate could
-refuse. What does not: bodies (`body`), or anything about a request that has arrived (`admission`).
+What belongs here: what uvicorn leaves unbounded before there is a request that
+`admission` could refuse. What does not: bodies (`body`), or anything about a request that has
+arrived (`admission`).
 """
 
 from __future__ import annotations

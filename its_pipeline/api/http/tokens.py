@@ -1,8 +1,7 @@
 """Bearer tokens: what a server keeps of one, how one is made, and whose request it is.
 
 What belongs here: token records, hashing, comparison in constant time, and what a caller may see.
-What does not: HTTP headers and answers (`admission`), or where records are configured
-(`server_settings`).
+What does not: HTTP headers (`admission`), or where records are configured (`server_settings`).
 
 A token is 256 random bits, so its SHA-256 can be kept as it is: there is nothing to guess that a
 slow hash would protect.
