@@ -147,11 +147,11 @@ def test_who_asked_for_whom_is_written_down(live):
 
 def test_too_many_requests_are_told_when_to_come_back(tmp_path, live):
     settings = live.settings.model_copy(update={"store_root": tmp_path})
-    with running(settings, wait=False, rate_per_minute=6, rate_burst=3) as slow:
+    with running(settings, wait=False, rate_per_minute=1, rate_burst=3) as slow:
         asked = [slow.request("GET", "/interventions", "anna") for _ in range(4)]
         assert [response.status_code for response in asked] == [200, 200, 200, 429]
         problem(asked[-1], 429, "too_many_requests")
-        assert 1 <= int(asked[-1].headers["retry-after"]) <= 10
+        assert 1 <= int(asked[-1].headers["retry-after"]) <= 60
         assert slow.request("GET", "/interventions", "ben").status_code == 200
 
 

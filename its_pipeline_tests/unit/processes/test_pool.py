@@ -24,6 +24,7 @@ from its_pipeline.processes.errors import (
     WorkerUnavailableError,
 )
 from its_pipeline.processes.pool import WorkerPool
+from its_pipeline_tests.support import PROJECT_ROOT
 from its_pipeline_tests.unit.processes.handlers import start_broken, start_plain
 
 
@@ -381,7 +382,11 @@ def parent_of_workers(folder, jobs):
         """)
     )
     parent = subprocess.Popen(
-        [sys.executable, str(script), str(folder), *jobs], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(script), str(folder), *jobs],
+        stdout=subprocess.PIPE,
+        text=True,
+        # The tests are no installed package: the script finds them where this process did.
+        env={**os.environ, "PYTHONPATH": str(PROJECT_ROOT)},
     )
     assert parent.stdout is not None
     return parent, [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
