@@ -210,8 +210,8 @@ def posterior(
     points = _nodes(noise, noise.box, _COARSE)
     found = problem.integrate(noise, points, _SD_NODES[::2])
     n_sd, n_components = len(_SD_NODES), len(prior.weights)
-    error, looks = math.inf, 0
-    while error > _TOLERANCE and looks < _MOST_LOOKS:
+    looks = 0
+    while True:
         box = _box_with_mass(points, found.log_weights)
         if looks > 0 and box == points.box:
             fine = 2 * fine[0] - 1, 2 * fine[1] - 1
@@ -223,7 +223,9 @@ def posterior(
         )
         error = _difference(weights, halved, means, sds)
         looks += 1
-    component = where % n_components
+        if not error > _TOLERANCE or looks >= _MOST_LOOKS:
+            break
+    component = np.asarray(where % n_components)
     at_sd = where // n_components % n_sd
     at_noise = where // (n_components * n_sd)
     edge = (at_sd == 0) | (at_sd == n_sd - 1) | _open_edge(noise, points)[at_noise]

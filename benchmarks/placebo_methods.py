@@ -102,7 +102,7 @@ def judge(window: Window, methods: list[str]) -> list[dict[str, Any]]:
 def _changed(window: Window, change: str) -> tuple[pd.Series, float, float]:
     """Return the window's values with something added, the true average effect, and the sd."""
     values = window.values
-    day = (values.index - window.intervention_on).days.to_numpy().astype(float)
+    day = (pd.DatetimeIndex(values.index) - window.intervention_on).days.to_numpy().astype(float)
     post = day >= 0
     scale = float(values[~post].std(ddof=1))
     effect = np.zeros(len(values))

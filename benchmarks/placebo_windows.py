@@ -74,7 +74,7 @@ def windows(days: pd.DataFrame, n: int) -> Iterator[Window]:
             middle, end = start + pd.Timedelta(days=n // 2), start + pd.Timedelta(days=n)
             window = values[(values.index >= start) & (values.index < end)]
             if _usable(window, middle, n // 2):
-                yield Window(source, person, outcome, n, window, middle)
+                yield Window(str(source), str(person), str(outcome), n, window, middle)
                 found += 1
                 start = end
             else:
