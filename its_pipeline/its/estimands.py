@@ -8,11 +8,13 @@ a reader sees is summarised from that. No sampling, no verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from its_pipeline.its.designs.base import post_rows
+from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.its.inference.draws import product, row_quantiles
 from its_pipeline.its.posterior import Posterior
 from its_pipeline.its.results import Effect, Effects
@@ -64,13 +66,7 @@ class Estimands:
 
     def named(self) -> dict[str, np.ndarray]:
         """Return the estimands that exist under their public names."""
-        pairs = {
-            "immediate_effect": self.immediate,
-            "sustained_effect": self.sustained,
-            "counterfactual_effect": self.counterfactual,
-            "cumulative_effect": self.cumulative,
-            "relative_effect": self.relative,
-        }
+        pairs = {e.effect_name: getattr(self, e.name) for e in ESTIMANDS}
         return {name: draws for name, draws in pairs.items() if draws is not None}
 
 
@@ -138,16 +134,12 @@ def estimands(series: PreparedSeries, draws: EffectDraws) -> Estimands:
 
 def summarise(found: Estimands, spec: AnalysisSpec) -> Effects:
     """Summarise draws of the estimands as effects with units."""
-    unit = spec.unit
-    per_period = f"{unit} per {spec.slope_period}".strip()
-    total = f"{unit} × {spec.step}s" if unit else f"sum over {spec.step}s"
-    return Effects(
-        immediate=effect_of(found.immediate, unit),
-        sustained=None if found.sustained is None else effect_of(found.sustained, per_period),
-        counterfactual=effect_of(found.counterfactual, unit),
-        cumulative=effect_of(found.cumulative, total),
-        relative=None if found.relative is None else effect_of(found.relative, "%"),
-    )
+    effects: dict[str, Any] = {}
+    for estimand in ESTIMANDS:
+        draws = getattr(found, estimand.name)
+        unit = estimand.unit_of(spec.unit, spec.step, spec.slope_period)
+        effects[estimand.name] = None if draws is None else effect_of(draws, unit)
+    return Effects(**effects)
 
 
 def effect_of(draws: np.ndarray, unit: str) -> Effect:
