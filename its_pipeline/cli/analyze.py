@@ -44,7 +44,7 @@ def analyze(
     ] = False,
     estimator: Annotated[str, typer.Option(help="segmented or forecast.")] = "segmented",
     likelihood: Annotated[str, typer.Option(help="normal or student_t.")] = "normal",
-    draws: Annotated[int, typer.Option(help="Posterior draws a chain.")] = 2000,
+    draws: Annotated[int, typer.Option(help="Posterior draws a chain, where sampled.")] = 2000,
     chains: Annotated[int, typer.Option(help="Markov chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
     unit: Annotated[str, typer.Option(help="Unit of the outcome, for the texts.")] = "",
@@ -78,7 +78,7 @@ def analyze(
         _say(analysis, outcome_column, log)
     if analysis.effects is None:
         fail(
-            "the sampler did not converge, so there is no answer: "
+            "the computation did not pass its checks, so there is no answer: "
             + "; ".join(analysis.diagnostics.failures),
             code=NOT_CONVERGED,
         )
@@ -205,11 +205,14 @@ def _say(analysis: Analysis, outcome: str, log: bool) -> None:
             rows.append(("change", change, f"{number(lower)} to {number(upper)}", "", "percent"))
         print_table("Effects", ("estimand", "mean", "95 % interval", "P(> 0)", "unit"), rows)
     diagnostics = analysis.diagnostics
-    typer.echo(
-        f"{analysis.n_pre} pre and {analysis.n_post} post {analysis.spec.step}s; largest R-hat "
-        f"{diagnostics.max_r_hat:.4f}, smallest effective sample size "
-        f"{min(diagnostics.min_ess_bulk, diagnostics.min_ess_tail):.0f}, "
-        f"{diagnostics.divergences} divergences"
-    )
+    told = [f"{analysis.n_pre} pre and {analysis.n_post} post {analysis.spec.step}s"]
+    if diagnostics.by_quadrature:
+        told.append(f"error of the quadrature {diagnostics.quadrature_error:.4f} sd")
+    if diagnostics.is_sampled:
+        ess = min(diagnostics.min_ess_bulk, diagnostics.min_ess_tail)
+        told.append(f"largest R-hat {diagnostics.max_r_hat:.4f}")
+        told.append(f"smallest effective sample size {ess:.0f}")
+        told.append(f"{diagnostics.divergences} divergences")
+    typer.echo("; ".join(told))
     for warning in analysis.warnings:
         typer.echo(f"warning: {warning.text}")

@@ -184,16 +184,16 @@ def effects_table(verdict: Verdict) -> dg.TableMetadataValue:
 
 def diagnostics_metadata(verdict: Verdict) -> Metadata:
     """Return the gate's numbers; {} where nothing was sampled."""
-    from its_pipeline.its.inference.diagnostics import GATE
+    from its_pipeline.its.inference.diagnostics import criteria_of
 
     known: Mapping[str, Any] = verdict.diagnostics or {}
-    numbers = {criterion.figure: known.get(criterion.figure) for criterion in GATE}
+    numbers = {each.figure: known.get(each.figure) for each in criteria_of(known)}
     return {name: number for name, number in numbers.items() if number is not None}
 
 
 def sampler_converged(verdict: Verdict) -> CheckOutcome:
-    """Check the stored verdict of the sampler's gate, each value beside its threshold."""
-    from its_pipeline.its.inference.diagnostics import GATE
+    """Check the stored verdict of the gate: quadrature and sampler, each beside its threshold."""
+    from its_pipeline.its.inference.diagnostics import criteria_of
 
     numbers = diagnostics_metadata(verdict)
     records = [
@@ -204,7 +204,9 @@ def sampler_converged(verdict: Verdict) -> CheckOutcome:
                 "threshold": f"{criterion.comparison} {criterion.threshold:g}",
             }
         )
-        for name, criterion in ((each.figure, each) for each in GATE)
+        for name, criterion in (
+            (each.figure, each) for each in criteria_of(verdict.diagnostics or {})
+        )
     ]
     schema = dg.TableSchema(
         columns=[dg.TableColumn(name, "string") for name in ("diagnostic", "value", "threshold")]

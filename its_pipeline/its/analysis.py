@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,15 @@ import numpy as np
 
 from its_pipeline.its import models, storage
 from its_pipeline.its.errors import NotConverged
-from its_pipeline.its.results import AnalysisWarning, Diagnostics, Effects, PosteriorDraws
+from its_pipeline.its.exact import draws_of
+from its_pipeline.its.results import (
+    AnalysisWarning,
+    Diagnostics,
+    Effects,
+    PosteriorDraws,
+    PosteriorGrid,
+    WhatIf,
+)
 from its_pipeline.its.spec import AnalysisSpec
 
 if TYPE_CHECKING:
@@ -58,7 +67,7 @@ class Analysis:
     fit_start_on
         First post day that is in the fit: `intervention_on` plus the washout.
     effects
-        All estimands, or None when the sampler did not converge.
+        All estimands, or None when the gate was not passed.
     probability_of_benefit
         P(counterfactual effect beats `minimum_effect` in the declared direction), or None.
     n_pre, n_post
@@ -75,12 +84,17 @@ class Analysis:
     model_version
         `MODEL_VERSION` of the code that computed it.
     timing
-        Seconds by part: "prepare", "compile", "sample", "effects", "diagnostics", "sensitivity",
-        "total".
+        Seconds by part: "prepare", "compile", "fit", "audit", "effects", "sensitivity", "total".
     trace
-        Draws of the nuisance parameters alone.
-    posterior
-        All draws; None when not converged.
+        Chains of the nuisance parameters alone, of the sampler or the auditor; empty where neither
+        ran.
+    kept
+        What all draws are made of; None when not converged.
+    coefficients
+        Mean and sd of the regression's coefficients by name, in the outcome's own units; empty
+        when not converged.
+    what_if
+        The average effect under other beliefs about straight trends; empty when not converged.
     """
 
     spec: AnalysisSpec
@@ -97,13 +111,17 @@ class Analysis:
     model_version: str
     timing: Mapping[str, float]
     trace: Mapping[str, np.ndarray] = field(repr=False)
-    posterior: PosteriorDraws | None = field(default=None, repr=False)
+    kept: PosteriorDraws | PosteriorGrid | None = field(default=None, repr=False)
+    coefficients: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    what_if: tuple[WhatIf, ...] = ()
 
     def __post_init__(self) -> None:
         if self.diagnostics.converged is not True and (
             self.effects is not None
             or self.probability_of_benefit is not None
-            or self.posterior is not None
+            or self.kept is not None
+            or self.coefficients
+            or self.what_if
             or set(self.daily.columns) - set(DAILY_COLUMNS[:3])
         ):
             raise ValueError(
@@ -118,9 +136,10 @@ class Analysis:
 
     @property
     def sampler_trace(self) -> Mapping[str, np.ndarray]:
-        """Draws of the nuisance parameters ("sigma" and others) as (chain, draw).
+        """Chains of the nuisance parameters ("sigma" and others) as (chain, draw).
 
-        There for every analysis, so that diagnostics can be drawn for one that did not converge.
+        There for every analysis that was sampled or audited, so that diagnostics can be drawn for
+        one that did not converge.
         """
         return MappingProxyType(dict(self.trace))
 
@@ -132,8 +151,20 @@ class Analysis:
 
     @property
     def correlation_of_neighbours(self) -> np.ndarray:
-        """Draws of the correlation of the errors of two neighbouring days, shape (chain, draw)."""
-        return models.noise_model(self.spec.noise).correlation_of_neighbours(self.trace)
+        """Draws of the correlation of the errors of two neighbouring days, shape (chain, draw).
+
+        Raises
+        ------
+        NotConverged
+            If the gate was not passed.
+        """
+        model = models.noise_model(self.spec.noise)
+        return model.correlation_of_neighbours(self._posterior.noise)
+
+    @property
+    def posterior(self) -> PosteriorDraws | None:
+        """All draws, made when first asked for where quadrature is the estimator; None without."""
+        return None if self.kept is None else self._posterior
 
     @property
     def draws(self) -> Mapping[str, np.ndarray]:
@@ -144,7 +175,7 @@ class Analysis:
         NotConverged
             If the gate was not passed.
         """
-        posterior = self._posterior()
+        posterior = self._posterior
         return MappingProxyType(
             {**posterior.coefficients, **posterior.noise, **posterior.estimands}
         )
@@ -158,7 +189,7 @@ class Analysis:
         NotConverged
             If the gate was not passed.
         """
-        posterior = self._posterior()
+        posterior = self._posterior
         import arviz
 
         observed = self.daily["observed"].to_numpy()
@@ -174,6 +205,21 @@ class Analysis:
             dims={"outcome": ["day"], "design": ["day", "coefficient"]},
             attrs={"model_version": self.model_version, "seed": self.spec.seed},
         )
+
+    def expected(self) -> np.ndarray:
+        """Return the regression's mean on every day, without the noise's drift, shape (n_days,).
+
+        Raises
+        ------
+        NotConverged
+            If the gate was not passed.
+        """
+        if isinstance(self.kept, PosteriorGrid):
+            means = [self.coefficients[name][0] for name in self.kept.names]
+            return self.kept.reported @ np.array(means)
+        posterior = self._posterior
+        means = [float(np.mean(draws)) for draws in posterior.coefficients.values()]
+        return posterior.design @ np.array(means)
 
     def posterior_predictive(self, n: int = 200, seed: int = 0) -> np.ndarray:
         """Draw replicated series from the fitted model, autocorrelated noise included.
@@ -199,10 +245,15 @@ class Analysis:
         """
         if n < 1:
             raise ValueError(f"n must be at least 1 but got {n}")
-        posterior = self._posterior()
         rng = np.random.default_rng(seed)
-        total = posterior.noise["sigma"].size
-        chosen = rng.choice(total, size=n, replace=n > total)
+        if isinstance(self.kept, PosteriorGrid):
+            model = models.noise_model(self.spec.noise)
+            posterior = draws_of(self.kept, model, 1, n, seed)
+            chosen = np.arange(n)
+        else:
+            posterior = self._posterior
+            total = posterior.noise["sigma"].size
+            chosen = rng.choice(total, size=n, replace=n > total)
         coefficients = np.stack(
             [
                 np.asarray(d, dtype=float).reshape(-1)[chosen]
@@ -231,13 +282,15 @@ class Analysis:
             "has_slope": self.has_slope,
             "effects": None if self.effects is None else self.effects.to_dict(),
             "probability_of_benefit": self.probability_of_benefit,
+            "coefficients": {name: list(pair) for name, pair in self.coefficients.items()},
+            "what_if": [each.to_dict() for each in self.what_if],
             "warnings": [warning.to_dict() for warning in self.warnings],
             "diagnostics": self.diagnostics.to_dict(),
             "timing": dict(self.timing),
         }
 
     def save(self, directory: Path | str) -> Path:
-        """Write analysis.json, daily.parquet and the draws into a directory; return it.
+        """Write analysis.json, daily.parquet and what draws are made of; return the directory.
 
         Parameters
         ----------
@@ -245,12 +298,12 @@ class Analysis:
             Folder to write into; made where it is not there.
         """
         return storage.write_analysis(
-            Path(directory), storage.Stored(self.to_dict(), self.daily, self.trace, self.posterior)
+            Path(directory), storage.Stored(self.to_dict(), self.daily, self.trace, self.kept)
         )
 
     @classmethod
     def load(cls, directory: Path | str) -> Analysis:
-        """Read what `save` wrote; effects come back exactly, draws as float32.
+        """Read what `save` wrote; effects come back exactly, chains as float32.
 
         Parameters
         ----------
@@ -279,10 +332,19 @@ class Analysis:
             model_version=told["model_version"],
             timing=told["timing"],
             trace=stored.trace,
-            posterior=stored.posterior,
+            kept=stored.kept,
+            coefficients={
+                name: (mean, sd) for name, (mean, sd) in told.get("coefficients", {}).items()
+            },
+            what_if=tuple(WhatIf(**each) for each in told.get("what_if", ())),
         )
 
+    @cached_property
     def _posterior(self) -> PosteriorDraws:
-        if self.posterior is None:
+        if self.kept is None:
             raise NotConverged(self.diagnostics.failures)
-        return self.posterior
+        if isinstance(self.kept, PosteriorDraws):
+            return self.kept
+        spec = self.spec
+        model = models.noise_model(spec.noise)
+        return draws_of(self.kept, model, spec.chains, spec.draws, spec.seed)

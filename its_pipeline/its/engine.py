@@ -1,7 +1,7 @@
 """`analyze`: one series in, one `Analysis` out.
 
-The order of things and nothing else: validate, build the design, sample, judge, and only then
-compute what the verdict allows. Each step lives in its own module.
+The order of things and nothing else: validate, build the design, compute the posterior, judge, and
+only then compute what the verdict allows. Each step lives in its own module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,31 +17,21 @@ import pandas as pd
 
 from its_pipeline.its import models
 from its_pipeline.its.analysis import Analysis
-from its_pipeline.its.designs.base import DesignMatrix, build_design
-from its_pipeline.its.designs.covariates import prepare_covariates
-from its_pipeline.its.estimands import (
-    EffectDraws,
-    Estimands,
-    bare_daily,
-    daily_table,
-    effect_draws,
-    estimands,
-    probability_of_benefit,
-    summarise,
-)
-from its_pipeline.its.inference import compiled
-from its_pipeline.its.inference.diagnostics import assess
-from its_pipeline.its.posterior import Posterior, sample_posterior
-from its_pipeline.its.results import Diagnostics, PosteriorDraws
+from its_pipeline.its.designs.base import build_design
+from its_pipeline.its.designs.covariates import Covariates, prepare_covariates
+from its_pipeline.its.estimands import bare_daily, daily_table, probability_of_benefit, summarise
+from its_pipeline.its.exact import ExactPosterior, integrate_posterior
+from its_pipeline.its.inference.audit import audit
+from its_pipeline.its.inference.diagnostics import assess_quadrature
+from its_pipeline.its.likelihoods.base import GaussianLikelihood
+from its_pipeline.its.posterior import Fit, Posterior, fit_of
+from its_pipeline.its.results import AnalysisWarning
+from its_pipeline.its.sampled import sample_posterior
 from its_pipeline.its.sensitivity.analyses import sensitivity_analyses
-from its_pipeline.its.series import PRE, PreparedSeries, prepare_series
+from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
+from its_pipeline.its.targets import effect_contrasts
 from its_pipeline.its.warnings import warnings_of_effects, warnings_of_input
-
-ESCALATION_TARGET_ACCEPT = 0.99
-"""Acceptance rate of the second run, when the first one misses the gate."""
-ESCALATION_TUNE_FACTOR = 3
-"""How many times longer the second run warms up."""
 
 _WARM_UP_DAYS = 40
 
@@ -53,6 +43,7 @@ def analyze(
     covariates: pd.DataFrame | None = None,
     *,
     cores: int | None = None,
+    audited: bool = True,
 ) -> Analysis:
     """Answer for one series whether level and trend changed, and whether that helped.
 
@@ -70,11 +61,14 @@ def analyze(
         ``share_`` are checked for a shift at the intervention).
     cores
         Chains that run at once. The numbers do not depend on it.
+    audited
+        Whether NUTS audits the quadrature. The numbers do not depend on it; a quadrature that
+        misses its own gate is audited all the same.
 
     Returns
     -------
     Analysis
-        With `effects`, or, when the sampler did not converge, without any.
+        With `effects`, or, when the gate was not passed, without any.
 
     Raises
     ------
@@ -90,18 +84,17 @@ def analyze(
         known = prepare_covariates(series, covariates)
         study = models.study_design(spec.design) if spec.estimator == "segmented" else None
         design = build_design(series, spec, known, study)
-        rows = series.fit_rows if study else series.fit_rows & (series.phase == PRE)
         warnings = warnings_of_input(series, design, spec)
-    with timing.part("compile"):
-        compiled.sampling_kernel()
-
-    posterior, result = _sample_and_judge(series, design, rows, spec, timing, cores)
-    if not result.diagnostics.converged:
-        return _assembled(series, design, spec, posterior, result, warnings, timing)
-    with timing.part("sensitivity"):
-        others = sensitivity_analyses(series, spec, known, design)
-        warnings += warnings_of_effects(series, spec, posterior, result.found, others)
-    return _assembled(series, design, spec, posterior, result, warnings, timing)
+        noise, likelihood = models.noise_model(spec.noise), models.likelihood(spec.likelihood)
+        fit = fit_of(series, design, noise, likelihood)
+    posterior: Posterior
+    if isinstance(likelihood, GaussianLikelihood):
+        fit = replace(fit, problem=likelihood.regression(fit.problem))
+        posterior = _exact(fit, spec, timing, cores, audited=audited)
+    else:
+        with timing.part("fit"):
+            posterior = sample_posterior(fit, spec, cores)
+    return _assembled(posterior, spec, known, warnings, timing)
 
 
 def warm_up() -> None:
@@ -109,7 +102,7 @@ def warm_up() -> None:
     rng = np.random.default_rng(0)
     days = pd.date_range("2024-01-01", periods=_WARM_UP_DAYS, freq="D")
     outcome = pd.Series(rng.normal(size=_WARM_UP_DAYS), index=days)
-    analyze(outcome, days[_WARM_UP_DAYS // 2], AnalysisSpec(draws=50, tune=50, chains=2))
+    analyze(outcome, days[_WARM_UP_DAYS // 2])
 
 
 class _Timing:
@@ -129,84 +122,76 @@ class _Timing:
         return {**self.parts, "total": time.perf_counter() - self.started}
 
 
-@dataclass(frozen=True)
-class _Result:
-    """Draws of the effects and estimands of one run of the sampler, and the verdict on it."""
-
-    draws: EffectDraws
-    found: Estimands
-    by_chain: dict[str, np.ndarray]
-    diagnostics: Diagnostics
-
-
-def _sample_and_judge(
-    series: PreparedSeries,
-    design: DesignMatrix,
-    rows: np.ndarray,
-    spec: AnalysisSpec,
-    timing: _Timing,
-    cores: int | None,
-) -> tuple[Posterior, _Result]:
-    def attempt(**stricter: Any) -> tuple[Posterior, _Result]:
-        with timing.part("sample"):
-            posterior = sample_posterior(series, design, rows, spec, cores=cores, **stricter)
-        with timing.part("effects"):
-            draws = effect_draws(posterior, series)
-            found = estimands(series, draws)
-        with timing.part("diagnostics"):
-            chains = posterior.chains
-            by_chain = {k: v.reshape(chains.energy.shape) for k, v in found.named().items()}
-            verdict = assess(
-                {**posterior.noise, **posterior.coefficients, **by_chain},
-                chains.energy,
-                chains.diverging,
-                chains.depth,
-                escalated=bool(stricter),
-            )
-        return posterior, _Result(draws, found, by_chain, verdict)
-
-    posterior, result = attempt()
-    if result.diagnostics.converged:
-        return posterior, result
-    return attempt(target_accept=ESCALATION_TARGET_ACCEPT, tune=ESCALATION_TUNE_FACTOR * spec.tune)
+def _exact(
+    fit: Fit, spec: AnalysisSpec, timing: _Timing, cores: int | None, *, audited: bool
+) -> ExactPosterior:
+    with timing.part("fit"):
+        mixture, forecast = integrate_posterior(fit)
+        verdict = assess_quadrature(mixture)
+    posterior = ExactPosterior(fit, mixture, forecast, verdict, seed=spec.seed)
+    if not audited and verdict.converged:
+        return posterior
+    with timing.part("audit"):
+        labels = ["counterfactual_effect", "immediate_effect"]
+        if fit.design.has_slope:
+            labels.append("sustained_effect")
+        collapsed = fit.noise_model.collapsed(fit.problem)
+        found = audit(
+            fit.problem,
+            fit.noise_model,
+            collapsed,
+            mixture,
+            forecast.effects if forecast else effect_contrasts(fit.series, fit.design),
+            tuple(labels),
+            spec.seed,
+            cores,
+        )
+    trace = {**found.trace, "sigma": fit.series.scale * found.trace["sigma"]}
+    return replace(posterior, diagnostics=found.diagnostics, trace=trace)
 
 
 def _assembled(
-    series: PreparedSeries,
-    design: DesignMatrix,
-    spec: AnalysisSpec,
     posterior: Posterior,
-    result: _Result,
-    warnings: tuple[Any, ...],
+    spec: AnalysisSpec,
+    covariates: Covariates,
+    warnings: tuple[AnalysisWarning, ...],
     timing: _Timing,
 ) -> Analysis:
-    converged = result.diagnostics.converged is True
+    series, design = posterior.fit.series, posterior.fit.design
+    about: dict[str, Any] = {
+        "spec": spec,
+        "intervention_on": series.intervention_on,
+        "fit_start_on": series.fit_start_on,
+        "n_pre": series.n_pre,
+        "n_post": series.n_post,
+        "diagnostics": posterior.diagnostics,
+        "has_slope": design.has_slope,
+        "model_version": MODEL_VERSION,
+        "trace": dict(posterior.trace),
+    }
+    if posterior.diagnostics.converged is not True:
+        return Analysis(
+            **about,
+            effects=None,
+            probability_of_benefit=None,
+            warnings=warnings,
+            daily=bare_daily(series),
+            timing=timing.total(),
+        )
     with timing.part("effects"):
-        effects = summarise(result.found, spec) if converged else None
-        benefit = probability_of_benefit(result.found.counterfactual, spec) if converged else None
-        daily = daily_table(series, result.draws) if converged else bare_daily(series)
-        kept = None
-        if converged:
-            kept = PosteriorDraws(
-                coefficients=posterior.coefficients,
-                estimands=result.by_chain,
-                noise=posterior.noise,
-                design=design.reported,
-            )
-    return Analysis(
-        spec=spec,
-        intervention_on=series.intervention_on,
-        fit_start_on=series.fit_start_on,
-        effects=effects,
-        probability_of_benefit=benefit,
-        n_pre=series.n_pre,
-        n_post=series.n_post,
-        warnings=warnings,
-        diagnostics=result.diagnostics,
-        daily=daily,
-        has_slope=design.has_slope,
-        model_version=MODEL_VERSION,
-        timing=timing.total(),
-        trace=posterior.noise,
-        posterior=kept,
-    )
+        marginals = posterior.effects()
+        effects = summarise(marginals, series, spec)
+        what_if = posterior.what_if()
+        daily = daily_table(series, posterior.bands())
+        answers: dict[str, Any] = {
+            "effects": effects,
+            "probability_of_benefit": probability_of_benefit(marginals.counterfactual, spec),
+            "daily": daily,
+            "kept": posterior.kept(),
+            "coefficients": posterior.coefficients(),
+            "what_if": what_if,
+        }
+    with timing.part("sensitivity"):
+        others = sensitivity_analyses(posterior.fit, spec, covariates)
+        warnings += warnings_of_effects(spec, posterior, effects, what_if, others)
+    return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

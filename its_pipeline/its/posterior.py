@@ -1,138 +1,236 @@
-"""Draws of one model on one series, in the outcome's own units.
+"""One model's posterior on one series, and what the rest of the house may ask of it.
 
-What belongs here: joining a design, a noise model and a likelihood into one posterior, and what
-that posterior says of single days: expected values, innovations. What does not: sampling
-(`likelihoods`), the verdict (`inference.diagnostics`), or what is made of the draws (`estimands`).
+What belongs here: the protocol both kinds of posterior keep, and the small records that cross it.
+What does not: the two kinds themselves, one by quadrature (`exact`) and one sampled (`sampled`), or
+what is made of the answers (`estimands`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from its_pipeline.its import models
 from its_pipeline.its.designs.base import DesignMatrix
-from its_pipeline.its.inference.draws import product
-from its_pipeline.its.inference.nuts import Chains, SamplerSettings
 from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.inference.quadrature import Mixture
 from its_pipeline.its.likelihoods.base import Likelihood
 from its_pipeline.its.noise.base import NoiseModel
-from its_pipeline.its.series import PreparedSeries
-from its_pipeline.its.spec import AnalysisSpec
+from its_pipeline.its.results import Diagnostics, PosteriorDraws, PosteriorGrid, WhatIf
+from its_pipeline.its.series import PRE, PreparedSeries
+
+INTERVAL = (0.025, 0.975)
+"""Equal-tailed 95 % interval."""
+INNER_INTERVAL = (0.25, 0.75)
+
+
+class Marginal(Protocol):
+    """Posterior of one quantity."""
+
+    @property
+    def mean(self) -> float:
+        """Posterior mean."""
+        ...
+
+    @property
+    def sd(self) -> float:
+        """Posterior standard deviation."""
+        ...
+
+    def quantile(self, probability: float) -> float:
+        """Return a quantile."""
+        ...
+
+    def above(self, value: float) -> float:
+        """Return the probability of lying above a value."""
+        ...
 
 
 @dataclass(frozen=True)
-class Posterior:
-    """Draws of one model on one series.
+class MixtureMarginal:
+    """One quantity of a mixture, in units of `scale`."""
+
+    mixture: Mixture
+    quantity: int
+    scale: float
+
+    @property
+    def mean(self) -> float:
+        """Posterior mean."""
+        return float(self.scale * self.mixture.mean()[self.quantity])
+
+    @property
+    def sd(self) -> float:
+        """Posterior standard deviation."""
+        return float(self.scale * self.mixture.sd()[self.quantity])
+
+    def quantile(self, probability: float) -> float:
+        """Return a quantile."""
+        return float(self.scale * self.mixture.quantile(probability, self.quantity))
+
+    def above(self, value: float) -> float:
+        """Return the probability of lying above a value."""
+        return float(1.0 - self.mixture.cdf(value / self.scale, self.quantity))
+
+
+@dataclass(frozen=True)
+class SampleMarginal:
+    """One quantity as draws, shape (n_draws,)."""
+
+    draws: np.ndarray
+
+    @property
+    def mean(self) -> float:
+        """Posterior mean."""
+        return float(np.mean(self.draws))
+
+    @property
+    def sd(self) -> float:
+        """Posterior standard deviation."""
+        return float(np.std(self.draws, ddof=1))
+
+    def quantile(self, probability: float) -> float:
+        """Return a quantile."""
+        return float(np.quantile(self.draws, probability))
+
+    def above(self, value: float) -> float:
+        """Return the probability of lying above a value."""
+        return float(np.mean(self.draws > value))
+
+
+@dataclass(frozen=True)
+class EffectMarginals:
+    """Posteriors of the effects in the outcome's own units; `sustained` None in a forecast."""
+
+    counterfactual: Marginal
+    immediate: Marginal
+    sustained: Marginal | None
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What is shown of single days, in the outcome's own units.
 
     Parameters
     ----------
-    design
-        The columns.
-    noise_model, likelihood
-        What they were sampled with.
-    rows
-        Rows that were fitted, shape (n_days,), bool.
-    chains
-        What the sampler returned.
-    internal
-        Internal coefficients, standardised units, shape (n_draws, k).
-    noise
-        The noise model's and the likelihood's parameters by name, "sigma" in outcome units,
-        shape (chain, draw).
-    coefficients
-        Reported coefficients in the outcome's own units, shape (chain, draw).
-    seed
-        The seed they came from.
+    fitted
+        Expected outcome as the person drifts, shape (n_days,).
+    counterfactual
+        Mean, the 95 % interval's ends and the 50 % interval's, shape (5, n_days).
+    effect, cumulative
+        Mean and the 95 % interval's ends on post days, shape (3, n_post_days); NaN where a forecast
+        has nothing to compare.
     """
 
+    fitted: np.ndarray
+    counterfactual: np.ndarray
+    effect: np.ndarray
+    cumulative: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was fitted: a series, its columns and how the noise behaves.
+
+    Parameters
+    ----------
+    series, design
+        The series and its columns.
+    problem
+        The regression on the fitted rows.
+    rows
+        Rows that are fitted, shape (n_days,), bool.
+    noise_model, likelihood
+        How days resemble each other, and how the outcome scatters.
+    """
+
+    series: PreparedSeries
     design: DesignMatrix
+    problem: Problem
+    rows: np.ndarray
     noise_model: NoiseModel
     likelihood: Likelihood
-    rows: np.ndarray
-    chains: Chains
-    internal: np.ndarray
-    noise: dict[str, np.ndarray]
-    coefficients: dict[str, np.ndarray]
-    seed: int
 
-    def expected(self, matrix: np.ndarray, series: PreparedSeries) -> np.ndarray:
-        """Return draws of `matrix @ coefficients` in outcome units, shape (rows, n_draws)."""
-        draws = np.ascontiguousarray(self.internal.T)
-        return series.centre + series.scale * product(matrix, draws)
+    def innovations(
+        self, coefficients: np.ndarray, parameters: Mapping[str, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return standardised one-step innovations, and their rows' numbers, shape (n_fitted,).
 
-    def innovations(self, series: PreparedSeries) -> tuple[np.ndarray, np.ndarray]:
-        """Return standardised one-step innovations at the posterior mean, and their rows' numbers.
-
-        Both of shape (n_fitted_rows,).
+        Parameters
+        ----------
+        coefficients
+            Internal, shape (k,).
+        parameters
+            The noise's, "sigma" in standardised units.
         """
         rows = np.flatnonzero(self.rows)
-        mean = self.internal.mean(axis=0)
-        residuals = series.standardised[rows] - self.design.matrix[rows] @ mean
-        parameters = {name: float(np.mean(draws)) for name, draws in self.noise.items()}
-        parameters["sigma"] /= series.scale
-        return self.noise_model.whiten(residuals, series.steps[rows], parameters), rows
+        residuals = self.series.standardised[rows] - self.design.matrix[rows] @ coefficients
+        return self.noise_model.whiten(residuals, self.series.steps[rows], parameters), rows
 
 
-def problem_of(series: PreparedSeries, design: DesignMatrix, rows: np.ndarray) -> Problem:
-    """Return the regression of the standardised outcome on some rows, shape (n_days,), bool."""
-    return Problem(
+class Posterior(Protocol):
+    """The posterior of one fit."""
+
+    @property
+    def fit(self) -> Fit:
+        """What was fitted."""
+        ...
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """The gate's verdict."""
+        ...
+
+    @property
+    def trace(self) -> Mapping[str, np.ndarray]:
+        """Chains of the nuisance parameters, (chain, draw); empty where nothing was sampled."""
+        ...
+
+    def effects(self) -> EffectMarginals:
+        """Return the posteriors of the effects."""
+        ...
+
+    def bands(self) -> Bands:
+        """Return what is shown of single days."""
+        ...
+
+    def mean_coefficients(self) -> np.ndarray:
+        """Return the posterior mean of the internal coefficients, shape (k,)."""
+        ...
+
+    def mean_parameters(self) -> dict[str, float]:
+        """Return posterior means of the noise's parameters, "sigma" standardised."""
+        ...
+
+    def neighbours(self) -> tuple[float, float]:
+        """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
+        ...
+
+    def coefficients(self) -> dict[str, tuple[float, float]]:
+        """Return mean and sd of the reported coefficients in the outcome's own units."""
+        ...
+
+    def what_if(self) -> tuple[WhatIf, ...]:
+        """Return the average effect under other beliefs about straight trends."""
+        ...
+
+    def kept(self) -> PosteriorDraws | PosteriorGrid:
+        """Return what is stored of it."""
+        ...
+
+
+def fit_of(
+    series: PreparedSeries, design: DesignMatrix, noise_model: NoiseModel, likelihood: Likelihood
+) -> Fit:
+    """Return what is fitted of a series: a design without intervention takes the pre-period."""
+    is_forecast = design.contrasts is None
+    rows = series.fit_rows & (series.phase == PRE) if is_forecast else series.fit_rows
+    problem = Problem(
         design=np.ascontiguousarray(design.matrix[rows]),
         outcome=series.standardised[rows],
         steps=series.steps[rows],
-        prior_sd=design.prior_sd,
+        prior=design.prior,
     )
-
-
-def sample_posterior(
-    series: PreparedSeries,
-    design: DesignMatrix,
-    rows: np.ndarray,
-    spec: AnalysisSpec,
-    *,
-    target_accept: float = 0.8,
-    tune: int | None = None,
-    cores: int | None = None,
-) -> Posterior:
-    """Sample one model on one series.
-
-    Parameters
-    ----------
-    series
-        The prepared series.
-    design
-        Its columns.
-    rows
-        Rows to fit, shape (n_days,), bool.
-    spec
-        Settings.
-    target_accept, tune
-        Sampler settings of this run; `tune` defaults to the spec's.
-    cores
-        Chains that run at once.
-    """
-    settings = SamplerSettings(
-        draws=spec.draws,
-        tune=spec.tune if tune is None else tune,
-        chains=spec.chains,
-        seed=spec.seed,
-        target_accept=target_accept,
-    )
-    noise_model = models.noise_model(spec.noise)
-    likelihood = models.likelihood(spec.likelihood)
-    sampled = likelihood.sample(problem_of(series, design, rows), noise_model, settings, cores)
-    values = series.scale * product(design.back, np.ascontiguousarray(sampled.coefficients.T))
-    values[0] += series.centre
-    shape = sampled.chains.energy.shape
-    return Posterior(
-        design=design,
-        noise_model=noise_model,
-        likelihood=likelihood,
-        rows=rows,
-        chains=sampled.chains,
-        internal=sampled.coefficients,
-        noise={**noise_model.parameters(sampled.points, series.scale), **sampled.parameters},
-        coefficients={n: values[row].reshape(shape) for row, n in enumerate(design.names)},
-        seed=spec.seed,
-    )
+    return Fit(series, design, problem, rows, noise_model, likelihood)

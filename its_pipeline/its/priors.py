@@ -10,19 +10,19 @@ from __future__ import annotations
 LEVEL_SD = 3.0
 """Normal sd of the level in the middle of the pre-period."""
 
-TREND_SD = 3.5
-"""Normal sd of the change that the trend makes over the whole pre-period. A pre-period that is
-nothing but trend spans 3.5 (square root of 12) of its own standard deviations."""
-
-SHORT_TREND_SD = 1.25
-"""The same where a phase has fewer than 14 observed days: a trend cannot be told from
-autocorrelated drift there, and a wide prior would turn drift into effects."""
+TREND_SDS = (0.1, 2.0)
+"""Normal sds of the change that a straight trend makes over the whole pre-period: a mixture, small
+unless the data insist. People drift and come back; an interval that extrapolates every drift as a
+straight line is twice as wide and no truer (benchmarks/placebo.py)."""
 
 LEVEL_CHANGE_SD = 10.0
 """Normal sd of the level change at the intervention."""
 
-SLOPE_CHANGE_SD = 10.0
-"""Normal sd of the change that the slope change makes over the whole post-period."""
+SLOPE_CHANGE_SDS = (0.1, 2.0)
+"""The same of the change that the slope change makes over the whole post-period."""
+
+SMALL_WEIGHT = 0.7
+"""Prior weight of the small sd, for the trend and, independently, for the slope change."""
 
 DAY_OF_WEEK_SD = 1.0
 """Normal sd of each of six orthonormal contrasts of the weekdays (exchangeable weekdays)."""
@@ -33,9 +33,10 @@ MONTH_SD = 2.0
 COVARIATE_SD = 2.0
 """Normal sd of the coefficient of a standardised covariate."""
 
-RHO_ALPHA = 1.0
-RHO_BETA = 1.0
-"""(1 + rho) / 2 ~ Beta(alpha, beta): uniform over (-1, 1)."""
+TAU_SHORTEST = 0.5
+TAU_LONGEST = 256.0
+"""Time constant of the noise's lasting part in days, tau = -1 / log(phi), uniform in its log. The
+share of the noise's variance that is new every day is uniform over (0, 1)."""
 
 SIGMA_SCALE = 1.0
 SIGMA_DF = 3.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-NOISE_MODELS: Final = {"ar1": "its_pipeline.its.noise.ar1:AR1"}
+NOISE_MODELS: Final = {"ar1_white": "its_pipeline.its.noise.ar1_white:AR1_WHITE"}
 DESIGNS: Final = {"change": "its_pipeline.its.designs.change:CHANGE"}
 LIKELIHOODS: Final = {
     "normal": "its_pipeline.its.likelihoods.normal:NORMAL",

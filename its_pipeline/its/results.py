@@ -137,6 +137,14 @@ class Diagnostics:
         Whether the sampler had to be run again with stricter settings.
     failures
         Each threshold that failed, with value and threshold.
+    quadrature_error
+        The most that leaving out every second node moves an effect's mean, sd or tail quantile, in
+        its sds; NaN where the sampler is the estimator.
+    edge_mass
+        Share of the quadrature's mass in its outermost nodes; NaN likewise.
+    audit_difference
+        The most that quadrature and sampler differ in an effect's mean or tail quantile, in its
+        sds; NaN where only one of the two ran.
     """
 
     converged: bool | None
@@ -151,6 +159,24 @@ class Diagnostics:
     draws: int = 0
     escalated: bool = False
     failures: tuple[str, ...] = ()
+    quadrature_error: float = math.nan
+    edge_mass: float = math.nan
+    audit_difference: float = math.nan
+
+    @classmethod
+    def not_judged(cls) -> Diagnostics:
+        """Return what stands where nothing has been judged yet."""
+        return cls(None, math.nan, math.nan, math.nan, 0, math.nan)
+
+    @property
+    def by_quadrature(self) -> bool:
+        """Whether quadrature is the estimator."""
+        return math.isfinite(self.quadrature_error)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether a sampler ran, as the estimator or as the auditor."""
+        return self.draws > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values; NaN becomes None."""
@@ -170,13 +196,23 @@ class Diagnostics:
         values
             What `to_dict` returned; None becomes NaN again.
         """
-        floats = ("max_r_hat", "min_ess_bulk", "min_ess_tail", "bfmi")
         restored: dict[str, Any] = {
-            k: math.nan if k in floats and v is None else v for k, v in values.items()
+            k: math.nan if k in _MAY_BE_NAN and v is None else v for k, v in values.items()
         }
         restored["parameters"] = tuple(map(_parameter, values["parameters"]))
         restored["failures"] = tuple(values["failures"])
         return cls(**restored)
+
+
+_MAY_BE_NAN = (
+    "max_r_hat",
+    "min_ess_bulk",
+    "min_ess_tail",
+    "bfmi",
+    "quadrature_error",
+    "edge_mass",
+    "audit_difference",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +237,78 @@ class PosteriorDraws:
     estimands: Mapping[str, np.ndarray]
     noise: Mapping[str, np.ndarray]
     design: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorGrid:
+    """The nodes of a quadrature and the regression behind them: all draws can be made of these.
+
+    Parameters
+    ----------
+    design, outcome, steps
+        The regression's rows, standardised; shapes (n, k), (n,), (n,).
+    prior_sd, prior_weights
+        Sds of the coefficients in each component of the prior, shape (m, k); weights, shape (m,).
+    weights, points, log_sd, component
+        Of the nodes: shapes (p,), (p, d), (p,), (p,).
+    loadings, offsets, extra
+        The effects as `inference.quadrature.Targets` at the nodes; first axis p, or 1.
+    back, reported, names
+        The map to reported coefficients, shape (c, k); their columns on every day, shape
+        (n_days, c); their names.
+    centre, scale
+        What the outcome was standardised by.
+    n_post, observed_sum
+        Observed post days, and the sum of their outcomes.
+    """
+
+    design: np.ndarray
+    outcome: np.ndarray
+    steps: np.ndarray
+    prior_sd: np.ndarray
+    prior_weights: np.ndarray
+    weights: np.ndarray
+    points: np.ndarray
+    log_sd: np.ndarray
+    component: np.ndarray
+    loadings: np.ndarray
+    offsets: np.ndarray
+    extra: np.ndarray
+    back: np.ndarray
+    reported: np.ndarray
+    names: tuple[str, ...]
+    centre: float
+    scale: float
+    n_post: int
+    observed_sum: float
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The average effect under another belief about straight trends.
+
+    Parameters
+    ----------
+    name
+        Stable word: "no_trend", "trend", "no_slope_change" or "slope_change".
+    probability
+        How probable the data make that belief, with the model's priors.
+    mean, ci_lower, ci_upper
+        The effect given that belief: mean and equal-tailed 95 % interval.
+    probability_positive
+        Probability of an effect above zero.
+    """
+
+    name: str
+    probability: float
+    mean: float
+    ci_lower: float
+    ci_upper: float
+    probability_positive: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

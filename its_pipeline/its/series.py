@@ -75,6 +75,11 @@ class PreparedSeries:
         return (self.values - self.centre) / self.scale
 
     @property
+    def observed_post_sum(self) -> float:
+        """Sum of the observed outcomes after the intervention and the washout."""
+        return float(np.sum(self.values[self.observed & (self.phase == POST)]))
+
+    @property
     def n_pre(self) -> int:
         """Observed days before the intervention."""
         return int(np.sum(self.observed & (self.phase == PRE)))

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from its_pipeline.its.registry import DESIGNS, LIKELIHOODS, NOISE_MODELS
 
-MODEL_VERSION = "ar1-collapsed-2"
+MODEL_VERSION = "ar1-white-1"
 """Part of every fingerprint: changes whenever the same input could give other numbers."""
 
 Direction = Literal["increase", "decrease"]
@@ -42,15 +42,16 @@ class AnalysisSpec:
     season
         "day_of_week", "month" (the unit of time is then the month) or "none".
     slope
-        Whether the slope may change at the intervention; "auto" puts it in the model when both
-        phases have at least 14 observed days.
+        Whether the slope may change at the intervention; "auto" puts it in the model where the
+        trend is, small unless the data insist.
     estimator
         "segmented" (level and slope change in one regression) or "forecast" (fitted to the
         pre-period alone).
     likelihood
         Distribution of the innovations: a name in `registry.LIKELIHOODS`, "normal" or "student_t".
     draws, tune, chains
-        Kept draws per chain, warm-up draws per chain, number of chains.
+        Kept draws per chain, warm-up draws per chain, number of chains, where the likelihood has
+        to be sampled; where quadrature answers, how many draws are made of it on demand.
     seed
         Same input and seed, same numbers. 0 <= seed < 2**63.
     unit
@@ -58,7 +59,7 @@ class AnalysisSpec:
     trend
         Whether a linear trend over the whole series is in the model.
     noise
-        How one day resembles the next: a name in `registry.NOISE_MODELS`, "ar1".
+        How one day resembles the next: a name in `registry.NOISE_MODELS`, "ar1_white".
     design
         What the intervention may change: a name in `registry.DESIGNS`, "change" (level and slope).
 
@@ -81,7 +82,7 @@ class AnalysisSpec:
     seed: int = 0
     unit: str = ""
     trend: bool = True
-    noise: str = "ar1"
+    noise: str = "ar1_white"
     design: str = "change"
 
     def __post_init__(self) -> None:

@@ -1,6 +1,9 @@
-"""An analysis on disk: analysis.json, daily.parquet, and posterior.npz or trace.npz.
+"""An analysis on disk: analysis.json, daily.parquet, and its arrays.
 
-Writing and reading only. Effects travel as JSON float64 and come back bit for bit; draws travel
+What draws are made of lies in grid.npz where quadrature is the estimator, in posterior.npz where
+the sampler is; the chains of an auditor, or of what did not converge, lie in trace.npz.
+
+Writing and reading only. Effects travel as JSON float64 and come back bit for bit; chains travel
 as float32. Each file is written beside its name and moved into place, so a reader never sees half
 of one; which directory it is, and which one is newest, is the experiment store's business.
 """
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from its_pipeline.its.results import PosteriorDraws
+from its_pipeline.its.results import PosteriorDraws, PosteriorGrid
 
 ANALYSIS_FILE = "analysis.json"
 DAILY_FILE = "daily.parquet"
+GRID_FILE = "grid.npz"
 POSTERIOR_FILE = "posterior.npz"
 TRACE_FILE = "trace.npz"
 
@@ -40,37 +44,43 @@ class Stored:
     daily
         The daily table.
     trace
-        Draws of the nuisance parameters, name to shape (chain, draw).
-    posterior
-        All draws; None where the analysis did not converge.
+        Chains of the nuisance parameters, name to shape (chain, draw); may be empty.
+    kept
+        What draws are made of; None where the analysis did not converge.
     """
 
     told: dict[str, Any]
     daily: pd.DataFrame
     trace: Mapping[str, np.ndarray]
-    posterior: PosteriorDraws | None
+    kept: PosteriorDraws | PosteriorGrid | None
 
 
 def write_analysis(directory: Path, stored: Stored) -> Path:
     """Write an analysis into a directory, which is made if need be, and return the directory.
 
-    An analysis that did not converge gets its trace for the diagnostics' sake and no posterior.
+    An analysis that did not converge gets its trace for the diagnostics' sake and nothing else.
     analysis.json is written last: where it lies, the rest lies too.
     """
     directory.mkdir(parents=True, exist_ok=True)
     _replace(directory / DAILY_FILE, lambda part: _write_table(part, stored.daily))
-    target, trace = directory / POSTERIOR_FILE, directory / TRACE_FILE
-    if stored.posterior is None:
-        target.unlink(missing_ok=True)
-        _replace(trace, lambda part: _write_arrays(part, _as_float32(stored.trace)))
-    else:
+    files: dict[str, dict[str, np.ndarray]] = {}
+    kept = stored.kept
+    if isinstance(kept, PosteriorDraws):
         # The posterior's noise is the trace.
-        trace.unlink(missing_ok=True)
-        arrays = {"design": stored.posterior.design}
+        files[POSTERIOR_FILE] = {"design": kept.design}
         for group in _GROUPS:
-            for name, values in _as_float32(getattr(stored.posterior, group)).items():
-                arrays[f"{group}/{name}"] = values
-        _replace(target, lambda part: _write_arrays(part, arrays))
+            for name, values in _as_float32(getattr(kept, group)).items():
+                files[POSTERIOR_FILE][f"{group}/{name}"] = values
+    else:
+        if kept is not None:
+            files[GRID_FILE] = {f.name: np.asarray(getattr(kept, f.name)) for f in fields(kept)}
+        if stored.trace:
+            files[TRACE_FILE] = _as_float32(stored.trace)
+    for name in (GRID_FILE, POSTERIOR_FILE, TRACE_FILE):
+        if name in files:
+            _replace(directory / name, lambda part, name=name: _write_arrays(part, files[name]))
+        else:
+            (directory / name).unlink(missing_ok=True)
     text = json.dumps(stored.told, indent=1, allow_nan=False, ensure_ascii=False)
     _replace(directory / ANALYSIS_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     return directory
@@ -86,11 +96,25 @@ def read_analysis(directory: Path) -> Stored:
     """
     told = json.loads((directory / ANALYSIS_FILE).read_text(encoding="utf-8"))
     daily = pd.read_parquet(directory / DAILY_FILE)
-    if told["diagnostics"]["converged"]:
+    if told["diagnostics"]["converged"] and told["diagnostics"].get("quadrature_error") is None:
         posterior = _read_posterior(directory / POSTERIOR_FILE)
         return Stored(told, daily, dict(posterior.noise), posterior)
-    with np.load(directory / TRACE_FILE) as arrays:
-        return Stored(told, daily, {name: arrays[name] for name in arrays.files}, None)
+    trace: dict[str, np.ndarray] = {}
+    if told["diagnostics"]["draws"]:
+        with np.load(directory / TRACE_FILE) as arrays:
+            trace = _with_present_names({name: arrays[name] for name in arrays.files})
+    kept = _read_grid(directory / GRID_FILE) if told["diagnostics"]["converged"] else None
+    return Stored(told, daily, trace, kept)
+
+
+def _read_grid(path: Path) -> PosteriorGrid:
+    with np.load(path) as stored:
+        values: dict[str, Any] = {name: stored[name] for name in stored.files}
+    values["names"] = tuple(str(name) for name in values["names"])
+    for name in ("centre", "scale", "observed_sum"):
+        values[name] = float(values[name])
+    values["n_post"] = int(values["n_post"])
+    return PosteriorGrid(**values)
 
 
 def _read_posterior(path: Path) -> PosteriorDraws:
@@ -100,7 +124,16 @@ def _read_posterior(path: Path) -> PosteriorDraws:
             group, _, name = key.partition("/")
             if name:
                 groups[group][name] = stored[key]
+        groups["noise"] = _with_present_names(groups["noise"])
         return PosteriorDraws(design=stored["design"], **groups)
+
+
+def _with_present_names(noise: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Name the noise of an analysis from before there was noise that is new every day."""
+    if "rho" not in noise:
+        return noise
+    rest = {name: values for name, values in noise.items() if name != "rho"}
+    return {"phi": noise["rho"], "share_new": np.zeros_like(noise["rho"]), **rest}
 
 
 def _as_float32(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -94,20 +94,20 @@ NEAR_NONSTATIONARY: Final = WarningCode(
     "an effect.",
     "the outcome drifts",
 )
-SLOW_SWINGS: Final = WarningCode(
-    "slow_swings",
-    "weakens",
-    "Slow swings under the daily noise",
-    "The days tell less than the interval supposes; the wider one given here is the safer one.",
-    "slow swings make it less certain",
-)
-SLOW_SWINGS_CONTRADICT: Final = WarningCode(
-    "slow_swings_contradict",
+OPPOSITE_MEANS: Final = WarningCode(
+    "opposite_means",
     "contradicts",
-    "Slow swings under the daily noise",
-    "A swing that set in by itself at that time would explain the change as well: the wider "
-    "interval given here includes no change.",
-    "slow swings may explain it",
+    "The plain averages say the opposite",
+    "Whether it helped or harmed depends on what is believed would have happened otherwise.",
+    "the plain averages say the opposite",
+)
+HANGS_ON_TREND: Final = WarningCode(
+    "hangs_on_trend",
+    "weakens",
+    "It hangs on a straight line",
+    "The days do not decide whether the outcome was going up or down by itself, and the answer "
+    "depends on it.",
+    "it depends on whether there was a trend",
 )
 FLAT_BASELINE: Final = WarningCode(
     "flat_baseline",
@@ -140,8 +140,8 @@ WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
             PLACEBO_EFFECT,
             TIME_OF_DAY_SHIFT,
             NEAR_NONSTATIONARY,
-            SLOW_SWINGS,
-            SLOW_SWINGS_CONTRADICT,
+            OPPOSITE_MEANS,
+            HANGS_ON_TREND,
             FLAT_BASELINE,
             NO_RELATIVE_EFFECT,
             DROPPED_COVARIATE,

@@ -12,34 +12,36 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from its_pipeline.its.designs.base import SLOPE_MINIMUM_DAYS, DesignMatrix
-from its_pipeline.its.estimands import Estimands
+from its_pipeline.its import warning_codes
+from its_pipeline.its.designs.base import DesignMatrix
+from its_pipeline.its.designs.covariates import SHARE_PREFIX
 from its_pipeline.its.posterior import Posterior
-from its_pipeline.its.results import AnalysisWarning
+from its_pipeline.its.results import AnalysisWarning, Effect, Effects, WhatIf
 from its_pipeline.its.sensitivity.analyses import SensitivityAnalyses
 from its_pipeline.its.sensitivity.estimate import EffectEstimate
 from its_pipeline.its.sensitivity.placebo_dates import Placebo
-from its_pipeline.its.sensitivity.white_noise import WhiteNoiseComparison
-from its_pipeline.its.series import PreparedSeries
+from its_pipeline.its.series import POST, PRE, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
+from its_pipeline.its.warning_codes import WarningCode
 
+FEW_DAYS = 14
+"""Fewer observed days in a phase than this are warned of: no two of each weekday."""
 OUTLIER_SDS = 4.5
 """Standardised innovations beyond this are outlier days: about 1 in 150,000 under normality."""
 HEAVY_TAIL_P = 0.005
 """Heavy tails are warned of when the innovations' excess kurtosis has a p-value below this
 (Anscombe & Glynn 1983)."""
-NONSTATIONARY_RHO = 0.9
-"""Autocorrelation above which level changes and drift can hardly be told apart."""
-SLOW_SWINGS_LOG_FACTOR = 2.0
-"""Slow swings are warned of when they make the days this much more probable (log of the Bayes
-factor; "positive evidence" by Kass & Raftery 1995, who give it twice: 4) and the interval wider by
-`SLOW_SWINGS_WIDENING`. One series in a hundred with AR(1) noise is warned of, 4 % at worst. Where
-half of the variance is swings of rho .8 or .9, 72 and 90 % are at 180 days, 31 and 44 % at 90, none
-at 28; of rho .5, which hardly harm the interval, at most 20 % (benchmarks/calibration.py)."""
-SLOW_SWINGS_WIDENING = 1.1
+NONSTATIONARY_CORRELATION = 0.9
+"""Correlation of neighbouring days above which level changes and drift can hardly be told apart."""
 PLACEBO_P = 0.99
 """A placebo counts when its effect is this probable in one direction: with three dates, about one
 null series in thirty has one."""
+CONFIDENT_P = 0.95
+"""An answer hangs on straight trends where it is this sure, and would not be under a belief that
+has at least `CREDIBLE_P`."""
+CREDIBLE_P = 0.1
+OPPOSITE_P = 0.9
+"""Plain averages that say the opposite are warned of when the effect's sign is this probable."""
 
 
 def warnings_of_input(
@@ -48,74 +50,77 @@ def warnings_of_input(
     """Return what the input alone gives reason to warn of; nothing here shows an effect."""
     found = []
     steps = f"{spec.step}s"
-    if min(series.n_pre, series.n_post) < SLOPE_MINIMUM_DAYS:
+    if min(series.n_pre, series.n_post) < FEW_DAYS:
         text = (
             f"Only {series.n_pre} {steps} before and {series.n_post} after the intervention were "
-            f"observed; with fewer than {SLOPE_MINIMUM_DAYS} in a phase the interval is wide and "
+            f"observed; with fewer than {FEW_DAYS} in a phase the interval is wide and "
             "leans on the priors."
         )
-        numbers = {"n_pre": series.n_pre, "n_post": series.n_post, "needed": SLOPE_MINIMUM_DAYS}
-        found.append(_warning("short_phase", text, numbers))
+        numbers = {"n_pre": series.n_pre, "n_post": series.n_post, "needed": FEW_DAYS}
+        found.append(_warning(warning_codes.SHORT_PHASE, text, numbers))
     for name, reason in design.dropped.items():
+        if name.startswith(SHARE_PREFIX) and reason == "constant":
+            continue  # somebody who practises at one time of day has nothing to adjust for
         why = {
             "constant": "it does not vary",
             "collinear": "the other columns already determine it",
         }[reason]
         text = f"The covariate {name!r} was left out of the model: {why}."
-        found.append(_warning("dropped_covariate", text, {reason: 1.0}))
+        found.append(_warning(warning_codes.DROPPED_COVARIATE, text, {reason: 1.0}))
     if series.flat_baseline:
         text = (
             "The outcome hardly varied before the intervention, so the scale of the priors was "
             "taken from both phases."
         )
-        found.append(_warning("flat_baseline", text, {"scale": series.scale}))
+        found.append(_warning(warning_codes.FLAT_BASELINE, text, {"scale": series.scale}))
     return tuple(found)
 
 
 def warnings_of_effects(
-    series: PreparedSeries,
     spec: AnalysisSpec,
     posterior: Posterior,
-    found: Estimands,
+    effects: Effects,
+    what_if: tuple[WhatIf, ...],
     others: SensitivityAnalyses,
 ) -> tuple[AnalysisWarning, ...]:
     """Return what the fitted model gives reason to warn of; converged analyses only.
 
     Parameters
     ----------
-    series, spec, posterior
-        What was analysed, and how.
-    found
-        Draws of its estimands.
+    spec, posterior
+        How it was analysed, and what came of it.
+    effects, what_if
+        Its estimands, and the average effect under other beliefs about straight trends.
     others
         What the other questions came to.
     """
-    lower, upper = np.quantile(found.counterfactual, [0.025, 0.975])
-    interval = (float(lower), float(upper))
+    series = posterior.fit.series
+    effect = effects.counterfactual
     warnings = [
-        *_residuals(series, posterior, spec),
+        *_residuals(posterior, spec),
         *_nonstationary(posterior, spec),
-        *_disagreement(spec, others.other_estimator, found, interval),
-        *_slow_swings(spec, others.white_noise, found, interval),
+        *_opposite_means(series, effect),
+        *_hangs_on_trend(effect, what_if),
+        *_disagreement(spec, others.other_estimator, effect),
         *_placebo(series, others.placebos),
         *_share_shift(others.shifted_shares, others.without_shares),
     ]
-    if found.relative is None:
+    if effects.relative is None:
         text = (
             "The counterfactual is not clearly above or below zero, so an effect in percent of it "
             "would mean nothing."
         )
-        base = float(np.mean(found.cumulative))
-        warnings.append(_warning("no_relative_effect", text, {"cumulative_effect": base}))
+        numbers = {"cumulative_effect": effects.cumulative.mean}
+        warnings.append(_warning(warning_codes.NO_RELATIVE_EFFECT, text, numbers))
     return tuple(warnings)
 
 
-def _residuals(
-    series: PreparedSeries, posterior: Posterior, spec: AnalysisSpec
-) -> list[AnalysisWarning]:
-    scaled, rows = posterior.innovations(series)
+def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning]:
+    fit = posterior.fit
+    series = fit.series
+    scaled, rows = fit.innovations(posterior.mean_coefficients(), posterior.mean_parameters())
     found = []
-    robust = posterior.likelihood.has_heavy_tails
+    robust = fit.likelihood.has_heavy_tails
     advice = "" if robust else " The heavy-tailed likelihood (student_t) is less moved by them."
     outside = np.abs(scaled) > OUTLIER_SDS
     if outside.any():
@@ -125,7 +130,7 @@ def _residuals(
             f"deviations from what the model expects, the first on {first:%Y-%m-%d}.{advice}"
         )
         numbers = {"count": outside.sum(), "largest": np.max(np.abs(scaled))}
-        found.append(_warning("outlier_days", text, numbers))
+        found.append(_warning(warning_codes.OUTLIER_DAYS, text, numbers))
     if len(scaled) >= 20 and not robust:
         test = stats.kurtosistest(scaled)
         if test.statistic > 0 and test.pvalue < HEAVY_TAIL_P:
@@ -135,27 +140,74 @@ def _residuals(
                 f"kurtosis {kurtosis:.1f}).{advice}"
             )
             numbers = {"excess_kurtosis": kurtosis, "p_value": test.pvalue}
-            found.append(_warning("heavy_tails", text, numbers))
+            found.append(_warning(warning_codes.HEAVY_TAILS, text, numbers))
     return found
 
 
 def _nonstationary(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning]:
-    rho = posterior.noise_model.correlation_of_neighbours(posterior.noise)
-    mean, upper = float(np.mean(rho)), float(np.quantile(rho, 0.975))
-    if mean <= NONSTATIONARY_RHO:
+    mean, upper = posterior.neighbours()
+    if mean <= NONSTATIONARY_CORRELATION:
         return []
     text = (
         f"The outcome drifts: its autocorrelation from {spec.step} to {spec.step} is about "
         f"{mean:.2f}, so a level change can hardly be told from drift."
     )
-    numbers = {"rho": mean, "rho_upper": upper, "threshold": NONSTATIONARY_RHO}
-    return [_warning("near_nonstationary", text, numbers)]
+    numbers = {"rho": mean, "rho_upper": upper, "threshold": NONSTATIONARY_CORRELATION}
+    return [_warning(warning_codes.NEAR_NONSTATIONARY, text, numbers)]
+
+
+def _opposite_means(series: PreparedSeries, effect: Effect) -> list[AnalysisWarning]:
+    values = series.values
+    before = float(np.mean(values[series.observed & (series.phase == PRE)]))
+    after = float(np.mean(values[series.observed & (series.phase == POST)]))
+    plain = after - before
+    surest = max(effect.probability_positive, effect.probability_negative)
+    if plain * effect.mean >= 0.0 or surest < OPPOSITE_P:
+        return []
+    text = (
+        f"The plain average went from {before:.3g} to {after:.3g}, a change of {plain:+.3g}, but "
+        f"the effect is {effect.mean:+.3g}: the sign comes from what the model believes would have "
+        "happened otherwise."
+    )
+    numbers = {"pre_mean": before, "post_mean": after, "difference": plain, "effect": effect.mean}
+    return [_warning(warning_codes.OPPOSITE_MEANS, text, numbers)]
+
+
+def _hangs_on_trend(effect: Effect, what_if: tuple[WhatIf, ...]) -> list[AnalysisWarning]:
+    if max(effect.probability_positive, effect.probability_negative) < CONFIDENT_P:
+        return []
+    is_up = effect.probability_positive > effect.probability_negative
+    for each in what_if:
+        same = each.probability_positive if is_up else 1.0 - each.probability_positive
+        if each.probability >= CREDIBLE_P and same < CONFIDENT_P:
+            text = (
+                f"{_BELIEFS[each.name]} (probability {each.probability:.0%}) the effect is "
+                f"{each.mean:.3g} [{each.ci_lower:.3g}, {each.ci_upper:.3g}], and would be less "
+                f"certain than the {effect.mean:.3g} [{effect.ci_lower:.3g}, "
+                f"{effect.ci_upper:.3g}] given here."
+            )
+            numbers = {
+                "probability": each.probability,
+                "mean": each.mean,
+                "ci_lower": each.ci_lower,
+                "ci_upper": each.ci_upper,
+            }
+            return [_warning(warning_codes.HANGS_ON_TREND, text, numbers)]
+    return []
+
+
+_BELIEFS = {
+    "no_trend": "If the outcome has no straight trend of its own",
+    "trend": "If the outcome has a straight trend of its own",
+    "no_slope_change": "If only the level changed",
+    "slope_change": "If the slope changed as well",
+}
 
 
 def _disagreement(
-    spec: AnalysisSpec, other: EffectEstimate, found: Estimands, interval: tuple[float, float]
+    spec: AnalysisSpec, other: EffectEstimate, effect: Effect
 ) -> list[AnalysisWarning]:
-    mean = float(np.mean(found.counterfactual))
+    mean, interval = effect.mean, (effect.ci_lower, effect.ci_upper)
     beyond_ours = not interval[0] <= other.mean <= interval[1]
     beyond_theirs = not other.holds(mean)
     if not (beyond_ours and beyond_theirs):
@@ -167,35 +219,7 @@ def _disagreement(
         f"[{interval[0]:.3g}, {interval[1]:.3g}]: each lies outside the other's interval."
     )
     numbers = {"mean": mean, "ci_lower": interval[0], "ci_upper": interval[1]}
-    return [_warning("estimators_disagree", text, numbers | other.numbers("other"))]
-
-
-def is_warned_of(swings: WhiteNoiseComparison) -> bool:
-    """Tell whether slow swings are likely and matter."""
-    likely = swings.log_bayes_factor > SLOW_SWINGS_LOG_FACTOR
-    return likely and swings.widening > SLOW_SWINGS_WIDENING
-
-
-def _slow_swings(
-    spec: AnalysisSpec,
-    swings: WhiteNoiseComparison,
-    found: Estimands,
-    interval: tuple[float, float],
-) -> list[AnalysisWarning]:
-    if not is_warned_of(swings):
-        return []
-    other, mean = swings.estimate, float(np.mean(found.counterfactual))
-    text = (
-        f"Under noise that is new every {spec.step} the outcome seems to swing slowly, by itself. "
-        f"Allowing for such swings the effect is {other.mean:.3g} "
-        f"[{other.ci_lower:.3g}, {other.ci_upper:.3g}] instead of {mean:.3g} "
-        f"[{interval[0]:.3g}, {interval[1]:.3g}]."
-    )
-    numbers = {"widening": swings.widening, "log_bayes_factor": swings.log_bayes_factor}
-    numbers |= other.numbers("other")
-    if other.holds(0.0) and not interval[0] <= 0.0 <= interval[1]:
-        return [_warning("slow_swings_contradict", text, numbers)]
-    return [_warning("slow_swings", text, numbers)]
+    return [_warning(warning_codes.ESTIMATORS_DISAGREE, text, numbers | other.numbers("other"))]
 
 
 def _placebo(series: PreparedSeries, placebos: tuple[Placebo, ...]) -> list[AnalysisWarning]:
@@ -214,7 +238,7 @@ def _placebo(series: PreparedSeries, placebos: tuple[Placebo, ...]) -> list[Anal
         "was moving before the intervention."
     )
     numbers = {"dates": len(placebos), "steps_before": -step, "certain": len(certain)}
-    return [_warning("placebo_effect", text, numbers | strongest.numbers("placebo"))]
+    return [_warning(warning_codes.PLACEBO_EFFECT, text, numbers | strongest.numbers("placebo"))]
 
 
 def _share_shift(moved: dict[str, float], without: EffectEstimate | None) -> list[AnalysisWarning]:
@@ -226,8 +250,10 @@ def _share_shift(moved: dict[str, float], without: EffectEstimate | None) -> lis
         "intervention does, adjusting for it hides its effect; without the shares the effect is "
         f"{without.mean:.3g} [{without.ci_lower:.3g}, {without.ci_upper:.3g}]."
     )
-    return [_warning("time_of_day_shift", text, moved | without.numbers("without_shares"))]
+    return [
+        _warning(warning_codes.TIME_OF_DAY_SHIFT, text, moved | without.numbers("without_shares"))
+    ]
 
 
-def _warning(code: str, text: str, numbers: Mapping[str, float]) -> AnalysisWarning:
-    return AnalysisWarning(code, text, {name: float(value) for name, value in numbers.items()})
+def _warning(code: WarningCode, text: str, numbers: Mapping[str, float]) -> AnalysisWarning:
+    return AnalysisWarning(code.code, text, {name: float(value) for name, value in numbers.items()})

@@ -24,7 +24,7 @@ from its_pipeline.report.sentence import (
 )
 
 if TYPE_CHECKING:
-    from its_pipeline.its import Analysis, Effect
+    from its_pipeline.its import Analysis, Diagnostics, Effect
 
 Facts = ReportInput | StateInput
 Answerer = Callable[[Facts], str | None]
@@ -175,10 +175,18 @@ def _statistics(facts: Facts) -> str | None:
     spec = analysis.spec
     change = "level and slope" if analysis.has_slope else "level"
     return (
-        f"Bayesian segmented regression with a change of {change} and AR(1) errors (model "
-        f"{analysis.model_version}, {spec.likelihood.replace('_', '-')} noise, {spec.chains} "
-        f"chains of {spec.draws} draws); posterior means with 95 % equal-tailed intervals."
+        f"Bayesian segmented regression with a change of {change} and errors of AR(1) plus white "
+        f"noise (model {analysis.model_version}, {spec.likelihood.replace('_', '-')} innovations), "
+        f"{computed_by(analysis.diagnostics)}; posterior means with 95 % equal-tailed intervals."
     )
+
+
+def computed_by(verdict: Diagnostics) -> str:
+    """Return in a few words how a posterior was computed."""
+    chains = f"NUTS, {verdict.chains} chains of {verdict.draws:,} draws"
+    if not verdict.by_quadrature:
+        return chains
+    return f"quadrature, audited by {chains}" if verdict.is_sampled else "quadrature, not audited"
 
 
 def _carry_over(facts: Facts) -> str | None:
@@ -189,8 +197,8 @@ def _carry_over(facts: Facts) -> str | None:
     trend = "a linear trend" if analysis.spec.trend else "no trend"
     return (
         f"Carry-over: {analysis.spec.washout_days} {analysis.spec.step}s of washout left out. "
-        f"Period effects: {trend}, {season[analysis.spec.season]}. Correlation: AR(1) over "
-        "calendar time; missing days widen the gap and are not filled."
+        f"Period effects: {trend}, {season[analysis.spec.season]}. Correlation: AR(1) plus "
+        "white noise over calendar time; missing days widen the gap and are not filled."
     )
 
 

@@ -129,6 +129,8 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "n_post": analysis.n_post,
         "warnings": views.warning_texts(analysis.warnings, analysis.spec.likelihood),
         "effects": views.effect_rows(analysis),
+        "what_if": views.what_if_rows(analysis),
+        "coefficients": views.coefficient_rows(analysis),
         "assumptions": _assumptions(analysis),
         "figures": _figures(pngs or figure_pngs(report), step),
         "gate": views.gate_rows(analysis.diagnostics),
@@ -223,14 +225,12 @@ def _assumptions(analysis: Analysis) -> list[str]:
         "month": "a fixed yearly pattern",
         "none": "no season",
     }[spec.season]
-    trend = "a straight trend" if spec.trend else "no trend"
+    trend = "perhaps a straight trend" if spec.trend else "no trend"
     change = "a jump and a change of slope" if analysis.has_slope else "a jump"
     return [
         f"Nothing else that moves the outcome began on {date_text(analysis.intervention_on)}.",
-        f"Without the change the outcome would have gone on as before: {trend}, {season}, and "
-        f"chance that carries over from one {step} to the next.",
-        f"The outcome does not swing slowly by itself under noise that is new every {step}: the "
-        "interval would be too narrow. Long series show whether it does, short ones cannot.",
+        f"Without the change the outcome would have gone on as before: {trend}, {season}, slow "
+        f"drift that comes back, and chance that is new every {step}.",
         f"The effect is {change}, and holds within the {step}s that were counted.",
         f"{step.capitalize()}s without data are missing for reasons that have nothing to do with "
         "the outcome.",
@@ -252,9 +252,9 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             "Observed values over time with the fitted mean, and the values expected without the "
             "change with their bands; below, the difference and its sum.",
             f"Dots are observed {step}s; gaps and ticks at the bottom are {step}s without data. "
-            "The dashed line is what the model expects had nothing changed; the shaded gap to the "
-            "solid line is the effect. Bands hold the expected mean with 50 % and 95 % "
-            "probability.",
+            "The dashed line is where this person would be expected had nothing changed, slow "
+            "drift included; the shaded gap to the solid line is the effect. Bands hold it with "
+            "50 % and 95 % probability.",
         ),
         "effects": _figure(
             pngs["effects"],
@@ -277,7 +277,7 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
         "diagnostics": _figure(
             pngs["diagnostics"],
             "Sampler diagnostics",
-            "Traces and rank histograms of the main parameters, R-hat and effective sample sizes.",
+            "Traces and rank histograms of what was sampled, R-hat and effective sample sizes.",
             "Chains that agree look like one even band, and their ranks like one level line.",
         ),
     }
@@ -294,7 +294,7 @@ def _lead(state: StateInput) -> str:
     leads: dict[Status, str] = {
         "waiting": "There are not enough days yet to say anything about this change.",
         "not_converged": (
-            "The computation did not settle on an answer, so no effect is published for this "
+            "The computation did not pass its own checks, so no effect is published for this "
             "experiment."
         ),
         "refused": "These data cannot be analysed as they are, so there is no result.",
@@ -325,8 +325,8 @@ def _advice(state: StateInput) -> list[str]:
         ]
     advice: dict[Status, list[str]] = {
         "not_converged": [
-            "The sampler was already run a second time with stricter settings. Look below at which "
-            "parameter failed.",
+            "It was already computed a second time with stricter settings. Look below at what "
+            "failed.",
             "A few extreme days, an outcome that hardly varies or very few days are the usual "
             "causes; more days often help.",
             "New data start a new attempt by themselves.",

@@ -26,7 +26,7 @@ from its_pipeline.its.estimand_names import (
 )
 from its_pipeline.its.warning_codes import HEAVY_TAILS, OUTLIER_DAYS, warning_code
 from its_pipeline.report.cent import CentAnswer
-from its_pipeline.report.cent_answers import Facts, outcome_label, phase_text
+from its_pipeline.report.cent_answers import Facts, computed_by, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
@@ -38,6 +38,9 @@ NOT_RECORDED: Final = "not recorded"
 
 #: Of each figure of the gate its name for people and its decimals.
 _FIGURES: Final = {
+    "quadrature_error": ("Error of the quadrature, in standard deviations", 4),
+    "edge_mass": ("Probability at the quadrature's edge", 5),
+    "audit_difference": ("Largest difference of sampler and quadrature, in sd", 3),
     "max_r_hat": ("R-hat, worst", 4),
     "min_ess_bulk": ("Effective sample size, bulk, smallest", 0),
     "min_ess_tail": ("Effective sample size, tail, smallest", 0),
@@ -139,16 +142,67 @@ def _effect_row(name: str, hint: str, effect: Effect) -> EffectRow:
 
 
 def _no_trend_row(step: str) -> EffectRow:
-    hint = f"not in the model: too few {step}s in a phase, or left out by setting"
+    hint = "not in the model: a forecast has none, or left out by setting"
     return EffectRow(SUSTAINED.title, hint, "–", "–", "–", "–", "–", "")
+
+
+@dataclass(frozen=True)
+class WhatIfRow:
+    """The average effect under one belief, as text."""
+
+    belief: str
+    probability: str
+    mean: str
+    interval: str
+
+
+_BELIEFS: Final = {
+    "no_trend": "No straight trend of its own",
+    "trend": "A straight trend of its own",
+    "no_slope_change": "Only the level changed",
+    "slope_change": "The slope changed as well",
+}
+
+
+def what_if_rows(analysis: Analysis) -> list[WhatIfRow]:
+    """Return the average effect under each belief about straight trends."""
+    rows = []
+    for each in analysis.what_if:
+        spread = abs(each.ci_upper - each.ci_lower) / 4.0
+        decimals = decimals_for(spread, each.ci_lower, each.ci_upper)
+        lower, upper = number_text(each.ci_lower, decimals), number_text(each.ci_upper, decimals)
+        rows.append(
+            WhatIfRow(
+                _BELIEFS[each.name],
+                percent(each.probability),
+                number_text(each.mean, decimals),
+                f"{lower} to {upper}",
+            )
+        )
+    return rows
+
+
+def coefficient_rows(analysis: Analysis) -> list[Row]:
+    """Return the coefficients of covariates: all that no other part of the page tells."""
+    told = {"intercept", "trend", "level_change", "slope_change"}
+    rows = []
+    for name, (mean, sd) in analysis.coefficients.items():
+        if name not in told and "[" not in name:
+            decimals = decimals_for(sd, mean, mean)
+            low, high = (
+                number_text(mean - 1.96 * sd, decimals),
+                number_text(mean + 1.96 * sd, decimals),
+            )
+            rows.append(Row(name, f"{number_text(mean, decimals)} (about {low} to {high})"))
+    return rows
 
 
 def gate_rows(diagnostics: Diagnostics) -> list[GateRow]:
     """Return each diagnostic beside its threshold."""
-    from its_pipeline.its.inference.diagnostics import GATE
+    from its_pipeline.its.inference.diagnostics import criteria_of
 
     rows = []
-    for criterion in GATE:
+    for criterion in criteria_of(diagnostics.to_dict()):
         name, decimals = _FIGURES[criterion.figure]
         value = getattr(diagnostics, criterion.figure)
         sign = {"<": "< ", ">=": "≥ ", "=": ""}[criterion.comparison]
@@ -293,10 +347,7 @@ def origin_rows(provenance: Provenance, analysis: Analysis | None) -> list[Row]:
     if p.computed_seconds is not None:
         rows.append(Row("Computed in", f"{p.computed_seconds:.1f} s"))
     if analysis is not None:
-        spec = analysis.spec
-        rows.append(
-            Row("Sampler", f"{spec.chains} chains of {spec.draws:,} draws, {spec.tune:,} to tune")
-        )
+        rows.append(Row("Computed by", computed_by(analysis.diagnostics)))
     if p.versions:
         rows.append(Row("Versions", ", ".join(f"{name} {v}" for name, v in p.versions.items())))
     return rows

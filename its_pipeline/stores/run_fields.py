@@ -109,7 +109,7 @@ def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
     verdict
         Its effects, diagnostics and counts.
     stored
-        `read_stored_analysis`; its ``timing`` gives the seconds of sampling.
+        `read_stored_analysis`; its ``timing`` gives the seconds of fit and audit.
     """
     numbers: dict[str, Any] = {
         "n_pre": verdict.n_pre,
@@ -122,7 +122,8 @@ def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
             numbers[f"{estimand}.{name}"] = value
     for name, value in (verdict.diagnostics or {}).items():
         numbers[f"diagnostics.{name}"] = value
-    numbers["seconds.sample"] = (stored.get("timing") or {}).get("sample")
+    for part in ("fit", "audit"):
+        numbers[f"seconds.{part}"] = (stored.get("timing") or {}).get(part)
     return {
         name: float(value)
         for name, value in numbers.items()

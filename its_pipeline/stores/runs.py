@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 #: More runs than one fingerprint has: one an experiment with these very days, and killed ones.
 _MOST_ALIKE: Final = 1000
 #: The large files of an analysis' folder.
-DRAWS_FILES: Final = ("posterior.npz", "trace.npz")
+DRAWS_FILES: Final = ("posterior.npz", "grid.npz", "trace.npz")
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 

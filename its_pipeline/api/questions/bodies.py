@@ -50,12 +50,16 @@ def effect_answer(effects: Mapping[str, Any] | None, name: str) -> EffectAnswer 
 
 
 def diagnostics_answer(found: Mapping[str, Any] | None) -> DiagnosticsAnswer | None:
-    """Return the sampler's diagnostics, or None where nothing was sampled."""
+    """Return the diagnostics, or None where nothing was computed."""
     if found is None:
         return None
     parameters = found["parameters"]
     return DiagnosticsAnswer(
         **{name: found[name] for name in _DIAGNOSTIC_NUMBERS},
+        # An analysis stored before there was a quadrature has none of these.
+        quadrature_error=found.get("quadrature_error"),
+        edge_mass=found.get("edge_mass"),
+        audit_difference=found.get("audit_difference"),
         converged=bool(found["converged"]),
         failures=list(found["failures"]),
         r_hat={parameter["name"]: parameter["r_hat"] for parameter in parameters},

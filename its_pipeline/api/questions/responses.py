@@ -30,18 +30,21 @@ _EFFECT = {
 _DIAGNOSTICS = {
     "converged": True,
     "max_r_hat": 1.001,
-    "min_ess_bulk": 2986.6,
-    "min_ess_tail": 2408.8,
+    "min_ess_bulk": 986.6,
+    "min_ess_tail": 808.8,
     "divergences": 0,
     "bfmi": 1.03,
     "max_tree_depth": 3,
     "chains": 4,
-    "draws": 2000,
+    "draws": 500,
     "escalated": False,
+    "quadrature_error": 0.0042,
+    "edge_mass": 0.00001,
+    "audit_difference": 0.021,
     "failures": [],
-    "r_hat": {"rho": 1.0009},
-    "ess_bulk": {"rho": 2986.6},
-    "ess_tail": {"rho": 2614.1},
+    "r_hat": {"phi": 1.0009},
+    "ess_bulk": {"phi": 986.6},
+    "ess_tail": {"phi": 814.1},
 }
 _LINKS = {
     "self": "/analytics/its/runs/0123456789abcdef0123456789abcdef",
@@ -70,7 +73,7 @@ class EffectAnswer(BaseModel):
 
 
 class DiagnosticsAnswer(BaseModel):
-    """What the sampler did, and whether it passed the gate."""
+    """What quadrature and sampler came to, and whether that passed the gate."""
 
     model_config = with_example(**_DIAGNOSTICS)
 
@@ -82,8 +85,20 @@ class DiagnosticsAnswer(BaseModel):
     bfmi: float | None
     max_tree_depth: int
     chains: int
-    draws: int = Field(description="Kept draws a chain.")
+    draws: int = Field(
+        description="Kept draws a chain, of the sampler or the auditor; 0 where neither ran."
+    )
     escalated: bool = Field(description="Whether it was run again with stricter settings.")
+    quadrature_error: float | None = Field(
+        description="In standard deviations of the effects; null where they were sampled."
+    )
+    edge_mass: float | None = Field(
+        description="Share of the quadrature's mass in its outermost nodes; null likewise."
+    )
+    audit_difference: float | None = Field(
+        description="The most that sampler and quadrature differ, in standard deviations; null "
+        "where only one of the two ran."
+    )
     failures: list[str] = Field(description="Thresholds that failed, with value and threshold.")
     r_hat: dict[str, float | None] = Field(description="By parameter.")
     ess_bulk: dict[str, float | None] = Field(description="By parameter.")
@@ -145,7 +160,7 @@ _ANALYSIS = {
     "plots": {},
     "mlflow_run_id": "0123456789abcdef0123456789abcdef",
     "fingerprint": "fedcba9876543210fedcba9876543210",
-    "model_version": "ar1-collapsed-2",
+    "model_version": "ar1-white-1",
     "decided_at": "2026-06-20T03:00:00Z",
     "computation_time_seconds": 0.41,
     "cached": False,

@@ -1,16 +1,17 @@
 """The adapter for CausalPy: `model=` of `causalpy.PiecewiseITS` and `InterruptedTimeSeries`.
 
-A `PyMCModel` whose graph is the very density that `analyze` samples (Gaussian AR(1) over calendar
-time with gaps, the same priors in the outcome's own scale), and whose `fit`, `predict` and `score`
-use our sampler and arrays. CausalPy's formulas, effect tables, plots and placebo checks work on it
-as they are. Importing this module imports CausalPy and PyMC (10-20 s): nothing else of ours does.
+A `PyMCModel` whose graph is the very model that `analyze` integrates (AR(1) plus white noise over
+calendar time with gaps, the same priors in the outcome's own scale). Its `fit` uses our quadrature,
+or, with `sampler="pymc"`, PyMC's own sampler on that graph and nothing of ours: the independent
+witness. CausalPy's formulas, effect tables, plots and placebo checks work on it as they are.
+Importing this module imports CausalPy and PyMC (10-20 s): nothing else of ours does.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import arviz as az  # noqa: TID253 - this module is CausalPy's side of the house
 import numpy as np
@@ -21,13 +22,14 @@ import xarray as xr
 from causalpy.pymc_models import PyMCModel  # noqa: TID253
 
 from its_pipeline.its import priors as standard_priors
-from its_pipeline.its.designs.base import sum_to_zero_contrasts, trend_sd
+from its_pipeline.its.designs.base import Columns, sum_to_zero_contrasts
 from its_pipeline.its.errors import InvalidSeries, NotConverged
-from its_pipeline.its.inference.diagnostics import assess
-from its_pipeline.its.inference.nuts import SamplerSettings
-from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.likelihoods.normal import NORMAL
-from its_pipeline.its.noise.ar1 import AR1
+from its_pipeline.its.exact import KEPT_NODES
+from its_pipeline.its.inference.audit import audit
+from its_pipeline.its.inference.nodes import nodes_of, thinned
+from its_pipeline.its.inference.problem import Problem, ScaleMixture
+from its_pipeline.its.inference.quadrature import integrate
+from its_pipeline.its.noise.ar1_white import AR1_WHITE
 from its_pipeline.its.results import Diagnostics
 from its_pipeline.its.series import standardisation
 
@@ -46,8 +48,8 @@ class InternalDesign:
     ----------
     rotation
         Shape (columns of X, k).
-    prior_sd
-        Prior standard deviations of the internal coefficients, shape (k,).
+    prior
+        Of the internal coefficients.
     steps
         Integer time of each row, shape (n,).
     intercept
@@ -57,39 +59,41 @@ class InternalDesign:
     """
 
     rotation: np.ndarray
-    prior_sd: np.ndarray
+    prior: ScaleMixture
     steps: np.ndarray
     intercept: int
     centre: float
     scale: float
 
 
-class SegmentedAR1(PyMCModel):
-    """Segmented regression with gap-aware AR(1) errors, for CausalPy's experiments.
+class SegmentedAR1White(PyMCModel):
+    """Segmented regression with AR(1) plus white noise, gaps and all, for CausalPy's experiments.
 
     Parameters
     ----------
     sample_kwargs
-        "draws" (2000), "tune" (1000), "chains" (4), "random_seed" (0), "target_accept" (0.8) and
-        "cores" are used; the rest is ignored.
+        "draws" (2000), "chains" (4) and "random_seed" (0) are used with our quadrature; all of them
+        go to `pymc.sample` with `sampler="pymc"`.
     priors
         Not used: the priors are the ones of `its_pipeline.its.priors`.
     time
         Name of the formula's time column, whole steps (days); a datetime column counts in days.
+    sampler
+        "quadrature", audited by our NUTS; or "pymc", PyMC's own.
 
     Raises
     ------
     InvalidSeries
         From `fit`, if the formula has no intercept or time is not in increasing whole steps.
     NotConverged
-        From `fit`, if the sampler does not pass the gate.
+        From `fit`, if the quadrature or its audit does not pass the gate.
 
     Examples
     --------
     >>> import causalpy
-    >>> from its_pipeline.its.adapters.causalpy import SegmentedAR1
+    >>> from its_pipeline.its.adapters.causalpy import SegmentedAR1White
     >>> causalpy.PiecewiseITS(
-    ...     frame, formula="y ~ 1 + t + step(t, 45) + ramp(t, 45)", model=SegmentedAR1(time="t")
+    ...     frame, formula="y ~ 1 + t + step(t, 45) + ramp(t, 45)", model=SegmentedAR1White()
     ... )  # doctest: +SKIP
     """
 
@@ -99,16 +103,21 @@ class SegmentedAR1(PyMCModel):
         priors: dict[str, Any] | None = None,
         *,
         time: str = "t",
+        sampler: Literal["quadrature", "pymc"] = "quadrature",
     ) -> None:
+        if sampler not in ("quadrature", "pymc"):
+            raise ValueError(f"sampler must be quadrature or pymc but got {sampler!r}")
         super().__init__(sample_kwargs=sample_kwargs, priors=priors)
         self.time = time
+        self.sampler: Literal["quadrature", "pymc"] = sampler
         self.diagnostics: Diagnostics | None = None
 
-    def _clone(self) -> SegmentedAR1:
-        return type(self)(dict(self.sample_kwargs), self._user_priors, time=self.time)
+    def _clone(self) -> SegmentedAR1White:
+        kwargs = dict(self.sample_kwargs)
+        return type(self)(kwargs, self._user_priors, time=self.time, sampler=self.sampler)
 
     def build_model(self, X: xr.DataArray, y: xr.DataArray, coords: dict[str, Any] | None) -> None:
-        """Build the PyMC graph of the density that `fit` samples.
+        """Build the PyMC graph of the model that `fit` integrates.
 
         Parameters
         ----------
@@ -120,18 +129,38 @@ class SegmentedAR1(PyMCModel):
             Coordinates of those dims.
         """
         design = internal_design(X, y, self.time)
-        gaps = np.diff(design.steps)
+        distance = np.abs(design.steps[:, None] - design.steps[None, :])
+        shared = design.prior.is_shared
+        order = np.concatenate([np.flatnonzero(shared), np.flatnonzero(~shared)])
         with self:
             self.add_coords({"treated_units": ["unit_0"], **(coords or {})})
             data = pm.Data("X", np.asarray(X), dims=["obs_ind", "coeffs"])
             observed = pm.Data("y", np.asarray(y), dims=["obs_ind", "treated_units"])
-            theta = pm.Normal("theta", 0.0, design.prior_sd, shape=len(design.prior_sd))
-            unit_rho = pm.Beta("unit_rho", standard_priors.RHO_ALPHA, standard_priors.RHO_BETA)
+            plain = design.prior.sd[0, shared]
+            parts: list[Any] = [pm.Normal("theta", 0.0, plain, shape=len(plain))]
+            for column in np.flatnonzero(~shared):
+                small, wide = sorted(set(design.prior.sd[:, column]))
+                weight = standard_priors.SMALL_WEIGHT
+                name = f"theta_{column}"
+                parts.append(
+                    pt.atleast_1d(
+                        pm.NormalMixture(
+                            name, w=[weight, 1.0 - weight], mu=[0.0, 0.0], sigma=[small, wide]
+                        )
+                    )
+                )
+            theta = pt.concatenate(parts)[np.argsort(order)]
+            log_tau = pm.Uniform(
+                "log_tau",
+                np.log(standard_priors.TAU_SHORTEST),
+                np.log(standard_priors.TAU_LONGEST),
+            )
+            share_new = pm.Uniform("share_new", 0.0, 1.0)
             unit_sigma = pm.HalfStudentT(
                 "unit_sigma", nu=standard_priors.SIGMA_DF, sigma=standard_priors.SIGMA_SCALE
             )
-            rho = pm.Deterministic("rho", 2.0 * unit_rho - 1.0)
-            sigma = pm.Deterministic(
+            phi = pm.Deterministic("phi", pt.exp(-pt.exp(-log_tau)))
+            sigma: Any = pm.Deterministic(
                 "sigma", design.scale * pt.atleast_1d(unit_sigma), dims=["treated_units"]
             )
             level = np.zeros(design.rotation.shape[0])
@@ -142,13 +171,12 @@ class SegmentedAR1(PyMCModel):
                 dims=["treated_units", "coeffs"],
             )
             mu = pm.Deterministic("mu", pt.dot(data, beta.T), dims=["obs_ind", "treated_units"])
-            phi = pt.concatenate([[0.0], pt.power(rho, gaps)])
+            correlation = (1.0 - share_new) * phi**distance + share_new * np.eye(len(distance))
             pm.CustomDist(
                 "y_hat",
                 mu,
-                sigma,
-                phi,
-                logp=_autoregressive_logp,
+                sigma[0] ** 2 * correlation,
+                logp=_dense_logp,
                 observed=observed,
                 dims=["obs_ind", "treated_units"],
             )
@@ -156,45 +184,62 @@ class SegmentedAR1(PyMCModel):
     def fit(
         self, X: xr.DataArray, y: xr.DataArray, coords: dict[str, Any] | None = None
     ) -> az.InferenceData:
-        """Sample the posterior with our sampler and keep it as `idata`.
+        """Compute the posterior and keep draws of it as `idata`.
 
         Raises
         ------
         NotConverged
-            If the sampler does not pass the gate.
+            If the quadrature or its audit does not pass the gate.
         """
         self.build_model(X, y, coords)
+        self._fitted = (X, y)
+        if self.sampler == "pymc":
+            with self:
+                self.idata = pm.sample(**self.sample_kwargs)
+            return self.idata
         design = internal_design(X, y, self.time)
-        internal = np.ascontiguousarray(np.asarray(X) @ design.rotation)
-        outcome = (np.asarray(y)[:, 0] - design.centre) / design.scale
-        settings = SamplerSettings(
-            draws=self.sample_kwargs.get("draws", 2000),
-            tune=self.sample_kwargs.get("tune", 1000),
-            chains=self.sample_kwargs.get("chains", 4),
-            seed=self.sample_kwargs.get("random_seed", 0) or 0,
-            target_accept=self.sample_kwargs.get("target_accept", 0.8),
+        problem = Problem(
+            design=np.ascontiguousarray(np.asarray(X) @ design.rotation),
+            outcome=(np.asarray(y)[:, 0] - design.centre) / design.scale,
+            steps=design.steps,
+            prior=design.prior,
         )
-        problem = Problem(internal, outcome, design.steps, design.prior_sd)
-        sampled = NORMAL.sample(problem, AR1, settings, self.sample_kwargs.get("cores"))
-        chains = sampled.chains
-        shape = chains.energy.shape
-        beta = (design.scale * sampled.coefficients @ design.rotation.T).reshape(*shape, -1)
-        beta[..., design.intercept] += design.centre
-        noise = AR1.parameters(sampled.points, design.scale)
-        rho, sigma = noise["rho"], noise["sigma"]
-        names = [str(name) for name in X.coords["coeffs"].to_numpy()]
-        named = {name: beta[..., i] for i, name in enumerate(names)}
-        self.diagnostics = assess(
-            {"rho": rho, "sigma": sigma, **named}, chains.energy, chains.diverging, chains.depth
+        k = problem.design.shape[1]
+        seed = self.sample_kwargs.get("random_seed", 0) or 0
+        shape = self.sample_kwargs.get("chains", 4), self.sample_kwargs.get("draws", 2000)
+        mixture = integrate(problem, AR1_WHITE, np.eye(k))
+        names = tuple(f"theta[{column}]" for column in range(k))
+        found = audit(
+            problem, AR1_WHITE, AR1_WHITE.collapsed(problem), mixture, np.eye(k), names, seed
         )
+        self.diagnostics = found.diagnostics
         if not self.diagnostics.converged:
             raise NotConverged(self.diagnostics.failures)
-        self._last = (X[-1], float(np.asarray(y)[-1, 0]))
+        numbers, weights = thinned(mixture, KEPT_NODES)
+        nodes = nodes_of(
+            problem,
+            AR1_WHITE,
+            weights,
+            mixture.points[numbers],
+            mixture.log_sd[numbers],
+            mixture.component[numbers],
+        )
+        chosen, internal = nodes.draw(shape[0] * shape[1], np.random.default_rng(seed))
+        beta = (design.scale * internal @ design.rotation.T).reshape(*shape, -1)
+        beta[..., design.intercept] += design.centre
+        noise = AR1_WHITE.parameters(nodes.points[chosen])
+        sigma = design.scale * np.exp(nodes.log_sd[chosen])
         self.idata = az.from_dict(
-            posterior={"beta": beta[:, :, None, :], "sigma": sigma[..., None], "rho": rho},
-            sample_stats={"energy": chains.energy, "diverging": chains.diverging},
+            posterior={
+                "beta": beta[:, :, None, :],
+                "sigma": sigma.reshape(*shape, 1),
+                **{name: values.reshape(shape) for name, values in noise.items()},
+            },
             observed_data={"y_hat": np.asarray(y)},
-            coords={"treated_units": ["unit_0"], "coeffs": names},
+            coords={
+                "treated_units": ["unit_0"],
+                "coeffs": [str(name) for name in X.coords["coeffs"].to_numpy()],
+            },
             dims={"beta": ["treated_units", "coeffs"], "sigma": ["treated_units"]},
         )
         return self.idata
@@ -213,34 +258,31 @@ class SegmentedAR1(PyMCModel):
         X
             Design, dims (obs_ind, coeffs).
         out_of_sample
-            Whether the rows come after the fitted ones; `y_hat` then starts from the last
-            residual, otherwise from the stationary distribution.
+            Whether the rows come after the fitted ones; `y_hat` then starts from what the
+            residuals tell of the noise's lasting part, otherwise from the stationary distribution.
         """
         if self.idata is None:
             raise RuntimeError("the model has not been fitted; call fit first")
         posterior = self.idata["posterior"]
         beta = posterior["beta"].to_numpy()[:, :, 0, :]
-        rho = posterior["rho"].to_numpy()
-        sigma = posterior["sigma"].to_numpy()[..., 0]
+        shape = beta.shape[:2]
+        parameters = {
+            name: posterior[name].to_numpy().reshape(-1) for name in ("phi", "share_new", "sigma")
+        }
         values = np.asarray(X)
         mu = np.einsum("cdk,nk->cdn", beta, values)
         column = _time_column([str(c) for c in X.coords["coeffs"].to_numpy()], self.time)
-        time = values[:, column]
+        steps = np.rint(values[:, column]).astype(np.int64)
         rng = np.random.default_rng([self.sample_kwargs.get("random_seed", 0) or 0, len(values)])
-        error = rng.standard_normal(rho.shape)
-        y_hat = np.empty_like(mu)
-        previous = None
+        residuals, before, first = np.zeros((0, mu.shape[0] * mu.shape[1])), steps[:0], steps[0]
         if out_of_sample:
-            last, outcome = self._last
-            error = (outcome - beta @ np.asarray(last)) / sigma
-            previous = float(last[column])
-        for row in range(len(values)):
-            if previous is not None:
-                phi = np.power(rho, round(time[row] - previous))
-                shock = rng.standard_normal(rho.shape)
-                error = phi * error + np.sqrt(1.0 - phi**2) * shock
-            y_hat[..., row] = mu[..., row] + sigma * error
-            previous = time[row]
+            seen, outcome = (np.asarray(part) for part in self._fitted)
+            before = np.rint(seen[:, column]).astype(np.int64)
+            expected = np.einsum("cdk,nk->ncd", beta, seen).reshape(len(seen), -1)
+            residuals, first = outcome - expected, before[-1] + 1
+        shocks = rng.standard_normal((int(steps[-1] - first) + 1, residuals.shape[1]))
+        errors = AR1_WHITE.forecast(parameters, residuals, before, shocks)[steps - first]
+        y_hat = mu + np.moveaxis(errors.reshape(len(steps), *shape), 0, -1)
         rows = X.coords["obs_ind"].to_numpy() if "obs_ind" in X.coords else np.arange(len(values))
         dims = ["obs_ind", "treated_units"]
         return az.from_dict(
@@ -291,24 +333,25 @@ def internal_design(X: xr.DataArray, y: xr.DataArray, time: str) -> InternalDesi
     post = None if pre.all() else outcome[~pre, 0]
     centre, scale, _ = standardisation(outcome[pre, 0], post)
     intercept = names.index("Intercept")
-    columns: list[tuple[np.ndarray, float]] = []
+    columns: list[np.ndarray] = []
+    priors = Columns()
 
-    def add(sd: float, **factors: float) -> None:
+    def add(*sds: float, **factors: float) -> None:
         column = np.zeros(len(names))
         for name, factor in factors.items():
             column[names.index(name)] = factor
-        columns.append((column, sd))
+        columns.append(column)
+        priors.prior_sds.append(sds)
 
     add(standard_priors.LEVEL_SD, Intercept=1.0)
     clock = names[_time_column(names, time)]
     span, middle = start - t[0], 0.5 * (t[0] + start - 1.0)
-    n_post = None if post is None else len(post)
-    add(trend_sd(int(pre.sum()), n_post), **{clock: 1.0 / span, "Intercept": -middle / span})
+    add(*standard_priors.TREND_SDS, **{clock: 1.0 / span, "Intercept": -middle / span})
     for name in [n for n in names if n.startswith("step(")]:
         add(standard_priors.LEVEL_CHANGE_SD, **{name: 1.0})
     for name in [n for n in names if n.startswith("ramp(")]:
         highest = max(1.0, float(values[:, names.index(name)].max()))
-        add(standard_priors.SLOPE_CHANGE_SD, **{name: 1.0 / highest})
+        add(*standard_priors.SLOPE_CHANGE_SDS, **{name: 1.0 / highest})
     factors: dict[str, list[str]] = {}
     for name in names:
         match = _CATEGORY.match(name)
@@ -324,8 +367,8 @@ def internal_design(X: xr.DataArray, y: xr.DataArray, time: str) -> InternalDesi
             mean = float(raw.mean())
             add(standard_priors.COVARIATE_SD, **{name: 1.0 / spread, "Intercept": -mean / spread})
     return InternalDesign(
-        rotation=np.column_stack([column for column, _ in columns]),
-        prior_sd=np.array([sd for _, sd in columns]),
+        rotation=np.column_stack(columns),
+        prior=priors.prior(),
         steps=steps,
         intercept=intercept,
         centre=centre,
@@ -364,9 +407,6 @@ def _first_post_step(names: list[str], values: np.ndarray, t: np.ndarray) -> flo
     return min(found) if found else float(t[-1]) + 1.0
 
 
-def _autoregressive_logp(value: Any, mu: Any, sigma: Any, phi: Any) -> Any:
-    residual = (value - mu)[:, 0]
-    lagged = pt.concatenate([[0.0], residual[:-1]])
-    innovation = pm.Normal.dist(phi * lagged, sigma[0] * pt.sqrt(1.0 - phi**2))
-    density: Any = pt.as_tensor(pm.logp(innovation, residual))
-    return density[:, None]
+def _dense_logp(value: Any, mu: Any, covariance: Any) -> Any:
+    density: Any = pt.as_tensor(pm.logp(pm.MvNormal.dist(mu[:, 0], cov=covariance), value[:, 0]))
+    return density

@@ -13,6 +13,8 @@ its own unit.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -20,11 +22,9 @@ import pandas as pd
 
 from its_pipeline.its import priors
 from its_pipeline.its.designs.covariates import Covariates, check_present
+from its_pipeline.its.inference.problem import ScaleMixture
 from its_pipeline.its.series import POST, PRE, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
-
-SLOPE_MINIMUM_DAYS = 14
-"""Observed days each phase needs before slope="auto" puts a slope change in the model."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -56,8 +56,8 @@ class DesignMatrix:
     ----------
     matrix
         Internal columns, shape (n, k); the standardised outcome is regressed on them.
-    prior_sd
-        Prior standard deviations of the internal coefficients, shape (k,).
+    prior
+        Of the internal coefficients.
     intervention
         Shape (n, k): `matrix` with all but the intervention's columns set to zero.
     names
@@ -74,7 +74,7 @@ class DesignMatrix:
     """
 
     matrix: np.ndarray
-    prior_sd: np.ndarray
+    prior: ScaleMixture
     intervention: np.ndarray
     names: tuple[str, ...]
     reported: np.ndarray
@@ -98,20 +98,40 @@ class Columns:
     """Collects columns and the rows of the map back while a design is built."""
 
     internal: list[np.ndarray] = field(default_factory=list)
-    prior_sd: list[float] = field(default_factory=list)
+    prior_sds: list[tuple[float, ...]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     reported: list[np.ndarray] = field(default_factory=list)
     entries: list[tuple[int, int, float]] = field(default_factory=list)
 
     def add(
-        self, name: str, internal: np.ndarray, reported: np.ndarray, factor: float, sd: float
+        self, name: str, internal: np.ndarray, reported: np.ndarray, factor: float, *sds: float
     ) -> None:
-        """Add one column whose reported coefficient is `factor` times the internal one."""
+        """Add one column whose reported coefficient is `factor` times the internal one.
+
+        Its prior's sd is one of `sds`: the first with weight `priors.SMALL_WEIGHT` where there are
+        two, "small unless the data insist".
+        """
         self.entries.append((len(self.names), len(self.internal), factor))
         self.internal.append(internal)
-        self.prior_sd.append(sd)
+        self.prior_sds.append(sds)
         self.names.append(name)
         self.reported.append(reported)
+
+    def prior(self) -> ScaleMixture:
+        """Return the priors: a component for each choice of sds, independent of each other."""
+        choices = list(product(*([*range(len(sds))] for sds in self.prior_sds)))
+        weight = (priors.SMALL_WEIGHT, 1.0 - priors.SMALL_WEIGHT)
+        return ScaleMixture(
+            sd=np.array(
+                [[sds[i] for sds, i in zip(self.prior_sds, c, strict=True)] for c in choices]
+            ),
+            weights=np.array(
+                [
+                    prod(weight[i] for sds, i in zip(self.prior_sds, c, strict=True) if sds[1:])
+                    for c in choices
+                ]
+            ),
+        )
 
 
 class StudyDesign(Protocol):
@@ -166,7 +186,7 @@ def build_design(
             (t - middle) / span,
             t / period,
             period / span,
-            trend_sd(series.n_pre, None if study is None else series.n_post),
+            *priors.TREND_SDS,
         )
         # the reported level is the one at the intervention, not in the middle of the pre-period
         columns.entries.append((0, len(columns.internal) - 1, -middle / span))
@@ -184,7 +204,7 @@ def build_design(
     intervention[:, first_change:last_change] = matrix[:, first_change:last_change]
     return DesignMatrix(
         matrix=matrix,
-        prior_sd=np.array(columns.prior_sd),
+        prior=columns.prior(),
         intervention=intervention,
         names=tuple(columns.names),
         reported=np.column_stack(columns.reported),
@@ -192,12 +212,6 @@ def build_design(
         contrasts=contrasts,
         dropped=dropped,
     )
-
-
-def trend_sd(n_pre: int, n_post: int | None) -> float:
-    """Return the trend's prior sd for so many observed days; `n_post` None for a forecast."""
-    least = n_pre if n_post is None else min(n_pre, n_post)
-    return priors.SHORT_TREND_SD if least < SLOPE_MINIMUM_DAYS else priors.TREND_SD
 
 
 def _add_season(columns: Columns, days: pd.DatetimeIndex, spec: AnalysisSpec) -> None:
@@ -212,7 +226,7 @@ def _add_season(columns: Columns, days: pd.DatetimeIndex, spec: AnalysisSpec) ->
     first = len(columns.internal)
     for column in contrasts.T:
         columns.internal.append(column[which])
-        columns.prior_sd.append(sd)
+        columns.prior_sds.append((sd,))
     for level, label in enumerate(labels):
         for column in range(contrasts.shape[1]):
             columns.entries.append((len(columns.names), first + column, contrasts[level, column]))

@@ -1,7 +1,7 @@
 """The AB design: from one day on, the level may change, and with it the slope.
 
-What belongs here: the columns of a level change and a slope change, and when a slope change is in
-the model. What does not: level, trend, season and covariates, which every design shares (`base`).
+What belongs here: the columns of a level change and a slope change. What does not: level, trend,
+season and covariates, which every design shares (`base`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from its_pipeline.its import priors
-from its_pipeline.its.designs.base import SLOPE_MINIMUM_DAYS, Columns, Contrasts
+from its_pipeline.its.designs.base import Columns, Contrasts
 from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 
@@ -29,18 +29,14 @@ class Change:
         t = series.steps.astype(float)
         step = (t >= 0).astype(float)
         columns.add(LEVEL_CHANGE, step, step, 1.0, priors.LEVEL_CHANGE_SD)
-        if not _has_slope(series, spec):
+        if not (spec.slope and spec.trend):
             return Contrasts(LEVEL_CHANGE, None)
         period = float(spec.steps_per_slope_period)
         ramp, span = np.maximum(t, 0.0), max(1.0, float(t[-1]))
-        columns.add(SLOPE_CHANGE, ramp / span, ramp / period, period / span, priors.SLOPE_CHANGE_SD)
+        columns.add(
+            SLOPE_CHANGE, ramp / span, ramp / period, period / span, *priors.SLOPE_CHANGE_SDS
+        )
         return Contrasts(LEVEL_CHANGE, SLOPE_CHANGE)
 
 
 CHANGE = Change()
-
-
-def _has_slope(series: PreparedSeries, spec: AnalysisSpec) -> bool:
-    if spec.slope == "auto":
-        return spec.trend and min(series.n_pre, series.n_post) >= SLOPE_MINIMUM_DAYS
-    return bool(spec.slope)

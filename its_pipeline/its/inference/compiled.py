@@ -53,6 +53,11 @@ def sampling_kernel() -> ModuleType:
     return load("its_pipeline.its.inference.sampling_kernel")
 
 
+def gaussian_kernel() -> ModuleType:
+    """Return `inference.gaussian_kernel`: elimination, and mixtures of Gaussians."""
+    return load("its_pipeline.its.inference.gaussian_kernel")
+
+
 def quantile_kernel() -> ModuleType:
     """Return `inference.quantile_kernel`."""
     return load("its_pipeline.its.inference.quantile_kernel")

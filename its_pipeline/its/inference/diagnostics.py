@@ -1,4 +1,6 @@
-"""The gate: rank-normalised split R-hat, bulk and tail ESS, E-BFMI, divergences, and the verdict.
+"""The gate: the quadrature's error, the auditor's chains, and the verdict on both.
+
+Chains are judged by rank-normalised split R-hat, bulk and tail ESS, E-BFMI and divergences.
 
 Written on arrays and vectorised over parameters, after Vehtari et al. (2021), "Rank-normalization,
 folding, and localization: an improved R-hat", Bayesian Analysis 16(2), and Betancourt (2016),
@@ -16,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import fft, special
 
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, Mixture
 from its_pipeline.its.results import Diagnostics, ParameterDiagnostics
 
 R_HAT_MAX = 1.01
@@ -24,6 +27,11 @@ ESS_MIN = 400.0
 """Bulk and tail ESS must reach this (Vehtari et al. 2021, section 4: 100 a chain, four chains)."""
 BFMI_MIN = 0.3
 """E-BFMI must reach this (Betancourt 2016; Stan's and ArviZ's warning threshold)."""
+EDGE_MASS_MAX = 0.01
+"""Mass of a quadrature in its outermost nodes must be below this where the prior goes on."""
+AUDIT_DIFFERENCE_MAX = 0.15
+"""Quadrature and auditor must agree in means and tail quantiles to within this share of an sd:
+three times the Monte Carlo error of the fewest effective draws that pass."""
 
 _LEAST_DRAWS = 12
 _COMPARISONS = {"<": operator.lt, ">=": operator.ge, "=": operator.eq}
@@ -37,6 +45,8 @@ class Criterion:
     ----------
     figure
         Field of `Diagnostics`.
+    judges
+        What it is a figure of: a quadrature, chains of a sampler, or what the two differ by.
     comparison, threshold
         The figure passes where ``figure comparison threshold`` holds; NaN never does.
     complaint
@@ -44,6 +54,7 @@ class Criterion:
     """
 
     figure: str
+    judges: Literal["quadrature", "chains", "audit"]
     comparison: Literal["<", ">=", "="]
     threshold: float
     complaint: str
@@ -58,13 +69,100 @@ class Criterion:
 
 
 GATE = (
-    Criterion("max_r_hat", "<", R_HAT_MAX, "R-hat {value:.4f} is not below {threshold:g}"),
-    Criterion("min_ess_bulk", ">=", ESS_MIN, "bulk ESS {value:.0f} is not at least {threshold:g}"),
-    Criterion("min_ess_tail", ">=", ESS_MIN, "tail ESS {value:.0f} is not at least {threshold:g}"),
-    Criterion("divergences", "=", 0, "{value} divergent transitions, none are allowed"),
-    Criterion("bfmi", ">=", BFMI_MIN, "E-BFMI {value:.3f} is not at least {threshold:g}"),
+    Criterion(
+        "quadrature_error",
+        "quadrature",
+        "<",
+        QUADRATURE_ERROR_MAX,
+        "the quadrature's error of {value:.3f} sd is not below {threshold:g}",
+    ),
+    Criterion(
+        "edge_mass",
+        "quadrature",
+        "<",
+        EDGE_MASS_MAX,
+        "{value:.3f} of the quadrature's mass lies at its edge, {threshold:g} are allowed",
+    ),
+    Criterion(
+        "audit_difference",
+        "audit",
+        "<",
+        AUDIT_DIFFERENCE_MAX,
+        "quadrature and sampler differ by {value:.3f} sd, not below {threshold:g}",
+    ),
+    Criterion(
+        "max_r_hat", "chains", "<", R_HAT_MAX, "R-hat {value:.4f} is not below {threshold:g}"
+    ),
+    Criterion(
+        "min_ess_bulk",
+        "chains",
+        ">=",
+        ESS_MIN,
+        "bulk ESS {value:.0f} is not at least {threshold:g}",
+    ),
+    Criterion(
+        "min_ess_tail",
+        "chains",
+        ">=",
+        ESS_MIN,
+        "tail ESS {value:.0f} is not at least {threshold:g}",
+    ),
+    Criterion("divergences", "chains", "=", 0, "{value} divergent transitions, none are allowed"),
+    Criterion("bfmi", "chains", ">=", BFMI_MIN, "E-BFMI {value:.3f} is not at least {threshold:g}"),
 )
-"""An analysis has converged where all of these are met."""
+"""An analysis has converged where all of these are met that judge what was done."""
+
+
+def assess_quadrature(mixture: Mixture) -> Diagnostics:
+    """Judge a quadrature that no sampler audits.
+
+    Parameters
+    ----------
+    mixture
+        Its answer.
+    """
+    figures: dict[str, Any] = {"quadrature_error": mixture.error, "edge_mass": mixture.edge}
+    failures = _failures(figures, {"quadrature"})
+    return Diagnostics(
+        converged=not failures,
+        max_r_hat=math.nan,
+        min_ess_bulk=math.nan,
+        min_ess_tail=math.nan,
+        divergences=0,
+        bfmi=math.nan,
+        failures=failures,
+        **figures,
+    )
+
+
+def criteria_of(figures: Mapping[str, Any]) -> tuple[Criterion, ...]:
+    """Return the criteria that judge what was done.
+
+    Parameters
+    ----------
+    figures
+        Those of a `Diagnostics` by field, as stored: None, NaN or absent where there is none.
+    """
+    judged = set()
+    if figures.get("draws"):
+        judged.add("chains")
+    if _is_number(figures.get("quadrature_error")):
+        judged.add("quadrature")
+        if "chains" in judged:
+            judged.add("audit")
+    return tuple(criterion for criterion in GATE if criterion.judges in judged)
+
+
+def _is_number(value: Any) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def _failures(figures: Mapping[str, Any], judged: set[str]) -> tuple[str, ...]:
+    return tuple(
+        criterion.failure(figures[criterion.figure])
+        for criterion in GATE
+        if criterion.judges in judged and not criterion.is_met(figures[criterion.figure])
+    )
 
 
 def assess(
@@ -73,8 +171,10 @@ def assess(
     diverging: np.ndarray,
     depth: np.ndarray | None = None,
     escalated: bool = False,
+    quadrature: Mixture | None = None,
+    difference: float = math.nan,
 ) -> Diagnostics:
-    """Judge raw chains.
+    """Judge raw chains, and the quadrature they audit where they audit one.
 
     Parameters
     ----------
@@ -88,6 +188,9 @@ def assess(
         Tree depth, shape (chain, draw).
     escalated
         Whether this is the second, stricter run.
+    quadrature, difference
+        The audited quadrature's answer, and the most that the chains' answer differs from it, in
+        sds; None where the chains are the answer.
 
     Returns
     -------
@@ -120,11 +223,15 @@ def assess(
         "divergences": int(np.sum(diverging)),
         "bfmi": _worst(energy_bfmi(energy), least=True),
     }
-    failures = tuple(
-        criterion.failure(figures[criterion.figure])
-        for criterion in GATE
-        if not criterion.is_met(figures[criterion.figure])
-    )
+    judged = {"chains"}
+    if quadrature is not None:
+        judged |= {"quadrature", "audit"}
+        figures |= {
+            "quadrature_error": quadrature.error,
+            "edge_mass": quadrature.edge,
+            "audit_difference": difference,
+        }
+    failures = _failures(figures, judged)
     return Diagnostics(
         converged=not failures,
         **figures,

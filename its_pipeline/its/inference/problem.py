@@ -1,4 +1,4 @@
-"""What a posterior is computed of: the fitted rows of a regression, standardised.
+"""What a posterior is computed of: the fitted rows of a regression, standardised, and its priors.
 
 What belongs here: plain arrays that cross from designs to noise models and likelihoods. What does
 not: which columns those are, or how the noise behaves.
@@ -7,13 +7,38 @@ not: which columns those are, or how the noise behaves.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+_BLOCK = 4
+"""Columns are padded to a multiple of this, so that compiled loops become vector instructions."""
+
+
+@dataclass(frozen=True)
+class ScaleMixture:
+    """Independent Gaussian priors of coefficients, mean zero, whose sds come from a mixture.
+
+    Parameters
+    ----------
+    sd
+        Sds of the coefficients in each component, shape (m, k).
+    weights
+        Prior weights of the components, shape (m,), sum 1.
+    """
+
+    sd: np.ndarray
+    weights: np.ndarray
+
+    @cached_property
+    def is_shared(self) -> np.ndarray:
+        """Coefficients whose sd is the same in every component, shape (k,), bool."""
+        return np.all(self.sd == self.sd[0], axis=0)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A regression with independent Gaussian priors on its coefficients, mean zero.
+    """A regression with a scale mixture of Gaussian priors on its coefficients.
 
     Parameters
     ----------
@@ -23,11 +48,46 @@ class Problem:
         Standardised outcome, shape (n,).
     steps
         Increasing integer time steps of the rows, shape (n,); a gap is a missing day.
-    prior_sd
-        Prior standard deviations of the coefficients, shape (k,).
+    prior
+        Of the k coefficients.
     """
 
     design: np.ndarray
     outcome: np.ndarray
     steps: np.ndarray
-    prior_sd: np.ndarray
+    prior: ScaleMixture
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """Steps from each row to the next, shape (n - 1,)."""
+        return np.diff(self.steps).astype(float)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Column numbers, those that all components of the prior share first, shape (k,)."""
+        shared = self.prior.is_shared
+        return np.concatenate([np.flatnonzero(shared), np.flatnonzero(~shared)])
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """[X y] with X's columns in `order`, padded with zeros, shape (n, width)."""
+        return padded(self.design[:, self.order], self.outcome)
+
+    @cached_property
+    def shared_precisions(self) -> np.ndarray:
+        """Prior precisions of the first columns of `rows`, shape (a,)."""
+        return 1.0 / np.square(self.prior.sd[0, self.prior.is_shared])
+
+    @cached_property
+    def free_precisions(self) -> np.ndarray:
+        """Prior precisions of the other columns in each component, shape (m, k - a)."""
+        return np.ascontiguousarray(1.0 / np.square(self.prior.sd[:, ~self.prior.is_shared]))
+
+
+def padded(design: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """Return [X y], zeros beyond, shape (n, width)."""
+    n, k = design.shape
+    rows = np.zeros((n, -(-(k + 1) // _BLOCK) * _BLOCK))
+    rows[:, :k] = design
+    rows[:, k] = outcome
+    return rows

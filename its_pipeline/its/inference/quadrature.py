@@ -1,149 +1,408 @@
 """Posteriors by quadrature: exact, deterministic, a few milliseconds, no sampler.
 
-Given the noise's parameters every linear contrast of the coefficients is Gaussian, so its posterior
-is a mixture of Gaussians over a grid. What belongs here: such mixtures, and a grid that is laid
-where the mass is. What does not: the density at a point, which a noise model brings (`noise`).
+Given the noise's two coordinates, its sd and a component of the prior, the coefficients are
+Gaussian and are integrated out; the rest is a sum over nodes. So every linear quantity's posterior
+is a mixture of Gaussians, the same whoever asks.
+
+A first coarse look over all noises finds the box that holds the mass; the published numbers are
+Clenshaw-Curtis sums over that box (Clenshaw & Curtis 1960, Numer. Math. 2, 197). Every second node
+of such a rule is a rule of its own, so what the two differ by bounds the error; where it is too
+large, the axis that causes it gets twice as many nodes.
+
+What belongs here: nodes, mixtures and the error. What does not: which noises there are and how
+they whiten columns, which a noise model brings (`noise`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
-from scipy import special
 
+from its_pipeline.its import priors
+from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.problem import Problem
 
-_FINE = 23
-"""Points an axis of the second grid has."""
-_BELOW, _ABOVE = 4.5, 5.0
-"""How far the second grid reaches from the mean, in standard deviations of the first."""
-_LEAST_FREEDOM = 3
+Box = tuple[tuple[float, float], tuple[float, float]]
+
+QUADRATURE_ERROR_MAX = 0.02
+"""Nodes are added until leaving out every second one moves no mean, sd or quantile of the wanted
+quantities by more than this share of its sd; the gate refuses what stays above it."""
+
+_COARSE = (9, 7)
+_FINE = (17, 13)
+_MOST_NODES = 65
+_MOST_LOOKS = 5
+_SD_NODES = np.linspace(-4.2, 6.6, 9)
+_COARSE_SD_NODES = _SD_NODES[::2]
+_WORTH_SHRINKING = 0.7
+"""An axis whose mass lies in less of it than this gets its nodes there before it gets more."""
+_FLOOR = 10.0
+"""Log of how far below the peak a coarse node may lie and still belong to the box."""
+_NEGLIGIBLE = 14.0
+_TAILS = (0.025, 0.975)
+_NORMAL_TAIL = 1.96
+
+
+class Correlations(Protocol):
+    """What the quadrature asks of a noise model; see `noise.base.NoiseModel`."""
+
+    @property
+    def box(self) -> Box:
+        """Bounds of the two coordinates; equal bounds where there is nothing to integrate."""
+        ...
+
+    def at(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the noise's own parameters at coordinates (g,), and the log prior density."""
+        ...
+
+    def cross_products(self, problem: Problem, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return upper triangles of the whitened `problem.rows`' products, and log|R|."""
+        ...
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Quantities `offset + loadings @ coefficients + sd * N(0, extra)`, given each noise.
+
+    Parameters
+    ----------
+    loadings
+        Shape (g, c, k), or (1, c, k) where they are the same for every noise.
+    offsets, extra
+        Shape (g, c); None where they are zero.
+    """
+
+    loadings: np.ndarray
+    offsets: np.ndarray | None = None
+    extra: np.ndarray | None = None
+
+    def at(self, noise: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return loadings (c, k), offsets (c,) and extra (c,) at one noise."""
+        loadings = self.loadings[noise if len(self.loadings) > 1 else 0]
+        nothing = np.zeros(len(loadings))
+        offsets = nothing if self.offsets is None else self.offsets[noise]
+        return loadings, offsets, nothing if self.extra is None else self.extra[noise]
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Posterior of some linear contrasts as Gaussian mixtures.
+    """Posterior of some quantities as mixtures of Gaussians over the nodes that matter.
 
     Parameters
     ----------
-    points
-        Grid of the noise's parameters on its own unbounded scales, shape (g, d).
     weights
-        Posterior weights, shape (g,), sum 1.
-    means, variances
-        Of each contrast at each point, shape (g, c).
+        Posterior weights of the nodes, shape (p,), sum 1.
+    means, sds
+        Of each quantity given each node, shape (c, p).
+    points
+        The noise's own parameters at each node, shape (p, d).
+    log_sd
+        Log of the noise's marginal sd at each node, shape (p,).
+    component
+        Number of the prior's component, shape (p,).
     log_evidence
-        log p(y) of the standardised outcome, up to the grid's error.
+        log p(y) of the standardised outcome.
+    error
+        The most that leaving out every second node of an axis moves a quantity's mean, sd or tail
+        quantile, in units of its sd.
+    edge
+        Share of the mass in nodes on a side of the box where the prior goes on.
     """
 
-    points: np.ndarray
     weights: np.ndarray
     means: np.ndarray
-    variances: np.ndarray
+    sds: np.ndarray
+    points: np.ndarray
+    log_sd: np.ndarray
+    component: np.ndarray
     log_evidence: float
+    error: float
+    edge: float
 
     def mean(self) -> np.ndarray:
         """Return the posterior means, shape (c,)."""
-        return self.weights @ self.means
+        return self.means @ self.weights
 
     def sd(self) -> np.ndarray:
         """Return the posterior standard deviations, shape (c,)."""
-        second = self.weights @ (self.variances + self.means**2)
-        return np.sqrt(np.maximum(second - self.mean() ** 2, 0.0))
+        return _mixture_sd(self.weights, self.means, self.sds)
 
-    def cdf(self, value: float, contrast: int = 0) -> float:
-        """Return P(contrast <= value)."""
-        scaled = (value - self.means[:, contrast]) / np.sqrt(self.variances[:, contrast])
-        return float(self.weights @ special.ndtr(scaled))
+    def cdf(self, value: float, quantity: int = 0) -> float:
+        """Return P(quantity <= value)."""
+        kernel = compiled.gaussian_kernel()
+        return kernel.mixture_cdf(self.weights, self.means[quantity], self.sds[quantity], value)[0]
 
-    def quantile(self, probability: float, contrast: int = 0) -> float:
-        """Return a quantile of one contrast by bisection."""
-        spread = np.sqrt(self.variances[:, contrast])
-        low = float(np.min(self.means[:, contrast] - 9.0 * spread))
-        high = float(np.max(self.means[:, contrast] + 9.0 * spread))
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            if self.cdf(middle, contrast) < probability:
-                low = middle
-            else:
-                high = middle
-        return 0.5 * (low + high)
+    def quantile(self, probability: float, quantity: int = 0) -> float:
+        """Return a quantile of one quantity."""
+        start = min(max(4.0 * (probability - 0.5), -_NORMAL_TAIL), _NORMAL_TAIL)
+        return compiled.gaussian_kernel().mixture_quantile(
+            self.weights, self.means[quantity], self.sds[quantity], probability, start
+        )
 
+    def component_weights(self, n_components: int) -> np.ndarray:
+        """Return the posterior weights of the prior's components, shape (m,)."""
+        return np.bincount(self.component, self.weights, minlength=n_components)
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What a noise model knows at the points of a grid.
+    def given(self, nodes: np.ndarray) -> Mixture:
+        """Return the posterior given that one of some nodes, shape (p,), bool, is true."""
+        weights = np.where(nodes, self.weights, 0.0)
+        return replace(self, weights=weights / weights.sum())
 
-    Parameters
-    ----------
-    points
-        Shape (g, d).
-    log_weights
-        Log posterior density at each, up to p(y), shape (g,).
-    means, variances
-        Of each contrast given each point, shape (g, c).
-    """
-
-    points: np.ndarray
-    log_weights: np.ndarray
-    means: np.ndarray
-    variances: np.ndarray
-
-    def normalised(self) -> tuple[np.ndarray, float]:
-        """Return the weights, sum 1, and the log of what they were divided by."""
-        weights = np.exp(self.log_weights - self.log_weights.max())
-        total = float(weights.sum())
-        return weights / total, float(self.log_weights.max()) + math.log(total)
-
-
-Evaluate = Callable[[np.ndarray, Sequence[np.ndarray]], Evaluation]
-"""Takes contrasts of shape (c, k) and one array of values an axis."""
+    def combined(self, factors: np.ndarray) -> Mixture:
+        """Return the posterior of `factors` times each quantity, shape (c,)."""
+        return replace(
+            self, means=self.means * factors[:, None], sds=self.sds * np.abs(factors)[:, None]
+        )
 
 
 def integrate(
-    evaluate: Evaluate, contrasts: np.ndarray, centre: Sequence[float], coarse: Sequence[np.ndarray]
+    problem: Problem,
+    noise: Correlations,
+    targets: np.ndarray | Callable[[np.ndarray], Targets],
+    tolerance: float = QUADRATURE_ERROR_MAX,
 ) -> Mixture:
-    """Compute the posterior of linear contrasts on a grid that is laid where the mass is.
-
-    A coarse grid finds the mean and the spread of the noise's parameters, a second one covers them.
+    """Compute the posterior of quantities that are linear in the coefficients.
 
     Parameters
     ----------
-    evaluate
-        The noise model's density and moments on a grid.
-    contrasts
-        Shape (c, k).
-    centre, coarse
-        The coarse grid's axes are `centre` plus `coarse`, evenly spaced.
+    problem
+        The regression.
+    noise
+        How one day resembles the next.
+    targets
+        Contrasts of shape (c, k), or what gives the targets at the noise's parameters (g, d).
+    tolerance
+        Nodes are added while the error is larger than this.
     """
-    at = evaluate(contrasts[:1], [c + axis for c, axis in zip(centre, coarse, strict=True)])
-    weights, _ = at.normalised()
-    mean = weights @ at.points
-    steps = np.array([axis[1] - axis[0] for axis in coarse])
-    spread = np.sqrt(weights @ (at.points - mean) ** 2) + 0.5 * steps
-    axes = [
-        np.linspace(mean[i] - _BELOW * spread[i], mean[i] + _ABOVE * spread[i], _FINE)
-        for i in range(len(coarse))
-    ]
-    fine = evaluate(contrasts, axes)
-    weights, log_total = fine.normalised()
-    volume = math.prod(float(axis[1] - axis[0]) for axis in axes)
-    evidence = log_total + math.log(volume)
-    return Mixture(fine.points, weights, fine.means, fine.variances, evidence)
+    work = _Work(problem, noise, targets)
+    counts = _FINE
+    points = _nodes(noise, noise.box, _COARSE)
+    found = work.over(points, _COARSE_SD_NODES)
+    box = _box_with_mass(points, found.log_weights)
+    looks = 0
+    while True:
+        points = _nodes(noise, box, counts)
+        found = work.over(points, _SD_NODES, float(found.log_weights.max()), with_targets=True)
+        where, weights, halved, means, sds, evidence = compiled.gaussian_kernel().collect(
+            found.log_weights, found.means, found.variances, points.log_halves, _NEGLIGIBLE
+        )
+        errors = np.array([_difference(weights, half, means, sds, tolerance) for half in halved])
+        looks += 1
+        if not errors.max() > tolerance or looks >= _MOST_LOOKS:
+            break
+        smaller = _box_with_mass(points, found.log_weights)
+        is_wide = _widths(smaller) < _WORTH_SHRINKING * _widths(box)
+        counts = _refined(counts, (errors > 0.5 * tolerance) & ~is_wide)
+        box = smaller
+    n_sd, n_components = found.log_weights.shape[1:]
+    at_sd = where // n_components % n_sd
+    at_noise = where // (n_components * n_sd)
+    edge = (at_sd == 0) | (at_sd == n_sd - 1) | _open_edge(noise, points)[at_noise]
+    return Mixture(
+        weights=weights,
+        means=means,
+        sds=sds,
+        points=points.noise[at_noise],
+        log_sd=found.log_sds[at_noise, at_sd],
+        component=where % n_components,
+        log_evidence=evidence,
+        error=float(errors.max()),
+        edge=float(weights[edge].sum()),
+    )
 
 
-def log_residual_sd(problem: Problem) -> float:
-    """Return the log residual standard deviation of ordinary least squares.
+@dataclass(frozen=True)
+class _Nodes:
+    """Nodes over a box of the noise's two coordinates, each array of shape (g,) or (g, d)."""
 
-    Where columns are nearly as many as rows the residuals say nothing, and zero is returned: the
-    outcome's own standard deviation.
+    box: Box
+    u: np.ndarray
+    v: np.ndarray
+    noise: np.ndarray
+    log_density: np.ndarray
+    log_weight: np.ndarray
+    log_halves: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Integral:
+    log_weights: np.ndarray
+    log_sds: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+
+class _Work:
+    """One regression, whitened under any nodes of one noise model."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        noise: Correlations,
+        targets: np.ndarray | Callable[[np.ndarray], Targets],
+    ) -> None:
+        self.problem = problem
+        self.noise = noise
+        self.targets = targets
+        self.nothing = np.zeros((1, 0, problem.design.shape[1]))
+
+    def over(
+        self,
+        points: _Nodes,
+        sd_nodes: np.ndarray,
+        peak: float = -math.inf,
+        *,
+        with_targets: bool = False,
+    ) -> _Integral:
+        problem = self.problem
+        sums, log_dets = self.noise.cross_products(problem, points.noise)
+        targets = self._targets_at(points.noise) if with_targets else Targets(self.nothing)
+        wanted = np.ascontiguousarray(targets.loadings[:, :, problem.order], dtype=float)
+        prior = problem.prior
+        shape = (len(points.u), len(sd_nodes), len(prior.weights), wanted.shape[1])
+        found = _Integral(
+            np.empty(shape[:3]), np.empty(shape[:2]), np.zeros(shape), np.zeros(shape)
+        )
+        compiled.gaussian_kernel().integrate(
+            sums,
+            log_dets,
+            points.log_density + points.log_weight,
+            problem.shared_precisions,
+            problem.free_precisions,
+            np.log(prior.weights),
+            wanted,
+            sd_nodes,
+            math.log(sd_nodes[1] - sd_nodes[0]),
+            priors.SIGMA_SCALE,
+            priors.SIGMA_DF,
+            len(problem.outcome),
+            peak,
+            found.log_weights,
+            found.log_sds,
+            found.means,
+            found.variances,
+        )
+        if targets.offsets is not None:
+            found.means[...] += targets.offsets[:, None, None, :]
+        if targets.extra is not None:
+            variance = np.exp(2.0 * found.log_sds)[:, :, None, None]
+            found.variances[...] += variance * targets.extra[:, None, None, :]
+        return found
+
+    def _targets_at(self, noise: np.ndarray) -> Targets:
+        if isinstance(self.targets, np.ndarray):
+            return Targets(self.targets[None])
+        return self.targets(noise)
+
+
+@lru_cache
+def clenshaw_curtis(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes in [-1, 1] and weights that sum to 2; one node is the middle, of weight 2."""
+    if n == 1:
+        return np.zeros(1), np.full(1, 2.0)
+    angle = np.pi * np.arange(n) / (n - 1)
+    order = np.arange(1, (n - 1) // 2 + 1)
+    factor = np.where(2 * order == n - 1, 1.0, 2.0)
+    inner = 1.0 - (np.cos(2.0 * np.outer(angle, order)) * factor / (4.0 * order**2 - 1.0)).sum(1)
+    weights = inner * 2.0 / (n - 1)
+    weights[[0, -1]] *= 0.5
+    return -np.cos(angle), weights
+
+
+def _nodes(noise: Correlations, box: Box, counts: tuple[int, int]) -> _Nodes:
+    axes, logs, halves = [], [], []
+    for (low, high), wanted in zip(box, counts, strict=True):
+        count = wanted if high > low else 1
+        nodes, weights = clenshaw_curtis(count)
+        half = np.zeros(count)
+        half[::2] = clenshaw_curtis(count // 2 + 1)[1]
+        axes.append(0.5 * (low + high) + 0.5 * (high - low) * nodes)
+        logs.append(np.log(weights * (0.5 * (high - low) if high > low else 0.5)))
+        with np.errstate(divide="ignore"):
+            halves.append(np.log(half) - np.log(weights))
+    n_u, n_v = len(axes[0]), len(axes[1])
+    u, v = np.repeat(axes[0], n_v), np.tile(axes[1], n_u)
+    at, density = noise.at(u, v)
+    return _Nodes(
+        box=box,
+        u=u,
+        v=v,
+        noise=at,
+        log_density=density,
+        log_weight=np.repeat(logs[0], n_v) + np.tile(logs[1], n_u),
+        log_halves=np.stack([np.repeat(halves[0], n_v), np.tile(halves[1], n_u)]),
+    )
+
+
+def _box_with_mass(points: _Nodes, log_weights: np.ndarray) -> Box:
+    """Return the nodes' box that the mass lies in, one node more on either side."""
+    heights = log_weights.max(axis=(1, 2)) - points.log_weight
+    heights = np.where(np.isfinite(heights), heights, -np.inf)
+    bounds = []
+    for axis in (points.u, points.v):
+        nodes = np.unique(axis)
+        kept = np.unique(axis[heights > heights.max() - _FLOOR])
+        first = max(np.searchsorted(nodes, kept[0]) - 1, 0)
+        last = min(np.searchsorted(nodes, kept[-1]) + 1, len(nodes) - 1)
+        bounds.append((float(nodes[first]), float(nodes[last])))
+    return bounds[0], bounds[1]
+
+
+def _widths(box: Box) -> np.ndarray:
+    return np.array([high - low for low, high in box])
+
+
+def _refined(counts: tuple[int, int], axes: np.ndarray) -> tuple[int, int]:
+    """Return counts with half as many intervals again on some axes."""
+    first, second = (
+        min(3 * (count - 1) // 2 + 1, _MOST_NODES) if more else count
+        for count, more in zip(counts, axes, strict=True)
+    )
+    return first, second
+
+
+def _open_edge(noise: Correlations, points: _Nodes) -> np.ndarray:
+    """Whether a node lies on a side of its box where the prior goes on, shape (g,), bool."""
+    found = np.zeros(len(points.u), dtype=bool)
+    for axis, side, whole in zip((points.u, points.v), points.box, noise.box, strict=True):
+        for bound, end in zip(side, whole, strict=True):
+            if abs(bound - end) > 1e-12:
+                found |= np.abs(axis - bound) < 1e-12
+    return found
+
+
+def _mixture_sd(weights: np.ndarray, means: np.ndarray, sds: np.ndarray) -> np.ndarray:
+    away = means - (means @ weights)[:, None]
+    return np.sqrt((away**2 + sds**2) @ weights)
+
+
+def _difference(
+    weights: np.ndarray,
+    halved: np.ndarray,
+    means: np.ndarray,
+    sds: np.ndarray,
+    tolerance: float,
+) -> float:
+    """Return the most that a halved rule moves a mean, sd or tail quantile, in sds.
+
+    Quantiles are left out where the rest is beyond the tolerance already.
     """
-    coefficients = np.linalg.lstsq(problem.design, problem.outcome, rcond=None)[0]
-    rest = problem.outcome - problem.design @ coefficients
-    freedom = len(problem.outcome) - problem.design.shape[1]
-    if freedom < _LEAST_FREEDOM:
-        return 0.0
-    return 0.5 * math.log(max(float(rest @ rest) / freedom, 1e-8))
+    kernel: Any = compiled.gaussian_kernel()
+    whole, spread = means @ weights, _mixture_sd(weights, means, sds)
+    moved = np.abs(means @ halved - whole) / spread
+    widened = np.abs(_mixture_sd(halved, means, sds) - spread) / spread
+    worst = max(float(moved.max()), float(widened.max()))
+    if worst > tolerance:
+        return worst
+    for row in range(len(means)):
+        for probability, start in zip(_TAILS, (-_NORMAL_TAIL, _NORMAL_TAIL), strict=True):
+            at = kernel.mixture_quantile(weights, means[row], sds[row], probability, start)
+            below, density, _ = kernel.mixture_cdf(halved, means[row], sds[row], at)
+            if density > 0.0:
+                worst = max(worst, abs(below - probability) / (density * spread[row]))
+    return worst

@@ -1,6 +1,6 @@
 """How the outcome scatters around what the model expects: what a likelihood can do for the house.
 
-What belongs here: the protocol, and what sampling hands back. What does not: any likelihood; each
+What belongs here: the protocols, and what sampling hands back. What does not: any likelihood; each
 is a file of its own beside this one. How days resemble each other is the noise model's.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,8 +25,8 @@ class Sampled:
     ----------
     chains
         What the sampler returned.
-    points
-        The noise model's points, shape (chain, draw, d).
+    points, log_sd
+        The noise model's points, shape (chain, draw, d), and log sds, shape (chain, draw).
     coefficients
         Shape (chain * draw, k).
     parameters
@@ -35,6 +35,7 @@ class Sampled:
 
     chains: Chains
     points: np.ndarray
+    log_sd: np.ndarray
     coefficients: np.ndarray
     parameters: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -56,6 +57,26 @@ class Likelihood(Protocol):
     labels: Mapping[str, str]
     has_heavy_tails: bool
 
+    def shocks(
+        self, rng: np.random.Generator, parameters: Mapping[str, np.ndarray], size: tuple[int, int]
+    ) -> np.ndarray:
+        """Draw standard shocks; `parameters` are shaped so that they broadcast to `size`."""
+        ...
+
+
+@runtime_checkable
+class GaussianLikelihood(Likelihood, Protocol):
+    """A likelihood whose coefficients can be integrated out: quadrature answers, NUTS audits."""
+
+    def regression(self, problem: Problem) -> Problem:
+        """Return the regression with normal innovations that answers for this one."""
+        ...
+
+
+@runtime_checkable
+class SampledLikelihood(Likelihood, Protocol):
+    """A likelihood that has to be sampled."""
+
     def sample(
         self,
         problem: Problem,
@@ -70,10 +91,4 @@ class Likelihood(Protocol):
         ValueError
             If the noise model cannot be had with this likelihood.
         """
-        ...
-
-    def shocks(
-        self, rng: np.random.Generator, parameters: Mapping[str, np.ndarray], size: tuple[int, int]
-    ) -> np.ndarray:
-        """Draw standard shocks; `parameters` are shaped so that they broadcast to `size`."""
         ...

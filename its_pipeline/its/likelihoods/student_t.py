@@ -13,14 +13,20 @@ import numpy as np
 
 from its_pipeline.its import priors
 from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.nodes import Nodes, nodes_of, thinned
 from its_pipeline.its.inference.nuts import SamplerSettings, sample
 from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.inference.quadrature import integrate
 from its_pipeline.its.likelihoods.base import Sampled
 from its_pipeline.its.noise.base import HeavyTailedNoise, NoiseModel
 
+START_NODES = 160
+"""Nodes of the posterior with normal innovations that tell where sampling starts."""
+_TOLERANCE = 0.1
+
 
 class StudentT:
-    """Student-t with nu degrees of freedom; see `base.Likelihood`."""
+    """Student-t with nu degrees of freedom; see `base.SampledLikelihood`."""
 
     name = "student_t"
     labels: Mapping[str, str] = MappingProxyType({"nu": "tails (nu)"})
@@ -45,17 +51,20 @@ class StudentT:
                 f"likelihood {self.name!r} needs a noise model with Student-t innovations but "
                 f'{noise.name!r} has none; use likelihood="normal"'
             )
-        joint = noise.student_t(problem)
+        nodes = _normal_nodes(problem, noise)
+        joint = noise.student_t(problem, nodes.mean(), nodes.covariance())
         chains = sample(joint.density, settings, cores)
         k = len(joint.centre)
         whitened = np.ascontiguousarray(chains.position[..., :k].reshape(-1, k).T)
         coefficients = np.repeat(joint.centre[:, None], whitened.shape[1], axis=1)
         compiled.sampling_kernel().multiply(
-            np.ascontiguousarray(joint.whitener.T), whitened, coefficients
+            np.ascontiguousarray(joint.whitener), whitened, coefficients
         )
+        points, log_sd = joint.points(chains.position)
         return Sampled(
             chains=chains,
-            points=joint.points(chains.position),
+            points=points,
+            log_sd=log_sd,
             coefficients=np.ascontiguousarray(coefficients.T),
             parameters={"nu": priors.NU_SHIFT + np.exp(chains.position[..., -1])},
         )
@@ -68,3 +77,17 @@ class StudentT:
 
 
 STUDENT_T = StudentT()
+
+
+def _normal_nodes(problem: Problem, noise: NoiseModel) -> Nodes:
+    """Return where the coefficients lie with normal innovations."""
+    mixture = integrate(problem, noise, np.eye(problem.design.shape[1])[:1], _TOLERANCE)
+    numbers, weights = thinned(mixture, START_NODES)
+    return nodes_of(
+        problem,
+        noise,
+        weights,
+        mixture.points[numbers],
+        mixture.log_sd[numbers],
+        mixture.component[numbers],
+    )

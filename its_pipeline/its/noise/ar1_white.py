@@ -1,126 +1,210 @@
-"""AR(1) noise plus white noise: slow swings seen through noise that is new every day.
+"""AR(1) plus white noise: a mood that lasts, seen through noise that is new every day.
 
-What belongs here: the posterior of one regression with such errors, by quadrature. What does not:
-the main model, whose errors are an AR(1) alone (`ar1`), or the comparison (`sensitivity`).
+What belongs here: everything that knows how such noise behaves: its coordinates and priors,
+whitening, its lasting part, simulation and forecast. What does not: compiled loops
+(`ar1_white_kernel`, `ar1_white_student_t_kernel`), quadrature and sampling (`inference`), or what
+is made of the answers.
 
-A daily outcome is often the mean of a few sessions: a mood that changes over weeks, seen through
-noise that does not last until tomorrow. Such errors are ARMA(1,1) (Granger & Morris 1976, J. R.
-Stat. Soc. A 139, 246): the first autocorrelation is small and the later ones hardly fade. An AR(1)
-takes its one rate of fading from the first, so it counts many days as more evidence than they are,
-and its interval is too narrow. Here, with a share w of independent noise,
+With a share w of noise that is new every day, and a time constant tau of the rest,
 
-    corr(e_s, e_t) = (1 - w) phi**|s - t|  for s != t,   phi ~ U(0, 1),  w ~ U(0, 1),
+    corr(e_s, e_t) = (1 - w) phi**|s - t|  for s != t,   phi = exp(-1 / tau),
 
-and the coefficients and the marginal sd have the main model's priors. A Kalman filter turns each
-column of the design, and the outcome, into independent one-step innovations; given (phi, w, sd) a
-contrast is then Gaussian, so its posterior is a mixture over a grid.
+over calendar days, gaps bridged exactly. Such errors are ARMA(1,1) (Granger & Morris 1976, J. R.
+Stat. Soc. A 139, 246): the first autocorrelation may be small and the later ones hardly fade. An
+AR(1), the corner w = 0, takes its one rate of fading from the first, so it counts many days of a
+person's life as more evidence than they are.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
 
 import numpy as np
 
 from its_pipeline.its import priors
-from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.inference.quadrature import Mixture
-from its_pipeline.its.noise.ar1_packing import log_half_t_peak
+from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.nuts import Density
+from its_pipeline.its.inference.problem import Problem, padded
+from its_pipeline.its.inference.quadrature import Box
+from its_pipeline.its.noise.ar1_white_packing import pack
+from its_pipeline.its.noise.base import CollapsedDensity, JointDensity, Parameters
 
-_PHI_Z = np.linspace(0.1, 3.1, 11)
-"""atanh of phi: 0.10 to 0.996."""
-_ROOT_SHARES = (np.arange(7) + 0.5) / 7.0
-"""Square roots of the shares of independent noise: closer to each other where a share is small."""
-_LOG_SD = np.linspace(-4.0, 5.5, 13)
-"""Around the log sd of what is left, in units of its standard error."""
+START_JITTER = 0.7
+"""Chains start within this distance of the middle of the prior, in the sampler's own units."""
+STUDENT_T_JITTER = 0.3
+_START_NU = 10.0
 _LEAST_FREEDOM = 3
 
 
-def quadrature(problem: Problem, contrast: np.ndarray) -> Mixture:
-    """Compute the posterior of one linear contrast of the coefficients.
+class AutoregressivePlusWhiteNoise:
+    """See `base.NoiseModel` for the verbs; a point is (phi, w)."""
 
-    Parameters
-    ----------
-    problem
-        The regression.
-    contrast
-        Shape (k,).
-
-    Returns
-    -------
-    Mixture
-        Its points are (phi, w, log sd), shape (g, 3).
-    """
-    n, k = problem.design.shape
-    # In units of their priors the coefficients' prior precision is the identity.
-    columns = np.column_stack([problem.design * problem.prior_sd, problem.outcome])
-    phi = np.repeat(np.tanh(_PHI_Z), len(_ROOT_SHARES))
-    root_share = np.tile(_ROOT_SHARES, len(_PHI_Z))
-    share = root_share**2
-    rows, log_det = _innovations(columns, np.diff(problem.steps), phi, share)
-    sums = np.swapaxes(rows, 1, 2) @ rows
-    roots, axes = np.linalg.eigh(sums[:, :k, :k])
-    along = np.einsum("gji,gj->gi", axes, sums[:, :k, k])[:, None]
-    wanted = np.einsum("gji,j->gi", axes, contrast * problem.prior_sd)[:, None]
-    # From here on shape (noises, log sds, k), then summed over the coefficients.
-    roots = np.maximum(roots, 0.0)[:, None]
-    freedom = max(n - k, _LEAST_FREEDOM)
-    rest = sums[:, k, k] - (along**2 / (roots + 1.0))[:, 0].sum(axis=-1)
-    error = 1.0 / math.sqrt(2.0 * freedom)
-    log_sd = 0.5 * np.log(np.maximum(rest / freedom, 1e-8))[:, None] + error * _LOG_SD
-    precision = np.exp(-2.0 * log_sd)
-    quadratic = precision * sums[:, k, k, None]
-    precision = precision[..., None]
-    total = precision * roots + 1.0
-    quadratic = quadratic - ((precision * along) ** 2 / total).sum(axis=-1)
-    log_weights = -n * log_sd - 0.5 * (quadratic + np.log(total).sum(axis=-1))
-    # phi and the share are uniform: a step of the grid weighs as much as they move in it.
-    moved = np.log1p(-(phi**2)) + np.log(2.0 * root_share)
-    log_weights += _log_prior(log_sd) + (moved - 0.5 * log_det)[:, None]
-    peak = float(log_weights.max())
-    mass = np.exp(log_weights - peak).ravel()
-    cell = (_PHI_Z[1] - _PHI_Z[0]) * error * (_LOG_SD[1] - _LOG_SD[0]) / len(_ROOT_SHARES)
-    each = len(_LOG_SD)
-    return Mixture(
-        points=np.column_stack([np.repeat(phi, each), np.repeat(share, each), log_sd.ravel()]),
-        weights=mass / mass.sum(),
-        means=(precision * along * wanted / total).sum(axis=-1).reshape(-1, 1),
-        variances=(wanted**2 / total).sum(axis=-1).reshape(-1, 1),
-        log_evidence=peak + math.log(mass.sum() * cell) - 0.5 * n * math.log(2.0 * math.pi),
+    name = "ar1_white"
+    labels: Mapping[str, str] = MappingProxyType(
+        {"phi": "persistence (phi)", "share_new": "share new every day", "sigma": "noise (sigma)"}
     )
 
+    @property
+    def box(self) -> Box:
+        """Bounds of log tau and of asin(sqrt(w))."""
+        return (math.log(priors.TAU_SHORTEST), math.log(priors.TAU_LONGEST)), (0.0, 0.5 * math.pi)
 
-def _innovations(
-    columns: np.ndarray, gaps: np.ndarray, phi: np.ndarray, share: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whiten columns under each (phi, share), unit marginal variance.
+    def at(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return (phi, w) at (log tau, asin(sqrt(w))) and the log prior density there."""
+        with np.errstate(divide="ignore"):
+            density = np.log(np.abs(np.sin(2.0 * v)))
+        density = density - math.log(math.log(priors.TAU_LONGEST / priors.TAU_SHORTEST))
+        return np.column_stack([np.exp(-np.exp(-u)), np.sin(v) ** 2]), density
 
-    Returns
-    -------
-    tuple
-        Innovations in units of their sd, shape (g, n, columns), and log|R|, shape (g,).
-    """
-    swing = 1.0 - share
-    rows = np.empty((len(phi), *columns.shape))
-    variances = np.empty((len(columns), len(phi)))
-    state = np.zeros((len(phi), columns.shape[1]))
-    variance = swing
-    for at, values in enumerate(columns):
-        if at > 0:
-            fade = phi ** gaps[at - 1]
-            state = fade[:, None] * state
-            variance = swing + fade**2 * (variance - swing)
-        spread = variance + share
-        surprise = values - state
-        rows[:, at] = surprise / np.sqrt(spread)[:, None]
-        variances[at] = spread
-        state += (variance / spread)[:, None] * surprise
-        variance = variance * share / spread
-    return rows, np.log(variances).sum(axis=0)
+    def cross_products(self, problem: Problem, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return products of whitened columns, shape (g, k + 1, width), and log|R|."""
+        size = problem.design.shape[1] + 1
+        sums = np.empty((len(points), size, problem.rows.shape[1]))
+        log_dets = np.empty(len(points))
+        _kernel().cross_products(
+            problem.rows, problem.gaps, np.ascontiguousarray(points), size, sums, log_dets
+        )
+        return sums, log_dets
+
+    def lasting(
+        self, problem: Problem, steps: np.ndarray, points: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the smoothed lasting part's loadings and variances; see `base.NoiseModel`."""
+        k = problem.design.shape[1]
+        known = padded(problem.design, problem.outcome)
+        rows = np.zeros((len(steps), known.shape[1]))
+        where = problem.steps - steps[0]
+        rows[where] = known
+        is_seen = np.zeros(len(steps), dtype=bool)
+        is_seen[where] = True
+        loadings = np.empty((len(points), *rows.shape))
+        variances = np.empty((len(points), len(steps)))
+        _kernel().lasting(rows, is_seen, np.ascontiguousarray(points), loadings, variances)
+        return loadings[:, :, : k + 1], variances
+
+    def forecast_of_sums(
+        self, points: np.ndarray, ahead: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the carried shares and the variances left; see `base.NoiseModel`."""
+        phi, share = points[:, 0], points[:, 1]
+        shape = (len(points), len(ahead))
+        carried, left = np.empty(shape), np.empty(shape)
+        total, before, variance = np.zeros(len(phi)), np.zeros(len(phi)), np.zeros(len(phi))
+        previous = 0
+        for at, step in enumerate(ahead):
+            # What the known day tells of two days is taken out of their covariance.
+            fade = phi**step
+            before = before * phi ** (step - previous)
+            variance = variance + 2.0 * (before - fade * total) + 1.0 - fade**2
+            total, before, previous = total + fade, before + 1.0, step
+            carried[:, at] = total
+            left[:, at] = (1.0 - share) * variance + share * (at + 1)
+        return carried, left
+
+    def new_share(self, points: np.ndarray) -> np.ndarray:
+        """Return w."""
+        return points[..., 1]
+
+    def parameters(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Return "phi" and "share_new"."""
+        return {"phi": points[..., 0], "share_new": points[..., 1]}
+
+    def collapsed(self, problem: Problem) -> CollapsedDensity:
+        """Return the density of logits of log tau and asin(sqrt(w)), and of log innovation sd."""
+        buffer = pack(problem)
+        start = np.array([0.0, 0.0, _log_residual_sd(problem)])
+        density = Density(_kernel().logp_callback.address, buffer, start, START_JITTER)
+
+        def points(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            flat = np.array(positions.reshape(-1, 3))
+            _kernel().points_of(flat, buffer)
+            found = flat.reshape(positions.shape)
+            return found[..., :2], found[..., 2]
+
+        return CollapsedDensity(density, points)
+
+    def student_t(
+        self, problem: Problem, centre: np.ndarray, covariance: np.ndarray
+    ) -> JointDensity:
+        """Return the joint density of whitened coefficients, the noise's three and log(nu - 2)."""
+        k = problem.design.shape[1]
+        whitener = np.linalg.cholesky(covariance)
+        start = np.zeros(k + 4)
+        start[k + 2] = _log_residual_sd(problem)
+        start[k + 3] = math.log(_START_NU - priors.NU_SHIFT)
+        kernel = compiled.load("its_pipeline.its.noise.ar1_white_student_t_kernel")
+        buffer = pack(problem, centre, whitener)
+        address = kernel.student_logp_callback.address
+
+        def points(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            noise = positions[..., k : k + 3]
+            flat = np.array(noise.reshape(-1, 3))
+            _kernel().points_of(flat, buffer)
+            found = flat.reshape(noise.shape)
+            return found[..., :2], found[..., 2]
+
+        density = Density(address, buffer, start, STUDENT_T_JITTER)
+        return JointDensity(density, centre, whitener, points)
+
+    def whiten(
+        self, residuals: np.ndarray, steps: np.ndarray, parameters: Mapping[str, float]
+    ) -> np.ndarray:
+        """Return the filter's innovations over their standard deviations."""
+        gaps = np.diff(steps).astype(float)
+        columns = np.ascontiguousarray(residuals[:, None] / parameters["sigma"])
+        return _kernel().whitened(columns, gaps, parameters["phi"], parameters["share_new"])[:, 0]
+
+    def simulate(self, parameters: Parameters, shocks: np.ndarray) -> np.ndarray:
+        """Turn shocks (draws, n_days) into errors, each the filter's forecast plus a new one."""
+        rest = np.zeros((0, len(shocks)))
+        return self.forecast(parameters, rest, np.zeros(0, dtype=int), shocks.T).T
+
+    def forecast(
+        self, parameters: Parameters, residuals: np.ndarray, steps: np.ndarray, shocks: np.ndarray
+    ) -> np.ndarray:
+        """Filter the residuals, then carry the lasting part on with a new shock a day."""
+        phi, share, sigma = (parameters[name] for name in ("phi", "share_new", "sigma"))
+        first = 1.0 - share
+        state, variance = np.zeros_like(phi), first
+        errors = np.empty_like(shocks)
+        gaps = [0, *np.diff(steps), *np.ones(len(shocks), dtype=int)]
+        if not len(residuals):
+            gaps[0] = 0
+            gaps = gaps[: len(shocks)]
+        for row, gap in enumerate(gaps):
+            fade = phi**gap
+            state = fade * state
+            variance = first + fade**2 * (variance - first)
+            spread = variance + share
+            gain = variance / spread
+            if row < len(residuals):
+                surprise = residuals[row] / sigma - state
+            else:
+                surprise = np.sqrt(spread) * shocks[row - len(residuals)]
+                errors[row - len(residuals)] = sigma * (state + surprise)
+            state = state + gain * surprise
+            variance = variance * share / spread
+        return errors
+
+    def correlation_of_neighbours(self, parameters: Parameters) -> np.ndarray:
+        """Return (1 - w) phi."""
+        return (1.0 - parameters["share_new"]) * parameters["phi"]
 
 
-def _log_prior(log_sd: np.ndarray) -> np.ndarray:
-    """Log density of the log marginal sd under the main model's prior of the sd."""
-    df, scale = priors.SIGMA_DF, priors.SIGMA_SCALE
-    ratio = np.exp(2.0 * log_sd) / (scale * scale * df)
-    return log_half_t_peak() + log_sd - 0.5 * (df + 1.0) * np.log1p(ratio)
+AR1_WHITE = AutoregressivePlusWhiteNoise()
+
+
+def _kernel() -> ModuleType:
+    return compiled.load("its_pipeline.its.noise.ar1_white_kernel")
+
+
+def _log_residual_sd(problem: Problem) -> float:
+    """Return the log residual sd of least squares, zero where rows are too few to tell."""
+    coefficients = np.linalg.lstsq(problem.design, problem.outcome, rcond=None)[0]
+    rest = problem.outcome - problem.design @ coefficients
+    freedom = len(problem.outcome) - problem.design.shape[1]
+    if freedom < _LEAST_FREEDOM:
+        return 0.0
+    return 0.5 * math.log(max(float(rest @ rest) / freedom, 1e-8))

@@ -1,4 +1,4 @@
-"""The sampler's own picture: may these draws be believed at all.
+"""The sampler's own picture, as the estimator or as the auditor: may its chains be believed at all.
 
 Here belongs the diagnostics figure. It works for every analysis, converged or not, and for one that
 did not converge it shows nothing but nuisance parameters and diagnostics.
@@ -39,7 +39,23 @@ def _shape(analysis: Analysis) -> Hashable:
     return len(_chosen_chains(analysis))
 
 
+def _say_not_audited(figure: Figure, analysis: Analysis) -> None:
+    """Say what stands in for chains where no sampler ran."""
+    error = analysis.diagnostics.quadrature_error
+    figure.text(
+        0.02,
+        0.5,
+        "Computed by quadrature; no sampler audited this analysis.\n"
+        f"Leaving out every second node moves an effect by at most {error:.4f} standard "
+        "deviations.",
+        va="center",
+        gid="not-audited",
+    )
+
+
 def _frame(n_traces: int) -> Figure:
+    if n_traces == 0:
+        return new_figure(8.0, 1.0)
     rows = max(2, n_traces)
     figure = new_figure(8.0, 1.0 + 1.15 * rows)
     height = figure.get_figheight()
@@ -78,6 +94,9 @@ def _frame(n_traces: int) -> Figure:
 def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
     from its_pipeline.its.inference.diagnostics import ESS_MIN, R_HAT_MAX
 
+    if not analysis.diagnostics.is_sampled:
+        _say_not_audited(figure, analysis)
+        return
     *pairs, r_hat, ess = figure.axes
     names = {**analysis.parameter_labels, **_NAMES}
     for row, (name, values) in enumerate(_chosen_chains(analysis).items()):
@@ -113,7 +132,7 @@ def diagnostics_figure(analysis: Analysis) -> Figure:
 def _chosen_chains(analysis: Analysis) -> dict[str, np.ndarray]:
     """Return the (chain, draw) arrays to show: effects only of what converged."""
     chains = {name: np.asarray(values, float) for name, values in analysis.sampler_trace.items()}
-    if analysis.effects is not None:
+    if analysis.effects is not None and not analysis.diagnostics.by_quadrature:
         draws = analysis.draws
         effects = {name: np.asarray(draws[name], float) for name in _EFFECT_CHAINS if name in draws}
         chains = {**effects, **chains}

@@ -70,9 +70,9 @@ def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
     simulated = _on_all_days(analysis.posterior_predictive(REPLICATES, SEED), seen)
     name = outcome_name(analysis, label)
     _draw_densities(densities, observed[seen], simulated[:, seen], name)
-    fitted = analysis.daily["fitted"].to_numpy(float)
+    expected = analysis.expected()
     _draw_autocorrelation(
-        correlation, observed - fitted, simulated - fitted, seen, analysis.spec.step
+        correlation, observed - expected, simulated - expected, seen, analysis.spec.step
     )
     _draw_course(course, analysis, observed, simulated, name)
 

@@ -13,7 +13,7 @@ import numpy as np
 from its_pipeline.its.designs.base import StudyDesign, build_design
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.noise.base import NoiseModel
-from its_pipeline.its.sensitivity.estimate import EffectEstimate, estimate_of, segmented_posterior
+from its_pipeline.its.sensitivity.estimate import EffectEstimate, quadrature_estimate
 from its_pipeline.its.series import MINIMUM_DAYS, POST, PRE, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 
@@ -62,8 +62,7 @@ def placebo_estimates(
         step = int(series.steps[seen[at]])
         pretended = _pretend(series, pre, step)
         design = build_design(pretended, unwashed, covariates.on(pre), study)
-        mixture = segmented_posterior(pretended, design, noise)
-        found.append(Placebo(step, estimate_of(mixture, pretended.scale)))
+        found.append(Placebo(step, quadrature_estimate(pretended, design, noise)))
     return tuple(found)
 
 

@@ -11,9 +11,8 @@ from its_pipeline.its import AnalysisSpec, analyze
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates, prepare_covariates
-from its_pipeline.its.noise.ar1 import AR1
-from its_pipeline.its.sensitivity.estimate import estimate_of, segmented_posterior
-from its_pipeline.its.sensitivity.white_noise import with_white_noise
+from its_pipeline.its.noise.ar1_white import AR1_WHITE
+from its_pipeline.its.sensitivity.estimate import quadrature_estimate
 from its_pipeline.its.series import prepare_series
 
 FIRST_DAY = "2024-01-01"
@@ -52,10 +51,4 @@ def design_of(outcome, day, spec=None, covariates=None, *, study: Any = CHANGE) 
 def segmented_estimate(outcome, day, spec=None) -> Any:
     """Return the counterfactual effect of the segmented model by quadrature."""
     series, design = design_of(outcome, day, spec)
-    return estimate_of(segmented_posterior(series, design, AR1), series.scale)
-
-
-def white_noise_comparison(outcome, day) -> Any:
-    """Hold the segmented model with white noise on top against the one without."""
-    series, design = design_of(outcome, day)
-    return with_white_noise(series, design, segmented_posterior(series, design, AR1))
+    return quadrature_estimate(series, design, AR1_WHITE)

@@ -1,0 +1,344 @@
+"""A posterior by quadrature: exact, deterministic, audited by NUTS where that is asked for.
+
+What belongs here: what `posterior.Posterior` promises, from the mixtures of one fit with normal
+innovations. What does not: the quadrature and the audit themselves (`inference`), or posteriors
+that have to be sampled (`sampled`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from its_pipeline.its.estimands import effect_draws
+from its_pipeline.its.inference.nodes import Nodes, nodes_of, thinned
+from its_pipeline.its.inference.problem import Problem, ScaleMixture
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, Mixture, Targets, integrate
+from its_pipeline.its.noise.base import NoiseModel
+from its_pipeline.its.posterior import (
+    INNER_INTERVAL,
+    INTERVAL,
+    Bands,
+    EffectMarginals,
+    Fit,
+    MixtureMarginal,
+)
+from its_pipeline.its.results import Diagnostics, PosteriorDraws, PosteriorGrid, WhatIf
+from its_pipeline.its.series import POST
+from its_pipeline.its.targets import (
+    COUNTERFACTUAL,
+    IMMEDIATE,
+    SUSTAINED,
+    Forecast,
+    effect_contrasts,
+    intervention_contrasts,
+    post_effects,
+    segmented_days,
+)
+
+BAND_NODES = 160
+"""Nodes that the bands of single days are computed of; the effects use all."""
+KEPT_NODES = 1024
+"""Nodes that are stored: draws are made of them."""
+_DRAW_STREAM = 1
+_IMPOSSIBLE = 1e-3
+
+
+@dataclass(frozen=True)
+class ExactPosterior:
+    """See `posterior.Posterior`.
+
+    Parameters
+    ----------
+    fit
+        What was fitted.
+    mixture
+        The effects (`targets`), and in the segmented model the intervention's coefficients.
+    forecast
+        How effects are told of a fit without intervention; None in the segmented model.
+    diagnostics, trace
+        The verdict, and the auditor's chains.
+    seed
+        Of draws.
+    """
+
+    fit: Fit
+    mixture: Mixture
+    forecast: Forecast | None
+    diagnostics: Diagnostics
+    trace: Mapping[str, np.ndarray] = field(default_factory=dict)
+    seed: int = 0
+
+    def effects(self) -> EffectMarginals:
+        """Return the posteriors of the effects."""
+        scale = self.fit.series.scale
+        has_slope = self.fit.design.has_slope
+        return EffectMarginals(
+            counterfactual=MixtureMarginal(self.mixture, COUNTERFACTUAL, scale),
+            immediate=MixtureMarginal(self.mixture, IMMEDIATE, scale),
+            sustained=MixtureMarginal(self.mixture, SUSTAINED, scale) if has_slope else None,
+        )
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """Nodes with all coefficients, few enough for bands of every day."""
+        return self._nodes(BAND_NODES)
+
+    def bands(self) -> Bands:
+        """Return what is shown of single days."""
+        return self._forecast_bands(self.forecast) if self.forecast else self._segmented_bands()
+
+    def mean_coefficients(self) -> np.ndarray:
+        """Return the posterior mean of the internal coefficients, shape (k,)."""
+        return self.nodes.mean()
+
+    def mean_parameters(self) -> dict[str, float]:
+        """Return posterior means of the noise's parameters, "sigma" standardised."""
+        weights = self.mixture.weights
+        named = self.fit.noise_model.parameters(self.mixture.points)
+        found = {name: float(weights @ values) for name, values in named.items()}
+        return {**found, "sigma": float(weights @ np.exp(self.mixture.log_sd))}
+
+    def neighbours(self) -> tuple[float, float]:
+        """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
+        model, weights = self.fit.noise_model, self.mixture.weights
+        values = model.correlation_of_neighbours(model.parameters(self.mixture.points))
+        order = np.argsort(values)
+        upper = values[order][np.searchsorted(np.cumsum(weights[order]), INTERVAL[1])]
+        return float(weights @ values), float(upper)
+
+    def coefficients(self) -> dict[str, tuple[float, float]]:
+        """Return mean and sd of the reported coefficients in the outcome's own units."""
+        series, back = self.fit.series, self.fit.design.back
+        means = series.scale * (back @ self.nodes.mean())
+        means[0] += series.centre
+        sds = series.scale * np.sqrt(np.diag(back @ self.nodes.covariance() @ back.T))
+        return {
+            name: (float(mean), float(sd))
+            for name, mean, sd in zip(self.fit.design.names, means, sds, strict=True)
+        }
+
+    def what_if(self) -> tuple[WhatIf, ...]:
+        """Return the average effect given each belief about straight trends.
+
+        The prior is a mixture of small and wide scales, so its components are those beliefs: no
+        further fit is needed.
+        """
+        design, found = self.fit.design, []
+        beliefs = [("trend", "trend")]
+        if design.contrasts is not None and design.contrasts.sustained is not None:
+            beliefs.append((design.contrasts.sustained, "slope_change"))
+        for column_name, belief in beliefs:
+            if column_name not in design.names:
+                continue
+            column = int(np.argmax(np.abs(design.back[design.names.index(column_name)])))
+            sds = design.prior.sd[:, column]
+            is_small = (sds == sds.min())[self.mixture.component]
+            for nodes, name in ((is_small, f"no_{belief}"), (~is_small, belief)):
+                probability = float(self.mixture.weights[nodes].sum())
+                if probability > _IMPOSSIBLE:
+                    given = MixtureMarginal(
+                        self.mixture.given(nodes), COUNTERFACTUAL, self.fit.series.scale
+                    )
+                    lower, upper = (given.quantile(p) for p in INTERVAL)
+                    found.append(
+                        WhatIf(name, probability, given.mean, lower, upper, given.above(0.0))
+                    )
+        return tuple(found)
+
+    def kept(self) -> PosteriorGrid:
+        """Return nodes and regression: all draws can be made of them."""
+        numbers, weights = thinned(self.mixture, KEPT_NODES)
+        fit, problem = self.fit, self.fit.problem
+        mixture = self.mixture
+        points = mixture.points[numbers]
+        targets = self.forecast.effects(points) if self.forecast else self._contrasts()
+        return PosteriorGrid(
+            design=problem.design,
+            outcome=problem.outcome,
+            steps=problem.steps,
+            prior_sd=problem.prior.sd,
+            prior_weights=problem.prior.weights,
+            weights=weights,
+            points=points,
+            log_sd=mixture.log_sd[numbers],
+            component=mixture.component[numbers],
+            loadings=targets.loadings,
+            offsets=np.zeros((1, 1)) if targets.offsets is None else targets.offsets,
+            extra=np.zeros((1, 1)) if targets.extra is None else targets.extra,
+            back=fit.design.back,
+            reported=fit.design.reported,
+            names=fit.design.names,
+            centre=fit.series.centre,
+            scale=fit.series.scale,
+            n_post=fit.series.n_post,
+            observed_sum=fit.series.observed_post_sum,
+        )
+
+    def _contrasts(self) -> Targets:
+        return Targets(effect_contrasts(self.fit.series, self.fit.design)[None])
+
+    def _nodes(self, n: int) -> Nodes:
+        numbers, weights = thinned(self.mixture, n)
+        mixture = self.mixture
+        return nodes_of(
+            self.fit.problem,
+            self.fit.noise_model,
+            weights,
+            mixture.points[numbers],
+            mixture.log_sd[numbers],
+            mixture.component[numbers],
+        )
+
+    def _counterfactual(self, targets: Targets) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return moments at the nodes, and mean and interval ends in outcome units."""
+        series = self.fit.series
+        means, sds = self.nodes.moments(targets)
+        ends = self.nodes.quantiles(means, sds, (*INTERVAL, *INNER_INTERVAL))
+        rows = np.vstack([means @ self.nodes.weights, ends])
+        return means, sds, series.centre + series.scale * rows
+
+    def _segmented_bands(self) -> Bands:
+        fit, series, design = self.fit, self.fit.series, self.fit.design
+        targets = segmented_days(series, design, fit.problem, fit.noise_model, self.nodes.points)
+        _, _, counterfactual = self._counterfactual(targets)
+        columns, mean, covariance = self._intervention_moments()
+        fitted = counterfactual[0].copy()
+        after = series.steps >= 0
+        fitted[after] += series.scale * (design.intervention[after][:, columns] @ mean)
+        daily = post_effects(series, design, columns)
+        is_seen = series.observed[series.phase == POST]
+        summed = np.cumsum(np.where(is_seen[:, None], daily, 0.0), axis=0)
+        return Bands(
+            fitted=fitted,
+            counterfactual=counterfactual,
+            effect=series.scale * self._exact_rows(daily, columns, mean, covariance),
+            cumulative=series.scale * self._exact_rows(summed, columns, mean, covariance),
+        )
+
+    def _exact_rows(
+        self, loadings: np.ndarray, columns: np.ndarray, mean: np.ndarray, covariance: np.ndarray
+    ) -> np.ndarray:
+        """Return means and interval ends of combinations of the intervention's coefficients.
+
+        Their shape is the few nodes', their mean and sd those of all.
+        """
+        full = np.zeros((len(loadings), self.fit.design.matrix.shape[1]))
+        full[:, columns] = loadings
+        means, sds = self.nodes.moments(Targets(full[None]))
+        ends = self.nodes.quantiles(means, sds, INTERVAL)
+        weights = self.nodes.weights
+        centre = means @ weights
+        spread = np.sqrt(((means - centre[:, None]) ** 2 + sds**2) @ weights)
+        exact = loadings @ mean
+        exact_sd = np.sqrt(np.sum(loadings @ covariance * loadings, axis=1))
+        stretch = np.divide(exact_sd, spread, out=np.ones_like(spread), where=spread > 0.0)
+        return np.vstack([exact, exact + (ends - centre) * stretch])
+
+    def _intervention_moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the intervention's columns, and mean and covariance of their coefficients."""
+        columns, _ = intervention_contrasts(self.fit.design)
+        first = 3 if self.fit.design.has_slope else 2
+        q = len(columns)
+        means, sds = self.mixture.mean()[first:], self.mixture.sd()[first:]
+        covariance = np.diag(sds[:q] ** 2)
+        pair = q
+        for i in range(q):
+            for j in range(i + 1, q):
+                shared = 0.5 * (sds[pair] ** 2 - covariance[i, i] - covariance[j, j])
+                covariance[i, j] = covariance[j, i] = shared
+                pair += 1
+        return columns, means[:q], covariance
+
+    def _forecast_bands(self, forecast: Forecast) -> Bands:
+        series = self.fit.series
+        means, sds, counterfactual = self._counterfactual(forecast.days(self.nodes.points))
+        post = series.phase == POST
+        seen = series.values[post]
+        effect = np.vstack(
+            [
+                seen - counterfactual[0, post],
+                seen - counterfactual[2, post],
+                seen - counterfactual[1, post],
+            ]
+        )
+        means, sds = self.nodes.moments(forecast.cumulative(self.nodes.points))
+        ends = self.nodes.quantiles(means, sds, INTERVAL)
+        known = series.scale * np.vstack([means @ self.nodes.weights, ends])
+        is_seen = series.observed[post]
+        # A cumulative effect is carried over missing days; before the first there is none.
+        until = np.cumsum(is_seen) - 1
+        cumulative = np.where(until >= 0, known[:, np.maximum(until, 0)], 0.0)
+        return Bands(counterfactual[0], counterfactual, effect, cumulative)
+
+
+def integrate_posterior(
+    fit: Fit, tolerance: float = QUADRATURE_ERROR_MAX
+) -> tuple[Mixture, Forecast | None]:
+    """Integrate what a fit with normal innovations says of its effects.
+
+    Parameters
+    ----------
+    fit
+        The fit; a design without intervention makes it a forecast.
+    tolerance
+        Of the quadrature.
+
+    Returns
+    -------
+    tuple
+        The effects' mixture, in the segmented model with the moments of the intervention's
+        coefficients behind them; and how effects are told of a forecast, else None.
+    """
+    if fit.design.contrasts is None:
+        forecast = Forecast(fit.series, fit.design, fit.problem, fit.noise_model)
+        return integrate(fit.problem, fit.noise_model, forecast.effects, tolerance), forecast
+    effects = effect_contrasts(fit.series, fit.design)
+    _, columns = intervention_contrasts(fit.design)
+    wanted = np.vstack([effects, columns])
+    return integrate(fit.problem, fit.noise_model, wanted, tolerance), None
+
+
+def draws_of(
+    grid: PosteriorGrid, noise_model: NoiseModel, chains: int, draws: int, seed: int
+) -> PosteriorDraws:
+    """Make independent draws of the nodes of a quadrature; the same seed gives the same draws.
+
+    Parameters
+    ----------
+    grid
+        What is kept of the posterior.
+    noise_model
+        The one it was integrated with.
+    chains, draws
+        Shape of the draws; they are independent, so the chains are equal parts.
+    seed
+        Of the draws.
+    """
+    problem = Problem(
+        grid.design, grid.outcome, grid.steps, ScaleMixture(grid.prior_sd, grid.prior_weights)
+    )
+    nodes = nodes_of(problem, noise_model, grid.weights, grid.points, grid.log_sd, grid.component)
+    rng = np.random.default_rng([seed, _DRAW_STREAM])
+    chosen, internal = nodes.draw(chains * draws, rng)
+    shape = (chains, draws)
+    reported = grid.scale * (internal @ grid.back.T)
+    reported[:, 0] += grid.centre
+    loadings = grid.loadings[chosen if len(grid.loadings) > 1 else np.zeros_like(chosen)]
+    effects = np.einsum("nck,nk->nc", loadings, internal)
+    if grid.offsets.size > 1:
+        sd = np.exp(grid.log_sd[chosen])[:, None] * np.sqrt(grid.extra[chosen])
+        effects += grid.offsets[chosen] + sd * rng.standard_normal(effects.shape)
+    named = effect_draws(grid.scale * effects.T, grid.n_post, grid.observed_sum)
+    noise = {**noise_model.parameters(grid.points), "sigma": grid.scale * np.exp(grid.log_sd)}
+    return PosteriorDraws(
+        coefficients={
+            name: reported[:, column].reshape(shape) for column, name in enumerate(grid.names)
+        },
+        estimands={name: values.reshape(shape) for name, values in named.items()},
+        noise={name: values[chosen].reshape(shape) for name, values in noise.items()},
+        design=grid.reported,
+    )

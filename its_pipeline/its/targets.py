@@ -1,0 +1,138 @@
+"""What is asked of a posterior: effects as linear quantities of the coefficients and the noise.
+
+What belongs here: the effects of both estimators as `Targets` of the quadrature, in standardised
+units. What does not: computing them (`inference.quadrature`), or summarising (`estimands`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from its_pipeline.its.designs.base import DesignMatrix, post_rows
+from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.inference.quadrature import Targets
+from its_pipeline.its.noise.base import NoiseModel
+from its_pipeline.its.series import POST, PreparedSeries
+
+COUNTERFACTUAL, IMMEDIATE, SUSTAINED = 0, 1, 2
+"""Rows of the effects in what the functions here return; a forecast has no sustained one."""
+
+
+def effect_contrasts(series: PreparedSeries, design: DesignMatrix) -> np.ndarray:
+    """Return the segmented model's effects as contrasts of its coefficients, shape (2 or 3, k)."""
+    named = design.contrasts
+    if named is None:
+        raise ValueError("a design without intervention has no effects of its own")
+    rows = [design.intervention[post_rows(series)].mean(axis=0)]
+    rows.append(design.back[design.names.index(named.immediate)])
+    if named.sustained is not None:
+        rows.append(design.back[design.names.index(named.sustained)])
+    return np.stack(rows)
+
+
+def intervention_contrasts(design: DesignMatrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return contrasts that tell the joint moments of the intervention's coefficients.
+
+    Returns
+    -------
+    tuple
+        Numbers of the q columns, shape (q,); and contrasts, shape (q + q (q - 1) / 2, k): each
+        column alone, then each pair's sum.
+    """
+    columns = np.flatnonzero(design.intervention.any(axis=0))
+    alone = np.eye(design.matrix.shape[1])[columns]
+    pairs = [alone[i] + alone[j] for i in range(len(columns)) for j in range(i + 1, len(columns))]
+    return columns, np.vstack([alone, *pairs])
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Effects as the distance of what was observed from what the pre-period alone foretells.
+
+    Parameters
+    ----------
+    series
+        The prepared series.
+    design
+        A design without intervention.
+    problem
+        The regression on the pre-period.
+    noise
+        How one day resembles the next.
+    """
+
+    series: PreparedSeries
+    design: DesignMatrix
+    problem: Problem
+    noise: NoiseModel
+
+    def effects(self, points: np.ndarray) -> Targets:
+        """Return the mean effect over the observed post days, and that of their first."""
+        n = int(post_rows(self.series).sum())
+        sums = self.cumulative(points)
+        return Targets(
+            loadings=sums.loadings[:, [n - 1, 0]] * np.array([1.0 / n, 1.0])[:, None],
+            offsets=_of(sums.offsets)[:, [n - 1, 0]] * [1.0 / n, 1.0],
+            extra=_of(sums.extra)[:, [n - 1, 0]] * [1.0 / n**2, 1.0],
+        )
+
+    def cumulative(self, points: np.ndarray) -> Targets:
+        """Return the effect summed up to each observed post day."""
+        series = self.series
+        post = post_rows(series)
+        last = int(self.problem.steps[-1])
+        before = series.steps[series.steps <= last]
+        loadings, variances = self.noise.lasting(self.problem, before, points)
+        state, unknown = loadings[:, -1], variances[:, -1]
+        carried, left = self.noise.forecast_of_sums(points, series.steps[post] - last)
+        columns = np.cumsum(self.design.matrix[post], axis=0)
+        seen = np.cumsum(series.standardised[post])
+        return Targets(
+            loadings=carried[..., None] * state[:, None, :-1] - columns,
+            offsets=seen - carried * state[:, -1:],
+            extra=carried**2 * unknown[:, None] + left,
+        )
+
+    def days(self, points: np.ndarray) -> Targets:
+        """Return the expected outcome on every day, and a new one's after the pre-period."""
+        series = self.series
+        loadings, variances = self.noise.lasting(self.problem, series.steps, points)
+        is_new = series.steps >= 0
+        return Targets(
+            loadings=self.design.matrix - loadings[:, :, :-1],
+            offsets=loadings[:, :, -1],
+            extra=variances + np.where(is_new, self.noise.new_share(points)[:, None], 0.0),
+        )
+
+
+def segmented_days(
+    series: PreparedSeries,
+    design: DesignMatrix,
+    problem: Problem,
+    noise: NoiseModel,
+    points: np.ndarray,
+) -> Targets:
+    """Return what the outcome would have been without the intervention, as the person drifts.
+
+    On every day the regression without the intervention's columns, plus the noise's lasting part
+    as all observed days tell it.
+    """
+    loadings, variances = noise.lasting(problem, series.steps, points)
+    return Targets(
+        loadings=design.counterfactual - loadings[:, :, :-1],
+        offsets=loadings[:, :, -1],
+        extra=variances,
+    )
+
+
+def post_effects(series: PreparedSeries, design: DesignMatrix, columns: np.ndarray) -> np.ndarray:
+    """Return the effect on each post day as loadings of the intervention's columns."""
+    return design.intervention[series.phase == POST][:, columns]
+
+
+def _of(values: np.ndarray | None) -> np.ndarray:
+    if values is None:
+        raise ValueError("a forecast has offsets and noise of its own")
+    return values
