@@ -135,7 +135,7 @@ def _exact(
         labels = ["counterfactual_effect", "immediate_effect"]
         if fit.design.has_slope:
             labels.append("sustained_effect")
-        collapsed = fit.noise_model.collapsed(fit.problem)
+        collapsed = fit.noise_model.collapsed(fit.problem, mixture)
         found = audit(
             fit.problem,
             fit.noise_model,

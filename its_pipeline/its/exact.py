@@ -276,7 +276,7 @@ class ExactPosterior:
 
 
 def integrate_posterior(
-    fit: Fit, tolerance: float = QUADRATURE_ERROR_MAX
+    fit: Fit, tolerance: float = QUADRATURE_ERROR_MAX, *, only_headline: bool = False
 ) -> tuple[Mixture, Forecast | None]:
     """Integrate what a fit with normal innovations says of its effects.
 
@@ -286,6 +286,8 @@ def integrate_posterior(
         The fit; a design without intervention makes it a forecast.
     tolerance
         Of the quadrature.
+    only_headline
+        Whether the counterfactual effect is all that is wanted of a segmented model.
 
     Returns
     -------
@@ -297,9 +299,13 @@ def integrate_posterior(
         forecast = Forecast(fit.series, fit.design, fit.problem, fit.noise_model)
         return integrate(fit.problem, fit.noise_model, forecast.effects, tolerance), forecast
     effects = effect_contrasts(fit.series, fit.design)
+    if only_headline:
+        headline = effects[: COUNTERFACTUAL + 1]
+        return integrate(fit.problem, fit.noise_model, headline, tolerance), None
     _, columns = intervention_contrasts(fit.design)
     wanted = np.vstack([effects, columns])
-    return integrate(fit.problem, fit.noise_model, wanted, tolerance), None
+    found = integrate(fit.problem, fit.noise_model, wanted, tolerance, n_judged=len(effects))
+    return found, None
 
 
 def draws_of(

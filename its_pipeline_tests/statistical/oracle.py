@@ -3,10 +3,14 @@
 Written from the model's description alone; it shares no code with the engine. Slow and plain.
 """
 
+import itertools
+
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from its_pipeline.its import priors
+
+NAMES = ("phi", "share_new", "log_sd")
 
 
 def orthonormal_season(days, levels=7):
@@ -17,76 +21,93 @@ def orthonormal_season(days, levels=7):
     return (vectors * np.sqrt(levels / (levels - 1)))[which]
 
 
-def design(outcome, day, *, slope, season=True):
-    """Return the columns, their prior sds, the standardised outcome, its scale, and time steps."""
+def design(outcome, day, *, slope=True, season=True):
+    """Return the columns, their prior sds by component, the components' weights, y, scale, steps."""
     observed = outcome.dropna()
     t = (observed.index - day).days.to_numpy()
     first, last = (outcome.index[0] - day).days, (outcome.index[-1] - day).days
     pre = observed[t < 0]
-    short = min((t < 0).sum(), (t >= 0).sum()) < 14
     columns = [np.ones(len(t)), (t - (first - 1) / 2) / -first, (t >= 0) * 1.0]
-    sds = [priors.LEVEL_SD, priors.SHORT_TREND_SD if short else priors.TREND_SD]
-    sds.append(priors.LEVEL_CHANGE_SD)
     if slope:
         columns.append(np.maximum(t, 0) / last)
-        sds.append(priors.SLOPE_CHANGE_SD)
-    if season:
-        seasonal = orthonormal_season(observed.index)
-        columns += list(seasonal.T)
-        sds += [priors.DAY_OF_WEEK_SD] * seasonal.shape[1]
+    seasonal = orthonormal_season(observed.index).T if season else []
+    columns += list(seasonal)
+    sds, weights = [], []
+    for trend, change in itertools.product((0, 1), (0, 1) if slope else (0,)):
+        sds.append(
+            [
+                priors.LEVEL_SD,
+                priors.TREND_SDS[trend],
+                priors.LEVEL_CHANGE_SD,
+                *([priors.SLOPE_CHANGE_SDS[change]] if slope else []),
+                *[priors.DAY_OF_WEEK_SD] * len(seasonal),
+            ]
+        )
+        small = priors.SMALL_WEIGHT
+        weight = (small, 1 - small)[trend] * ((small, 1 - small)[change] if slope else 1.0)
+        weights.append(weight)
     y = (observed.to_numpy() - pre.mean()) / pre.std()
-    return np.column_stack(columns), np.array(sds), y, pre.std(), t
+    return np.column_stack(columns), np.array(sds), np.array(weights), y, pre.std(), t
 
 
-def whitened(x, y, t, rho):
-    """Return design and outcome with the correlation taken out, and half its log determinant."""
-    correlation = rho ** np.abs(t[:, None] - t[None, :]).astype(float)
-    factor = np.linalg.cholesky(correlation)
-    both = np.linalg.solve(factor, np.column_stack([x, y]))
-    return both[:, :-1], both[:, -1], np.log(np.diag(factor)).sum()
+def correlation(t, phi, share):
+    """Return the noise's correlation matrix."""
+    apart = np.abs(t[:, None] - t[None, :]).astype(float)
+    return (1 - share) * phi**apart + share * np.eye(len(t))
 
 
-def marginal(wx, wy, half_log_det, sds, sigma):
-    """Return log p(y | rho, sigma) and the coefficients' conditional mean and covariance.
-
-    `sigma` may be an array of shape (s,); so are the results' leading shapes.
-    """
-    n, sigma = len(wy), np.asarray(sigma, dtype=float)
-    scaled = 1 / sigma[..., None] ** 2
-    precision = wx.T @ wx * scaled[..., None] + np.diag(1 / sds**2)
-    covariance = np.linalg.inv(precision)
-    mean = np.einsum("...kl,l->...k", covariance, wx.T @ wy) * scaled
-    log_p = -half_log_det - n * np.log(sigma) - 0.5 * n * np.log(2 * np.pi)
-    log_p += -0.5 * np.linalg.slogdet(precision)[1] - np.log(sds).sum()
-    fit = np.einsum("...k,...kl,...l->...", mean, precision, mean)
-    return log_p - 0.5 * (wy @ wy / sigma**2 - fit), mean, covariance
+def log_marginal(x, sds, weights, y, covariance):
+    """Return log p(y | noise), coefficients and components summed out."""
+    each = [
+        np.log(weight) + stats.multivariate_normal(cov=covariance + (x * sd**2) @ x.T).logpdf(y)
+        for sd, weight in zip(sds, weights, strict=True)
+    ]
+    return special.logsumexp(each)
 
 
-def log_prior(rho, sigma):
-    """Return the log prior density of (rho, sigma)."""
-    beta = stats.beta.logpdf((1 + rho) / 2, priors.RHO_ALPHA, priors.RHO_BETA) - np.log(2)
-    half_t = stats.t.logpdf(sigma, priors.SIGMA_DF, scale=priors.SIGMA_SCALE) + np.log(2)
-    return beta + half_t
+def log_prior(tau, share, sd):
+    """Return the log prior density of (log tau, share, log sd)."""
+    assert 0 <= share <= 1
+    width = np.log(priors.TAU_LONGEST / priors.TAU_SHORTEST)
+    inside = priors.TAU_SHORTEST <= tau <= priors.TAU_LONGEST
+    half_t = stats.t.logpdf(sd, priors.SIGMA_DF, scale=priors.SIGMA_SCALE) + np.log(2)
+    return (-np.log(width) if inside else -np.inf) + half_t + np.log(sd)
 
 
-def posterior(x, sds, y, t, contrasts, size=61):
-    """Return means and sds of linear contrasts, of rho and of log(sigma); grid even in the logs."""
-    rhos = np.tanh(np.linspace(-2.2, 2.9, size))
-    residual = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
-    sigmas = residual.std() * np.exp(np.linspace(-0.5, 2.2, size))
-    log_p = np.empty((size, size))
-    first, second = (np.empty((size, size, len(contrasts))) for _ in range(2))
-    for i, rho in enumerate(rhos):
-        value, mean, covariance = marginal(*whitened(x, y, t, rho), sds, sigmas)
-        log_p[i] = value + log_prior(rho, sigmas) + np.log(1 - rho**2) + np.log(sigmas)
-        first[i] = mean @ contrasts.T
-        second[i] = np.einsum("ck,skl,cl->sc", contrasts, covariance, contrasts)
-    weights = np.exp(log_p - log_p.max())
-    weights /= weights.sum()
-    by_rho, by_sigma, logs = weights.sum(axis=1), weights.sum(axis=0), np.log(sigmas)
-    mean = np.append(np.einsum("ij,ijc->c", weights, first), [by_rho @ rhos, by_sigma @ logs])
-    square = np.append(
-        np.einsum("ij,ijc->c", weights, second + first**2), [by_rho @ rhos**2, by_sigma @ logs**2]
+def posterior(x, sds, weights, y, t, contrasts, size=(25, 21, 21)):
+    """Return means, sds and tail quantiles of contrasts; midpoints of even cells."""
+    n_tau, n_share, n_sd = size
+    log_taus = np.log(priors.TAU_SHORTEST) + np.log(priors.TAU_LONGEST / priors.TAU_SHORTEST) * (
+        (np.arange(n_tau) + 0.5) / n_tau
     )
-    edge = max(by_rho[0], by_rho[-1], by_sigma[0], by_sigma[-1])
-    return {"mean": mean, "sd": np.sqrt(square - mean**2), "edge": edge}
+    shares = np.sin(0.5 * np.pi * (np.arange(n_share) + 0.5) / n_share) ** 2
+    jacobian = np.log(np.sin(np.pi * (np.arange(n_share) + 0.5) / n_share))
+    log_sds = np.linspace(-1.6, 2.0, n_sd)
+    logs, means, variances = [], [], []
+    for log_tau, (share, moved) in itertools.product(log_taus, zip(shares, jacobian, strict=True)):
+        factor = np.linalg.cholesky(correlation(t, np.exp(-np.exp(-log_tau)), share))
+        white = np.linalg.solve(factor, np.column_stack([x, y]))
+        wx, wy = white[:, :-1], white[:, -1]
+        half = np.log(np.diag(factor)).sum()
+        for log_sd, (sd, weight) in itertools.product(log_sds, zip(sds, weights, strict=True)):
+            scaled = np.exp(-2 * log_sd)
+            precision = wx.T @ wx * scaled + np.diag(sd**-2.0)
+            covariance = np.linalg.inv(precision)
+            mean = covariance @ wx.T @ wy * scaled
+            value = -half - len(y) * log_sd - 0.5 * np.linalg.slogdet(precision)[1]
+            value += -np.log(sd).sum() - 0.5 * (wy @ wy * scaled - mean @ precision @ mean)
+            value += np.log(weight) + log_prior(np.exp(log_tau), share, np.exp(log_sd)) + moved
+            logs.append(value)
+            means.append(contrasts @ mean)
+            variances.append(np.einsum("ck,kl,cl->c", contrasts, covariance, contrasts))
+    mass = np.exp(np.array(logs) - max(logs))
+    mass /= mass.sum()
+    first, second = np.array(means), np.array(variances)
+    mean = mass @ first
+    by_sd = mass.reshape(-1, n_sd, len(weights)).sum(axis=(0, 2))
+    return {
+        "mean": mean,
+        "sd": np.sqrt(mass @ (second + first**2) - mean**2),
+        "below": lambda value, c: mass @ special.ndtr((value - first[:, c]) / second[:, c] ** 0.5),
+        "edge": max(by_sd[0], by_sd[-1]),
+    }

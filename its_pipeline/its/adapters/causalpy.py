@@ -210,7 +210,13 @@ class SegmentedAR1White(PyMCModel):
         mixture = integrate(problem, AR1_WHITE, np.eye(k))
         names = tuple(f"theta[{column}]" for column in range(k))
         found = audit(
-            problem, AR1_WHITE, AR1_WHITE.collapsed(problem), mixture, np.eye(k), names, seed
+            problem,
+            AR1_WHITE,
+            AR1_WHITE.collapsed(problem, mixture),
+            mixture,
+            np.eye(k),
+            names,
+            seed,
         )
         self.diagnostics = found.diagnostics
         if not self.diagnostics.converged:

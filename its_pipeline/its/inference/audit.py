@@ -24,7 +24,7 @@ from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import Correlations, Mixture, Targets
 from its_pipeline.its.results import Diagnostics
 
-AUDIT_DRAWS, AUDIT_TUNE, AUDIT_CHAINS = 500, 300, 4
+AUDIT_DRAWS, AUDIT_TUNE, AUDIT_CHAINS = 700, 150, 4
 ESCALATION_FACTOR = 4
 """How many times longer the second audit runs, where the first one misses its gate."""
 _TAILS = (0.025, 0.975)

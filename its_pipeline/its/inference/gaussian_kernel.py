@@ -356,6 +356,61 @@ def coefficient_moments(sums, which, log_sds, precisions, means, covariances):
 
 
 @numba.njit(nogil=True, **OPTIONS)
+def binned(weights, halved, means, spreads, width, n_means, n_spreads):
+    """Merge Gaussians of a mixture that are nearly alike, weight, mean and variance kept.
+
+    Parameters
+    ----------
+    weights, means, spreads
+        Shape (p,).
+    halved
+        Other weights of the same Gaussians, shape (h, p); they are added up beside.
+    width
+        Of a bin of means; a bin of spreads is a hundredth part of the span of their logs.
+    n_means, n_spreads
+        Most bins.
+
+    Returns
+    -------
+    tuple
+        Weights, means and spreads, shape (b,), and the other weights, shape (h, b).
+    """
+    lowest, highest = means.min(), means.max()
+    wide = max(width, (highest - lowest) / (n_means - 1))
+    least, most = math.log(spreads.min()), math.log(spreads.max())
+    tall = max((most - least) / (n_spreads - 1), 1e-6)
+    place = np.full(n_means * n_spreads, -1, np.int64)
+    which = np.empty(len(weights), np.int64)
+    count = 0
+    for i in range(len(weights)):
+        column = int((means[i] - lowest) / wide) if wide > 0.0 else 0
+        row = int((math.log(spreads[i]) - least) / tall)
+        bin_at = column * n_spreads + row
+        if place[bin_at] < 0:
+            place[bin_at] = count
+            count += 1
+        which[i] = place[bin_at]
+    total = np.zeros(count)
+    centre = np.zeros(count)
+    spread = np.zeros(count)
+    others = np.zeros((halved.shape[0], count))
+    for i in range(len(weights)):
+        b = which[i]
+        total[b] += weights[i]
+        centre[b] += weights[i] * means[i]
+        for h in range(halved.shape[0]):
+            others[h, b] += halved[h, i]
+    for b in range(count):
+        centre[b] /= total[b]
+    for i in range(len(weights)):
+        b = which[i]
+        spread[b] += weights[i] * (spreads[i] ** 2 + (means[i] - centre[b]) ** 2)
+    for b in range(count):
+        spread[b] = math.sqrt(spread[b] / total[b])
+    return total, centre, spread, others
+
+
+@numba.njit(nogil=True, **OPTIONS)
 def mixture_cdf(weights, means, spreads, value):
     """P(x <= value) of a mixture of Gaussians, its density there, and the density's slope."""
     total = 0.0

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -44,6 +44,10 @@ _WORTH_SHRINKING = 0.7
 _FLOOR = 10.0
 """Log of how far below the peak a coarse node may lie and still belong to the box."""
 _NEGLIGIBLE = 14.0
+_BIN_WIDTH = 0.05
+_MOST_BINS = (200, 40)
+"""Gaussians of a mixture whose means lie within this share of its sd, and whose sds are alike, are
+merged before its quantiles are sought: that moves them by less than 1e-4 sd."""
 _TAILS = (0.025, 0.975)
 _NORMAL_TAIL = 1.96
 
@@ -123,6 +127,7 @@ class Mixture:
     log_evidence: float
     error: float
     edge: float
+    _merges: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def mean(self) -> np.ndarray:
         """Return the posterior means, shape (c,)."""
@@ -134,15 +139,21 @@ class Mixture:
 
     def cdf(self, value: float, quantity: int = 0) -> float:
         """Return P(quantity <= value)."""
-        kernel = compiled.gaussian_kernel()
-        return kernel.mixture_cdf(self.weights, self.means[quantity], self.sds[quantity], value)[0]
+        return compiled.gaussian_kernel().mixture_cdf(*self._merged(quantity), value)[0]
 
     def quantile(self, probability: float, quantity: int = 0) -> float:
         """Return a quantile of one quantity."""
         start = min(max(4.0 * (probability - 0.5), -_NORMAL_TAIL), _NORMAL_TAIL)
         return compiled.gaussian_kernel().mixture_quantile(
-            self.weights, self.means[quantity], self.sds[quantity], probability, start
+            *self._merged(quantity), probability, start
         )
+
+    def _merged(self, quantity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if quantity not in self._merges:
+            no_others = np.zeros((0, len(self.weights)))
+            found = _merge(self.weights, no_others, self.means[quantity], self.sds[quantity])
+            self._merges[quantity] = found[:3]
+        return self._merges[quantity]
 
     def component_weights(self, n_components: int) -> np.ndarray:
         """Return the posterior weights of the prior's components, shape (m,)."""
@@ -165,6 +176,7 @@ def integrate(
     noise: Correlations,
     targets: np.ndarray | Callable[[np.ndarray], Targets],
     tolerance: float = QUADRATURE_ERROR_MAX,
+    n_judged: int | None = None,
 ) -> Mixture:
     """Compute the posterior of quantities that are linear in the coefficients.
 
@@ -178,6 +190,8 @@ def integrate(
         Contrasts of shape (c, k), or what gives the targets at the noise's parameters (g, d).
     tolerance
         Nodes are added while the error is larger than this.
+    n_judged
+        How many of the targets, from the first, the error is measured of; all by default.
     """
     work = _Work(problem, noise, targets)
     counts = _FINE
@@ -191,7 +205,7 @@ def integrate(
         where, weights, halved, means, sds, evidence = compiled.gaussian_kernel().collect(
             found.log_weights, found.means, found.variances, points.log_halves, _NEGLIGIBLE
         )
-        errors = np.array([_difference(weights, half, means, sds, tolerance) for half in halved])
+        errors = _errors(weights, halved, means[:n_judged], sds[:n_judged], tolerance)
         looks += 1
         if not errors.max() > tolerance or looks >= _MOST_LOOKS:
             break
@@ -381,28 +395,41 @@ def _mixture_sd(weights: np.ndarray, means: np.ndarray, sds: np.ndarray) -> np.n
     return np.sqrt((away**2 + sds**2) @ weights)
 
 
-def _difference(
+def _merge(
+    weights: np.ndarray, others: np.ndarray, means: np.ndarray, sds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    width = _BIN_WIDTH * float(_mixture_sd(weights, means[None], sds[None])[0])
+    kernel: Any = compiled.gaussian_kernel()
+    return kernel.binned(weights, others, means, np.maximum(sds, 1e-300), width, *_MOST_BINS)
+
+
+def _errors(
     weights: np.ndarray,
     halved: np.ndarray,
     means: np.ndarray,
     sds: np.ndarray,
     tolerance: float,
-) -> float:
-    """Return the most that a halved rule moves a mean, sd or tail quantile, in sds.
+) -> np.ndarray:
+    """Return the most that each halved rule moves a mean, sd or tail quantile, in sds.
 
     Quantiles are left out where the rest is beyond the tolerance already.
     """
     kernel: Any = compiled.gaussian_kernel()
     whole, spread = means @ weights, _mixture_sd(weights, means, sds)
-    moved = np.abs(means @ halved - whole) / spread
-    widened = np.abs(_mixture_sd(halved, means, sds) - spread) / spread
-    worst = max(float(moved.max()), float(widened.max()))
-    if worst > tolerance:
+    worst = np.zeros(len(halved))
+    for rule, half in enumerate(halved):
+        moved = np.abs(means @ half - whole) / spread
+        widened = np.abs(_mixture_sd(half, means, sds) - spread) / spread
+        worst[rule] = max(moved.max(), widened.max())
+    if worst.max() > tolerance:
         return worst
     for row in range(len(means)):
+        merged = _merge(weights, halved, means[row], sds[row])
         for probability, start in zip(_TAILS, (-_NORMAL_TAIL, _NORMAL_TAIL), strict=True):
-            at = kernel.mixture_quantile(weights, means[row], sds[row], probability, start)
-            below, density, _ = kernel.mixture_cdf(halved, means[row], sds[row], at)
-            if density > 0.0:
-                worst = max(worst, abs(below - probability) / (density * spread[row]))
+            at = kernel.mixture_quantile(*merged[:3], probability, start)
+            for rule, half in enumerate(merged[3]):
+                below, density, _ = kernel.mixture_cdf(half, merged[1], merged[2], at)
+                if density > 0.0:
+                    away = abs(below - probability) / (density * spread[row])
+                    worst[rule] = max(worst[rule], away)
     return worst

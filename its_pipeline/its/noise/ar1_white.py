@@ -22,20 +22,22 @@ from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 
 import numpy as np
+from scipy import special
 
 from its_pipeline.its import priors
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nuts import Density
 from its_pipeline.its.inference.problem import Problem, padded
-from its_pipeline.its.inference.quadrature import Box
+from its_pipeline.its.inference.quadrature import Box, Mixture
 from its_pipeline.its.noise.ar1_white_packing import pack
 from its_pipeline.its.noise.base import CollapsedDensity, JointDensity, Parameters
 
-START_JITTER = 0.7
-"""Chains start within this distance of the middle of the prior, in the sampler's own units."""
+START_JITTER = 2.0
+"""Chains start within this many sds of the quadrature's mean."""
 STUDENT_T_JITTER = 0.3
 _START_NU = 10.0
 _LEAST_FREEDOM = 3
+_FARTHEST = 6.0
 
 
 class AutoregressivePlusWhiteNoise:
@@ -111,14 +113,14 @@ class AutoregressivePlusWhiteNoise:
         """Return "phi" and "share_new"."""
         return {"phi": points[..., 0], "share_new": points[..., 1]}
 
-    def collapsed(self, problem: Problem) -> CollapsedDensity:
+    def collapsed(self, problem: Problem, mixture: Mixture) -> CollapsedDensity:
         """Return the density of logits of log tau and asin(sqrt(w)), and of log innovation sd."""
-        buffer = pack(problem)
-        start = np.array([0.0, 0.0, _log_residual_sd(problem)])
-        density = Density(_kernel().logp_callback.address, buffer, start, START_JITTER)
+        centre, whitener = self._spread(mixture)
+        buffer = pack(problem, centre, whitener)
+        density = Density(_kernel().logp_callback.address, buffer, np.zeros(3), START_JITTER)
 
         def points(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            flat = np.array(positions.reshape(-1, 3))
+            flat = centre + positions.reshape(-1, 3) @ whitener.T
             _kernel().points_of(flat, buffer)
             found = flat.reshape(positions.shape)
             return found[..., :2], found[..., 2]
@@ -187,6 +189,24 @@ class AutoregressivePlusWhiteNoise:
             state = state + gain * surprise
             variance = variance * share / spread
         return errors
+
+    def _spread(self, mixture: Mixture) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and a factor of the covariance of the sampler's positions."""
+        (low, high), (_, widest) = self.box
+        phi, share = mixture.points.T
+        with np.errstate(divide="ignore"):
+            parts = np.column_stack(
+                [
+                    special.logit((-np.log(-np.log(phi)) - low) / (high - low)),
+                    special.logit(np.arcsin(np.sqrt(share)) / widest),
+                    mixture.log_sd + 0.5 * np.log1p(-(((1.0 - share) * phi) ** 2)),
+                ]
+            )
+        # The outermost nodes lie where a logit is infinite, and hardly weigh anything.
+        positions = np.clip(np.nan_to_num(parts), -_FARTHEST, _FARTHEST)
+        centre = mixture.weights @ positions
+        away = positions - centre
+        return centre, np.linalg.cholesky((away.T * mixture.weights) @ away + 1e-6 * np.eye(3))
 
     def correlation_of_neighbours(self, parameters: Parameters) -> np.ndarray:
         """Return (1 - w) phi."""

@@ -51,7 +51,7 @@ def _whiten(rows, gaps, phi, share, out):
     for t in range(n):
         factor = 1.0
         if t > 0:
-            factor = phi ** gaps[t - 1]
+            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
             variance = first + factor * factor * (variance - first)
         spread = variance + share
         gain = variance / spread
@@ -157,11 +157,12 @@ def _whiten_with_slopes(rows, gaps, phi, share, out, slopes):
     first = 1.0 - share
     variance, v_phi, v_share = first, 0.0, -1.0
     log_det, d_phi, d_share = 0.0, 0.0, 0.0
+    product = 1.0
     for t in range(n):
         factor, bend = 1.0, 0.0
         if t > 0:
-            factor = phi ** gaps[t - 1]
-            bend = gaps[t - 1] * factor / phi
+            bend = 1.0 if gaps[t - 1] == 1.0 else gaps[t - 1] * phi ** (gaps[t - 1] - 1.0)
+            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
             square = factor * factor
             v_phi = square * v_phi + 2.0 * factor * bend * (variance - first)
             v_share = -1.0 + square * (v_share + 1.0)
@@ -186,14 +187,17 @@ def _whiten_with_slopes(rows, gaps, phi, share, out, slopes):
             state[j] = before + gain * surprise
             by_phi[j] = b_phi + g_phi * surprise - gain * b_phi
             by_share[j] = b_share + g_share * surprise - gain * b_share
-        log_det += math.log(spread)
+        product *= spread
+        if product < 1e-200 or product > 1e200:
+            log_det += math.log(product)
+            product = 1.0
         d_phi += s_phi * inverse
         d_share += s_share * inverse
         # variance after the observation: variance * share / spread
         v_phi = share * (v_phi - variance * s_phi * inverse) * inverse
         v_share = (variance + share * v_share - variance * share * s_share * inverse) * inverse
         variance = variance * share * inverse
-    return log_det, d_phi, d_share
+    return log_det + math.log(product), d_phi, d_share
 
 
 @numba.njit(inline="always", **FAST_OPTIONS)
@@ -365,12 +369,28 @@ def log_density(position, data, gradient):
 
 @numba.cfunc(LOGP_SIGNATURE, **OPTIONS)
 def logp_callback(dim, position, gradient, logp, data):
-    """Log-density in the shape that nutpie calls: 0, or a code above zero to reject."""
+    """Log-density in the shape that nutpie calls: 0, or a code above zero to reject.
+
+    The sampler moves in units whitened by the centre and the factor at the buffer's end.
+    """
     if dim != 3:
         return -1
     size = int(numba.carray(data, (1,))[0])
+    buffer = numba.carray(data, (size,))
+    centre, whitener = buffer[size - 12 : size - 9], buffer[size - 9 :].reshape((3, 3))
+    at = np.empty(3)
+    along = np.empty(3)
+    moved = numba.carray(position, (3,))
+    for i in range(3):
+        at[i] = centre[i]
+        for j in range(3):
+            at[i] += whitener[i, j] * moved[j]
+    value = log_density(at, buffer, along)
     slope = numba.carray(gradient, (3,))
-    value = log_density(numba.carray(position, (3,)), numba.carray(data, (size,)), slope)
+    for j in range(3):
+        slope[j] = 0.0
+        for i in range(3):
+            slope[j] += whitener[i, j] * along[i]
     numba.carray(logp, (1,))[0] = value
     if not math.isfinite(value):
         return 4

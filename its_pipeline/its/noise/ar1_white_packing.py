@@ -3,8 +3,8 @@
 A buffer, not arguments, because nutpie hands a callback one pointer; and offsets in a header, not
 globals, because Numba caches on disk only what has no dynamic globals. Layout: header, prior
 precisions of the columns all components share, those of the others by component, log weights of the
-components, gaps between rows, rows of [X y]. The joint density's own part, where there is one,
-follows: centre, whitener.
+components, gaps between rows, rows of [X y]. What whitens the sampler's positions, where there is
+something, comes last: centre, factor.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def pack(
     problem
         The regression.
     centre, whitener
-        Of the joint density, in the problem's own order of columns: the coefficients are
-        `centre + whitener b`; shapes (k,) and (k, k).
+        What the sampler's positions b are turned by, `centre + whitener b`: the coefficients of the
+        joint density, in the problem's own order of columns, or the three of the collapsed one;
+        shapes (d,) and (d, d).
 
     Returns
     -------
@@ -61,7 +62,8 @@ def pack(
         rows.ravel(),
     ]
     if centre is not None and whitener is not None:
-        parts += [centre[problem.order], whitener[problem.order].ravel()]
+        order = problem.order if len(centre) == k else np.arange(len(centre))
+        parts += [centre[order], whitener[order].ravel()]
     buffer = np.concatenate(parts)
     buffer[[LENGTH, N_COLUMNS, WIDTH, N_OBSERVED]] = len(buffer), k, rows.shape[1], n
     buffer[[COMPONENTS, N_FREE]] = problem.free_precisions.shape

@@ -116,8 +116,8 @@ def student_log_density(position, data, gradient):
     for t in range(n):
         factor, bend = 1.0, 0.0
         if t > 0:
-            factor = phi ** gaps[t - 1]
-            bend = gaps[t - 1] * factor / phi
+            bend = 1.0 if gaps[t - 1] == 1.0 else gaps[t - 1] * phi ** (gaps[t - 1] - 1.0)
+            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
             square = factor * factor
             v_phi = square * v_phi + 2.0 * factor * bend * (variance - first)
             v_share = -1.0 + square * (v_share + 1.0)

@@ -18,7 +18,7 @@ import numpy as np
 
 from its_pipeline.its.inference.nuts import Density
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.inference.quadrature import Box
+from its_pipeline.its.inference.quadrature import Box, Mixture
 
 Parameters = Mapping[str, np.ndarray]
 """Draws of a noise model's parameters by name, all of one shape."""
@@ -143,8 +143,12 @@ class NoiseModel(Protocol):
         """Name the parameters at points (..., d)."""
         ...
 
-    def collapsed(self, problem: Problem) -> CollapsedDensity:
-        """Return the density of the parameters and the sd with normal innovations, for NUTS."""
+    def collapsed(self, problem: Problem, mixture: Mixture) -> CollapsedDensity:
+        """Return the density of the parameters and the sd with normal innovations, for NUTS.
+
+        The quadrature's answer may serve to start chains and to scale steps, never to say how
+        probable a point is.
+        """
         ...
 
     def whiten(

@@ -81,5 +81,5 @@ def quadrature_estimate(
         How one day resembles the next.
     """
     fit = fit_of(series, design, noise, NORMAL)
-    mixture, _ = integrate_posterior(fit, TOLERANCE)
+    mixture, _ = integrate_posterior(fit, TOLERANCE, only_headline=True)
     return estimate_of(mixture, series.scale)
