@@ -105,7 +105,8 @@ class ExactPosterior:
     def neighbours(self) -> tuple[float, float]:
         """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
         model, weights = self.fit.noise_model, self.mixture.weights
-        values = model.correlation_of_neighbours(model.parameters(self.mixture.points))
+        named = model.parameters(self.mixture.points)
+        values = model.correlation_of_neighbours({**named, "sigma": np.exp(self.mixture.log_sd)})
         order = np.argsort(values)
         upper = values[order][np.searchsorted(np.cumsum(weights[order]), INTERVAL[1])]
         return float(weights @ values), float(upper)

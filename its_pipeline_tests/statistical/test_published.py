@@ -1,12 +1,12 @@
-"""Real series against the independent AR(1) REML reference, within half a standard error.
+"""Real series against the independent AR(1) REML reference and against what was published.
 
-The reference is a fit of the same model by another method, so agreement is a check of our code.
+The reference is a fit of the AR(1) corner of our model by another method.
 Against published figures: Harvey & Durbin (1986) put the seat-belt law's effect on drivers at -23 %
 and on front passengers at -30 %; a regression with AR(1) errors gives -14 % and -20 % (log -0.153,
--0.224), because their structural model lets level and season drift; what we warn of, with the
-interval that allows for slow swings, is where their figures lie. Schaffer et al. (2021) put
-quetiapine's step at -3285 with a seasonal ARIMA (their ramp is 1 in the first month, so our level
-change at the intervention is their step plus their ramp); with fixed month effects it is -2585.
+-0.224), because their structural model lets level and season drift. Our noise has a part that
+lasts, so our intervals hold both. Schaffer et al. (2021) put quetiapine's step at -3285 with a
+seasonal ARIMA (their ramp is 1 in the first month, so our level change at the intervention is their
+step plus their ramp); with fixed month effects it is -2585.
 """
 
 import numpy as np
@@ -36,26 +36,24 @@ def test_seat_belts(who):
     spec = AnalysisSpec(direction="decrease", season="month", slope=False)
     a = run(np.log(data[who]), "1983-02-01", spec, covariates)
     reference = _reference(f"log({who})", "law")
-    assert abs(a.effects.immediate.mean - reference["gls_ar1_reml"]) < CLOSE * reference["se"]
-    assert a.effects.immediate.sd == pytest.approx(reference["se"], rel=0.15)
-    assert a.draws["rho"].mean() == pytest.approx(reference["phi"], abs=0.1)
+    ours = a.effects.immediate
+    # AR(1) errors are a corner of ours: what they say lies inside, and ours is no narrower.
+    assert ours.ci_lower < reference["gls_ar1_reml"] < ours.ci_upper
+    assert ours.sd > 0.9 * reference["se"]
 
 
 @pytest.mark.parametrize(
     ("who", "published_percent"), [("drivers", -23.0), ("front", -30.0), ("rear", 3.0)]
 )
-def test_seat_belts_warn_of_slow_swings_and_allow_for_what_was_published(who, published_percent):
+def test_seat_belts_hold_what_was_published(who, published_percent):
     data = pd.read_csv(shared_data_dir() / "uk_seatbelts.csv", index_col="date", parse_dates=True)
     covariates = data[["kms", "PetrolPrice"]].apply(np.log)
     spec = AnalysisSpec(direction="decrease", season="month", slope=False)
     a = run(np.log(data[who]), "1983-02-01", spec, covariates)
-    published = np.log1p(published_percent / 100)
     ours = a.effects.counterfactual
-    assert not ours.ci_lower <= published <= ours.ci_upper
-    (found,) = [w for w in a.warnings if w.code.startswith("slow_swings")]
-    assert found.numbers["other_ci_lower"] < published < found.numbers["other_ci_upper"]
-    # Only of the rear passengers does an answer hang on it: no change is published as nothing.
-    assert (found.code == "slow_swings_contradict") == (who == "rear")
+    assert ours.ci_lower < np.log1p(published_percent / 100) < ours.ci_upper
+    if who != "rear":
+        assert a.probability_of_benefit > 0.975
 
 
 def test_quetiapine_step_and_ramp():
@@ -82,7 +80,9 @@ def test_pupils(pupil, trend):
     spec = AnalysisSpec(season="none", slope=False, trend=trend)
     a = run(pd.Series(data["compliance"].to_numpy(float), index=days), start, spec)
     reference = _reference(pupil, "B", "y~t+B, AR1" if trend else "y~B, AR1")
-    assert abs(a.effects.immediate.mean - reference["gls_ar1_reml"]) < CLOSE * reference["se"]
+    ours = a.effects.immediate
+    # Two dozen days of a pupil who drifts: an AR(1) calls the drift an effect, ours leaves it open.
+    assert ours.ci_lower < reference["gls_ar1_reml"] < ours.ci_upper
 
 
 def test_covid_deaths_of_every_installation():

@@ -161,13 +161,15 @@ class Mixture:
 
     def given(self, nodes: np.ndarray) -> Mixture:
         """Return the posterior given that one of some nodes, shape (p,), bool, is true."""
-        weights = np.where(nodes, self.weights, 0.0)
-        return replace(self, weights=weights / weights.sum())
-
-    def combined(self, factors: np.ndarray) -> Mixture:
-        """Return the posterior of `factors` times each quantity, shape (c,)."""
+        weights = self.weights[nodes]
         return replace(
-            self, means=self.means * factors[:, None], sds=self.sds * np.abs(factors)[:, None]
+            self,
+            weights=weights / weights.sum(),
+            means=self.means[:, nodes],
+            sds=self.sds[:, nodes],
+            points=self.points[nodes],
+            log_sd=self.log_sd[nodes],
+            component=self.component[nodes],
         )
 
 

@@ -12,7 +12,6 @@ from types import MappingProxyType
 import numpy as np
 
 from its_pipeline.its import priors
-from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nodes import Nodes, nodes_of, thinned
 from its_pipeline.its.inference.nuts import SamplerSettings, sample
 from its_pipeline.its.inference.problem import Problem
@@ -54,18 +53,12 @@ class StudentT:
         nodes = _normal_nodes(problem, noise)
         joint = noise.student_t(problem, nodes.mean(), nodes.covariance())
         chains = sample(joint.density, settings, cores)
-        k = len(joint.centre)
-        whitened = np.ascontiguousarray(chains.position[..., :k].reshape(-1, k).T)
-        coefficients = np.repeat(joint.centre[:, None], whitened.shape[1], axis=1)
-        compiled.sampling_kernel().multiply(
-            np.ascontiguousarray(joint.whitener), whitened, coefficients
-        )
         points, log_sd = joint.points(chains.position)
         return Sampled(
             chains=chains,
             points=points,
             log_sd=log_sd,
-            coefficients=np.ascontiguousarray(coefficients.T),
+            coefficients=joint.coefficients(chains.position),
             parameters={"nu": priors.NU_SHIFT + np.exp(chains.position[..., -1])},
         )
 

@@ -29,7 +29,7 @@ from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nuts import Density
 from its_pipeline.its.inference.problem import Problem, padded
 from its_pipeline.its.inference.quadrature import Box, Mixture
-from its_pipeline.its.noise.ar1_white_packing import pack
+from its_pipeline.its.noise.ar1_white_packing import pack, pack_student_t
 from its_pipeline.its.noise.base import CollapsedDensity, JointDensity, Parameters
 
 START_JITTER = 2.0
@@ -130,15 +130,20 @@ class AutoregressivePlusWhiteNoise:
     def student_t(
         self, problem: Problem, centre: np.ndarray, covariance: np.ndarray
     ) -> JointDensity:
-        """Return the joint density of whitened coefficients, the noise's three and log(nu - 2)."""
+        """Return the joint density of the coefficients, the noise's three and log(nu - 2)."""
         k = problem.design.shape[1]
-        whitener = np.linalg.cholesky(covariance)
         start = np.zeros(k + 4)
         start[k + 2] = _log_residual_sd(problem)
         start[k + 3] = math.log(_START_NU - priors.NU_SHIFT)
         kernel = compiled.load("its_pipeline.its.noise.ar1_white_student_t_kernel")
-        buffer = pack(problem, centre, whitener)
+        buffer = pack_student_t(problem, centre, covariance)
         address = kernel.student_logp_callback.address
+
+        def coefficients(positions: np.ndarray) -> np.ndarray:
+            flat = np.ascontiguousarray(positions.reshape(-1, k + 4))
+            out = np.empty((len(flat), k))
+            kernel.coefficients_of(flat, buffer, out)
+            return out[:, np.argsort(problem.order)]
 
         def points(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             noise = positions[..., k : k + 3]
@@ -148,7 +153,7 @@ class AutoregressivePlusWhiteNoise:
             return found[..., :2], found[..., 2]
 
         density = Density(address, buffer, start, STUDENT_T_JITTER)
-        return JointDensity(density, centre, whitener, points)
+        return JointDensity(density, coefficients, points)
 
     def whiten(
         self, residuals: np.ndarray, steps: np.ndarray, parameters: Mapping[str, float]

@@ -3,8 +3,7 @@
 A buffer, not arguments, because nutpie hands a callback one pointer; and offsets in a header, not
 globals, because Numba caches on disk only what has no dynamic globals. Layout: header, prior
 precisions of the columns all components share, those of the others by component, log weights of the
-components, gaps between rows, rows of [X y]. What whitens the sampler's positions, where there is
-something, comes last: centre, factor.
+components, gaps between rows, rows of [X y], and last what whitens the sampler's positions.
 """
 
 from __future__ import annotations
@@ -32,19 +31,15 @@ NU_SHIFT = 12
 HEADER = 13
 
 
-def pack(
-    problem: Problem, centre: np.ndarray | None = None, whitener: np.ndarray | None = None
-) -> np.ndarray:
+def pack(problem: Problem, *more: np.ndarray) -> np.ndarray:
     """Lay a problem into one buffer.
 
     Parameters
     ----------
     problem
         The regression.
-    centre, whitener
-        What the sampler's positions b are turned by, `centre + whitener b`: the coefficients of the
-        joint density, in the problem's own order of columns, or the three of the collapsed one;
-        shapes (d,) and (d, d).
+    more
+        What a density needs besides, laid behind the problem one after the other.
 
     Returns
     -------
@@ -61,10 +56,7 @@ def pack(
         problem.gaps,
         rows.ravel(),
     ]
-    if centre is not None and whitener is not None:
-        order = problem.order if len(centre) == k else np.arange(len(centre))
-        parts += [centre[order], whitener[order].ravel()]
-    buffer = np.concatenate(parts)
+    buffer = np.concatenate([*parts, *(np.ravel(array) for array in more)])
     buffer[[LENGTH, N_COLUMNS, WIDTH, N_OBSERVED]] = len(buffer), k, rows.shape[1], n
     buffer[[COMPONENTS, N_FREE]] = problem.free_precisions.shape
     buffer[LOG_TAU_LOW] = math.log(priors.TAU_SHORTEST)
@@ -72,3 +64,29 @@ def pack(
     buffer[[SD_SCALE, SD_DF]] = priors.SIGMA_SCALE, priors.SIGMA_DF
     buffer[[NU_SHAPE, NU_RATE, NU_SHIFT]] = priors.NU_SHAPE, priors.NU_RATE, priors.NU_SHIFT
     return buffer
+
+
+def pack_student_t(problem: Problem, centre: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Lay a problem into one buffer with what the joint density whitens its coefficients by.
+
+    The coefficients whose priors are mixtures of scales are moved to normal scores, in which spike
+    and slab are one Gaussian; the others are whitened given those.
+
+    Parameters
+    ----------
+    problem
+        The regression; the mixtures are of two scales each, independent of each other.
+    centre, covariance
+        Of its coefficients, in the problem's own order of columns.
+    """
+    order = problem.order
+    f = problem.free_precisions.shape[1]
+    a = len(order) - f
+    mean, spread = centre[order], covariance[np.ix_(order, order)]
+    slopes = np.linalg.solve(spread[a:, a:], spread[a:, :a]).T
+    lower = np.linalg.cholesky(spread[:a, :a] - slopes @ spread[a:, :a])
+    scales = []
+    for sds in problem.prior.sd[:, order[a:]].T:
+        is_small = sds == sds.min()
+        scales.append([problem.prior.weights[is_small].sum(), sds.min(), sds.max()])
+    return pack(problem, mean, slopes, lower, np.array(scales))

@@ -2,10 +2,10 @@
 """The joint log-density of AR(1) plus white noise with Student-t innovations, compiled by Numba.
 
 With heavy tails the coefficients cannot be integrated out, so all parameters are sampled: whitened
-coefficients b, the noise's three (`ar1_white_kernel.noise_at`), w = log(nu - 2). The coefficients
-are beta = centre + whitener b, an affine map whose priors are carried through exactly. The filter's
-innovations over their standard deviations are Student-t with nu degrees of freedom. Loaded through
-`compiled`.
+coefficients, normal scores of those whose priors are mixtures of scales, the noise's three
+(`ar1_white_kernel.noise_at`), w = log(nu - 2). Both maps are monotone and carry the priors through
+exactly (`ar1_white_packing.pack_student_t`). The filter's innovations over their standard
+deviations are Student-t with nu degrees of freedom. Loaded through `compiled`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from its_pipeline.its.noise.ar1_white_packing import (
     WIDTH,
 )
 
+_ROOT_HALF = math.sqrt(0.5)
+_ROOT_TWO_PI_INVERSE = 1.0 / math.sqrt(2.0 * math.pi)
+
 
 @numba.njit(**OPTIONS)
 def digamma(x):
@@ -42,29 +45,62 @@ def digamma(x):
 
 
 @numba.njit(**OPTIONS)
-def _log_prior_of_coefficients(beta, shared, free, log_components, pull):
-    """Log density of the scale mixture, up to a constant; fills its negative gradient."""
-    a, m = len(shared), len(log_components)
-    value = 0.0
+def _from_score(score, weight, small, wide):
+    """Return the value of a two-scale mixture with this normal score, and its slope.
+
+    The mixture's upper tail at the value is the normal's at the score; it lies between the scores
+    of its two parts.
+    """
+    sign = 1.0 if score >= 0.0 else -1.0
+    g = abs(score)
+    tail = 0.5 * math.erfc(g * _ROOT_HALF)
+    low, high = small * g, wide * g
+    value = math.sqrt(low * high)
+    density = 0.0
+    for _ in range(100):
+        x, y = value / small, value / wide
+        above = 0.5 * weight * math.erfc(x * _ROOT_HALF)
+        above += 0.5 * (1.0 - weight) * math.erfc(y * _ROOT_HALF)
+        density = weight * math.exp(-0.5 * x * x) / small
+        density += (1.0 - weight) * math.exp(-0.5 * y * y) / wide
+        density *= _ROOT_TWO_PI_INVERSE
+        if above > tail:
+            low = value
+        else:
+            high = value
+        step = (tail - above) / density if density > 0.0 else math.inf
+        if abs(step) <= 1e-13 * (value + 1e-300) or high - low <= 1e-15 * high:
+            break
+        value = value - step if low < value - step < high else 0.5 * (low + high)
+    slope = math.exp(-0.5 * g * g) * _ROOT_TWO_PI_INVERSE / density
+    return sign * value, slope
+
+
+@numba.njit(**OPTIONS)
+def coefficients_at(position, data, beta, bends):
+    """Turn the first k positions into coefficients, and fill the slopes of the mixtures' scores."""
+    k, f = int(data[N_COLUMNS]), int(data[N_FREE])
+    a = k - f
+    at = len(data) - 3 * f - a * a - a * f - k
+    for i in range(f):
+        scale = len(data) - 3 * f + 3 * i
+        beta[a + i], bends[i] = _from_score(
+            position[a + i], data[scale], data[scale + 1], data[scale + 2]
+        )
     for i in range(a):
-        pull[i] = shared[i] * beta[i]
-        value -= 0.5 * pull[i] * beta[i]
-    logs = np.empty(m)
-    for c in range(m):
-        logs[c] = log_components[c]
-        for i in range(free.shape[1]):
-            logs[c] += 0.5 * (math.log(free[c, i]) - free[c, i] * beta[a + i] ** 2)
-    peak = logs.max()
-    total = 0.0
-    for c in range(m):
-        logs[c] = math.exp(logs[c] - peak)
-        total += logs[c]
-    for i in range(free.shape[1]):
-        precision = 0.0
-        for c in range(m):
-            precision += logs[c] / total * free[c, i]
-        pull[a + i] = precision * beta[a + i]
-    return value + peak + math.log(total)
+        beta[i] = data[at + i]
+        for j in range(f):
+            beta[i] += data[at + k + i * f + j] * (beta[a + j] - data[at + a + j])
+        for j in range(i + 1):
+            beta[i] += data[at + k + a * f + i * a + j] * position[j]
+
+
+@numba.njit(nogil=True, **OPTIONS)
+def coefficients_of(positions, data, out):
+    """Turn positions (n, d) into coefficients (n, k), mixtures last."""
+    bends = np.empty(int(data[N_FREE]))
+    for row in range(positions.shape[0]):
+        coefficients_at(positions[row], data, out[row], bends)
 
 
 @numba.njit(**FAST_OPTIONS)
@@ -72,30 +108,25 @@ def student_log_density(position, data, gradient):
     """Log posterior density of a position, up to a constant, and its gradient."""
     k, width = int(data[N_COLUMNS]), int(data[WIDTH])
     n, m, f = int(data[N_OBSERVED]), int(data[COMPONENTS]), int(data[N_FREE])
-    at = HEADER
-    shared = data[at : at + k - f]
-    at += k - f
-    free = data[at : at + m * f].reshape((m, f))
-    at += m * f
-    log_components = data[at : at + m]
-    at += m
+    a = k - f
+    shared = data[HEADER : HEADER + a]
+    at = HEADER + a + m * f + m
     gaps = data[at : at + n - 1]
     at += n - 1
     rows = data[at : at + n * width].reshape((n, width))
     at += n * width
-    centre = data[at : at + k]
-    at += k
-    whitener = data[at : at + k * k].reshape((k, k))
+    slopes = data[at + k : at + k + a * f].reshape((a, f))
+    lower = data[at + k + a * f : at + k + a * f + a * a].reshape((a, a))
     beta = np.empty(k)
-    for i in range(k):
-        beta[i] = centre[i]
-        for j in range(k):
-            beta[i] += whitener[i, j] * position[j]
-    pull = np.empty(k)
+    bends = np.empty(f)
+    coefficients_at(position, data, beta, bends)
     point = np.empty(3)
     jacobian = np.empty((4, 3))
-    value = _log_prior_of_coefficients(beta, shared, free, log_components, pull)
-    value += noise_at(position[k : k + 3], data, point, jacobian)
+    value = noise_at(position[k : k + 3], data, point, jacobian)
+    for i in range(a):
+        value -= 0.5 * shared[i] * beta[i] * beta[i]
+    for i in range(f):
+        value -= 0.5 * position[a + i] * position[a + i]
     w = position[k + 3]
     beyond = math.exp(w)
     nu = data[NU_SHIFT] + beyond
@@ -157,12 +188,17 @@ def student_log_density(position, data, gradient):
         v_phi = share * (v_phi - variance * s_phi * inverse) * inverse
         v_share = (variance + share * v_share - variance * share * s_share * inverse) * inverse
         variance = variance * share * inverse
-    for j in range(k):
+    for i in range(a):
+        by_beta[i] -= shared[i] * beta[i]
+    for j in range(a):
         gradient[j] = 0.0
-    for i in range(k):
-        slope = by_beta[i] - pull[i]
-        for j in range(k):
-            gradient[j] += whitener[i, j] * slope
+        for i in range(j, a):
+            gradient[j] += lower[i, j] * by_beta[i]
+    for j in range(f):
+        along = by_beta[a + j]
+        for i in range(a):
+            along += slopes[i, j] * by_beta[i]
+        gradient[a + j] = along * bends[j] - position[a + j]
     for j in range(3):
         gradient[k + j] = jacobian[3, j]
         gradient[k + j] += by_phi * jacobian[0, j] + by_share * jacobian[1, j]

@@ -43,21 +43,20 @@ class CollapsedDensity:
 
 @dataclass(frozen=True)
 class JointDensity:
-    """A density of whitened coefficients, the noise's parameters and the tails' own.
+    """A density of the coefficients, the noise's parameters and the tails' own.
 
     Parameters
     ----------
     density
-        What is sampled: k whitened coefficients b, then the noise's parameters, then the rest.
-    centre, whitener
-        The coefficients are `centre + whitener b`; shapes (k,) and (k, k).
+        What is sampled: the coefficients in the sampler's units, then the noise's, then the rest.
+    coefficients
+        Turns positions of the sampler, shape (chain, draw, d), into coefficients, (n, k).
     points
         Turns positions of the sampler into the noise's own points and log sds.
     """
 
     density: Density
-    centre: np.ndarray
-    whitener: np.ndarray
+    coefficients: Callable[[np.ndarray], np.ndarray]
     points: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 

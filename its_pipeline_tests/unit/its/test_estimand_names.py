@@ -9,16 +9,18 @@ import pytest
 
 from its_pipeline.its import AnalysisSpec, Effects
 from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
-from its_pipeline.its.estimands import Estimands, summarise
+from its_pipeline.its.estimands import effect_draws, summarise
+from its_pipeline.its.posterior import EffectMarginals, SampleMarginal
+from its_pipeline.its.series import prepare_series
+from its_pipeline_tests.unit.its.series_factory import make_series
 
 DRAWS = np.linspace(-1.0, 2.0, 50)
 
 
 def test_effects_have_exactly_these_estimands_in_this_order():
     assert [field.name for field in fields(Effects)] == [each.name for each in ESTIMANDS]
-    assert list(Estimands(DRAWS, DRAWS, DRAWS, DRAWS, DRAWS).named()) == [
-        each.effect_name for each in ESTIMANDS
-    ]
+    named = effect_draws(np.stack([DRAWS, DRAWS, DRAWS]), n_post=10, observed_sum=100.0)
+    assert list(named) == [each.effect_name for each in ESTIMANDS]
     assert HEADLINE.name == "counterfactual"
 
 
@@ -26,7 +28,9 @@ def test_effects_have_exactly_these_estimands_in_this_order():
 @pytest.mark.parametrize("season", ["day_of_week", "month"])
 def test_units_are_those_of_an_analysis(unit, season):
     spec = AnalysisSpec(unit=unit, season=season)
-    effects = summarise(Estimands(DRAWS, DRAWS, DRAWS, DRAWS, DRAWS), spec)
+    series = prepare_series(*make_series(40), AnalysisSpec())
+    marginal = SampleMarginal(DRAWS)
+    effects = summarise(EffectMarginals(marginal, marginal, marginal), series, spec)
     for each in ESTIMANDS:
         expected = each.unit_of(spec.unit, spec.step, spec.slope_period)
         assert getattr(effects, each.name).unit == expected

@@ -146,7 +146,8 @@ def make_analysis(
     flat = centre[:, None] + chol @ rng.standard_normal((len(names), 4 * n_draws))
     noise = {
         "sigma": np.abs(rng.normal(sigma, sigma / 15, (4, n_draws))),
-        "rho": np.clip(rng.normal(0.4, 0.1, (4, n_draws)), 0, 0.95),
+        "phi": np.clip(rng.normal(0.4, 0.1, (4, n_draws)), 0, 0.95),
+        "share_new": np.full((4, n_draws), 0.2),
     }
     n_post_days = int((used & (t >= 0)).sum())
     shared: dict[str, Any] = {
@@ -223,7 +224,7 @@ def make_analysis(
         probability_of_benefit=float(benefit.mean()),
         diagnostics=diagnostics,
         daily=daily,
-        posterior=PosteriorDraws(
+        kept=PosteriorDraws(
             {n: flat[i].reshape(4, n_draws) for i, n in enumerate(names)},
             {n: v.reshape(4, n_draws) for n, v in estimands.items()},
             noise,

@@ -167,22 +167,22 @@ CASES = [
         id="a warning that contradicts leaves no more than possible",
     ),
     pytest.param(
-        make_finding(6.1, 1.9, warning_codes=("slow_swings",)),
+        make_finding(6.1, 1.9, warning_codes=("hangs_on_trend",)),
         "Likely helped",
         "Session performance has been on average 6.1 points higher since “Study in the morning” "
         "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is likely "
         "that it helped, if nothing else changed at that time: the probability is more than 99 "
-        "%; but the warnings weaken this (slow swings make it less certain).",
-        id="slow swings that leave the answer standing temper it",
+        "%; but the warnings weaken this (it depends on whether there was a trend).",
+        id="an answer that hangs on a trend is tempered",
     ),
     pytest.param(
-        make_finding(6.1, 1.9, warning_codes=("slow_swings_contradict",)),
+        make_finding(6.1, 1.9, warning_codes=("opposite_means",)),
         "Possibly helped",
         "Session performance has been on average 6.1 points higher since “Study in the morning” "
         "began than expected without it (95 % interval 2.4 to 9.8 points higher). It is possible "
         "that it helped, if nothing else changed at that time: the probability is more than 99 "
-        "%; but the warnings weaken this (slow swings may explain it).",
-        id="slow swings that may explain it leave no more than possible",
+        "%; but the warnings weaken this (the plain averages say the opposite).",
+        id="plain averages that say the opposite leave no more than possible",
     ),
     pytest.param(
         make_finding(6.1, 1.9, minimum_effect=2.0, warning_codes=("near_nonstationary",)),

@@ -154,7 +154,7 @@ def test_the_usual_four_chains_need_no_colour(figures):
         for ax in figures["diagnostics"].axes
         if ax.get_title(loc="left") == "Ranks by chain"
     ]
-    assert len(drawn) == 3
+    assert len(drawn) == 4
     for looks in drawn:
         assert len(set(looks)) == len(looks) == 4
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from its_pipeline.its import priors
 from its_pipeline.its.designs.base import sum_to_zero_contrasts
 from its_pipeline.its.spec import AnalysisSpec
 from its_pipeline_tests.unit.its.series_factory import design_of, make_series
@@ -15,12 +16,28 @@ def _design(n=60, spec=None, covariates=None, **options):
 
 @pytest.mark.parametrize(
     ("n", "slope", "expected"),
-    [(28, "auto", True), (27, "auto", False), (27, True, True), (60, False, False)],
+    [(28, "auto", True), (18, "auto", True), (27, True, True), (60, False, False)],
 )
-def test_slope_change_needs_fourteen_days_a_phase(n, slope, expected):
+def test_a_slope_change_is_in_the_model_unless_left_out(n, slope, expected):
     _, design = _design(n, AnalysisSpec(slope=slope))
     assert design.has_slope is expected
     assert ("slope_change" in design.names) is expected
+
+
+def test_without_a_trend_there_is_no_slope_change():
+    _, design = _design(60, AnalysisSpec(trend=False))
+    assert not design.has_slope
+
+
+def test_trend_and_slope_change_are_small_unless_the_data_insist():
+    _, design = _design(60)
+    prior = design.prior
+    assert prior.weights.sum() == pytest.approx(1.0)
+    free = {design.names[c] for c in np.flatnonzero(~prior.is_shared)}
+    assert free == {"trend", "slope_change"}
+    likeliest = prior.sd[prior.weights.argmax()]
+    assert (likeliest == prior.sd.min(axis=0)).all()
+    assert prior.weights.max() == pytest.approx(priors.SMALL_WEIGHT**2)
 
 
 def test_reported_coefficients_give_the_same_fit_as_internal_ones():

@@ -12,7 +12,7 @@ CODE = """
 import time
 from its_pipeline.its.inference import compiled
 started = time.perf_counter()
-kernel = compiled.load("its_pipeline.its.noise.ar1_kernel")
+kernel = compiled.load("its_pipeline.its.noise.ar1_white_kernel")
 print(kernel.logp_callback.cache_hits, compiled.cache_directory())
 """
 
@@ -41,5 +41,5 @@ def test_a_change_in_any_source_changes_the_directory(tmp_path, monkeypatch):
     shutil.copytree(compiled._FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(compiled, "_FOLDER", copy)
     assert compiled.cache_directory() == before
-    (copy / "noise" / "ar1_packing.py").write_text("HEADER = 12")
+    (copy / "noise" / "ar1_white_packing.py").write_text("HEADER = 12")
     assert compiled.cache_directory() != before

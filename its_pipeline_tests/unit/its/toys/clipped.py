@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from its_pipeline.its.likelihoods.normal import NORMAL
-
 LIMIT = 3.0
 
 
@@ -16,9 +14,8 @@ class Clipped:
     has_heavy_tails = True
     labels: dict[str, str] = {}
 
-    def sample(self, problem, noise, settings, cores=None):
-        cut = replace(problem, outcome=np.clip(problem.outcome, -LIMIT, LIMIT))
-        return NORMAL.sample(cut, noise, settings, cores)
+    def regression(self, problem):
+        return replace(problem, outcome=np.clip(problem.outcome, -LIMIT, LIMIT))
 
     def shocks(self, rng, parameters, size):
         return np.clip(rng.standard_normal(size), -LIMIT, LIMIT)
