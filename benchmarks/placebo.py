@@ -5,7 +5,7 @@ rule (`placebo_windows`) or the methods (`placebo_methods`). Prints one Markdown
 --sources the same by source), and writes every single result under --out.
 
     python -m benchmarks.placebo --every 10
-    python -m benchmarks.placebo --methods today "drifting (chosen)" --sources
+    python -m benchmarks.placebo --methods ours "AR(1), trend and slope wide" --sources
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._table import TABLES, machine, markdown
-from benchmarks.placebo_methods import METHODS, judge
+from benchmarks.placebo_methods import BEFORE, METHODS, judge
 from benchmarks.placebo_windows import LENGTHS, windows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,11 +44,11 @@ def clustered(values: pd.Series, people: pd.Series) -> str:
 def summary(results: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Return a row for each group and method."""
     rows = []
-    today = results[results["method"] == "today"].groupby(by)["width"].mean()
+    before = results[results["method"] == BEFORE].groupby(by)["width"].mean()
     for key, group in results.groupby([*by, "method"], sort=False):
         *where, method = key
         people = group["person"]
-        reference = today.get(tuple(where) if len(where) > 1 else where[0], np.nan)
+        reference = before.get(tuple(where) if len(where) > 1 else where[0], np.nan)
         parts = {name: group[name].dropna() for name in ("immediate_holds", "sustained_holds")}
         rows.append(
             {
@@ -59,7 +59,7 @@ def summary(results: pd.DataFrame, by: list[str]) -> pd.DataFrame:
                 "holds 0 (se)": clustered(group["null_holds"], people),
                 'false "helped" (se)': clustered(group["null_positive"] > SURE, people),
                 'false "worse" (se)': clustered(group["null_positive"] < 1.0 - SURE, people),
-                "width, today = 1": f"{group['width'].mean() / reference:.2f}",
+                "width, AR(1) with wide trends = 1": f"{group['width'].mean() / reference:.2f}",
                 "power at 1 sd": f"{(group['one_positive'] > SURE).mean():.2f}",
                 "holds 0 to 2 sd": f"{group['growing_holds'].mean():.3f}",
                 "holds 0 under a trend": f"{group['straight_holds'].mean():.3f}",

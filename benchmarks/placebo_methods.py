@@ -1,4 +1,4 @@
-"""Every method of the placebo study on one window: today's model, candidates, and the rivals.
+"""Every method of the placebo study on one window: ours, other candidates, and the rivals.
 
 What belongs here: from a window, with or without something added to it, to coverage, P(effect > 0)
 and width. What does not: which windows there are (`placebo_windows`), or tables (`placebo`).
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -22,32 +22,31 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks.calibration_rivals import Verdict, glsar, stock_its, stock_piecewise
-from benchmarks.drifting_engine import Noise, Posterior, Prior, posterior
+from benchmarks.placebo_noises import AR1Noise, AR1WalkNoise, WalkWhiteNoise
 from benchmarks.placebo_windows import Window
 from its_pipeline.its import AnalysisSpec, priors
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
-from its_pipeline.its.inference.quadrature import Mixture
-from its_pipeline.its.noise.ar1 import AR1
-from its_pipeline.its.posterior import problem_of
-from its_pipeline.its.sensitivity.estimate import counterfactual_contrast
+from its_pipeline.its.inference.problem import ScaleMixture
+from its_pipeline.its.inference.quadrature import Correlations, integrate
+from its_pipeline.its.likelihoods.normal import NORMAL
+from its_pipeline.its.noise.ar1_white import AR1_WHITE
+from its_pipeline.its.posterior import fit_of
 from its_pipeline.its.series import prepare_series
-
-SMALL, LARGE = 0.1, 2.0
-"""Sds of trend (over the baseline) and slope change (over the post-period), in baseline sds."""
-LARGE_WEIGHT = 0.3
-"""Prior weight of the large one, for trend and slope change independently."""
-FADING = Noise("white_fading", 0.5, 256.0)
-WALKING = Noise("walk_fading", 0.001, 1.0)
-LOCAL_LEVEL = Noise("walk_white", 0.001, 3.0)
-CORNER = Noise("fading")
+from its_pipeline.its.targets import effect_contrasts
 
 LOWEST, HIGHEST = 0.025, 0.975
 """Equal-tailed 95 % interval."""
+OURS, BEFORE = "ours", "AR(1), trend and slope wide"
+"""The product's model, and what it was before it was tried on people's days."""
 
 Scales = tuple[tuple[float, float], ...]
-_CHOSEN: Scales = ((SMALL, 1.0 - LARGE_WEIGHT), (LARGE, LARGE_WEIGHT))
+_SMALL = priors.SMALL_WEIGHT
+_TREND: Scales = tuple(zip(priors.TREND_SDS, (_SMALL, 1.0 - _SMALL), strict=True))
+_SLOPE: Scales = tuple(zip(priors.SLOPE_CHANGE_SDS, (_SMALL, 1.0 - _SMALL), strict=True))
+_WIDE_TREND: Scales = ((3.5, 1.0),)
+_WIDE_SLOPE: Scales = ((10.0, 1.0),)
 _NONE: Scales = ((0.01, 1.0),)
 
 
@@ -55,21 +54,20 @@ _NONE: Scales = ((0.01, 1.0),)
 class Candidate:
     """A noise, and scales with weights of trend and slope change."""
 
-    noise: Noise
+    noise: Correlations
     trend: Scales
     slope: Scales
 
 
 CANDIDATES = {
-    "drifting (chosen)": Candidate(FADING, _CHOSEN, _CHOSEN),
-    "drifting, trend and slope wide": Candidate(
-        FADING, ((priors.TREND_SD, 1.0),), ((priors.SLOPE_CHANGE_SD, 1.0),)
-    ),
-    "drifting, no slope change": Candidate(FADING, ((priors.TREND_SD, 1.0),), _NONE),
-    "drifting, neither": Candidate(FADING, _NONE, _NONE),
-    "AR(1) + walk, scales as chosen": Candidate(WALKING, _CHOSEN, _CHOSEN),
-    "walk + fresh, scales as chosen": Candidate(LOCAL_LEVEL, _CHOSEN, _CHOSEN),
-    "AR(1), scales as chosen": Candidate(CORNER, _CHOSEN, _CHOSEN),
+    OURS: Candidate(AR1_WHITE, _TREND, _SLOPE),
+    BEFORE: Candidate(AR1Noise(), _WIDE_TREND, _WIDE_SLOPE),
+    "ours, trend and slope wide": Candidate(AR1_WHITE, _WIDE_TREND, _WIDE_SLOPE),
+    "ours, no slope change": Candidate(AR1_WHITE, _WIDE_TREND, _NONE),
+    "ours, neither": Candidate(AR1_WHITE, _NONE, _NONE),
+    "AR(1) + walk, scales as ours": Candidate(AR1WalkNoise(), _TREND, _SLOPE),
+    "walk + white, scales as ours": Candidate(WalkWhiteNoise(), _TREND, _SLOPE),
+    "AR(1), scales as ours": Candidate(AR1Noise(), _TREND, _SLOPE),
 }
 _CHANGES = ("null", "one", "growing", "straight")
 
@@ -89,7 +87,7 @@ def judge(window: Window, methods: list[str]) -> list[dict[str, Any]]:
     changed = [_changed(window, change) for change in _CHANGES]
     for method in methods:
         row: dict[str, Any] = {**about, "method": method}
-        work = _bayes if method in ("today", *CANDIDATES) else _rival
+        work = _bayes if method in CANDIDATES else _rival
         for change, (values, truth, scale) in zip(_CHANGES, changed, strict=True):
             found = work(method, values, window.intervention_on, truth, change == "null")
             row |= {f"{change}_{name}": found.pop(name) for name in ("holds", "positive")}
@@ -119,28 +117,13 @@ def _changed(window: Window, change: str) -> tuple[pd.Series, float, float]:
 def _bayes(
     method: str, values: pd.Series, day: pd.Timestamp, truth: float, everything: bool
 ) -> dict[str, Any]:
-    spec = AnalysisSpec() if method == "today" else AnalysisSpec(slope=True)
+    spec, chosen = AnalysisSpec(), CANDIDATES[method]
     series = prepare_series(values, day, spec)
     design = build_design(series, spec, Covariates(), CHANGE)
-    contrasts = [counterfactual_contrast(series, design)]
-    if everything and design.contrasts is not None:
-        changes = (design.contrasts.immediate, design.contrasts.sustained)
-        contrasts += [design.back[design.names.index(name)] for name in changes if name]
-    problem = problem_of(series, design, series.fit_rows)
-    found: Mixture | Posterior
-    if method == "today":
-        found = AR1.quadrature(problem, np.array(contrasts))
-    else:
-        chosen = CANDIDATES[method]
-        prior = scale_mixture(chosen, design.names, design.prior_sd)
-        found = posterior(
-            problem.design,
-            problem.outcome,
-            problem.steps,
-            chosen.noise,
-            prior,
-            np.array(contrasts),
-        )
+    contrasts = effect_contrasts(series, design)[: None if everything else 1]
+    problem = fit_of(series, design, AR1_WHITE, NORMAL).problem
+    problem = replace(problem, prior=scale_mixture(chosen, design.names, problem.prior))
+    found = integrate(problem, chosen.noise, contrasts)
 
     def holds(value: float, contrast: int) -> bool:
         return bool(LOWEST <= found.cdf(value, contrast) <= HIGHEST)
@@ -154,24 +137,26 @@ def _bayes(
         told |= {
             "width": series.scale * reach,
             "immediate_holds": holds(0.0, 1),
-            "sustained_holds": holds(0.0, 2) if len(contrasts) > 2 else None,
-            "error": found.error if isinstance(found, Posterior) else None,
+            "sustained_holds": holds(0.0, 2),
+            "error": found.error,
         }
     return told
 
 
-def scale_mixture(candidate: Candidate, names: tuple[str, ...], prior_sd: np.ndarray) -> Prior:
+def scale_mixture(
+    candidate: Candidate, names: tuple[str, ...], prior: ScaleMixture
+) -> ScaleMixture:
     """Return the prior of all columns: scales of trend and slope change in every combination."""
     trend, slope = names.index("trend"), names.index("slope_change")
     sds, weights = [], []
     for (trend_sd, trend_weight), (slope_sd, slope_weight) in product(
         candidate.trend, candidate.slope
     ):
-        sd = prior_sd.copy()
+        sd = prior.sd[0].copy()
         sd[trend], sd[slope] = trend_sd, slope_sd
         sds.append(sd)
         weights.append(trend_weight * slope_weight)
-    return Prior(np.array(sds), np.array(weights))
+    return ScaleMixture(np.array(sds), np.array(weights))
 
 
 def _rival(
@@ -224,4 +209,4 @@ RIVALS: dict[str, Callable[[pd.Series, pd.Timestamp], Verdict]] = {
     "Newey-West": _newey_west,
     "GLSAR": glsar,
 }
-METHODS = ("today", *CANDIDATES, *RIVALS)
+METHODS = (*CANDIDATES, *RIVALS)

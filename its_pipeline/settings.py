@@ -97,10 +97,27 @@ class Settings(BaseSettings):
     burst_size: int = Field(
         default=20, ge=1, description="More logged interventions than this in a tick: one bulk run."
     )
-    draws: int = Field(default=2000, ge=100, le=20_000, description="Posterior draws a chain.")
+    draws: int = Field(
+        default=2000,
+        ge=100,
+        le=20_000,
+        description="Posterior draws a chain, where sampled; of a quadrature, made on demand.",
+    )
     tune: int = Field(default=1000, ge=100, le=20_000, description="Tuning steps a chain.")
     chains: int = Field(default=4, ge=2, le=16, description="Markov chains.")
     seed: int = Field(default=0, ge=0, description="Seed of every analysis.")
+    audit_share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of a bulk run's analyses whose quadrature NUTS audits; no number "
+        "depends on it. Outside bulk runs, and where a quadrature is doubtful, all are audited.",
+    )
+    peer_audits: int = Field(
+        default=2,
+        ge=1,
+        description="Analyses that a peer audit fits again with PyMC; minutes each.",
+    )
     today_on: date | None = Field(
         default=None,
         description="Pretend that this is today (UTC), for demos and tests; default the clock.",
@@ -135,6 +152,11 @@ class Settings(BaseSettings):
     def evidence_path(self) -> Path:
         """The Parquet file of all experiments' evidence."""
         return self.store_root / "evidence.parquet"
+
+    @property
+    def peer_audit_path(self) -> Path:
+        """What the newest peer audit came to."""
+        return self.store_root / "peer_audit.json"
 
     @property
     def compliance_path(self) -> Path:

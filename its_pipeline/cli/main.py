@@ -15,6 +15,7 @@ from its_pipeline.cli import (
     events,
     installation,
     interventions,
+    peers,
     results,
     servers,
     update,
@@ -36,6 +37,7 @@ app.command("refresh")(update.refresh)
 app.command("status")(results.status)
 app.command("history")(results.history)
 app.command("posterior")(results.posterior)
+app.command("peers")(peers.peers)
 app.command("prune")(results.prune)
 app.command("ui")(servers.ui)
 app.command("mlflow")(servers.mlflow)

@@ -25,6 +25,12 @@ from its_pipeline.defs.experiment_assets import (
 from its_pipeline.defs.experiment_jobs import analyse_experiment, collect_evidence
 from its_pipeline.defs.ingest_job import ingest_events
 from its_pipeline.defs.partitions import event_days
+from its_pipeline.defs.peer_audit_asset import (
+    audit_by_peers_job,
+    peer_audit,
+    peers_agree,
+    weekly_peer_schedule,
+)
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation, run_tracking
 from its_pipeline.defs.schedules import nightly_schedule
@@ -52,15 +58,22 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         events = event_assets(days)
     return dg.Definitions(
-        assets=[*events.all(), its_plan, its_fit, its_report, evidence],
+        assets=[*events.all(), its_plan, its_fit, its_report, evidence, peer_audit],
         asset_checks=[
             *event_checks(events, days),
             enough_days,
             sampler_converged,
             evidence_consistent,
+            peers_agree,
         ],
-        jobs=[ingest_events, refresh_experiments, analyse_experiment, collect_evidence],
-        schedules=[nightly_schedule(known)],
+        jobs=[
+            ingest_events,
+            refresh_experiments,
+            analyse_experiment,
+            collect_evidence,
+            audit_by_peers_job,
+        ],
+        schedules=[nightly_schedule(known), weekly_peer_schedule(known.nightly_time_zone)],
         sensors=SENSORS,
         resources={
             "installation": Installation(settings),

@@ -18,6 +18,7 @@ JOB_INGEST: Final = "ingest_events"
 JOB_REFRESH: Final = "refresh_experiments"
 JOB_ANALYSE: Final = "analyse_experiment"
 JOB_EVIDENCE: Final = "collect_evidence"
+JOB_PEERS: Final = "audit_by_peers"
 
 #: Why a run was requested.
 TAG_PURPOSE: Final = "its/purpose"

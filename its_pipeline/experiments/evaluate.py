@@ -127,7 +127,13 @@ class Evaluator:
         return self._with_page(crash_of(key, error), prepared)
 
     def _fit_and_publish(self, prepared: Prepared, run: RunContext) -> Evaluation:
-        outcome = fit_prepared(self.settings, prepared, run, self.recorder)
+        outcome = fit_prepared(
+            self.settings,
+            prepared,
+            run,
+            self.recorder,
+            audit_share=self.settings.audit_share,
+        )
         publication = self._publish(prepared, self.recorder)
         return Evaluation(
             prepared.plan, outcome.verdict, outcome.cached, publication, outcome.mlflow_run_id

@@ -130,6 +130,7 @@ def fit_prepared(
     *,
     force: bool = False,
     make_newest: bool = True,
+    audit_share: float = 1.0,
     on_known: Callable[[FitOutcome], None] | None = None,
 ) -> FitOutcome:
     """Fit a prepared experiment and store the verdict; see `fit_experiment`.
@@ -143,6 +144,9 @@ def fit_prepared(
         Whether the verdict becomes the experiment's newest one, which reports and tables show.
         False for a question with other options than the installation's: its analysis is stored
         and recorded like any other, and the experiment's own verdict stays.
+    audit_share
+        Share of experiments whose quadrature is audited by NUTS: which, is a lot drawn of their
+        fingerprints, the same whoever draws it.
     on_known
         Called with the outcome of a sampled analysis once it is stored for good and its run has an
         identifier; completing that run is left then. The experiment's lock is held meanwhile.
@@ -158,7 +162,7 @@ def fit_prepared(
         if run_id is not None:
             return FitOutcome(known, True, prepared, run_id)
     with store.locked(key):
-        verdict, cached = _decide(store, prepared, context)
+        verdict, cached = _decide(store, prepared, context, audit_share)
 
         def on_run(run_id: str) -> None:
             if on_known is not None:
@@ -224,7 +228,7 @@ def _still_true(prepared: Prepared, known: Verdict) -> bool:
 
 
 def _decide(
-    store: ExperimentStore, prepared: Prepared, context: RunContext
+    store: ExperimentStore, prepared: Prepared, context: RunContext, audit_share: float
 ) -> tuple[Verdict, bool]:
     """Return the verdict and whether it was there already; the experiment's lock is held."""
     plan = prepared.plan
@@ -244,10 +248,18 @@ def _decide(
     if finished is not None:
         # The numbers are the stored ones; names and versions may have been amended since.
         return replace(finished, **_who(prepared)), True
-    return _analyse(store, prepared, context), False
+    audited = _is_drawn(prepared.fingerprint, audit_share)
+    return _analyse(store, prepared, context, audited=audited), False
 
 
-def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) -> Verdict:
+def _is_drawn(fingerprint: str, share: float) -> bool:
+    """Tell whether an analysis is among a share of all, by its fingerprint's first 32 bits."""
+    return int(fingerprint[:8], 16) < share * 2**32
+
+
+def _analyse(
+    store: ExperimentStore, prepared: Prepared, context: RunContext, *, audited: bool
+) -> Verdict:
     from its_pipeline.its import InsufficientData, InvalidSeries, analyze
 
     if prepared.spec is None or prepared.outcome is None:
@@ -259,6 +271,7 @@ def _analyse(store: ExperimentStore, prepared: Prepared, context: RunContext) ->
             prepared.intervention.started_on,
             prepared.spec,
             prepared.covariates,
+            audited=audited,
         )
     except (InsufficientData, InvalidSeries) as refusal:
         return _verdict(

@@ -374,9 +374,9 @@ def _widths(box: Box) -> np.ndarray:
 
 
 def _refined(counts: tuple[int, int], axes: np.ndarray) -> tuple[int, int]:
-    """Return counts with half as many intervals again on some axes."""
+    """Return counts with half as many intervals again on some axes, an even number of them."""
     first, second = (
-        min(3 * (count - 1) // 2 + 1, _MOST_NODES) if more else count
+        min(2 * math.ceil(0.75 * (count - 1)) + 1, _MOST_NODES) if more else count
         for count, more in zip(counts, axes, strict=True)
     )
     return first, second
