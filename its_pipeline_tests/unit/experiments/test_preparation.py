@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
 from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Snapshot
 from its_pipeline.settings import Settings
@@ -77,7 +78,7 @@ def test_shares_leave_the_model_where_days_without_events_are_zeros(settings):
     prepared = _prepared(settings)
     assert prepared.covariates is None
     assert "time-of-day shares are not in the model" in prepared.plan.left_out
-    unasked = replace(Options.from_settings(settings), include_time_of_day=False)
+    unasked = replace(Options.from_settings(settings), analysis=AnalysisOptions(covariates=()))
     without = Snapshot(settings, unasked).prepare(KEY)
     assert without.fingerprint == prepared.fingerprint
     assert without.plan.left_out == ""
@@ -102,7 +103,7 @@ def test_the_metric_says_its_likelihood_and_the_question_may_say_another(setting
     assert (usual.spec.likelihood, heavy.spec.likelihood) == ("normal", "student_t")
     assert heavy.fingerprint != usual.fingerprint
 
-    asked = replace(Options.from_settings(settings), likelihood="normal")
+    asked = replace(Options.from_settings(settings), analysis=AnalysisOptions(likelihood="normal"))
     assert Snapshot(settings, asked).prepare(KEY).fingerprint == usual.fingerprint
 
 
