@@ -1,4 +1,4 @@
-"""What goes into the model of a logged experiment: shares, likelihood, and its fingerprint."""
+"""What goes into the model of a logged experiment: its options, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -114,3 +114,39 @@ def test_an_unknown_likelihood_is_refused_by_name(settings):
     for part in (METRIC, "'cauchy'", "normal, student_t", "metrics.yaml"):
         assert part in prepared.plan.reason
     assert prepared.fingerprint is None
+
+
+def test_the_request_goes_over_the_intervention_and_that_over_the_metric(settings):
+    usual = _prepared(settings)
+    _register(settings, analysis={"trend": False, "season": "none", "covariates": []})
+    of_metric = _prepared(settings)
+    assert (of_metric.spec.trend, of_metric.spec.season, of_metric.covariates) == (
+        False,
+        "none",
+        None,
+    )
+    assert of_metric.fingerprint != usual.fingerprint
+
+    own = {"season": "day_of_week", "covariates": ["share_evening"]}
+    logged = replace(of_metric.intervention, analysis=AnalysisOptions.read(own))
+    of_both = Snapshot(settings).prepare_intervention(logged)
+    assert (of_both.spec.trend, of_both.spec.season) == (False, "day_of_week")
+    assert list(of_both.covariates) == ["share_evening"]
+
+    everything = {"trend": True, "slope": "auto", "covariates": list(SHARE_COLUMNS)}
+    asked = Options.from_settings(settings)
+    asked = replace(asked, analysis=AnalysisOptions.read(everything))
+    of_all = Snapshot(settings, asked).prepare_intervention(logged)
+    assert of_all.spec == usual.spec
+    assert of_all.fingerprint == usual.fingerprint
+
+
+def test_a_metric_and_an_intervention_that_contradict_each_other_are_refused(settings):
+    logged = replace(_prepared(settings).intervention, analysis=AnalysisOptions(slope=True))
+    _register(settings, analysis={"trend": False})
+    prepared = Snapshot(settings).prepare_intervention(logged)
+    assert (prepared.plan.state, prepared.plan.reason_code) == ("refused", "contradictory_options")
+    for part in ("morning", METRIC, "slope is yes but trend is no", "metrics.yaml"):
+        assert part in prepared.plan.reason
+    asked = replace(Options.from_settings(settings), analysis=AnalysisOptions(trend=True))
+    assert Snapshot(settings, asked).prepare_intervention(logged).spec.trend is True
