@@ -8,7 +8,6 @@ import pytest
 
 from its_pipeline.events import analysis_options
 from its_pipeline.events.analysis_options import (
-    SHARE_COLUMNS,
     UNSAID,
     USUAL,
     AnalysisOptions,
@@ -90,4 +89,3 @@ def test_a_plain_series_has_columns_and_months_of_its_own() -> None:
     read = SeriesOptions.read({"season": "month", "covariates": ["sleep", "none"]})
     assert read.covariates == ("sleep", "none"), "a column may have that name"
     assert read.model_settings() == {"season": "month"}
-    assert SHARE_COLUMNS[0] not in read.covariates

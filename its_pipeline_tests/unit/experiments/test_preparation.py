@@ -120,6 +120,7 @@ def test_the_request_goes_over_the_intervention_and_that_over_the_metric(setting
     usual = _prepared(settings)
     _register(settings, analysis={"trend": False, "season": "none", "covariates": []})
     of_metric = _prepared(settings)
+    assert of_metric.spec is not None
     assert (of_metric.spec.trend, of_metric.spec.season, of_metric.covariates) == (
         False,
         "none",
@@ -130,6 +131,8 @@ def test_the_request_goes_over_the_intervention_and_that_over_the_metric(setting
     own = {"season": "day_of_week", "covariates": ["share_evening"]}
     logged = replace(of_metric.intervention, analysis=AnalysisOptions.read(own))
     of_both = Snapshot(settings).prepare_intervention(logged)
+    assert of_both.spec is not None
+    assert of_both.covariates is not None
     assert (of_both.spec.trend, of_both.spec.season) == (False, "day_of_week")
     assert list(of_both.covariates) == ["share_evening"]
 
@@ -149,4 +152,6 @@ def test_a_metric_and_an_intervention_that_contradict_each_other_are_refused(set
     for part in ("morning", METRIC, "slope is yes but trend is no", "metrics.yaml"):
         assert part in prepared.plan.reason
     asked = replace(Options.from_settings(settings), analysis=AnalysisOptions(trend=True))
-    assert Snapshot(settings, asked).prepare_intervention(logged).spec.trend is True
+    spec = Snapshot(settings, asked).prepare_intervention(logged).spec
+    assert spec is not None
+    assert (spec.trend, spec.slope) == (True, True)
