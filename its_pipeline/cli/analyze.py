@@ -7,18 +7,28 @@ its wording (`report.sentence`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from its_pipeline.cli.support import fail, number, plain_errors, print_table
+from its_pipeline.cli.support import (
+    Likelihood,
+    Slope,
+    Trend,
+    analysis_options,
+    fail,
+    number,
+    plain_errors,
+    print_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from its_pipeline.its import Analysis
+    from its_pipeline.its.results import AnalysisWarning, Effect, Effects
 
 #: Exit status of an analysis whose sampler did not converge: there is no answer.
 NOT_CONVERGED = 3
@@ -26,6 +36,7 @@ NOT_CONVERGED = 3
 
 @plain_errors
 def analyze(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="CSV or Parquet file, one row a day (or month).")],
     date_column: Annotated[str, typer.Option("--date", help="Column of the dates.")],
     outcome_column: Annotated[str, typer.Option("--outcome", help="Column of the outcome.")],
@@ -33,7 +44,11 @@ def analyze(
         str, typer.Option(help="First day with the intervention, INCLUSIVE (YYYY-MM-DD).")
     ],
     direction: Annotated[str, typer.Option(help="Which change is a benefit.")] = "increase",
-    season: Annotated[str, typer.Option(help="day_of_week, month or none.")] = "day_of_week",
+    season: Annotated[
+        str | None, typer.Option(help="day_of_week (by default), month or none.")
+    ] = None,
+    slope: Slope = None,
+    trend: Trend = None,
     washout_days: Annotated[int, typer.Option(help="Days left out of the fit.")] = 0,
     minimum_effect: Annotated[float, typer.Option(help="Smallest benefit.")] = 0.0,
     covariate: Annotated[
@@ -43,7 +58,7 @@ def analyze(
         bool, typer.Option("--log", help="Analyse the natural logarithm of the outcome.")
     ] = False,
     estimator: Annotated[str, typer.Option(help="segmented or forecast.")] = "segmented",
-    likelihood: Annotated[str, typer.Option(help="normal or student_t.")] = "normal",
+    likelihood: Likelihood = None,
     draws: Annotated[int, typer.Option(help="Posterior draws a chain, where sampled.")] = 2000,
     chains: Annotated[int, typer.Option(help="Markov chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
@@ -51,31 +66,33 @@ def analyze(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
 ) -> None:
     """Analyse one plain series, and say whether the outcome changed with the intervention."""
+    from its_pipeline.events.analysis_options import SeriesOptions
     from its_pipeline.its import AnalysisSpec
 
+    options = SeriesOptions.read(analysis_options(context.params))
     spec = AnalysisSpec.from_dict(
         {
             "direction": direction,
-            "season": season,
             "washout_days": washout_days,
             "minimum_effect": minimum_effect,
             "estimator": estimator,
-            "likelihood": likelihood,
             "draws": draws,
             "chains": chains,
             "seed": seed,
             "unit": "" if log else unit,
+            **options.model_settings(),
         }
     )
     started_on = _day(intervention)
-    outcome, covariates = read_series(file, date_column, outcome_column, covariate or [], log)
+    columns = list(options.covariates or ())
+    outcome, covariates = read_series(file, date_column, outcome_column, columns, log)
     from its_pipeline.its import analyze as analyze_series
 
     analysis = analyze_series(outcome, started_on, spec, covariates)
     if as_json:
         typer.echo(json.dumps(as_plain(analysis, log), indent=1))
     else:
-        _say(analysis, outcome_column, log)
+        _say(analysis, outcome_column, log, columns)
     if analysis.effects is None:
         fail(
             "the computation did not pass its checks, so there is no answer: "
@@ -154,28 +171,54 @@ def _day(text: str) -> Any:
         ) from None
 
 
-def _factor_percent(log_effect: float) -> float:
-    """Return the change in percent that a difference of logarithms is."""
+def _percent_change(effect: Effect) -> dict[str, Any]:
+    """Return the change of the outcome in percent that a difference of its logarithms is."""
     from math import expm1
 
-    return 100 * expm1(log_effect)
+    return {
+        "mean": 100 * expm1(effect.mean),
+        "ci_lower": 100 * expm1(effect.ci_lower),
+        "ci_upper": 100 * expm1(effect.ci_upper),
+        "probability_positive": effect.probability_positive,
+        "probability_negative": effect.probability_negative,
+        "unit": "%",
+    }
+
+
+def _warnings(analysis: Analysis, log: bool) -> list[AnalysisWarning]:
+    """Return the warnings; with `log`, without the one about percent of the logarithm."""
+    from its_pipeline.its.warning_codes import NO_RELATIVE_EFFECT
+
+    unsaid = NO_RELATIVE_EFFECT.code if log else ""
+    return [warning for warning in analysis.warnings if warning.code != unsaid]
 
 
 def as_plain(analysis: Analysis, log: bool) -> dict[str, Any]:
-    """Return an analysis as JSON-able values; with `log`, the effect in percent besides."""
+    """Return an analysis as JSON-able values.
+
+    With `log`, the change of the outcome in percent is in the place of the relative effect, which
+    would be percent of a logarithm and mean nothing.
+
+    Parameters
+    ----------
+    analysis
+        Any.
+    log
+        Whether the outcome was a logarithm.
+    """
+    from its_pipeline.its.estimand_names import RELATIVE
+
     plain = {name: value for name, value in analysis.to_dict().items() if name != "daily"}
+    plain["warnings"] = [warning.to_dict() for warning in _warnings(analysis, log)]
     if log and analysis.effects is not None:
-        effect = analysis.effects.counterfactual
-        plain["percent_change"] = {
-            "mean": _factor_percent(effect.mean),
-            "ci_lower": _factor_percent(effect.ci_lower),
-            "ci_upper": _factor_percent(effect.ci_upper),
-        }
+        effects = dict(plain["effects"])
+        del effects[RELATIVE.name]
+        plain["effects"] = effects
+        plain["percent_change"] = _percent_change(analysis.effects.counterfactual)
     return plain
 
 
-def _say(analysis: Analysis, outcome: str, log: bool) -> None:
-    from its_pipeline.its.estimand_names import ESTIMANDS
+def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str]) -> None:
     from its_pipeline.report.sentence import answer_sentences, finding_of
 
     if analysis.effects is not None:
@@ -183,27 +226,17 @@ def _say(analysis: Analysis, outcome: str, log: bool) -> None:
         finding = finding_of(analysis, "the intervention", name)
         for sentence in answer_sentences(finding).sentences:
             typer.echo(sentence)
-        rows = []
-        for estimand in ESTIMANDS:
-            effect = getattr(analysis.effects, estimand.name)
-            if effect is None:
-                rows.append((estimand.name, "not in the model", "", "", ""))
-                continue
-            rows.append(
-                (
-                    estimand.name,
-                    number(effect.mean),
-                    f"{number(effect.ci_lower)} to {number(effect.ci_upper)}",
-                    f"{effect.probability_positive:.3f}",
-                    effect.unit,
-                )
-            )
-        if log:
-            effect = analysis.effects.counterfactual
-            lower, upper = _factor_percent(effect.ci_lower), _factor_percent(effect.ci_upper)
-            change = number(_factor_percent(effect.mean))
-            rows.append(("change", change, f"{number(lower)} to {number(upper)}", "", "percent"))
-        print_table("Effects", ("estimand", "mean", "95 % interval", "P(> 0)", "unit"), rows)
+        columns = ("estimand", "mean", "95 % interval", "P(> 0)", "unit")
+        print_table("Effects", columns, _effect_rows(analysis.effects, log))
+    rows = [
+        (name, number(mean), number(sd), analysis.spec.unit)
+        for name, (mean, sd) in analysis.coefficients.items()
+        if name in covariates
+    ]
+    if rows:
+        told = "log of the outcome" if log else "outcome"
+        caption = f"Change of the {told} with one unit more of the covariate."
+        print_table("Covariates", ("covariate", "mean", "sd", "unit"), rows, caption)
     diagnostics = analysis.diagnostics
     told = [f"{analysis.n_pre} pre and {analysis.n_post} post {analysis.spec.step}s"]
     if diagnostics.by_quadrature:
@@ -214,5 +247,29 @@ def _say(analysis: Analysis, outcome: str, log: bool) -> None:
         told.append(f"smallest effective sample size {ess:.0f}")
         told.append(f"{diagnostics.divergences} divergences")
     typer.echo("; ".join(told))
-    for warning in analysis.warnings:
+    for warning in _warnings(analysis, log):
         typer.echo(f"warning: {warning.text}")
+
+
+def _effect_rows(effects: Effects, log: bool) -> list[tuple[str, ...]]:
+    from its_pipeline.its.estimand_names import ESTIMANDS, RELATIVE
+
+    rows = []
+    for estimand in ESTIMANDS:
+        effect = getattr(effects, estimand.name)
+        name, numbers = estimand.name, None if effect is None else effect.to_dict()
+        if log and estimand is RELATIVE:
+            name, numbers = "percent change", _percent_change(effects.counterfactual)
+        if numbers is None:
+            rows.append((name, "not in the model", "", "", ""))
+            continue
+        rows.append(
+            (
+                name,
+                number(numbers["mean"]),
+                f"{number(numbers['ci_lower'])} to {number(numbers['ci_upper'])}",
+                f"{numbers['probability_positive']:.3f}",
+                numbers["unit"],
+            )
+        )
+    return rows

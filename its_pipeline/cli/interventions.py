@@ -13,7 +13,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from its_pipeline.cli.support import plain_errors, print_table
+from its_pipeline.cli.support import (
+    Likelihood,
+    Slope,
+    Trend,
+    analysis_options,
+    plain_errors,
+    print_table,
+)
 
 app = typer.Typer(help="The log of what people tried.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -26,6 +33,16 @@ ExpectedVersion = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+Season = Annotated[str | None, typer.Option("--season", help="day_of_week or none.")]
+Covariate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--covariate",
+        help="Time-of-day share to adjust for (share_morning, share_afternoon, share_evening), or "
+        "none; repeatable.",
+    ),
+]
 
 
 def _date(name: str, text: str) -> date:
@@ -65,6 +82,11 @@ def _fields(context: typer.Context) -> dict[str, Any]:
         if wrong:
             raise ValueError(f"--protocol should be ITEM=TEXT but got {wrong[0]!r}")
         fields["protocol"] = {name: text for name, _, text in pairs}
+    options = analysis_options(given)
+    if options.get("covariates") == ["none"]:
+        options["covariates"] = "none"
+    if options:
+        fields["analysis"] = options
     return fields
 
 
@@ -88,8 +110,16 @@ def log_intervention(
     protocol: Annotated[
         list[str] | None, typer.Option(help="ITEM=TEXT for the reporting checklist; repeatable.")
     ] = None,
+    likelihood: Likelihood = None,
+    season: Season = None,
+    slope: Slope = None,
+    trend: Trend = None,
+    covariate: Covariate = None,
 ) -> None:
-    """Log what a person tries, from which day on."""
+    """Log what a person tries, from which day on.
+
+    Options of the analysis are given where they differ from the metric's.
+    """
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
 
@@ -154,7 +184,7 @@ def show(user_id: User, intervention_id: Id, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([entry.to_dict() for entry in versions], indent=1))
         return
-    rows = [(name, str(value)) for name, value in newest.to_dict().items() if value != ""]
+    rows = [(name, str(value)) for name, value in newest.to_dict().items() if value not in ("", {})]
     print_table(str(newest.key), ("field", "value"), rows)
     print_table(
         "Versions",
@@ -185,13 +215,31 @@ def amend(
     hypothesis: Annotated[str | None, typer.Option()] = None,
     time_zone: Annotated[str | None, typer.Option()] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="ITEM=TEXT; repeatable.")] = None,
+    likelihood: Likelihood = None,
+    season: Season = None,
+    slope: Slope = None,
+    trend: Trend = None,
+    covariate: Covariate = None,
+    as_metric: Annotated[
+        bool, typer.Option("--as-metric", help="Analyse as the metric says: no options of its own.")
+    ] = False,
     expected_version: ExpectedVersion = None,
 ) -> None:
-    """Correct an intervention; the earlier version stays in the history."""
+    """Correct an intervention; the earlier version stays in the history.
+
+    Options of the analysis that are given here take the place of all that were logged.
+    """
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
 
     changes = _fields(context)
+    if as_metric and "analysis" in changes:
+        raise ValueError(
+            "--as-metric takes the options of the analysis away but "
+            f"{', '.join(changes['analysis'])} would set some; give one of the two"
+        )
+    if as_metric:
+        changes["analysis"] = {}
     log = open_log(get_settings())
     try:
         amended = log.amend(

@@ -1,15 +1,16 @@
-"""How commands talk: plain errors, tables, progress.
+"""How commands talk: plain errors, tables, progress, and the options that several of them have.
 
-What belongs here: output for a terminal or a log. What does not: any command.
+What belongs here: output for a terminal or a log, and options that are not one command's alone.
+What does not: any command, or the rules of an option's values (`events.analysis_options`).
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
 
 import typer
 
@@ -19,6 +20,29 @@ BAD_INPUT: Final = 2
 _WIDE: Final = 160
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+Likelihood = Annotated[
+    str | None, typer.Option("--likelihood", help="How days scatter: normal or student_t.")
+]
+Slope = Annotated[
+    str | None,
+    typer.Option("--slope", help="Whether the trend may change: auto, yes or no."),
+]
+Trend = Annotated[
+    bool | None,
+    typer.Option("--trend/--no-trend", help="Whether a straight trend is in the model."),
+]
+
+ANALYSIS_OPTIONS: Final = ("likelihood", "season", "slope", "trend")
+"""Options of commands that are options of the analysis, by their name in both."""
+
+
+def analysis_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a command was given of the analysis' options, covariates included, by name."""
+    said = {name: given[name] for name in ANALYSIS_OPTIONS if given[name] is not None}
+    if given["covariate"]:
+        said["covariates"] = list(given["covariate"])
+    return said
 
 
 def fail(message: str, code: int = BAD_INPUT) -> NoReturn:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from its_pipeline.events.analysis_options import (
+    LIKELIHOODS,
+    SHARE_COLUMNS,
+    USUAL,
+    AnalysisOptions,
+)
 from its_pipeline.events.contract import CONTRACT_VERSION, ColumnRule, column_rules
 from its_pipeline.events.metrics import EXAMPLES, SHIPPED, OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
@@ -49,15 +55,33 @@ day. Where it is empty, the person's latest known zone does, and UTC where none 
 {metrics}
 Others are added in `metrics.yaml` in the store, as a list under `metrics:` with these fields:
 `name`, `event_types`, `column` or `json_path`, `aggregation` (`mean`, `median`, `sum`, `count`,
-`rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`, `likelihood`.
+`rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`, `likelihood`,
+`analysis`.
 
 `zero_days: true` makes a day without events, between a person's first and last one, a zero. Such a
 day has no time of day, so the shares of events by time of day are not in the model of the metric.
 
-`likelihood` is that of the noise: `normal`, or `student_t`, which a few days far from the rest move
-less. To choose it for a metric that is there already, declare the metric again in `metrics.yaml`
-with all its fields, or add the line to the file in `metrics.d` that an import wrote; an import of
-newer data keeps it. Changing it analyses the metric's experiments anew:
+`analysis` says how the metric is analysed. What is left out is as by default:
+
+| option | values | default | means |
+|---|---|---|---|
+| `likelihood` | {likelihoods} | `{likelihood}` | how days scatter; far days move `student_t` less |
+| `season` | {seasons} | `{season}` | whether days of the week differ |
+| `slope` | `auto`, `yes`, `no` | `{slope}` | whether the trend may change at the intervention |
+| `trend` | `true`, `false` | `{trend}` | whether a straight trend is in the model |
+| `covariates` | a list of {shares}, or `none` | all | what is adjusted for |
+
+The shares are those of a day's events by time of day; night is what they are compared with.
+
+A logged intervention may say the same options where it differs (`analysis`), and so may a request
+over HTTP; the request goes over the intervention, and the intervention over the metric.
+`its-pipeline analyze`, for a series of one's own, has `--likelihood`, `--season` (also `month`),
+`--slope`, `--trend`, `--no-trend` and, for columns of the file, `--covariate`.
+
+To choose options for a metric that is there already, declare the metric again in `metrics.yaml`
+with all its fields, or add the lines to the file in `metrics.d` that an import wrote; an import of
+newer data keeps them. Changing them analyses the metric's experiments anew. `likelihood` may also
+stand beside `analysis`, as it did before there was any:
 
 ```yaml
 metrics:
@@ -69,6 +93,9 @@ metrics:
     unit: points
     label: Session performance
     likelihood: student_t
+    analysis:
+      slope: no
+      covariates: [share_morning]
 ```
 """
 
@@ -84,8 +111,22 @@ def contract_document() -> str:
             instant=NOT_AN_INSTANT,
             duplicate=DUPLICATE_RULE,
             metrics=_metric_table(SHIPPED, EXAMPLES),
+            **_option_values(),
         )
     )
+
+
+def _option_values() -> dict[str, str]:
+    usual = USUAL.said()
+    named = {
+        "likelihoods": LIKELIHOODS,
+        "seasons": AnalysisOptions.seasons,
+        "shares": SHARE_COLUMNS,
+    }
+    return {
+        **{name: ", ".join(f"`{value}`" for value in values) for name, values in named.items()},
+        **{name: str(usual[name]).lower() for name in AnalysisOptions.model_fields},
+    }
 
 
 def _column_table(rules: Iterable[ColumnRule]) -> str:

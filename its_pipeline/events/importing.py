@@ -145,7 +145,7 @@ def import_name(path: Path) -> str:
 def _own_metrics(
     settings: Settings, name: str, mapping: ImportMapping
 ) -> tuple[OutcomeMetric, ...]:
-    """Return the metrics of an import, each with the likelihood that somebody has chosen for it.
+    """Return the metrics of an import, each with the analysis that somebody has chosen for it.
 
     Raises
     ------
@@ -163,7 +163,8 @@ def _own_metrics(
     metrics = []
     for declared in mapping.metrics():
         known = others.get(declared.name) or earlier.get(declared.name) or declared
-        metric = declared.model_copy(update={"likelihood": known.likelihood})
+        chosen = {"likelihood": known.likelihood, "analysis": known.analysis}
+        metric = declared.model_copy(update=chosen)
         if metric.name in others and others[metric.name] != metric:
             raise MetricError(
                 f"outcome {metric.name!r} is registered already with another meaning; give it "

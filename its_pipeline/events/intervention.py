@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 from zoneinfo import available_timezones
 
+from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
 from its_pipeline.events.keys import ExperimentKey, validate_id
 
 Direction = Literal["increase", "decrease"]
@@ -53,6 +54,8 @@ class Intervention:
         The person's IANA zone, in which the dates are meant.
     protocol
         Free texts for the reporting checklist, by item.
+    analysis
+        Options of its analysis where they differ from the metric's; a mapping is read.
     status, version, sequence, logged_at
         Set by the log: `open` or `withdrawn`; 1, 2, ... per amendment; position in the log;
         instant of the first version.
@@ -72,6 +75,7 @@ class Intervention:
     hypothesis: str = ""
     time_zone: str = "UTC"
     protocol: Mapping[str, str] = field(default_factory=dict)
+    analysis: AnalysisOptions = UNSAID
     status: Status = "open"
     version: int = 1
     sequence: int = 0
@@ -83,6 +87,7 @@ class Intervention:
             raise ValueError("; ".join(problems))
         object.__setattr__(self, "minimum_effect", float(self.minimum_effect))
         object.__setattr__(self, "protocol", dict(self.protocol))
+        object.__setattr__(self, "analysis", AnalysisOptions.read(self.analysis))
         if not self.name:
             object.__setattr__(self, "name", self.intervention_id)
 
@@ -123,6 +128,7 @@ class Intervention:
         for name in ("started_on", "ended_on", "logged_at"):
             values[name] = values[name].isoformat() if values[name] is not None else None
         values["protocol"] = dict(self.protocol)
+        values["analysis"] = self.analysis.said()
         return values
 
     def _problems(self) -> list[str]:
@@ -146,6 +152,10 @@ class Intervention:
                 f"time_zone must be a name of the IANA time zone database such as "
                 f"'Europe/Berlin' but got {self.time_zone!r}"
             )
+        try:
+            AnalysisOptions.read(self.analysis)
+        except ValueError as error:
+            problems.append(f"analysis: {error}")
         return problems
 
     def _date_problems(self) -> list[str]:

@@ -18,6 +18,8 @@ REQUIRED = ("user_id", "intervention_id", "outcome_metric", "started_on")
 DATES = ("started_on", "ended_on")
 WHOLE_NUMBERS = ("baseline_days", "horizon_days", "washout_days")
 
+JSON_OBJECTS = ("protocol", "analysis")
+
 
 @dataclass(frozen=True)
 class RowError:
@@ -54,8 +56,8 @@ class BulkLoadError(ValueError):
 def bulk_load(log: InterventionLog, csv_file: Path | str) -> tuple[Intervention, ...]:
     """Log every row of a CSV file in one transaction, or none.
 
-    The columns are the fields of `Intervention`; empty cells take the default; `protocol` is a
-    JSON object. UTF-8, with or without byte order mark.
+    The columns are the fields of `Intervention`; empty cells take the default; `protocol` and
+    `analysis` are JSON objects. UTF-8, with or without byte order mark.
 
     Raises
     ------
@@ -117,6 +119,6 @@ def _cell(name: str, text: str) -> Any:
         return int(text)
     if name == "minimum_effect":
         return float(text)
-    if name == "protocol":
+    if name in JSON_OBJECTS:
         return json.loads(text)
     return text

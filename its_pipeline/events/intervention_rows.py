@@ -60,6 +60,7 @@ def append_version(
     entry = dataclasses.replace(entry, sequence=int(newest) + 1)
     values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
     values["protocol"] = json.dumps(dict(entry.protocol), sort_keys=True, ensure_ascii=False)
+    values["analysis"] = json.dumps(entry.analysis.said(), sort_keys=True, ensure_ascii=False)
     connection.execute(sa.insert(VERSIONS).values(**values, recorded_at=now, reason=reason))
     return entry
 
@@ -68,6 +69,7 @@ def to_intervention(row: sa.RowMapping) -> Intervention:
     """Return a row as an intervention."""
     values = {name: row[name] for name in (f.name for f in dataclasses.fields(Intervention))}
     values["protocol"] = json.loads(values["protocol"])
+    values["analysis"] = json.loads(values["analysis"])
     values["logged_at"] = utc(values["logged_at"])
     return Intervention(**values)
 

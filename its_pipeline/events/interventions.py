@@ -313,8 +313,13 @@ class InterventionLog:
             return tuple((v, utc(at), reason) for v, at, reason in connection.execute(query))
 
     def _check_metric(self, entry: Intervention) -> None:
-        if self._metrics is not None:
-            get_metric(self._metrics, entry.outcome_metric)
+        if self._metrics is None:
+            return
+        metric = get_metric(self._metrics, entry.outcome_metric)
+        try:
+            entry.analysis.over(metric.analysis)
+        except ValueError as error:
+            raise ValueError(f"analysis, with what {metric.name} says: {error}") from error
 
     def _read(self, query: sa.Select[Any]) -> list[Intervention]:
         with self._engine.connect() as connection:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
+
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
 
@@ -101,7 +103,9 @@ class OutcomeMetric(BaseModel):
         A name for people; defaults to `name`.
     likelihood
         Of the noise in analyses of this metric, as `its.AnalysisSpec` names it: ``normal``, or
-        ``student_t`` where a few days lie far from the rest.
+        ``student_t`` where a few days lie far from the rest; `analysis` may say it instead.
+    analysis
+        Options of the analyses of this metric; a logged intervention or a request may differ.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,6 +122,7 @@ class OutcomeMetric(BaseModel):
     zero_days: bool = False
     label: str = ""
     likelihood: str = "normal"
+    analysis: AnalysisOptions = UNSAID
 
     @field_validator("name")
     @classmethod
@@ -158,7 +163,21 @@ class OutcomeMetric(BaseModel):
             raise ValueError(f"zero_days has no meaning for aggregation {self.aggregation!r}")
         if not self.minimum < self.maximum:
             raise ValueError(f"minimum {self.minimum} must be below maximum {self.maximum}")
+        self._check_analysis()
         return self
+
+    def _check_analysis(self) -> None:
+        chosen = self.analysis.likelihood
+        if "likelihood" in self.model_fields_set and chosen not in (None, self.likelihood):
+            raise ValueError(
+                f"likelihood is {self.likelihood!r} but analysis says {chosen!r}; say it once"
+            )
+        if self.zero_days and self.analysis.covariates:
+            raise ValueError(
+                f"analysis has covariates {', '.join(self.analysis.covariates)} but zero_days "
+                "makes days without events count, which have no time of day; leave one of the two "
+                "out"
+            )
 
     def _check_column(self, column: str) -> None:
         allowed = NUMERIC_COLUMNS

@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from its_pipeline.events.analysis_options import SHARE_COLUMNS, AnalysisOptions
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.events.metrics import (
@@ -22,52 +23,15 @@ from its_pipeline.events.metrics import (
     get_metric,
     registered_metrics,
 )
+from its_pipeline.experiments.options import Options, OptionsError, chosen_options
 from its_pipeline.experiments.plan import Plan, plan_experiment
 from its_pipeline.experiments.window import experiment_window, last_complete_day
-from its_pipeline.its.registry import LIKELIHOODS
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from its_pipeline.its import AnalysisSpec
-
-#: Night is the reference: the four shares add up to one, so three carry all there is to know.
-SHARE_COLUMNS: Final = ("share_morning", "share_afternoon", "share_evening")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a caller may ask of an analysis beyond what the intervention says.
-
-    Attributes
-    ----------
-    include_day_of_week, include_time_of_day
-        Whether weekday effects and time-of-day shares are in the model; shares never are where
-        days without events are zeros of the metric.
-    likelihood
-        Of the noise; the metric's own where it is None.
-    draws, tune, chains, seed
-        Of the sampler.
-    """
-
-    include_day_of_week: bool = True
-    include_time_of_day: bool = True
-    likelihood: str | None = None
-    draws: int = 2000
-    tune: int = 1000
-    chains: int = 4
-    seed: int = 0
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Options:
-        """Return the installation's defaults."""
-        return cls(
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            seed=settings.seed,
-        )
 
 
 @dataclass(frozen=True)
@@ -246,16 +210,15 @@ class Snapshot:
         except UnknownMetricError as error:
             return Prepared(intervention, None, _refused(plan, "unknown_metric", error), in_window)
         options = options or self.options
-        likelihood = options.likelihood or metric.likelihood
         try:
-            _check_likelihood(metric, likelihood)
-        except ValueError as error:
-            plan = _refused(plan, "unknown_likelihood", error)
-        if options.include_time_of_day and not metric.has_time_of_day:
+            analysis = chosen_options(options.analysis, intervention, metric)
+        except OptionsError as error:
+            return Prepared(intervention, metric, _refused(plan, error.code, error), in_window)
+        if analysis.covariates and not metric.has_time_of_day:
             plan = replace(plan, left_out=NO_TIME_OF_DAY)
         if plan.state != "ready":
             return Prepared(intervention, metric, plan, in_window)
-        return _ready(intervention, metric, plan, in_window, options, likelihood)
+        return _ready(intervention, metric, plan, in_window, options, analysis)
 
 
 def _ready(
@@ -264,7 +227,7 @@ def _ready(
     plan: Plan,
     daily: pd.DataFrame,
     options: Options,
-    likelihood: str,
+    analysis: AnalysisOptions,
 ) -> Prepared:
     import pandas as pd
 
@@ -275,19 +238,18 @@ def _ready(
         direction=intervention.direction,
         minimum_effect=intervention.minimum_effect,
         washout_days=intervention.washout_days,
-        season="day_of_week" if options.include_day_of_week else "none",
-        likelihood=likelihood,
         draws=options.draws,
         tune=options.tune,
         chains=options.chains,
         seed=options.seed,
         unit=metric.unit,
+        **analysis.model_settings(),
     )
     index = pd.DatetimeIndex(daily["day"].to_numpy(), name="day")
     outcome = pd.Series(daily["value"].to_numpy(dtype=float), index=index, name=metric.name)
     covariates = None
-    if options.include_time_of_day and metric.has_time_of_day:
-        covariates = daily[list(SHARE_COLUMNS)].set_index(index)
+    if analysis.covariates and metric.has_time_of_day:
+        covariates = daily[list(analysis.covariates)].set_index(index)
     return Prepared(
         intervention,
         metric,
@@ -304,14 +266,6 @@ def _ready(
             _identity(intervention),
         ),
     )
-
-
-def _check_likelihood(metric: OutcomeMetric, likelihood: str) -> None:
-    if likelihood not in LIKELIHOODS:
-        raise ValueError(
-            f"the likelihood of {metric.name} should be one of {', '.join(LIKELIHOODS)} but is "
-            f"{likelihood!r}; mend it where the metric is declared (metrics.yaml)"
-        )
 
 
 def _identity(intervention: Intervention) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from typing import Any
 from its_pipeline.api.questions.preparing import ADHOC_PREFIX
 from its_pipeline.api.questions.responses import (
     AnalysisAnswer,
+    CoefficientAnswer,
     DiagnosticsAnswer,
     EffectAnswer,
     RunEntry,
     State,
     WarningAnswer,
+    WhatIfAnswer,
     WindowAnswer,
 )
 from its_pipeline.api.questions.responses_interventions import ExperimentAnswer, InterventionAnswer
@@ -111,9 +113,26 @@ def analysis_answer(
     run_id: str | None,
     *,
     cached: bool,
+    told: Mapping[str, Any],
     plots: Mapping[PlotName, str] | None = None,
 ) -> AnalysisAnswer:
-    """Return one analysis in full; without any effect unless the verdict has them."""
+    """Return one analysis in full; without any effect unless the verdict has them.
+
+    Parameters
+    ----------
+    settings
+        For links.
+    verdict, run_id
+        What was found out, and the run that records it.
+    cached
+        Whether it was known already.
+    told
+        What the stored analysis says of itself; empty where it is not kept any more.
+    plots
+        PNGs in base64.
+    """
+    # An analysis stored by an earlier version has neither coefficients nor other beliefs.
+    published = told if verdict.status == "analysed" else {}
     return AnalysisAnswer(
         status=verdict.status,
         reason=verdict.reason,
@@ -125,6 +144,11 @@ def analysis_answer(
         minimum_effect=verdict.minimum_effect,
         **{each.effect_name: effect_answer(verdict.effects, each.name) for each in ESTIMANDS},
         probability_of_benefit=verdict.probability_of_benefit,
+        coefficients={
+            name: CoefficientAnswer(mean=mean, sd=sd)
+            for name, (mean, sd) in published.get("coefficients", {}).items()
+        },
+        what_if=[WhatIfAnswer(**each) for each in published.get("what_if", ())],
         mcmc_diagnostics=diagnostics_answer(verdict.diagnostics),
         n_pre=verdict.n_pre,
         n_post=verdict.n_post,

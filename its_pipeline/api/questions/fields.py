@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema
 
 from its_pipeline.events.keys import ID_PATTERN, validate_id
-from its_pipeline.its.registry import LIKELIHOODS
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _EARLIEST: Final = date(1970, 1, 1)
@@ -43,12 +42,6 @@ def _legal_id(value: str) -> str:
     return validate_id("identifier", value)
 
 
-def _known_likelihood(value: str) -> str:
-    if value not in LIKELIHOODS:
-        raise ValueError(f"should be one of {', '.join(LIKELIHOODS)} but is {value!r}")
-    return value
-
-
 LocalDate = Annotated[
     date,
     BeforeValidator(_parse_date),
@@ -70,14 +63,6 @@ Identifier = Annotated[
     ),
 ]
 """A user or an intervention; checked before it touches a path or a filter."""
-
-Likelihood = Annotated[
-    str,
-    Strict(),
-    AfterValidator(_known_likelihood),
-    WithJsonSchema({"type": "string", "enum": [*LIKELIHOODS]}),
-]
-"""A likelihood of the noise, by its name."""
 
 MetricName = Annotated[str, Strict(), Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 """The name of an outcome metric."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -25,7 +26,7 @@ from its_pipeline.api.questions.waiting import work
 from its_pipeline.api.workers.jobs import PublishJob
 from its_pipeline.events.keys import experiment_key
 from its_pipeline.experiments.publish import page_path
-from its_pipeline.stores.run_fields import RunSummary
+from its_pipeline.stores.run_fields import RunSummary, read_stored_analysis
 from its_pipeline.stores.runs import UnknownRunError
 from its_pipeline.stores.verdict import Verdict
 
@@ -111,6 +112,14 @@ def stored_verdict(services: Services, run: RunSummary) -> Verdict:
             "unknown_run", "the files of this analysis are not kept any more", value=run.run_id
         ) from None
     return Verdict.from_dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def stored_analysis(services: Services, verdict: Verdict) -> Mapping[str, Any]:
+    """Return what the stored analysis of a verdict says of itself; empty where it was pruned."""
+    if verdict.fingerprint is None:
+        return {}
+    folder = services.store.analysis_folder(verdict.key, verdict.fingerprint)
+    return read_stored_analysis(folder)
 
 
 async def report_of(services: Services, request: Request, run: RunSummary) -> bytes:

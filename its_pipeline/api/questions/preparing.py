@@ -15,10 +15,12 @@ from typing import Any, Final
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.requests import AnalyzeRequest
 from its_pipeline.api.questions.services import Services
+from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.metrics import OutcomeMetric, UnknownMetricError, get_metric
+from its_pipeline.experiments.options import Options, OptionsError, chosen_options
 from its_pipeline.experiments.plan import Plan
-from its_pipeline.experiments.preparation import Options, Prepared, Snapshot
+from its_pipeline.experiments.preparation import Prepared, Snapshot
 
 ADHOC_PREFIX: Final = "adhoc-"
 """Identifiers of questions about a date that is not logged start with it; none can be logged."""
@@ -96,7 +98,7 @@ def ask(services: Services, request: AnalyzeRequest) -> Question:
         metric = get_metric(snapshot.metrics, intervention.outcome_metric)
     except UnknownMetricError as error:
         raise invalid("body.outcome_metric", str(error), error.name) from error
-    options = _options(request, snapshot.options, metric)
+    options = _options(request, snapshot.options, intervention, metric)
     prepared = snapshot.prepare_intervention(intervention, options)
     if prepared.plan.state != "ready":
         raise refusal(prepared.plan, _is_future(services, intervention), meant is not None)
@@ -168,17 +170,32 @@ def _asked(request: AnalyzeRequest, intervention: Intervention) -> Intervention:
     return replace(intervention, **changes)
 
 
-def _options(request: AnalyzeRequest, own: Options, metric: OutcomeMetric) -> Options:
-    # The metric's own likelihood said aloud is no other question.
-    likelihood = own.likelihood if request.likelihood == metric.likelihood else request.likelihood
+def _options(
+    request: AnalyzeRequest, own: Options, intervention: Intervention, metric: OutcomeMetric
+) -> Options:
     return replace(
         own,
-        likelihood=likelihood,
-        include_day_of_week=request.include_day_of_week,
-        include_time_of_day=request.include_time_of_day,
+        analysis=_asked_otherwise(request.options(), intervention, metric),
         draws=own.draws if request.mcmc_samples is None else request.mcmc_samples,
         chains=own.chains if request.mcmc_chains is None else request.mcmc_chains,
     )
+
+
+def _asked_otherwise(
+    asked: AnalysisOptions, intervention: Intervention, metric: OutcomeMetric
+) -> AnalysisOptions:
+    """Return what a request says that would not be so anyway: the rest is no other question."""
+    if asked == UNSAID:
+        return asked
+    try:
+        chosen_options(asked, intervention, metric)
+    except OptionsError as error:
+        raise invalid("body.analysis", str(error), asked.said()) from error
+    try:
+        usual = chosen_options(UNSAID, intervention, metric)
+    except OptionsError:
+        return asked  # What is logged and declared makes no analysis; with what is asked it does.
+    return asked.beyond(usual)
 
 
 def _is_future(services: Services, intervention: Intervention) -> bool:

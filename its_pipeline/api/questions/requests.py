@@ -7,7 +7,7 @@ is done with a request (`preparing`, the routes).
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -28,13 +28,13 @@ from its_pipeline.api.questions.fields import (
     Text,
     Whole,
 )
+from its_pipeline.events.analysis_options import LIKELIHOODS, UNSAID, AnalysisOptions
 from its_pipeline.events.intervention import (
     DEFAULT_BASELINE_DAYS,
     DEFAULT_HORIZON_DAYS,
     MAXIMUM_DAYS,
 )
 from its_pipeline.events.metrics import SESSION_PERFORMANCE
-from its_pipeline.its.registry import LIKELIHOODS
 
 Name = Annotated[Text, StringConstraints(max_length=200)]
 Hypothesis = Annotated[Text, StringConstraints(max_length=4000)]
@@ -49,8 +49,7 @@ Direction = Literal["increase", "decrease"]
 
 
 def _known_likelihood(name: str) -> str:
-    if name not in LIKELIHOODS:
-        raise ValueError(f"should be one of {', '.join(LIKELIHOODS)} but got {name!r}")
+    AnalysisOptions.read({"likelihood": name})
     return name
 
 
@@ -59,6 +58,13 @@ LikelihoodName = Annotated[
     AfterValidator(_known_likelihood),
     WithJsonSchema({"type": "string", "enum": list(LIKELIHOODS)}),
 ]
+
+#: Fields of a request that say an option of the analysis, from before there was `analysis`.
+_BESIDE: Final = {
+    "likelihood": "likelihood",
+    "season": "include_day_of_week",
+    "covariates": "include_time_of_day",
+}
 
 
 class AnalyzeRequest(BaseModel):
@@ -69,7 +75,12 @@ class AnalyzeRequest(BaseModel):
         json_schema_extra={
             "examples": [
                 {"user_id": "anna", "intervention_date": "2026-05-01"},
-                {"user_id": "anna", "intervention_id": "morning", "mcmc_samples": 4000},
+                {
+                    "user_id": "anna",
+                    "intervention_id": "morning",
+                    "mcmc_samples": 4000,
+                    "analysis": {"slope": "no"},
+                },
             ]
         },
     )
@@ -86,16 +97,18 @@ class AnalyzeRequest(BaseModel):
         default=SESSION_PERFORMANCE,
         description="A registered outcome metric; a logged intervention's own by default.",
     )
-    include_day_of_week: Flag = Field(default=True, description="Weekday effects in the model.")
+    analysis: AnalysisOptions | None = Field(
+        default=None,
+        description="Options of the analysis; what is absent, the intervention or the metric says.",
+    )
+    include_day_of_week: Flag = Field(
+        default=True, description="false is `season: none` in `analysis`; true says nothing."
+    )
     include_time_of_day: Flag = Field(
-        default=True,
-        description="Shares of events by time of day in the model; never where the metric counts "
-        "days without events as zero.",
+        default=True, description="false is `covariates: none` in `analysis`; true says nothing."
     )
     likelihood: LikelihoodName | None = Field(
-        default=None,
-        description="Of the noise: student_t where a few days lie far from the rest; by default "
-        "the metric's own.",
+        default=None, description="The same as `likelihood` in `analysis`."
     )
     mcmc_samples: Annotated[Whole, Field(ge=500, le=10_000)] | None = Field(
         default=None, description="Draws a chain; by default the installation's, 2000."
@@ -125,7 +138,32 @@ class AnalyzeRequest(BaseModel):
             raise ValueError("give intervention_date or intervention_id, one of the two")
         if self.intervention_date is not None:
             self.check_dates(self.intervention_date)
+        self.options()
         return self
+
+    def options(self) -> AnalysisOptions:
+        """Return the options that the request says, in `analysis` or beside it.
+
+        Raises
+        ------
+        ValueError
+            If it says two things of one option.
+        """
+        in_analysis = (self.analysis or UNSAID).said()
+        beside: dict[str, Any] = {}
+        if self.likelihood is not None:
+            beside["likelihood"] = self.likelihood
+        if not self.include_day_of_week:
+            beside["season"] = "none"
+        if not self.include_time_of_day:
+            beside["covariates"] = []
+        for name, value in beside.items():
+            if in_analysis.get(name, value) != value:
+                raise ValueError(
+                    f"analysis says {name} {in_analysis[name]!r}, but {_BESIDE[name]} beside it "
+                    f"means {value!r}; leave {_BESIDE[name]} out"
+                )
+        return AnalysisOptions.read({**in_analysis, **beside})
 
     def check_dates(self, started_on: date) -> None:
         """Raise ValueError where start_date and end_date do not enclose the intervention."""
@@ -178,6 +216,9 @@ class InterventionRequest(BaseModel):
     protocol: Protocol = Field(
         default_factory=dict, description="Free texts for the reporting checklist, by item."
     )
+    analysis: AnalysisOptions = Field(
+        default=UNSAID, description="Options of its analysis, where they differ from the metric's."
+    )
 
 
 class AmendmentRequest(BaseModel):
@@ -212,6 +253,9 @@ class AmendmentRequest(BaseModel):
     hypothesis: Hypothesis | None = None
     time_zone: Zone | None = None
     protocol: Protocol | None = None
+    analysis: AnalysisOptions | None = Field(
+        default=None, description="In the place of all that were logged; {}: as the metric says."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> AmendmentRequest:

@@ -117,6 +117,41 @@ class WarningAnswer(BaseModel):
     numbers: dict[str, float | None]
 
 
+_COEFFICIENT = {"mean": 0.8, "sd": 1.1}
+_WHAT_IF = {
+    "name": "no_trend",
+    "probability": 0.62,
+    "mean": 4.9,
+    "ci_lower": 2.6,
+    "ci_upper": 7.2,
+    "probability_positive": 0.999,
+}
+
+
+class CoefficientAnswer(BaseModel):
+    """The posterior of one coefficient of the regression, in the outcome's own units."""
+
+    model_config = with_example(**_COEFFICIENT)
+
+    mean: float
+    sd: float
+
+
+class WhatIfAnswer(BaseModel):
+    """The average effect under another belief about straight trends."""
+
+    model_config = with_example(**_WHAT_IF)
+
+    name: str = Field(
+        description="The belief: `no_trend`, `trend`, `no_slope_change` or `slope_change`."
+    )
+    probability: float = Field(description="How probable the data make it.")
+    mean: float = Field(description="The effect, given the belief.")
+    ci_lower: float = Field(description="2.5 % quantile.")
+    ci_upper: float = Field(description="97.5 % quantile.")
+    probability_positive: float
+
+
 class WindowAnswer(BaseModel):
     """The days of the analysis; every bound is inclusive."""
 
@@ -147,6 +182,8 @@ _ANALYSIS = {
     "cumulative_effect": {**_EFFECT, "unit": "points sum over days"},
     "relative_effect": {**_EFFECT, "unit": "%"},
     "probability_of_benefit": 0.999,
+    "coefficients": {"share_morning": _COEFFICIENT},
+    "what_if": [_WHAT_IF],
     "mcmc_diagnostics": _DIAGNOSTICS,
     "n_pre": 85,
     "n_post": 48,
@@ -194,6 +231,12 @@ class AnalysisAnswer(BaseModel):
     relative_effect: EffectAnswer | None
     probability_of_benefit: float | None = Field(
         description="P(counterfactual_effect beats minimum_effect in the direction)."
+    )
+    coefficients: dict[str, CoefficientAnswer] = Field(
+        description="Of the regression, by name; empty where the stored analysis has none."
+    )
+    what_if: list[WhatIfAnswer] = Field(
+        description="The effect under other beliefs about trends; empty likewise."
     )
     mcmc_diagnostics: DiagnosticsAnswer | None
     n_pre: int = Field(description="Observed days before the intervention.")

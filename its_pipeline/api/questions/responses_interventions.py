@@ -29,6 +29,7 @@ _INTERVENTION: Final[dict[str, Any]] = {
     "hypothesis": "I am more awake before noon.",
     "time_zone": "Europe/Berlin",
     "protocol": {},
+    "analysis": {"slope": False},
     "status": "open",
     "version": 1,
     "sequence": 17,
@@ -60,6 +61,9 @@ class InterventionAnswer(BaseModel):
     hypothesis: str
     time_zone: str
     protocol: dict[str, str]
+    analysis: dict[str, str | bool | list[str]] = Field(
+        description="Options of its analysis, where they differ from the metric's."
+    )
     status: Literal["open", "withdrawn"]
     version: int
     sequence: int

@@ -22,7 +22,12 @@ from its_pipeline.api.questions.answering import (
 )
 from its_pipeline.api.questions.bodies import analysis_answer
 from its_pipeline.api.questions.fields import Identifier
-from its_pipeline.api.questions.history import read_history, report_of, stored_verdict
+from its_pipeline.api.questions.history import (
+    read_history,
+    report_of,
+    stored_analysis,
+    stored_verdict,
+)
 from its_pipeline.api.questions.requests import AnalyzeRequest
 from its_pipeline.api.questions.responses import AnalysisAnswer, HistoryAnswer
 from its_pipeline.api.routes.dependencies import Asked, FoundRun, Parts
@@ -93,6 +98,7 @@ async def analyze(
         answer.verdict,
         answer.mlflow_run_id,
         cached=answer.cached,
+        told=await run_in_threadpool(stored_analysis, services, answer.verdict),
         plots=encoded(drawn),
     )
 
@@ -127,7 +133,8 @@ async def history(
 async def run(found: FoundRun, services: Parts) -> AnalysisAnswer:
     """Return one past analysis in full; one that did not converge has diagnostics alone."""
     verdict = await run_in_threadpool(stored_verdict, services, found)
-    return analysis_answer(services.settings, verdict, found.run_id, cached=True)
+    told = await run_in_threadpool(stored_analysis, services, verdict)
+    return analysis_answer(services.settings, verdict, found.run_id, cached=True, told=told)
 
 
 @router.get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 from datetime import date
 
@@ -108,6 +109,39 @@ def test_the_likelihood_may_be_asked_for_and_the_metrics_own_is_no_other_questio
     problem(live.analyze(likelihood="cauchy"), 422, "validation")
 
 
+def test_options_of_the_analysis_and_what_is_so_anyway_is_no_other_question(live):
+    own = live.analyze().json()
+    usual = {"slope": "auto", "trend": True, "season": "day_of_week", "likelihood": "normal"}
+    assert live.analyze(analysis={**usual, "covariates": None}).json() == {**own, "cached": True}
+    fewer = live.analyze(analysis={"slope": "no", "covariates": ["share_evening"]}).json()
+    assert fewer["fingerprint"] != own["fingerprint"]
+    assert fewer["sustained_effect"] is None
+    shares = {name for name in fewer["coefficients"] if name.startswith("share_")}
+    assert shares == {"share_evening"}
+    assert live.services.store.verdict("anna|morning").fingerprint == own["fingerprint"]
+    # What was there before `analysis` means the same.
+    without = live.analyze(include_time_of_day=False, include_day_of_week=False).json()
+    said = live.analyze(analysis={"season": "none", "covariates": "none"}).json()
+    assert said == {**without, "cached": True}
+
+
+def test_the_answer_has_coefficients_and_what_if_and_an_old_one_has_none(live):
+    own = live.analyze(analysis={"season": "none"}).json()
+    folder = live.services.store.analysis_folder("anna|morning", own["fingerprint"])
+    stored = json.loads((folder / "analysis.json").read_text())
+    assert set(own["coefficients"]) >= {"intercept", "level_change", "share_morning"}
+    for name, (mean, sd) in stored["coefficients"].items():
+        assert own["coefficients"][name] == {"mean": mean, "sd": sd}
+    assert own["what_if"] == stored["what_if"] != []
+    assert live.request("GET", own["links"]["self"]).json()["what_if"] == own["what_if"]
+    for name in ("coefficients", "what_if"):
+        del stored[name]
+    (folder / "analysis.json").write_text(json.dumps(stored))
+    old = live.request("GET", own["links"]["self"]).json()
+    assert (old["coefficients"], old["what_if"]) == ({}, [])
+    assert old["counterfactual_effect"] == own["counterfactual_effect"]
+
+
 def test_a_window_of_ones_own(live):
     answer = live.analyze(start_date="2026-04-01", end_date="2026-05-20").json()
     assert (answer["n_pre"], answer["n_post"]) == (30, 20)
@@ -208,6 +242,11 @@ def test_an_unknown_metric_is_told_the_known_ones(live):
         ({"mcmc_chains": 1}, "body.mcmc_chains"),
         ({"mcmc_chains": True}, "body.mcmc_chains"),
         ({"include_day_of_week": "yes"}, "body.include_day_of_week"),
+        ({"analysis": {"slope": 1}}, "body.analysis.slope"),
+        ({"analysis": {"season": "month"}}, "body.analysis.season"),
+        ({"analysis": {"colour": "red"}}, "body.analysis"),
+        ({"analysis": {"slope": True, "trend": False}}, "body.analysis"),
+        ({"analysis": {"likelihood": "normal"}, "likelihood": "student_t"}, "body"),
         ({"minimum_effect": -1}, "body.minimum_effect"),
         ({"direction": "up"}, "body.direction"),
         ({"intervention_date": "2026-02-30"}, "body.intervention_date"),

@@ -91,6 +91,22 @@ def test_amended_and_withdrawn_with_their_history(live, entry):
     problem(asked, 409, "withdrawn")
 
 
+def test_options_of_the_analysis_are_logged_amended_and_taken_back(live, entry):
+    said = {"slope": "no", "covariates": ["share_evening", "share_morning"], "trend": None}
+    logged = live.request("POST", "/interventions", json={**entry, "analysis": said}).json()
+    read = {"slope": False, "covariates": ["share_morning", "share_evening"]}
+    assert logged["analysis"] == read
+    assert live.request("GET", path(entry)).json()["analysis"] == read
+    change = {"version": 1, "reason": "r", "analysis": {"season": "none"}}
+    assert live.request("PATCH", path(entry), json=change).json()["analysis"] == {"season": "none"}
+    back = {"version": 2, "reason": "r", "analysis": {}}
+    assert live.request("PATCH", path(entry), json=back).json()["analysis"] == {}
+    wrong = {"version": 3, "reason": "r", "analysis": {"season": "month"}}
+    refused = problem(live.request("PATCH", path(entry), json=wrong), 422, "validation")
+    assert refused["errors"][0]["location"] == "body.analysis.season"
+    assert "got 'month'" in refused["errors"][0]["message"]
+
+
 def test_two_amendments_of_one_version_at_once(live, entry):
     live.request("POST", "/interventions", json=entry)
     statuses = []

@@ -80,12 +80,15 @@ INSTANTS = {
     "third": "2026-08-20 09:30:00.000000",
 }
 
+#: The revisions that this version knows.
+OURS = [("0001", "0.1.0"), ("0002", "0.1.0")]
+
 LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 since_version = "9.1.0"
 
 
@@ -157,7 +160,7 @@ def later_version(folder: Path, revision: str = LATER) -> Path:
     """The migrations of a later version of the package."""
     migrations = folder / f"later-{uuid.uuid4().hex}"
     shutil.copytree(intervention_schema.MIGRATIONS, migrations)
-    (migrations / "versions" / "0002_later.py").write_text(textwrap.dedent(revision))
+    (migrations / "versions" / "0003_later.py").write_text(textwrap.dedent(revision))
     return migrations
 
 
@@ -194,14 +197,34 @@ def test_a_log_without_revisions_is_recognised_and_goes_on(uncounted: str) -> No
     before = rows(uncounted)
     log = InterventionLog(uncounted)
     assert [entry.intervention_id for entry in log.list(include_withdrawn=True)] == ["tea", "walk"]
-    assert rows(uncounted) == before
-    assert revisions(uncounted) == [("0001", "0.1.0")]
-    assert copy_of(uncounted, "0001") == before
+    assert rows(uncounted) == [(*row, "{}") for row in before]
+    assert revisions(uncounted) == OURS
+    assert copy_of(uncounted, "0002") == before
     assert [reason for *_, reason in log.reasons("ada", "tea")] == ["logged", "wrong date"]
     assert [entry.sequence for entry in log.changed_since(0)] == [3, 4]
     amended = log.amend("ada", "tea", washout_days=2)
     assert (amended.sequence, amended.version, amended.minimum_effect) == (5, 3, 0.1)
     log.close()
+
+
+def test_a_log_from_before_there_were_options_says_none_and_takes_some(uncounted: str) -> None:
+    log = InterventionLog(uncounted)
+    assert [entry.analysis.said() for entry in log.list(include_withdrawn=True)] == [{}, {}]
+    chosen = {"slope": "no", "covariates": "none"}
+    log.amend("ada", "tea", analysis=chosen)
+    log.close()
+    read = InterventionLog(uncounted).history("ada", "tea")
+    assert [entry.analysis.said() for entry in read] == [{}, {}, {"slope": False, "covariates": []}]
+    # A process of the earlier version that still runs knows no such column.
+    with connected(uncounted) as connection:
+        columns = [column.name for column in VERSIONS.columns if column.name != "analysis"]
+        listed = ", ".join(columns)
+        connection.exec_driver_sql(
+            f"INSERT INTO interventions ({listed}) SELECT "
+            f"{listed.replace('sequence', '99', 1).replace('version', '99', 1)} "
+            "FROM interventions WHERE sequence = 4"
+        )
+    assert InterventionLog(uncounted).get("bob", "walk").analysis.said() == {}
 
 
 def test_a_later_revision_keeps_every_row_and_the_rules_of_the_log(
@@ -214,8 +237,8 @@ def test_a_later_revision_keeps_every_row_and_the_rules_of_the_log(
     history = log.history("ada", "tea")
     assert [(entry.sequence, entry.version) for entry in history] == [(1, 1), (3, 2), (5, 3)]
     assert rows(uncounted) == [(*row, 0) for row in before]
-    assert revisions(uncounted) == [("0001", "0.1.0"), ("0002", "9.1.0")]
-    assert copy_of(uncounted, "0002") == before
+    assert revisions(uncounted) == [*OURS, ("0003", "9.1.0")]
+    assert copy_of(uncounted, "0003") == before
     assert log.withdraw("ada", "tea", "enough").sequence == 6
     log.close()
     for column in ("version", "sequence"):
@@ -229,8 +252,8 @@ def test_several_revisions_are_run_at_once(
     before = rows(uncounted)
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(uncounted).list()
-    assert rows(uncounted) == [(*row, 0) for row in before]
-    assert copy_of(uncounted, "0002") == before
+    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
+    assert copy_of(uncounted, "0003") == before
 
 
 def test_a_new_database_gets_the_table_as_the_code_uses_it_and_no_copy(
@@ -258,7 +281,7 @@ def test_a_newer_log_is_refused_with_the_version_it_needs(
         newer.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
         InterventionLog(uncounted).list()
     before = rows(uncounted)
-    needed = r"has revision 0002, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
+    needed = r"has revision 0003, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
     for _ in range(2):
         with pytest.raises(LogSchemaError, match=needed) as caught:
             InterventionLog(uncounted).list()
@@ -269,6 +292,7 @@ def test_a_newer_log_is_refused_with_the_version_it_needs(
 def test_the_way_back_is_the_copy(
     uncounted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    InterventionLog(uncounted).list()
     before = rows(uncounted)
     with monkeypatch.context() as newer:
         newer.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
@@ -278,7 +302,7 @@ def test_the_way_back_is_the_copy(
     # As docs/intervention-log.md says.
     if uncounted.startswith("sqlite"):
         file = Path(uncounted.removeprefix("sqlite:///"))
-        file.with_name(f"{file.stem}.before-0002.sqlite").replace(file)
+        file.with_name(f"{file.stem}.before-0003.sqlite").replace(file)
         InterventionLog(uncounted).list()
     else:
         with connected(uncounted) as connection:
@@ -287,7 +311,7 @@ def test_the_way_back_is_the_copy(
         InterventionLog(uncounted).list()
         with connected(uncounted) as connection:
             connection.exec_driver_sql(
-                "INSERT INTO interventions SELECT * FROM interventions_before_0002"
+                "INSERT INTO interventions SELECT * FROM interventions_before_0003"
             )
     assert rows(uncounted) == before
     assert InterventionLog(uncounted).amend("ada", "tea", washout_days=3).sequence == 5
@@ -324,9 +348,9 @@ def test_of_processes_that_open_at_once_one_migrates(uncounted: str, tmp_path: P
     for process in (first, *others):
         process.join(60)
         assert process.exitcode == 0
-    assert rows(uncounted) == [(*row, 0) for row in before]
-    assert copy_of(uncounted, "0002") == before, "the second one copied what the first one made"
-    assert revisions(uncounted) == [("0001", "0.1.0"), ("0002", "9.1.0")]
+    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
+    assert copy_of(uncounted, "0003") == before, "the second one copied what the first one made"
+    assert revisions(uncounted) == [*OURS, ("0003", "9.1.0")]
 
 
 def ending(end: str) -> str:
@@ -351,8 +375,8 @@ def test_a_kill_in_the_middle_leaves_the_old_schema(
     assert tables(uncounted) == {"interventions"}
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(uncounted).list()
-    assert rows(uncounted) == [(*row, 0) for row in before]
-    assert copy_of(uncounted, "0002") == before
+    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
+    assert copy_of(uncounted, "0003") == before
 
 
 def test_an_error_in_the_middle_leaves_the_old_schema(
@@ -374,7 +398,7 @@ def test_an_error_in_the_middle_leaves_the_old_schema(
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     written = rows(uncounted)
     assert InterventionLog(uncounted).history("ada", "tea") == log.history("ada", "tea")
-    assert copy_of(uncounted, "0002") == written
+    assert copy_of(uncounted, "0003") == written
 
 
 def test_what_a_killed_copy_left_does_not_get_into_the_next(
@@ -389,7 +413,7 @@ def test_what_a_killed_copy_left_does_not_get_into_the_next(
         (tmp_path / left).write_bytes(os.urandom(5000))
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(url).list()
-    assert copy_of(url, "0002") == before
+    assert copy_of(url, "0003") == before
     assert not list(tmp_path.glob(".unfinished-*"))
 
 
@@ -402,7 +426,7 @@ def test_threads_may_make_several_databases_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(make, urls))
-    assert [revisions(url) for url in urls] == [[("0001", "0.1.0")]] * 8
+    assert [revisions(url) for url in urls] == [OURS] * 8
 
 
 def test_opening_what_is_up_to_date_needs_no_alembic_and_no_write(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.interventions import InterventionLog, UnknownInterventionError
 from its_pipeline.experiments import service
 from its_pipeline.experiments.preparation import Options, Snapshot
@@ -251,7 +252,7 @@ def test_preloading_gives_the_same_series(settings):
 def test_options_and_direction_are_part_of_the_fingerprint(settings):
     snapshot = Snapshot(settings)
     prepared = snapshot.prepare(KEY)
-    plain = replace(snapshot.options, include_time_of_day=False)
+    plain = replace(snapshot.options, analysis=AnalysisOptions(covariates=()))
     assert snapshot.prepare_intervention(prepared.intervention, plain).fingerprint != (
         prepared.fingerprint
     )

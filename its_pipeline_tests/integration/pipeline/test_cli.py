@@ -77,6 +77,9 @@ def test_analyze_as_json_agrees_with_itself_under_direction(run, series_file):
         ({"--intervention": "2026-03-18"}, "8"),
         ({"--outcome": "day"}, "column 'day'"),
         ({"--minimum-effect": "-1"}, "minimum_effect"),
+        ({"--slope": "maybe"}, "slope must be auto, yes or no (true, false) but got 'maybe'"),
+        ({"--season": "week"}, "season must be one of day_of_week, month, none but got 'week'"),
+        ({"--likelihood": "cauchy"}, "likelihood must be one of normal, student_t but got"),
     ],
 )
 def test_analyze_refuses_bad_input_with_status_2(run, series_file, changes, message):
@@ -85,6 +88,66 @@ def test_analyze_refuses_bad_input_with_status_2(run, series_file, changes, mess
     output = run("analyze", series_file, *flat, *FEW, code=2)
     assert message in output
     assert "Traceback" not in output
+
+
+def test_analyze_takes_slope_and_trend(run, series_file):
+    common = ["--date", "day", "--outcome", "score", "--intervention", "2026-02-10", "--json"]
+
+    def spec_of(*options):
+        answer = json.loads(run("analyze", series_file, *common, *options, *FEW))
+        return answer["spec"]["slope"], answer["spec"]["trend"], answer["has_slope"]
+
+    assert spec_of() == ("auto", True, True)
+    assert spec_of("--slope", "no") == (False, True, False)
+    assert spec_of("--slope", "yes") == (True, True, True)
+    assert spec_of("--no-trend") == ("auto", False, False)
+    refused = run(
+        "analyze", series_file, *common, "--slope", "yes", "--no-trend", *FEW, code=2
+    )  # fmt: skip
+    assert "slope is yes but trend is no" in refused
+    assert "say slope auto or no" in refused
+
+
+@pytest.fixture(scope="module")
+def sleep_file(tmp_path_factory):
+    """A series that sleep moves by 2 an hour, and the intervention by a fifth."""
+    rng = np.random.default_rng(6)
+    sleep = rng.normal(7, 1, 80)
+    value = 40 + 2 * sleep + 10 * (np.arange(80) >= 40) + rng.standard_normal(80)
+    path = tmp_path_factory.mktemp("sleep") / "mine.csv"
+    days = pd.date_range("2026-01-01", periods=80)
+    pd.DataFrame({"day": days, "score": value, "sleep": sleep}).to_csv(path, index=False)
+    return path
+
+
+def test_analyze_shows_the_coefficients_of_covariates_and_of_nothing_else(run, sleep_file):
+    common = ["--date", "day", "--outcome", "score", "--intervention", "2026-02-10", *FEW]
+    assert "Covariates" not in run("analyze", sleep_file, *common)
+    output = run("analyze", sleep_file, *common, "--covariate", "sleep", "--unit", "points")
+    table = output[output.index("Covariates") :]
+    [row] = [line.split() for line in table.splitlines() if line.strip().startswith("sleep")]
+    assert row[3] == "points"
+    assert abs(float(row[1]) - 2) < 3 * float(row[2]) < 1
+    assert "day_of_week" not in table
+    told = json.loads(run("analyze", sleep_file, *common, "--covariate", "sleep", "--json"))
+    assert told["coefficients"]["sleep"][0] == pytest.approx(float(row[1]), abs=0.01)
+
+
+def test_of_a_logarithm_there_is_one_percentage_and_it_is_the_outcomes(run, sleep_file):
+    common = ["--date", "day", "--outcome", "score", "--intervention", "2026-02-10", "--log", *FEW]
+    told = json.loads(run("analyze", sleep_file, *common, "--json"))
+    assert "relative" not in told["effects"]
+    effect, change = told["effects"]["counterfactual"], told["percent_change"]
+    for name in ("mean", "ci_lower", "ci_upper"):
+        assert change[name] == pytest.approx(100 * np.expm1(effect[name]))
+    # A fifth of 54; percent of its logarithm would be 4.6.
+    assert change["ci_lower"] < 18.5 < change["ci_upper"]
+    assert change["ci_lower"] > 8
+    output = run("analyze", sleep_file, *common)
+    assert len([line for line in output.splitlines() if line.rstrip().endswith("%")]) == 1
+    assert "relative" not in output
+    [row] = [line for line in output.splitlines() if "percent change" in line]
+    assert f"{change['mean']:.2f}" in row
 
 
 def test_analyze_refuses_a_file_that_is_not_there_or_not_a_table(run, tmp_path):
@@ -107,6 +170,39 @@ def test_an_intervention_is_logged_listed_shown_amended_and_withdrawn(run):
     assert len(json.loads(run("intervention", "show", "ada", "mornings", "--json"))) == 3
 
 
+def test_an_intervention_takes_options_of_its_analysis(run, tmp_path):
+    run("intervention", "log", "ada", "mornings", "--from", "2026-02-10", "--slope", "no",
+        "--season", "none", "--likelihood", "student_t", "--covariate", "share_evening",
+        "--covariate", "share_morning")  # fmt: skip
+
+    def options():
+        return json.loads(run("intervention", "list", "--json"))[0]["analysis"]
+
+    assert options() == {
+        "likelihood": "student_t",
+        "season": "none",
+        "slope": False,
+        "covariates": ["share_morning", "share_evening"],
+    }
+    amend = ("intervention", "amend", "ada", "mornings", "--reason", "r")
+    run(*amend, "--name", "Mornings")
+    assert options()["season"] == "none"
+    run(*amend, "--no-trend", "--covariate", "none")
+    assert options() == {"trend": False, "covariates": []}
+    assert "give one of the two" in run(*amend, "--as-metric", "--trend", code=2)
+    run(*amend, "--as-metric")
+    assert options() == {}
+    file = tmp_path / "two.csv"
+    file.write_text(
+        "user_id,intervention_id,outcome_metric,started_on,analysis\n"
+        'bob,tea,sessionPerformanceScore,2026-02-10,"{""slope"": ""yes""}"\n'
+        "bob,run,sessionPerformanceScore,2026-03-10,\n"
+    )
+    run("intervention", "load", file)
+    listed = json.loads(run("intervention", "list", "--user-id", "bob", "--json"))
+    assert [entry["analysis"] for entry in listed] == [{"slope": True}, {}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -115,6 +211,8 @@ def test_an_intervention_is_logged_listed_shown_amended_and_withdrawn(run):
         (["log", "a", "x", "--from", "2026-02-10", "--outcome", "no"], "unknown outcome metric"),
         (["log", "a", "x", "--from", "2026-02-10", "--to", "2026-01-10"], "2026-01-10"),
         (["log", "a", "x", "--from", "2026-02-10", "--protocol", "x"], "ITEM=TEXT"),
+        (["log", "a", "x", "--from", "2026-02-10", "--season", "month"], "outcomes are daily"),
+        (["log", "a", "x", "--from", "2026-02-10", "--covariate", "share_night"], "leave it out"),
         (["show", "a", "x"], "no intervention"),
         (["withdraw", "a", "x", "--reason", "r"], "no intervention"),
         (["load", "nowhere.csv"], "there is no file"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.intervention_files import BulkLoadError, bulk_load
 from its_pipeline.events.interventions import (
     AlreadyLoggedError,
@@ -67,6 +68,29 @@ def test_repeating_a_log_entry_writes_nothing_and_changing_it_is_refused(
     assert log.changed_since(0) == (first,)
     with pytest.raises(AlreadyLoggedError, match=r"started_on is .*15.*, not .*16.*; amend it"):
         log.log(**declared(started_on=date(2026, 8, 16)))
+
+
+def test_options_of_the_analysis_are_kept_version_by_version(log: InterventionLog) -> None:
+    first = log.log(**declared(analysis={"slope": "no"}))
+    assert log.get("ada", "morning") == first
+    assert first.to_dict()["analysis"] == {"slope": False}
+    assert log.log(**declared(analysis={"slope": False})) == first
+    with pytest.raises(AlreadyLoggedError, match=r"analysis is \{'slope': False\}, not \{\}"):
+        log.log(**declared())
+    log.amend("ada", "morning", analysis={"season": "none"})
+    said = [entry.analysis.said() for entry in log.history("ada", "morning")]
+    assert said == [{"slope": False}, {"season": "none"}]
+    with pytest.raises(ValueError, match="analysis: slope must be auto, yes or no"):
+        log.log(**declared(intervention_id="tea", analysis={"slope": 3}))
+
+
+def test_options_that_contradict_the_metrics_are_refused(tmp_path: Path) -> None:
+    shipped = load_metrics(None)["sessionPerformanceScore"]
+    straight = shipped.model_copy(update={"analysis": AnalysisOptions(trend=False)})
+    log = InterventionLog(f"sqlite:///{tmp_path}/log.sqlite", {shipped.name: straight})
+    with pytest.raises(ValueError, match="with what sessionPerformanceScore says: slope is yes"):
+        log.log(**declared(analysis={"slope": "yes"}))
+    assert log.log(**declared(analysis={"slope": "yes", "trend": True})).version == 1
 
 
 def test_an_amendment_keeps_the_earlier_version(log: InterventionLog) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import (
@@ -101,14 +102,38 @@ def test_one_name_with_two_meanings_is_refused(tmp_path: Path) -> None:
         registered_metrics(settings)
 
 
-def test_an_import_of_newer_data_keeps_the_likelihood_somebody_chose(tmp_path: Path) -> None:
+def test_a_metric_says_the_options_of_its_analyses(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.yaml"
+    head = "metrics:\n  - name: mood\n    json_path: $.mood\n    "
+    file.write_text(f"{head}analysis: {{slope: no, trend: yes, covariates: none}}\n")
+    (metric,) = read_metrics_file(file)
+    said = {"slope": False, "trend": True, "covariates": []}
+    assert (metric.analysis.said(), metric.likelihood) == (said, "normal")
+    write_metrics_file(file, (metric,))
+    assert read_metrics_file(file) == (metric,)
+    for told, text in (
+        ("analysis: {slope: 2}", "slope must be auto, yes or no"),
+        ("analysis: {colour: red}", "there is no option colour"),
+        ("likelihood: normal\n    analysis: {likelihood: student_t}", "say it once"),
+        (
+            "aggregation: sum\n    zero_days: true\n    analysis: {covariates: [share_morning]}",
+            "which have no time of day",
+        ),
+    ):
+        file.write_text(head + told + "\n")
+        with pytest.raises(MetricError, match=text):
+            read_metrics_file(file)
+
+
+def test_an_import_of_newer_data_keeps_the_analysis_somebody_chose(tmp_path: Path) -> None:
     settings = Settings(store_root=tmp_path)
     mapping = ImportMapping(time="time", user_constant="ada", outcomes={"mood": "mood"})
     file = tmp_path / "mood.csv"
     file.write_text("time,mood\n2026-03-10T10:00:00Z,3\n")
     import_file(settings, file, mapping, "mood")
     (declared,) = read_metrics_file(registered := tmp_path / IMPORTED_FOLDER / "mood.yaml")
-    chosen = declared.model_copy(update={"likelihood": "student_t"})
+    options = AnalysisOptions(covariates=(), slope=False)
+    chosen = declared.model_copy(update={"likelihood": "student_t", "analysis": options})
     write_metrics_file(registered, (chosen,))
 
     file.write_text("time,mood\n2026-03-10T10:00:00Z,3\n2026-03-11T10:00:00Z,4\n")

@@ -1,4 +1,4 @@
-"""What goes into the model of a logged experiment: shares, likelihood, and its fingerprint."""
+"""What goes into the model of a logged experiment: its options, and its fingerprint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
 from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Snapshot
 from its_pipeline.settings import Settings
@@ -77,7 +78,7 @@ def test_shares_leave_the_model_where_days_without_events_are_zeros(settings):
     prepared = _prepared(settings)
     assert prepared.covariates is None
     assert "time-of-day shares are not in the model" in prepared.plan.left_out
-    unasked = replace(Options.from_settings(settings), include_time_of_day=False)
+    unasked = replace(Options.from_settings(settings), analysis=AnalysisOptions(covariates=()))
     without = Snapshot(settings, unasked).prepare(KEY)
     assert without.fingerprint == prepared.fingerprint
     assert without.plan.left_out == ""
@@ -102,7 +103,7 @@ def test_the_metric_says_its_likelihood_and_the_question_may_say_another(setting
     assert (usual.spec.likelihood, heavy.spec.likelihood) == ("normal", "student_t")
     assert heavy.fingerprint != usual.fingerprint
 
-    asked = replace(Options.from_settings(settings), likelihood="normal")
+    asked = replace(Options.from_settings(settings), analysis=AnalysisOptions(likelihood="normal"))
     assert Snapshot(settings, asked).prepare(KEY).fingerprint == usual.fingerprint
 
 
@@ -113,3 +114,44 @@ def test_an_unknown_likelihood_is_refused_by_name(settings):
     for part in (METRIC, "'cauchy'", "normal, student_t", "metrics.yaml"):
         assert part in prepared.plan.reason
     assert prepared.fingerprint is None
+
+
+def test_the_request_goes_over_the_intervention_and_that_over_the_metric(settings):
+    usual = _prepared(settings)
+    _register(settings, analysis={"trend": False, "season": "none", "covariates": []})
+    of_metric = _prepared(settings)
+    assert of_metric.spec is not None
+    assert (of_metric.spec.trend, of_metric.spec.season, of_metric.covariates) == (
+        False,
+        "none",
+        None,
+    )
+    assert of_metric.fingerprint != usual.fingerprint
+
+    own = {"season": "day_of_week", "covariates": ["share_evening"]}
+    logged = replace(of_metric.intervention, analysis=AnalysisOptions.read(own))
+    of_both = Snapshot(settings).prepare_intervention(logged)
+    assert of_both.spec is not None
+    assert of_both.covariates is not None
+    assert (of_both.spec.trend, of_both.spec.season) == (False, "day_of_week")
+    assert list(of_both.covariates) == ["share_evening"]
+
+    everything = {"trend": True, "slope": "auto", "covariates": list(SHARE_COLUMNS)}
+    asked = Options.from_settings(settings)
+    asked = replace(asked, analysis=AnalysisOptions.read(everything))
+    of_all = Snapshot(settings, asked).prepare_intervention(logged)
+    assert of_all.spec == usual.spec
+    assert of_all.fingerprint == usual.fingerprint
+
+
+def test_a_metric_and_an_intervention_that_contradict_each_other_are_refused(settings):
+    logged = replace(_prepared(settings).intervention, analysis=AnalysisOptions(slope=True))
+    _register(settings, analysis={"trend": False})
+    prepared = Snapshot(settings).prepare_intervention(logged)
+    assert (prepared.plan.state, prepared.plan.reason_code) == ("refused", "contradictory_options")
+    for part in ("morning", METRIC, "slope is yes but trend is no", "metrics.yaml"):
+        assert part in prepared.plan.reason
+    asked = replace(Options.from_settings(settings), analysis=AnalysisOptions(trend=True))
+    spec = Snapshot(settings, asked).prepare_intervention(logged).spec
+    assert spec is not None
+    assert (spec.trend, spec.slope) == (True, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.experiments.preparation import Options, Snapshot
 from its_pipeline.experiments.service import fit_prepared, open_store
 from tools.stores import log_intervention, series, short_settings, write_daily
@@ -36,7 +37,9 @@ def test_another_question_leaves_the_experiments_verdict_alone(tmp_path):
     store = open_store(settings)
     own = fit_prepared(settings, snapshot.prepare_intervention(logged))
 
-    without_shares = replace(Options.from_settings(settings), include_time_of_day=False)
+    without_shares = replace(
+        Options.from_settings(settings), analysis=AnalysisOptions(covariates=())
+    )
     question = snapshot.prepare_intervention(logged, without_shares)
     answer = fit_prepared(settings, question, make_newest=False)
     again = fit_prepared(settings, question, make_newest=False)
