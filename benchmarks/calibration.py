@@ -2,7 +2,7 @@
 
 Runs `analyze` on every null series of the grid, beside stock CausalPy (its posterior computed
 exactly) and statsmodels' GLSAR on the very same series; adds the same model by quadrature on many
-more series, power, and series that break its assumptions, with what its warning makes of them.
+more series, power, and series that break its assumptions.
 Resumable: finished series are kept in `--out` and not computed again. Prints tables, writes
 tables/calibration.md and tables/calibration.png.
 
@@ -42,12 +42,10 @@ from its_pipeline.its import AnalysisSpec, analyze, priors
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
-from its_pipeline.its.noise.ar1 import AR1
-from its_pipeline.its.sensitivity.estimate import EffectEstimate, estimate_of, segmented_posterior
-from its_pipeline.its.sensitivity.white_noise import with_white_noise
+from its_pipeline.its.noise.ar1_white import AR1_WHITE
+from its_pipeline.its.sensitivity.estimate import EffectEstimate, quadrature_estimate
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION
-from its_pipeline.its.warnings import is_warned_of
 
 CHUNK = 10
 
@@ -93,24 +91,15 @@ def run_full(task: tuple[Cell, int]) -> list[dict[str, Any]]:
 
 
 def run_quadrature(task: tuple[Cell, int]) -> list[dict[str, Any]]:
-    """Analyse one series with the same model by quadrature, and with stock PiecewiseITS.
-
-    "told" is what a reader is left with: the wider interval where the analysis warns of slow
-    swings, else ours. "slow swings" is that interval whether or not it is shown.
-    """
+    """Analyse one series with the same model by quadrature, and with stock PiecewiseITS."""
     cell, index = task
     outcome, day, truth = simulate(cell, index)
     spec = AnalysisSpec()
     series = prepare_series(outcome, day, spec)
     design = build_design(series, spec, Covariates(), CHANGE)
-    plain = segmented_posterior(series, design, AR1)
-    ours, swings = estimate_of(plain, series.scale), with_white_noise(series, design, plain)
-    warned = is_warned_of(swings)
-    told = swings.estimate if warned else ours
+    ours = quadrature_estimate(series, design, AR1_WHITE)
     return [
-        {"index": index, **row("its_pipeline", truth, verdict_of(ours)), "warned": warned},
-        {"index": index, **row("told", truth, verdict_of(told))},
-        {"index": index, **row("slow swings", truth, verdict_of(swings.estimate))},
+        {"index": index, **row("its_pipeline", truth, verdict_of(ours))},
         {"index": index, **row("causalpy PiecewiseITS", truth, stock_piecewise(outcome, day))},
     ]
 

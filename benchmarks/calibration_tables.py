@@ -56,13 +56,11 @@ def null_table(full: pd.DataFrame) -> str:
 def quadrature_table(quick: pd.DataFrame, series: int) -> str:
     """Coverage of the same posterior by quadrature, on many more series."""
     coverage, benefit = _by_method(quick, "covered"), _by_method(quick, "benefit")
-    warned = _by_method(quick, "warned")
     rows = [
         dict(zip(("n", "rho", "missing"), key, strict=True))
         | {
             "coverage": f"{coverage.loc[key, 'its_pipeline']:.1%}",
             "P(benefit)>.95": f"{benefit.loc[key, 'its_pipeline']:.1%}",
-            "warned of slow swings": f"{warned.loc[key, 'its_pipeline']:.1%}",
         }
         for key in coverage.index
     ]
@@ -106,9 +104,6 @@ def robust_table(robust: pd.DataFrame, series: int) -> str:
                 "n": n,
                 "coverage": covered["its_pipeline"],
                 "P(benefit)>.95": f"{ours['benefit'].mean():.1%}",
-                "warned of slow swings": f"{ours['warned'].astype(float).mean():.1%}",
-                "coverage of what is told": covered["told"],
-                "of slow swings alone": covered["slow swings"],
                 "causalpy PiecewiseITS coverage": covered["causalpy PiecewiseITS"],
             }
         )
@@ -116,8 +111,7 @@ def robust_table(robust: pd.DataFrame, series: int) -> str:
         f"## Null series that break the model's assumptions, {series} a cell\n\n"
         "ar2: second lag 0.2; heavy: Student-t shocks, 3 degrees of freedom; weekly: the weekly "
         "pattern shifts by two days at the intervention; trend: one sd over the pre-period; "
-        "swings: half of the variance is an AR(1) with that rho, half is new every day. What is "
-        "told: the wider interval where the analysis warns of slow swings, else ours.\n\n"
+        "swings: half of the variance is an AR(1) with that rho, half is new every day.\n\n"
         + markdown(pd.DataFrame(rows))
     )
 

@@ -23,7 +23,7 @@ import pandas as pd
 from benchmarks._table import machine, markdown, write_table
 from benchmarks.calibration_series import Cell, simulate
 from its_pipeline.its import AnalysisSpec, analyze, warm_up
-from its_pipeline.its.adapters.causalpy import SegmentedAR1
+from its_pipeline.its.adapters.causalpy import SegmentedAR1White
 
 DRAWS, TUNE, CHAINS = 2000, 1000, 4
 CELL = Cell(90, 0.3, 0.0, effect=0.5)
@@ -41,7 +41,7 @@ def stock(frame: pd.DataFrame, start: int, sampler: str | None) -> tuple[float, 
 
 def adapted(frame: pd.DataFrame, start: int) -> tuple[float, float]:
     """Fit our model through the CausalPy adapter and return seconds and the effect's bulk ESS."""
-    return _piecewise(frame, start, SegmentedAR1({"draws": DRAWS, "tune": TUNE}))
+    return _piecewise(frame, start, SegmentedAR1White({"draws": DRAWS}))
 
 
 def _piecewise(frame: pd.DataFrame, start: int, model: Any) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,65 +23,105 @@ import pandas as pd
 from scipy import stats
 
 from benchmarks._table import TABLES, machine, markdown, write_table
-from its_pipeline.its import AnalysisSpec, models, priors
+from its_pipeline.its import AnalysisSpec, priors
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.inference.nodes import nodes_of
 from its_pipeline.its.inference.nuts import SamplerSettings
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.noise.ar1 import AR1
-from its_pipeline.its.sensitivity.estimate import counterfactual_contrast
+from its_pipeline.its.inference.quadrature import integrate
+from its_pipeline.its.likelihoods.normal import NORMAL
+from its_pipeline.its.likelihoods.student_t import STUDENT_T
+from its_pipeline.its.noise.ar1_white import AR1_WHITE
+from its_pipeline.its.posterior import fit_of
 from its_pipeline.its.series import prepare_series
+from its_pipeline.its.targets import effect_contrasts
 
 DAYS, MISSING = 48, (4, 5, 17, 30, 31, 32, 40)
 RANKS, BINS, THIN = 99, 20, 20
 CHAINS, DRAWS, TUNE = 4, 495, 500
 
 
-def _problem() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
+def _problem() -> tuple[Problem, np.ndarray, list[str]]:
     days = pd.date_range("2024-01-01", periods=DAYS, freq="D")
     values = np.random.default_rng(0).normal(size=DAYS)
     outcome = pd.Series(values, index=days).drop(days[list(MISSING)])
     spec = AnalysisSpec()
     series = prepare_series(outcome, days[DAYS // 2], spec)
     design = build_design(series, spec, Covariates(), CHANGE)
-    rows = series.fit_rows
-    effect = counterfactual_contrast(series, design)
+    effect = effect_contrasts(series, design)[0]
     names = [f"coefficient {i}" for i in range(design.matrix.shape[1])]
     names[:4] = ["level", "trend", "level change", "slope change"]
-    matrix = np.ascontiguousarray(design.matrix[rows])
-    return matrix, series.steps[rows], design.prior_sd, effect, names
+    return fit_of(series, design, AR1_WHITE, NORMAL).problem, effect, names
 
 
 def ranks(task: tuple[str, int]) -> dict[str, int]:
-    """Draw a truth and a series, sample, and return the truth's rank for every quantity."""
+    """Draw a truth and a series, compute, and return the truth's rank for every quantity."""
     likelihood, index = task
     rng = np.random.default_rng([7, index, len(likelihood)])
-    matrix, steps, prior_sd, effect, names = _problem()
-    theta = prior_sd * rng.standard_normal(len(prior_sd))
-    rho = 2.0 * rng.beta(priors.RHO_ALPHA, priors.RHO_BETA) - 1.0
-    sigma = abs(priors.SIGMA_SCALE * rng.standard_t(priors.SIGMA_DF))
+    problem, effect, names = _problem()
+    prior = problem.prior
+    sds = prior.sd[rng.choice(len(prior.weights), p=prior.weights)]
+    theta = sds * rng.standard_normal(len(sds))
+    tau = np.exp(rng.uniform(np.log(priors.TAU_SHORTEST), np.log(priors.TAU_LONGEST)))
+    truths = {
+        "phi": float(np.exp(-1.0 / tau)),
+        "share_new": float(rng.uniform()),
+        "sigma": float(abs(priors.SIGMA_SCALE * rng.standard_t(priors.SIGMA_DF))),
+    }
     nu = priors.NU_SHIFT + rng.gamma(priors.NU_SHAPE) / priors.NU_RATE
-    shocks = rng.standard_normal(len(steps))
+    span = int(problem.steps[-1] - problem.steps[0]) + 1
+    shocks = rng.standard_normal(span)
     if likelihood == "student_t":
-        shocks = rng.standard_t(nu, size=len(steps))
-    noise = shocks.copy()
-    for i in range(1, len(steps)):
-        phi = rho ** int(steps[i] - steps[i - 1])
-        noise[i] = phi * noise[i - 1] + np.sqrt(1.0 - phi**2) * shocks[i]
-    y = matrix @ theta + sigma * noise
-    settings = SamplerSettings(DRAWS, TUNE, CHAINS, seed=index, target_accept=0.9)
-    truths = {"rho": rho, "sigma": sigma, "counterfactual effect": float(effect @ theta)}
+        shocks = rng.standard_t(nu, size=span)
+    errors = _errors(truths, shocks, problem)
+    problem = replace(problem, outcome=problem.design @ theta + errors)
+    truths["counterfactual effect"] = float(effect @ theta)
     truths |= dict(zip(names, theta, strict=True))
     if likelihood == "student_t":
         truths["nu"] = nu
-    problem = Problem(matrix, y, steps, prior_sd)
-    sampled = models.likelihood(likelihood).sample(problem, AR1, settings, cores=1)
-    noise = {**AR1.parameters(sampled.points, 1.0), **sampled.parameters}
-    draws = {name: values.ravel() for name, values in noise.items()}
-    draws["counterfactual effect"] = sampled.coefficients @ effect
-    draws |= {name: sampled.coefficients[:, i] for i, name in enumerate(names)}
-    return {name: int(np.sum(draws[name][::THIN] < truth)) for name, truth in truths.items()}
+        settings = SamplerSettings(DRAWS, TUNE, CHAINS, seed=index, target_accept=0.9)
+        sampled = STUDENT_T.sample(problem, AR1_WHITE, settings, cores=1)
+        found = {**AR1_WHITE.parameters(sampled.points), **sampled.parameters}
+        draws = {name: values.ravel()[::THIN] for name, values in found.items()}
+        draws["sigma"] = np.exp(sampled.log_sd.ravel()[::THIN])
+        coefficients = sampled.coefficients[::THIN]
+    else:
+        mixture = integrate(problem, AR1_WHITE, effect[None])
+        parts = mixture.weights, mixture.points, mixture.log_sd, mixture.component
+        nodes = nodes_of(problem, AR1_WHITE, *parts)
+        chosen, coefficients = nodes.draw(RANKS, np.random.default_rng([8, index]))
+        draws = dict(AR1_WHITE.parameters(nodes.points[chosen]))
+        draws["sigma"] = np.exp(nodes.log_sd[chosen])
+    draws["counterfactual effect"] = coefficients @ effect
+    draws |= {name: coefficients[:, i] for i, name in enumerate(names)}
+    # Nodes are points: a truth's rank among equal draws is drawn by lot.
+    jitter = np.random.default_rng([9, index])
+    return {name: _rank(draws[name], truth, jitter) for name, truth in truths.items()}
+
+
+def _errors(truths: dict[str, float], shocks: np.ndarray, problem: Problem) -> np.ndarray:
+    """Return errors on the observed days: the filter skips the missing ones."""
+    phi, share = truths["phi"], truths["share_new"]
+    first = 1.0 - share
+    errors = np.empty(len(problem.steps))
+    state, variance = 0.0, first
+    gaps = [0, *np.diff(problem.steps)]
+    for row, gap in enumerate(gaps):
+        fade = phi ** int(gap)
+        state, variance = fade * state, first + fade**2 * (variance - first)
+        spread = variance + share
+        surprise = np.sqrt(spread) * shocks[row]
+        errors[row] = truths["sigma"] * (state + surprise)
+        state += variance / spread * surprise
+        variance *= share / spread
+    return errors
+
+
+def _rank(draws: np.ndarray, truth: float, rng: np.random.Generator) -> int:
+    below, same = int(np.sum(draws < truth)), int(np.sum(draws == truth))
+    return below + int(rng.integers(same + 1))
 
 
 def main() -> None:
@@ -120,11 +161,19 @@ def picture(found: dict[str, pd.DataFrame], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    names = ["rho", "sigma", "nu", "level change", "slope change", "counterfactual effect"]
+    names = [
+        "phi",
+        "share_new",
+        "sigma",
+        "nu",
+        "level change",
+        "slope change",
+        "counterfactual effect",
+    ]
     figure, axes = plt.subplots(
         len(found),
         len(names),
-        figsize=(14, 4.6),
+        figsize=(16, 4.6),
         sharey=True,
         squeeze=False,
         constrained_layout=True,

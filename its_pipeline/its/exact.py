@@ -14,9 +14,10 @@ from functools import cached_property
 import numpy as np
 
 from its_pipeline.its.estimands import effect_draws
+from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.nodes import Nodes, nodes_of, thinned
-from its_pipeline.its.inference.problem import Problem, ScaleMixture
-from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, Mixture, Targets, integrate
+from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, Targets, integrate
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.posterior import (
     INNER_INTERVAL,
@@ -27,6 +28,7 @@ from its_pipeline.its.posterior import (
     MixtureMarginal,
 )
 from its_pipeline.its.results import Diagnostics, PosteriorDraws, PosteriorGrid, WhatIf
+from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import POST
 from its_pipeline.its.targets import (
     COUNTERFACTUAL,

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from its_pipeline.its.designs.base import DesignMatrix
+from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.inference.quadrature import Mixture
 from its_pipeline.its.likelihoods.base import Likelihood
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.results import Diagnostics, PosteriorDraws, PosteriorGrid, WhatIf

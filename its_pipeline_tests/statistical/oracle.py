@@ -22,7 +22,7 @@ def orthonormal_season(days, levels=7):
 
 
 def design(outcome, day, *, slope=True, season=True):
-    """Return the columns, their prior sds by component, the components' weights, y, scale, steps."""
+    """Return columns, prior sds by component, the components' weights, y, scale and steps."""
     observed = outcome.dropna()
     t = (observed.index - day).days.to_numpy()
     first, last = (outcome.index[0] - day).days, (outcome.index[-1] - day).days

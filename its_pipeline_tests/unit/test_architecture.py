@@ -205,7 +205,7 @@ ITS_FLOORS = {
     "inference": set(),
     "noise": {"inference"},
     "likelihoods": {"inference", "noise"},
-    "sensitivity": {"designs", "inference", "noise"},
+    "sensitivity": {"designs", "inference", "noise", "likelihoods"},
     "plots": {"inference"},
     "adapters": {"designs", "inference", "noise", "likelihoods"},
 }
@@ -261,10 +261,10 @@ def test_only_the_noise_models_know_how_a_correlation_fades():
         for name in model.labels
         if name != "sigma"
     }
-    assert parameters == {"rho"}
-    told = "a = rho**gap\nb = np.power(phi, 2)\nc = x['rho']\n"
+    assert parameters == {"phi", "share_new"}
+    told = "a = rho**gap\nb = np.power(phi, 2)\nc = x['phi']\n"
     assert _names_noise(told, parameters) == [1, 2, 3]
-    assert _names_noise("if 'rho' in noise:\n    pass\n", parameters) == [1]
+    assert _names_noise("if 'phi' in noise:\n    pass\n", parameters) == [1]
     assert _naming(parameters, NOISE_HOMES) == {}
 
 

@@ -9,8 +9,6 @@ Importing this module imports CausalPy and PyMC (10-20 s): nothing else of ours 
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import arviz as az  # noqa: TID253 - this module is CausalPy's side of the house
@@ -22,48 +20,17 @@ import xarray as xr
 from causalpy.pymc_models import PyMCModel  # noqa: TID253
 
 from its_pipeline.its import priors as standard_priors
-from its_pipeline.its.designs.base import Columns, sum_to_zero_contrasts
-from its_pipeline.its.errors import InvalidSeries, NotConverged
+from its_pipeline.its.adapters.causalpy_design import internal_design, time_column
+from its_pipeline.its.errors import NotConverged
 from its_pipeline.its.exact import KEPT_NODES
 from its_pipeline.its.inference.audit import audit
 from its_pipeline.its.inference.nodes import nodes_of, thinned
-from its_pipeline.its.inference.problem import Problem, ScaleMixture
+from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import integrate
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
 from its_pipeline.its.results import Diagnostics
-from its_pipeline.its.series import standardisation
 
 pt: Any = pytensor_tensor
-
-_CATEGORY = re.compile(r"^(?P<factor>C\(.+\))\[T\.(?P<level>.+)\]$")
-_THRESHOLD = re.compile(r"^(?:step|ramp)\(\s*\w+\s*,\s*(?P<at>[-+]?\d+(?:\.\d+)?)\s*\)$")
-_MONTHS = 12
-
-
-@dataclass(frozen=True)
-class InternalDesign:
-    """How CausalPy's columns become ours: internal = X @ rotation.
-
-    Parameters
-    ----------
-    rotation
-        Shape (columns of X, k).
-    prior
-        Of the internal coefficients.
-    steps
-        Integer time of each row, shape (n,).
-    intercept
-        Which column of X is the intercept.
-    centre, scale
-        What the outcome is standardised by.
-    """
-
-    rotation: np.ndarray
-    prior: ScaleMixture
-    steps: np.ndarray
-    intercept: int
-    centre: float
-    scale: float
 
 
 class SegmentedAR1White(PyMCModel):
@@ -277,7 +244,7 @@ class SegmentedAR1White(PyMCModel):
         }
         values = np.asarray(X)
         mu = np.einsum("cdk,nk->cdn", beta, values)
-        column = _time_column([str(c) for c in X.coords["coeffs"].to_numpy()], self.time)
+        column = time_column([str(c) for c in X.coords["coeffs"].to_numpy()], self.time)
         steps = np.rint(values[:, column]).astype(np.int64)
         rng = np.random.default_rng([self.sample_kwargs.get("random_seed", 0) or 0, len(values)])
         residuals, before, first = np.zeros((0, mu.shape[0] * mu.shape[1])), steps[:0], steps[0]
@@ -310,107 +277,6 @@ class SegmentedAR1White(PyMCModel):
         fit = mu.var(axis=-1)
         share = fit / (fit + rest.var(axis=-1))
         return pd.Series({"unit_0_r2": share.mean(), "unit_0_r2_std": share.std()})
-
-
-def internal_design(X: xr.DataArray, y: xr.DataArray, time: str) -> InternalDesign:
-    """Recognise CausalPy's columns and give them the model's priors.
-
-    The intercept, the time column, `step(...)`, `ramp(...)` and treatment-coded categories
-    `C(...)` get what `analyze` gives them; every other column is a covariate.
-
-    Raises
-    ------
-    InvalidSeries
-        If there is no intercept, more than one unit, or time is not in increasing whole steps.
-    """
-    names = [str(name) for name in X.coords["coeffs"].to_numpy()]
-    values = np.asarray(X, dtype=float)
-    outcome = np.asarray(y, dtype=float)
-    if outcome.ndim != 2 or outcome.shape[1] != 1:
-        raise InvalidSeries("not_numeric", f"one unit is modelled but y has shape {outcome.shape}")
-    if "Intercept" not in names:
-        raise InvalidSeries("not_numeric", f"the formula needs an intercept but has {names}")
-    t = values[:, _time_column(names, time)]
-    steps = np.rint(t).astype(np.int64)
-    if np.max(np.abs(t - steps)) > 1e-6 or (np.diff(steps) < 1).any():
-        raise InvalidSeries("not_increasing", f"column {time!r} must be increasing whole steps")
-    start = _first_post_step(names, values, t)
-    pre = t < start
-    post = None if pre.all() else outcome[~pre, 0]
-    centre, scale, _ = standardisation(outcome[pre, 0], post)
-    intercept = names.index("Intercept")
-    columns: list[np.ndarray] = []
-    priors = Columns()
-
-    def add(*sds: float, **factors: float) -> None:
-        column = np.zeros(len(names))
-        for name, factor in factors.items():
-            column[names.index(name)] = factor
-        columns.append(column)
-        priors.prior_sds.append(sds)
-
-    add(standard_priors.LEVEL_SD, Intercept=1.0)
-    clock = names[_time_column(names, time)]
-    span, middle = start - t[0], 0.5 * (t[0] + start - 1.0)
-    add(*standard_priors.TREND_SDS, **{clock: 1.0 / span, "Intercept": -middle / span})
-    for name in [n for n in names if n.startswith("step(")]:
-        add(standard_priors.LEVEL_CHANGE_SD, **{name: 1.0})
-    for name in [n for n in names if n.startswith("ramp(")]:
-        highest = max(1.0, float(values[:, names.index(name)].max()))
-        add(*standard_priors.SLOPE_CHANGE_SDS, **{name: 1.0 / highest})
-    factors: dict[str, list[str]] = {}
-    for name in names:
-        match = _CATEGORY.match(name)
-        if match:
-            factors.setdefault(match["factor"], []).append(name)
-    for dummies in factors.values():
-        _add_category(add, dummies)
-    known = {clock, "Intercept", *(n for group in factors.values() for n in group)}
-    for name in names:
-        if name not in known and not name.startswith(("step(", "ramp(")):
-            raw = values[:, names.index(name)]
-            spread = float(raw.std()) or 1.0
-            mean = float(raw.mean())
-            add(standard_priors.COVARIATE_SD, **{name: 1.0 / spread, "Intercept": -mean / spread})
-    return InternalDesign(
-        rotation=np.column_stack(columns),
-        prior=priors.prior(),
-        steps=steps,
-        intercept=intercept,
-        centre=centre,
-        scale=scale,
-    )
-
-
-def _add_category(add: Any, dummies: list[str]) -> None:
-    levels = len(dummies) + 1
-    sd = standard_priors.MONTH_SD if levels == _MONTHS else standard_priors.DAY_OF_WEEK_SD
-    contrasts = sum_to_zero_contrasts(levels)
-    for column in contrasts.T:
-        # the first level has no dummy: its effect is the intercept's
-        changes = {name: column[i + 1] - column[0] for i, name in enumerate(dummies)}
-        add(sd, Intercept=column[0], **changes)
-
-
-def _time_column(names: list[str], time: str) -> int:
-    for candidate in (time, f"elapsed({time})"):
-        if candidate in names:
-            return names.index(candidate)
-    raise InvalidSeries("not_days", f"the formula needs the time column {time!r} but has {names}")
-
-
-def _first_post_step(names: list[str], values: np.ndarray, t: np.ndarray) -> float:
-    found = []
-    for index, name in enumerate(names):
-        column = values[:, index]
-        match = _THRESHOLD.match(name)
-        if match:
-            found.append(float(match["at"]))
-        elif name.startswith("ramp(") and (column > 0).any():
-            found.append(float((t - column)[column > 0][0]))
-        elif name.startswith("step(") and (column > 0).any():
-            found.append(float(t[column > 0][0]))
-    return min(found) if found else float(t[-1]) + 1.0
 
 
 def _dense_logp(value: Any, mu: Any, covariance: Any) -> Any:

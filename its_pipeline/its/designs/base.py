@@ -22,7 +22,7 @@ import pandas as pd
 
 from its_pipeline.its import priors
 from its_pipeline.its.designs.covariates import Covariates, check_present
-from its_pipeline.its.inference.problem import ScaleMixture
+from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import POST, PRE, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 

@@ -19,9 +19,10 @@ import numpy as np
 
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.diagnostics import assess
+from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.nuts import Density, SamplerSettings, sample
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.inference.quadrature import Correlations, Mixture, Targets
+from its_pipeline.its.inference.quadrature import Correlations, Targets
 from its_pipeline.its.results import Diagnostics
 
 AUDIT_DRAWS, AUDIT_TUNE, AUDIT_CHAINS = 700, 150, 4
@@ -187,7 +188,7 @@ def _draws(given: _Given, seed: int, shape: tuple[int, ...]) -> list[np.ndarray]
 
 def _difference(mixture: Mixture, given: _Given) -> float:
     """Return the most that a mean or a tail quantile differs, in the quadrature's sds."""
-    kernel = compiled.gaussian_kernel()
+    kernel = compiled.mixture_kernel()
     spreads, centres = mixture.sd(), mixture.mean()
     weights = given.weights.ravel() / len(given.weights)
     worst = 0.0

@@ -54,8 +54,13 @@ def sampling_kernel() -> ModuleType:
 
 
 def gaussian_kernel() -> ModuleType:
-    """Return `inference.gaussian_kernel`: elimination, and mixtures of Gaussians."""
+    """Return `inference.gaussian_kernel`: elimination."""
     return load("its_pipeline.its.inference.gaussian_kernel")
+
+
+def mixture_kernel() -> ModuleType:
+    """Return `inference.mixture_kernel`: probabilities and quantiles of mixtures."""
+    return load("its_pipeline.its.inference.mixture_kernel")
 
 
 def quantile_kernel() -> ModuleType:

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy import fft, special
 
-from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, Mixture
+from its_pipeline.its.inference.mixture import Mixture
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX
 from its_pipeline.its.results import Diagnostics, ParameterDiagnostics
 
 R_HAT_MAX = 1.01

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.inference.quadrature import Correlations, Mixture, Targets
+from its_pipeline.its.inference.quadrature import Correlations, Targets
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Nodes:
         wanted = np.array(probabilities)
         starts = np.clip(4.0 * (wanted - 0.5), -1.96, 1.96)
         found = np.empty((len(wanted), len(means)))
-        compiled.gaussian_kernel().row_mixture_quantiles(
+        compiled.mixture_kernel().row_mixture_quantiles(
             self.weights,
             np.ascontiguousarray(means),
             np.ascontiguousarray(np.maximum(sds, 1e-12)),

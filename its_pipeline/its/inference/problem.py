@@ -11,29 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from its_pipeline.its.scale_mixture import ScaleMixture
+
 _BLOCK = 4
 """Columns are padded to a multiple of this, so that compiled loops become vector instructions."""
-
-
-@dataclass(frozen=True)
-class ScaleMixture:
-    """Independent Gaussian priors of coefficients, mean zero, whose sds come from a mixture.
-
-    Parameters
-    ----------
-    sd
-        Sds of the coefficients in each component, shape (m, k).
-    weights
-        Prior weights of the components, shape (m,), sum 1.
-    """
-
-    sd: np.ndarray
-    weights: np.ndarray
-
-    @cached_property
-    def is_shared(self) -> np.ndarray:
-        """Coefficients whose sd is the same in every component, shape (k,), bool."""
-        return np.all(self.sd == self.sd[0], axis=0)
 
 
 @dataclass(frozen=True)

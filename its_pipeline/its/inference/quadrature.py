@@ -9,15 +9,15 @@ Clenshaw-Curtis sums over that box (Clenshaw & Curtis 1960, Numer. Math. 2, 197)
 of such a rule is a rule of its own, so what the two differ by bounds the error; where it is too
 large, the axis that causes it gets twice as many nodes.
 
-What belongs here: nodes, mixtures and the error. What does not: which noises there are and how
-they whiten columns, which a noise model brings (`noise`).
+What belongs here: nodes and the error. What does not: which noises there are and how they whiten
+columns, which a noise model brings (`noise`), or what is asked of the answer (`mixture`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ import numpy as np
 
 from its_pipeline.its import priors
 from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.mixture import NORMAL_TAIL, Mixture, merged, mixture_sd
 from its_pipeline.its.inference.problem import Problem
 
 Box = tuple[tuple[float, float], tuple[float, float]]
@@ -44,12 +45,7 @@ _WORTH_SHRINKING = 0.7
 _FLOOR = 10.0
 """Log of how far below the peak a coarse node may lie and still belong to the box."""
 _NEGLIGIBLE = 14.0
-_BIN_WIDTH = 0.05
-_MOST_BINS = (200, 40)
-"""Gaussians of a mixture whose means lie within this share of its sd, and whose sds are alike, are
-merged before its quantiles are sought: that moves them by less than 1e-4 sd."""
 _TAILS = (0.025, 0.975)
-_NORMAL_TAIL = 1.96
 
 
 class Correlations(Protocol):
@@ -91,86 +87,6 @@ class Targets:
         nothing = np.zeros(len(loadings))
         offsets = nothing if self.offsets is None else self.offsets[noise]
         return loadings, offsets, nothing if self.extra is None else self.extra[noise]
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Posterior of some quantities as mixtures of Gaussians over the nodes that matter.
-
-    Parameters
-    ----------
-    weights
-        Posterior weights of the nodes, shape (p,), sum 1.
-    means, sds
-        Of each quantity given each node, shape (c, p).
-    points
-        The noise's own parameters at each node, shape (p, d).
-    log_sd
-        Log of the noise's marginal sd at each node, shape (p,).
-    component
-        Number of the prior's component, shape (p,).
-    log_evidence
-        log p(y) of the standardised outcome.
-    error
-        The most that leaving out every second node of an axis moves a quantity's mean, sd or tail
-        quantile, in units of its sd.
-    edge
-        Share of the mass in nodes on a side of the box where the prior goes on.
-    """
-
-    weights: np.ndarray
-    means: np.ndarray
-    sds: np.ndarray
-    points: np.ndarray
-    log_sd: np.ndarray
-    component: np.ndarray
-    log_evidence: float
-    error: float
-    edge: float
-    _merges: dict[int, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-
-    def mean(self) -> np.ndarray:
-        """Return the posterior means, shape (c,)."""
-        return self.means @ self.weights
-
-    def sd(self) -> np.ndarray:
-        """Return the posterior standard deviations, shape (c,)."""
-        return _mixture_sd(self.weights, self.means, self.sds)
-
-    def cdf(self, value: float, quantity: int = 0) -> float:
-        """Return P(quantity <= value)."""
-        return compiled.gaussian_kernel().mixture_cdf(*self._merged(quantity), value)[0]
-
-    def quantile(self, probability: float, quantity: int = 0) -> float:
-        """Return a quantile of one quantity."""
-        start = min(max(4.0 * (probability - 0.5), -_NORMAL_TAIL), _NORMAL_TAIL)
-        return compiled.gaussian_kernel().mixture_quantile(
-            *self._merged(quantity), probability, start
-        )
-
-    def _merged(self, quantity: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if quantity not in self._merges:
-            no_others = np.zeros((0, len(self.weights)))
-            found = _merge(self.weights, no_others, self.means[quantity], self.sds[quantity])
-            self._merges[quantity] = found[:3]
-        return self._merges[quantity]
-
-    def component_weights(self, n_components: int) -> np.ndarray:
-        """Return the posterior weights of the prior's components, shape (m,)."""
-        return np.bincount(self.component, self.weights, minlength=n_components)
-
-    def given(self, nodes: np.ndarray) -> Mixture:
-        """Return the posterior given that one of some nodes, shape (p,), bool, is true."""
-        weights = self.weights[nodes]
-        return replace(
-            self,
-            weights=weights / weights.sum(),
-            means=self.means[:, nodes],
-            sds=self.sds[:, nodes],
-            points=self.points[nodes],
-            log_sd=self.log_sd[nodes],
-            component=self.component[nodes],
-        )
 
 
 def integrate(
@@ -392,19 +308,6 @@ def _open_edge(noise: Correlations, points: _Nodes) -> np.ndarray:
     return found
 
 
-def _mixture_sd(weights: np.ndarray, means: np.ndarray, sds: np.ndarray) -> np.ndarray:
-    away = means - (means @ weights)[:, None]
-    return np.sqrt((away**2 + sds**2) @ weights)
-
-
-def _merge(
-    weights: np.ndarray, others: np.ndarray, means: np.ndarray, sds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    width = _BIN_WIDTH * float(_mixture_sd(weights, means[None], sds[None])[0])
-    kernel: Any = compiled.gaussian_kernel()
-    return kernel.binned(weights, others, means, np.maximum(sds, 1e-300), width, *_MOST_BINS)
-
-
 def _errors(
     weights: np.ndarray,
     halved: np.ndarray,
@@ -416,21 +319,21 @@ def _errors(
 
     Quantiles are left out where the rest is beyond the tolerance already.
     """
-    kernel: Any = compiled.gaussian_kernel()
-    whole, spread = means @ weights, _mixture_sd(weights, means, sds)
+    kernel: Any = compiled.mixture_kernel()
+    whole, spread = means @ weights, mixture_sd(weights, means, sds)
     worst = np.zeros(len(halved))
     for rule, half in enumerate(halved):
         moved = np.abs(means @ half - whole) / spread
-        widened = np.abs(_mixture_sd(half, means, sds) - spread) / spread
+        widened = np.abs(mixture_sd(half, means, sds) - spread) / spread
         worst[rule] = max(moved.max(), widened.max())
     if worst.max() > tolerance:
         return worst
     for row in range(len(means)):
-        merged = _merge(weights, halved, means[row], sds[row])
-        for probability, start in zip(_TAILS, (-_NORMAL_TAIL, _NORMAL_TAIL), strict=True):
-            at = kernel.mixture_quantile(*merged[:3], probability, start)
-            for rule, half in enumerate(merged[3]):
-                below, density, _ = kernel.mixture_cdf(half, merged[1], merged[2], at)
+        bins = merged(weights, halved, means[row], sds[row])
+        for probability, start in zip(_TAILS, (-NORMAL_TAIL, NORMAL_TAIL), strict=True):
+            at = kernel.mixture_quantile(*bins[:3], probability, start)
+            for rule, half in enumerate(bins[3]):
+                below, density, _ = kernel.mixture_cdf(half, bins[1], bins[2], at)
                 if density > 0.0:
                     away = abs(below - probability) / (density * spread[row])
                     worst[rule] = max(worst[rule], away)

@@ -2,7 +2,7 @@
 
 What belongs here: everything that knows how such noise behaves: its coordinates and priors,
 whitening, its lasting part, simulation and forecast. What does not: compiled loops
-(`ar1_white_kernel`, `ar1_white_student_t_kernel`), quadrature and sampling (`inference`), or what
+(`ar1_white_kernel` and its kin), quadrature and sampling (`inference`), or what
 is made of the answers.
 
 With a share w of noise that is new every day, and a time constant tau of the rest,
@@ -26,9 +26,10 @@ from scipy import special
 
 from its_pipeline.its import priors
 from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.nuts import Density
 from its_pipeline.its.inference.problem import Problem, padded
-from its_pipeline.its.inference.quadrature import Box, Mixture
+from its_pipeline.its.inference.quadrature import Box
 from its_pipeline.its.noise.ar1_white_packing import pack, pack_student_t
 from its_pipeline.its.noise.base import CollapsedDensity, JointDensity, Parameters
 
@@ -117,11 +118,13 @@ class AutoregressivePlusWhiteNoise:
         """Return the density of logits of log tau and asin(sqrt(w)), and of log innovation sd."""
         centre, whitener = self._spread(mixture)
         buffer = pack(problem, centre, whitener)
-        density = Density(_kernel().logp_callback.address, buffer, np.zeros(3), START_JITTER)
+        density = Density(
+            _density_kernel().logp_callback.address, buffer, np.zeros(3), START_JITTER
+        )
 
         def points(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             flat = centre + positions.reshape(-1, 3) @ whitener.T
-            _kernel().points_of(flat, buffer)
+            _density_kernel().points_of(flat, buffer)
             found = flat.reshape(positions.shape)
             return found[..., :2], found[..., 2]
 
@@ -148,7 +151,7 @@ class AutoregressivePlusWhiteNoise:
         def points(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             noise = positions[..., k : k + 3]
             flat = np.array(noise.reshape(-1, 3))
-            _kernel().points_of(flat, buffer)
+            _density_kernel().points_of(flat, buffer)
             found = flat.reshape(noise.shape)
             return found[..., :2], found[..., 2]
 
@@ -223,6 +226,10 @@ AR1_WHITE = AutoregressivePlusWhiteNoise()
 
 def _kernel() -> ModuleType:
     return compiled.load("its_pipeline.its.noise.ar1_white_kernel")
+
+
+def _density_kernel() -> ModuleType:
+    return compiled.load("its_pipeline.its.noise.ar1_white_density_kernel")
 
 
 def _log_residual_sd(problem: Problem) -> float:

@@ -3,8 +3,8 @@
 
 With heavy tails the coefficients cannot be integrated out, so all parameters are sampled: whitened
 coefficients, normal scores of those whose priors are mixtures of scales, the noise's three
-(`ar1_white_kernel.noise_at`), w = log(nu - 2). Both maps are monotone and carry the priors through
-exactly (`ar1_white_packing.pack_student_t`). The filter's innovations over their standard
+(`ar1_white_density_kernel.noise_at`), w = log(nu - 2). Both maps are monotone and carry the priors
+through exactly (`ar1_white_packing.pack_student_t`). The filter's innovations over their standard
 deviations are Student-t with nu degrees of freedom. Loaded through `compiled`.
 """
 
@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, LOGP_SIGNATURE, OPTIONS, numba
-from its_pipeline.its.noise.ar1_white_kernel import noise_at
+from its_pipeline.its.noise.ar1_white_density_kernel import noise_at
 from its_pipeline.its.noise.ar1_white_packing import (
     COMPONENTS,
     HEADER,

@@ -16,9 +16,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.nuts import Density
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.inference.quadrature import Box, Mixture
+from its_pipeline.its.inference.quadrature import Box
 
 Parameters = Mapping[str, np.ndarray]
 """Draws of a noise model's parameters by name, all of one shape."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from its_pipeline.its.designs.base import DesignMatrix
 from its_pipeline.its.exact import integrate_posterior
-from its_pipeline.its.inference.quadrature import Mixture
+from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.posterior import fit_of

@@ -204,7 +204,7 @@ def test_what_if_weighs_up_to_the_answer(analysis):
 
 
 def test_an_analysis_of_the_first_version_still_opens(tmp_path, robust):
-    """Before there was noise that is new every day, draws had a "rho" and nothing was integrated."""
+    """Before there was noise that is new every day, draws had a "rho", and all was sampled."""
     folder = robust.save(tmp_path)
     told = json.loads((folder / "analysis.json").read_text())
     for name in ("quadrature_error", "edge_mass", "audit_difference"):

@@ -12,7 +12,7 @@ CODE = """
 import time
 from its_pipeline.its.inference import compiled
 started = time.perf_counter()
-kernel = compiled.load("its_pipeline.its.noise.ar1_white_kernel")
+kernel = compiled.load("its_pipeline.its.noise.ar1_white_density_kernel")
 print(kernel.logp_callback.cache_hits, compiled.cache_directory())
 """
 
