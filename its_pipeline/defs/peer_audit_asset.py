@@ -4,8 +4,6 @@ What belongs here: how the independent witness stands in Dagster. What does not:
 the comparison (`experiments.peer_audit`).
 """
 
-from __future__ import annotations
-
 import base64
 from datetime import UTC, datetime
 
