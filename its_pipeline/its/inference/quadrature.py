@@ -161,8 +161,17 @@ class Mixture:
 
     def given(self, nodes: np.ndarray) -> Mixture:
         """Return the posterior given that one of some nodes, shape (p,), bool, is true."""
-        weights = np.where(nodes, self.weights, 0.0)
-        return replace(self, weights=weights / weights.sum())
+        # Nodes of no weight must not stay: a bin of nothing else has no mean.
+        weights = self.weights[nodes]
+        return replace(
+            self,
+            weights=weights / weights.sum(),
+            means=np.ascontiguousarray(self.means[:, nodes]),
+            sds=np.ascontiguousarray(self.sds[:, nodes]),
+            points=self.points[nodes],
+            log_sd=self.log_sd[nodes],
+            component=self.component[nodes],
+        )
 
     def combined(self, factors: np.ndarray) -> Mixture:
         """Return the posterior of `factors` times each quantity, shape (c,)."""
