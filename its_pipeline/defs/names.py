@@ -18,6 +18,7 @@ JOB_INGEST: Final = "ingest_events"
 JOB_REFRESH: Final = "refresh_experiments"
 JOB_ANALYSE: Final = "analyse_experiment"
 JOB_EVIDENCE: Final = "collect_evidence"
+JOB_AUDIT: Final = "audit_intervals"
 
 #: Why a run was requested.
 TAG_PURPOSE: Final = "its/purpose"
@@ -33,6 +34,7 @@ TAG_MLFLOW_RUN: Final = "its/mlflow_run_id"
 TAG_SEQUENCE: Final = "its/sequence"
 
 PURPOSE_NIGHT: Final = "night"
+PURPOSE_AUDIT: Final = "audit"
 PURPOSE_INTERVENTION: Final = "intervention"
 PURPOSE_BURST: Final = "burst"
 PURPOSE_MANUAL: Final = "manual"

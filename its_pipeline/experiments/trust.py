@@ -79,8 +79,7 @@ def people_of(settings: Settings) -> list[str]:
     """Return everybody in the daily outcomes, sorted."""
     if not settings.daily_outcomes_path.is_file():
         return []
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     column = pq.read_table(settings.daily_outcomes_path, columns=["user_id"])["user_id"]
-    return sorted(str(user) for user in pc.unique(column).to_pylist())
+    return sorted(str(user) for user in column.unique().to_pylist())
