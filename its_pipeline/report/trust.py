@@ -116,44 +116,44 @@ def render_trust(facts: TrustInput) -> str:
 
 def _lead(facts: TrustInput) -> str:
     """Return the whole page in a sentence or two."""
-    some = f"{facts.people} {'person' if facts.people == 1 else 'people'}"
-    if facts.people < facts.told_people:
-        return (
-            f"There are too few people to tell: {some}, and it takes at least {facts.told_people}. "
-            "What is known comes from other people's days."
-        )
-    if facts.audit is None:
-        return (
-            f"It has not been measured here yet. There are {some}; it is measured once a week, and "
-            "whenever somebody runs its-pipeline audit."
-        )
     missed = [facts.titles.get(name, name) for name, (ok, _) in facts.verdicts.items() if not ok]
     if missed:
         return (
             f"Not everywhere: {', '.join(missed)}. Below is how far the intervals fall short, or "
             "go beyond what they need."
         )
+    some = f"{facts.people} {'person' if facts.people == 1 else 'people'}"
+    if facts.people < facts.factor_people:
+        return (
+            f"There are too few people to tell: {some}, and it takes at least "
+            f"{facts.factor_people}. What is known comes from other people's days."
+        )
+    if facts.audit is None:
+        return (
+            f"It has not been measured here yet. There are {some}; it is measured once a week, and "
+            "whenever somebody runs its-pipeline audit."
+        )
     if all(_too_few(facts, name) for name in facts.verdicts):
-        return "There are too few people with enough quiet days to tell. See below."
-    return "As far as can be told from this store's own days, intervals hold what they promise."
+        return (
+            "There are too few people to tell: too few have enough days on which nothing was "
+            "changed. What is known comes from other people's days."
+        )
+    return "As far as this store's own days can tell, the intervals hold what they promise."
 
 
 def _too_few(facts: TrustInput, metric: str) -> bool:
     rows = facts.audit.rows if facts.audit is not None else ()
-    return not any(row.metric == metric and row.people >= facts.told_people for row in rows)
+    return not any(row.metric == metric and row.people >= facts.factor_people for row in rows)
 
 
 def _verdicts(facts: TrustInput) -> list[MetricVerdict]:
     found = []
     for metric, (holds, sentence) in facts.verdicts.items():
-        tone, label = ("good", "holds") if holds else ("bad", "look here")
-        if _too_few(facts, metric):
+        tone, label = ("good", "holds") if holds else ("bad", "does not hold")
+        if holds and _too_few(facts, metric):
             tone, label = "open", "cannot be told"
-        found.append(
-            MetricVerdict(
-                facts.titles.get(metric, metric), tone, label, sentence[0].upper() + sentence[1:]
-            )
-        )
+        title = facts.titles.get(metric, metric)
+        found.append(MetricVerdict(title, tone, label, sentence[0].upper() + sentence[1:]))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_windows_follow_each_other_and_the_change_is_in_the_middle(n_days):
     for window in found:
         assert (window.end_on - window.start_on).days + 1 == n_days
         assert (window.middle_on - window.start_on).days == n_days // 2
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in pairwise(found):
         assert two.start_on == one.end_on + timedelta(days=1)
 
 
