@@ -151,8 +151,9 @@ def verdict_of(row: Measured) -> tuple[bool, str]:
     if row.people < TOLD_PEOPLE:
         return True, f"too few people to tell ({row.people} of at least {TOLD_PEOPLE})"
     told = (
-        f"{row.coverage:.1%} of {row.windows} intervals of {row.people} people hold 0 (with more "
-        f"people it would be {row.coverage_lower:.1%} to {row.coverage_upper:.1%})"
+        f"{100 * row.coverage:.1f} % of {row.windows} intervals of {row.people} people hold 0 "
+        f"(with many more people probably {100 * row.coverage_lower:.1f} to "
+        f"{100 * row.coverage_upper:.1f} %)"
     )
     if row.coverage_upper < NOMINAL or row.coverage < LOWEST_COVERAGE:
         return False, f"{told}; 95 % should, so the intervals are too narrow"

@@ -138,7 +138,9 @@ def _lead(facts: TrustInput) -> str:
             "There are too few people to tell: too few have enough days on which nothing was "
             "changed. What is known comes from other people's days."
         )
-    return "As far as this store's own days can tell, the intervals hold what they promise."
+    widened = any(each.factor > 1.0 for each in facts.factors.values())
+    where = ", widened where they were too narrow," if widened else ""
+    return f"As far as this store's own days can tell, the intervals{where} hold what they promise."
 
 
 def _too_few(facts: TrustInput, metric: str) -> bool:
@@ -163,11 +165,11 @@ def _row(row: Measured, titles: Mapping[str, str]) -> MeasuredRow:
         length="all" if row.n_days is None else f"{row.n_days} days",
         people=f"{row.people:,}",
         windows=f"{row.windows:,}",
-        factor="as computed" if row.factor == 1.0 else f"× {row.factor:.2f}",
-        holds=_share(row.coverage, row.coverage_se, row.people),
+        factor="–" if row.factor == 1.0 else f"× {row.factor:.2f}",
+        holds=_share(row.coverage, row.coverage_se),
         likely=f"{_percent(row.coverage_lower)} to {_percent(row.coverage_upper)}",
-        helped=_share(row.helped, row.helped_se, row.people),
-        worse=_share(row.worse, row.worse_se, row.people),
+        helped=_share(row.helped, row.helped_se),
+        worse=_share(row.worse, row.worse_se),
     )
 
 
@@ -187,9 +189,9 @@ def _factors(facts: TrustInput) -> Sequence[FactorRow]:
     ]
 
 
-def _share(share: float, se: float, people: int) -> str:
-    """Return a share with its standard error; one person has none."""
-    return f"{_percent(share)} (± {100.0 * se:.1f})" if people > 1 else _percent(share)
+def _share(share: float, se: float) -> str:
+    """Return a share with its standard error, unless people do not differ and it is unknown."""
+    return f"{_percent(share)} (± {100.0 * se:.1f})" if se > 0.0 else _percent(share)
 
 
 def _percent(share: float) -> str:

@@ -140,4 +140,5 @@ def test_the_verdict_in_a_sentence(people, spread, holds, words):
     (row, *_) = measured(windows(people, spread=spread), {})
     passed, sentence = verdict_of(row)
     assert passed is holds
+    assert f"of at least {TOLD_PEOPLE}" in sentence or f"{100 * row.coverage:.1f} % of" in sentence
     assert words in sentence

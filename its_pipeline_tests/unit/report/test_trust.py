@@ -77,7 +77,7 @@ def test_few_people_with_windows_are_too_few_however_many_there_are():
 
 def test_the_table_has_shares_with_errors_and_ranges_by_length():
     said = text(FACTS).replace("\N{NO-BREAK SPACE}", " ")
-    for words in ("all as computed 60 640", "180 days", "90.7 % (± 1.2)", "88.0 % to 93.0 %"):
+    for words in ("all – 60 640", "180 days", "90.7 % (± 1.2)", "88.0 % to 93.0 %"):
         assert words in said
     assert "6.1 % (± 1.0)" in said
     assert "3.2 % (± 0.8)" in said
@@ -92,6 +92,7 @@ def test_factors_are_shown_with_their_version_and_the_newest_measurement():
     assert "1.21 2 1 May 2026 45 people, 480 windows; 90.5 % held without it 1.27" in said
     assert "× 1.21" in said
     assert "no factor is in force" not in said
+    assert "the intervals, widened where they were too narrow, hold" in said
     unmeasured = replace(FACTS, factors={"mood": FACTOR}, audit=None, verdicts={})
     assert "too few to compute" in text(unmeasured)
 
