@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.its.spec import LARGEST_FACTOR
 from its_pipeline.stores.placebo_audit import Measured
 
 if TYPE_CHECKING:
@@ -206,6 +207,9 @@ def _needed(windows: pd.DataFrame) -> float:
 
     mean = windows["mean"].to_numpy()
     reach = np.where(mean > 0, mean - windows["lower"].to_numpy(), windows["upper"] - mean)
-    own = np.sort(np.abs(mean) / reach)
+    # Bounded as an analysis bounds it, which also takes care of an interval without any width.
+    least = np.maximum(np.abs(mean) / LARGEST_FACTOR, np.finfo(float).tiny)
+    own = np.sort(np.abs(mean) / np.maximum(reach, least))
     place = min(math.ceil(NOMINAL * (len(own) + 1)), len(own))
-    return max(1.0, math.ceil(_STEPS * float(own[place - 1])) / _STEPS)
+    needed = math.ceil(_STEPS * float(own[place - 1])) / _STEPS
+    return min(max(1.0, needed), LARGEST_FACTOR)

@@ -23,9 +23,10 @@ Estimator = Literal["segmented", "forecast"]
 _LATER_SETTINGS = ("noise", "design", "interval_factor")
 """Settings that came after the first stored answers."""
 
+LARGEST_FACTOR = 100.0
+"""Of `AnalysisSpec.interval_factor`: intervals that are worse than that say nothing at all."""
 _MOST_DRAWS = 100_000
 _MOST_CHAINS = 64
-_LARGEST_FACTOR = 100.0
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,9 @@ def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
 
 def _check_factor(value: Any) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (is_number and 1.0 <= float(value) <= _LARGEST_FACTOR):
+    if not (is_number and 1.0 <= float(value) <= LARGEST_FACTOR):
         raise ValueError(
-            f"interval_factor must be a number in [1, {_LARGEST_FACTOR:g}] but got {value!r}: "
+            f"interval_factor must be a number in [1, {LARGEST_FACTOR:g}] but got {value!r}: "
             "intervals are widened, never narrowed"
         )
 

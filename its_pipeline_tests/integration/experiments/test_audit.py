@@ -132,6 +132,21 @@ def test_the_pretended_window_is_prepared_whole(tmp_path, monkeypatch):
     assert isinstance(found[0][0], PretendedWindow)
 
 
+def test_of_many_people_some_are_looked_at_and_always_the_same(tmp_path, monkeypatch):
+    settings = make_store(tmp_path, 4, lambda i: series(30, 40, seed=i))
+    monkeypatch.setattr(audits, "MOST_PEOPLE", 2)
+    monkeypatch.setattr(audits, "_PEOPLE_AT_ONCE", 1)
+    told = []
+    people = ["p00", "p01", "p02", "p03"]
+    found = [
+        audit_windows(Snapshot(settings), order, lambda done, total: told.append((done, total)))
+        for order in (people, people[::-1])
+    ]
+    assert found[0]["user_id"].nunique() == 2
+    pd.testing.assert_frame_equal(found[0], found[1])
+    assert told == [(1, 2), (2, 2)] * 2
+
+
 def test_too_few_people_are_said_to_be_too_few(tmp_path):
     settings = make_store(tmp_path, 3, lambda i: series(60, 40, seed=i))
     index = collect_evidence(settings).index_path
@@ -196,7 +211,10 @@ def test_a_factor_stays_until_it_is_due_or_asked_for(moved):
     fit_experiment(Snapshot(settings), KEY)
     assert not is_stale(Snapshot(settings), KEY)
     asked = run_audit(settings, adopt=True)
-    assert [each.version for each in asked.adopted] == [2]
+    # What is measured is the model, not what it was widened to: the factor comes out the same.
+    assert [(each.version, each.factor) for each in asked.adopted] == [
+        (2, outcome.factors[METRIC].factor)
+    ]
     assert len(AuditStore(settings).history()) == 2
     known = outcome.factors[METRIC]
     assert not is_due(known, 38)

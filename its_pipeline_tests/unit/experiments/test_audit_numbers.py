@@ -16,6 +16,7 @@ from its_pipeline.experiments.audit_numbers import (
     share_interval,
     verdict_of,
 )
+from its_pipeline.its.spec import LARGEST_FACTOR, AnalysisSpec
 
 
 def windows(people=40, each=10, *, spread=1.0, n_days=60, direction="increase", seed=0):
@@ -101,6 +102,14 @@ def test_the_factor_makes_the_intervals_hold_what_they_promise():
 
 def test_intervals_are_never_narrowed():
     assert needed_factors(windows(spread=0.5)) == {"mood": 1.0}
+
+
+def test_no_factor_is_larger_than_an_analysis_takes():
+    hopeless = windows(spread=500.0)
+    factor = needed_factors(hopeless)["mood"]
+    assert AnalysisSpec(interval_factor=factor).interval_factor == LARGEST_FACTOR
+    without_width = hopeless.assign(lower=hopeless["mean"], upper=hopeless["mean"])
+    assert needed_factors(without_width)["mood"] == LARGEST_FACTOR
 
 
 def test_a_shortfall_counts_whether_or_not_it_is_significant():
