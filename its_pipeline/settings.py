@@ -164,6 +164,11 @@ class Settings(BaseSettings):
         return self.store_root / "compliance.parquet"
 
     @property
+    def placebo_audit_dir(self) -> Path:
+        """Folder of the placebo audit: its windows, its numbers, the factors in force."""
+        return self.store_root / "placebo_audit"
+
+    @property
     def warehouse_path(self) -> Path:
         """The DuckDB file for analysts; derived and rebuildable."""
         return self.store_root / "warehouse.duckdb"

@@ -11,6 +11,7 @@ import typer
 
 from its_pipeline.cli import (
     analyze,
+    audit,
     demo,
     events,
     installation,
@@ -34,6 +35,7 @@ app.command("import")(events.import_events)
 app.add_typer(interventions.app, name="intervention")
 app.command("run")(update.run)
 app.command("refresh")(update.refresh)
+app.command("audit")(audit.audit)
 app.command("status")(results.status)
 app.command("history")(results.history)
 app.command("posterior")(results.posterior)

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from its_pipeline.defs.audit_asset import intervals_hold, placebo_audit
 from its_pipeline.defs.event_assets import event_assets
 from its_pipeline.defs.event_checks import event_checks
 from its_pipeline.defs.evidence_asset import evidence, evidence_consistent
@@ -22,7 +23,7 @@ from its_pipeline.defs.experiment_assets import (
     its_report,
     sampler_converged,
 )
-from its_pipeline.defs.experiment_jobs import analyse_experiment, collect_evidence
+from its_pipeline.defs.experiment_jobs import analyse_experiment, audit_intervals, collect_evidence
 from its_pipeline.defs.ingest_job import ingest_events
 from its_pipeline.defs.partitions import event_days
 from its_pipeline.defs.peer_audit_asset import (
@@ -33,7 +34,7 @@ from its_pipeline.defs.peer_audit_asset import (
 )
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation, run_tracking
-from its_pipeline.defs.schedules import nightly_schedule
+from its_pipeline.defs.schedules import nightly_schedule, weekly_audit_schedule
 from its_pipeline.defs.sensors import SENSORS
 from its_pipeline.settings import Settings, get_settings
 
@@ -58,13 +59,14 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)
         events = event_assets(days)
     return dg.Definitions(
-        assets=[*events.all(), its_plan, its_fit, its_report, evidence, peer_audit],
+        assets=[*events.all(), its_plan, its_fit, its_report, evidence, placebo_audit, peer_audit],
         asset_checks=[
             *event_checks(events, days),
             enough_days,
             sampler_converged,
             evidence_consistent,
             peers_agree,
+            intervals_hold,
         ],
         jobs=[
             ingest_events,
@@ -72,8 +74,13 @@ def build_defs(
             analyse_experiment,
             collect_evidence,
             audit_by_peers_job,
+            audit_intervals,
         ],
-        schedules=[nightly_schedule(known), weekly_peer_schedule(known.nightly_time_zone)],
+        schedules=[
+            nightly_schedule(known),
+            weekly_audit_schedule(known),
+            weekly_peer_schedule(known.nightly_time_zone),
+        ],
         sensors=SENSORS,
         resources={
             "installation": Installation(settings),

@@ -1,4 +1,4 @@
-"""The jobs over assets: one experiment, and the evidence of all.
+"""The jobs over assets: one experiment, the evidence of all, and the audit of the intervals.
 
 What belongs here: which assets a job materialises. What does not: bulk work (`refresh_job`).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from its_pipeline.defs.names import JOB_ANALYSE, JOB_EVIDENCE
+from its_pipeline.defs.names import JOB_ANALYSE, JOB_AUDIT, JOB_EVIDENCE
 
 analyse_experiment = dg.define_asset_job(
     JOB_ANALYSE,
@@ -24,4 +24,13 @@ collect_evidence = dg.define_asset_job(
     selection=["evidence"],
     executor_def=dg.in_process_executor,
     description="Puts all experiments' verdicts into one table and one index page.",
+)
+
+audit_intervals = dg.define_asset_job(
+    JOB_AUDIT,
+    selection=["placebo_audit"],
+    executor_def=dg.in_process_executor,
+    description=(
+        "Tries the intervals on days without any change, and adopts the factors that are due."
+    ),
 )

@@ -18,6 +18,7 @@ import dagster as dg
 from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.home import end_abandoned_runs, open_instance, this_process
 from its_pipeline.defs.names import (
+    JOB_AUDIT,
     JOB_EVIDENCE,
     JOB_INGEST,
     JOB_REFRESH,
@@ -90,6 +91,10 @@ class LocalRunner:
     def evidence(self) -> RunOutcome:
         """Run ``collect_evidence``."""
         return self._run(JOB_EVIDENCE, {})
+
+    def audit(self, *, adopt: bool = False) -> RunOutcome:
+        """Run ``audit_intervals``; `adopt` puts the measured factors in force, due or not."""
+        return self._run(JOB_AUDIT, {"ops": {"placebo_audit": {"config": {"adopt": adopt}}}})
 
     def _run(self, job_name: str, run_config: dict[str, Any]) -> RunOutcome:
         # Fresh definitions: the days that there are may have changed with the last run.

@@ -19,6 +19,7 @@ JOB_REFRESH: Final = "refresh_experiments"
 JOB_ANALYSE: Final = "analyse_experiment"
 JOB_EVIDENCE: Final = "collect_evidence"
 JOB_PEERS: Final = "audit_by_peers"
+JOB_AUDIT: Final = "audit_intervals"
 
 #: Why a run was requested.
 TAG_PURPOSE: Final = "its/purpose"
@@ -34,6 +35,7 @@ TAG_MLFLOW_RUN: Final = "its/mlflow_run_id"
 TAG_SEQUENCE: Final = "its/sequence"
 
 PURPOSE_NIGHT: Final = "night"
+PURPOSE_AUDIT: Final = "audit"
 PURPOSE_INTERVENTION: Final = "intervention"
 PURPOSE_BURST: Final = "burst"
 PURPOSE_MANUAL: Final = "manual"

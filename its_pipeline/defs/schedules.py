@@ -1,13 +1,20 @@
-"""The nightly schedule.
+"""The schedules: the night's, and the week's.
 
-What belongs here: when a night starts. What does not: what it does (`ingest_job`, `sensors`).
+What belongs here: when a night and an audit start. What does not: what they do (`ingest_job`,
+`sensors`, `audit_asset`).
 """
+
+from typing import Final
 
 import dagster as dg
 
+from its_pipeline.defs.experiment_jobs import audit_intervals
 from its_pipeline.defs.ingest_job import ingest_events
-from its_pipeline.defs.names import PURPOSE_NIGHT, TAG_NIGHT, TAG_PURPOSE
+from its_pipeline.defs.names import PURPOSE_AUDIT, PURPOSE_NIGHT, TAG_NIGHT, TAG_PURPOSE
 from its_pipeline.settings import Settings
+
+#: Hours from the nightly run to the weekly audit: it is to see the night's days.
+_AUDIT_AFTER: Final = 3
 
 
 def night_request(night: str) -> dg.RunRequest:
@@ -41,3 +48,20 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
         return night_request(context.scheduled_execution_time.date().isoformat())
 
     return nightly
+
+
+def weekly_audit_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Make the schedule of the placebo audit, once a week some hours after a night.
+
+    Not every night: coverage moves with months of new days, and a factor that moved with it would
+    have experiments analysed anew for nothing.
+    """
+    return dg.ScheduleDefinition(
+        name="weekly_audit_schedule",
+        cron_schedule=f"0 {(settings.nightly_hour + _AUDIT_AFTER) % 24} * * 0",
+        execution_timezone=settings.nightly_time_zone,
+        job=audit_intervals,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        tags={TAG_PURPOSE: PURPOSE_AUDIT},
+        description="Every week: do the intervals hold what they promise on days without a change?",
+    )

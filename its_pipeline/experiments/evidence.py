@@ -18,10 +18,12 @@ from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import (
     CHECKLIST_FILE,
+    TRUST_FILE,
     ongoing_until,
     page_path,
 )
 from its_pipeline.experiments.service import open_store, summary
+from its_pipeline.experiments.trust import publish_trust
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
@@ -83,7 +85,8 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
     write_bytes(settings.compliance_path, buffer.getvalue())
     index_path = settings.reports_dir / INDEX_FILE
     rows = [_row(settings, snapshot, verdict, checklists.get(verdict.key)) for verdict in verdicts]
-    write_bytes(index_path, render_index(rows, checklists).encode())
+    publish_trust(settings, snapshot)
+    write_bytes(index_path, render_index(rows, checklists, trust_href=TRUST_FILE).encode())
     counts = Counter(verdict.status for verdict in verdicts)
     return Evidence(
         table, {status: counts[status] for status in STATUSES}, settings.evidence_path, index_path

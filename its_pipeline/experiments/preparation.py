@@ -103,6 +103,13 @@ class Snapshot:
             by_user[intervention.user_id].append(intervention)
         return {user: tuple(found) for user, found in by_user.items()}
 
+    @cached_property
+    def interval_factors(self) -> Mapping[str, float]:
+        """By how much the intervals of a metric are widened; see `experiments.audit`."""
+        from its_pipeline.stores.placebo_audit import interval_factors
+
+        return interval_factors(self.settings)
+
     def _read_log(self) -> list[Intervention]:
         from its_pipeline.events.interventions import InterventionLog
 
@@ -218,7 +225,8 @@ class Snapshot:
             plan = replace(plan, left_out=NO_TIME_OF_DAY)
         if plan.state != "ready":
             return Prepared(intervention, metric, plan, in_window)
-        return _ready(intervention, metric, plan, in_window, options, analysis)
+        factor = self.interval_factors.get(metric.name, 1.0)
+        return _ready(intervention, metric, plan, in_window, options, analysis, factor)
 
 
 def _ready(
@@ -228,6 +236,7 @@ def _ready(
     daily: pd.DataFrame,
     options: Options,
     analysis: AnalysisOptions,
+    interval_factor: float,
 ) -> Prepared:
     import pandas as pd
 
@@ -244,6 +253,7 @@ def _ready(
         seed=options.seed,
         unit=metric.unit,
         **analysis.model_settings(),
+        interval_factor=interval_factor,
     )
     index = pd.DatetimeIndex(daily["day"].to_numpy(), name="day")
     outcome = pd.Series(daily["value"].to_numpy(dtype=float), index=index, name=metric.name)

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from its_pipeline.report.inputs import DataFacts, Provenance
 
 #: Part of what decides whether a page is up to date: raise it when pages change their form.
-PAGE_VERSION: Final = 5
+PAGE_VERSION: Final = 6
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
+#: The page on how far intervals can be trusted, beside the index.
+TRUST_FILE: Final = "trust.html"
 #: Of each figure the file beside the page and among the run's artifacts. Stores hold these names.
 PLOT_FILES: Final[Mapping[str, str]] = {
     "counterfactual": "counterfactual.png",
@@ -178,6 +180,7 @@ def _write(
         "data": _data(verdict, rejections),
         "provenance": _provenance(settings, intervention, verdict, analysis, run_id),
         "index_href": "../../index.html",
+        "trust_href": f"../../{TRUST_FILE}",
     }
     if verdict.status != "analysed" or analysis is None:
         facts = StateInput(

@@ -347,4 +347,4 @@ class Analysis:
             return self.kept
         spec = self.spec
         model = models.noise_model(spec.noise)
-        return draws_of(self.kept, model, spec.chains, spec.draws, spec.seed)
+        return draws_of(self.kept, model, spec.chains, spec.draws, spec.seed, spec.interval_factor)

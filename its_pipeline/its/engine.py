@@ -128,7 +128,9 @@ def _exact(
     with timing.part("fit"):
         mixture, forecast = integrate_posterior(fit)
         verdict = assess_quadrature(mixture)
-    posterior = ExactPosterior(fit, mixture, forecast, verdict, seed=spec.seed)
+    posterior = ExactPosterior(
+        fit, mixture, forecast, verdict, seed=spec.seed, factor=spec.interval_factor
+    )
     if not audited and verdict.converged:
         return posterior
     with timing.part("audit"):

@@ -25,7 +25,10 @@ from its_pipeline.its.posterior import (
     Bands,
     EffectMarginals,
     Fit,
+    Marginal,
     MixtureMarginal,
+    widened,
+    widened_draws,
 )
 from its_pipeline.its.results import Diagnostics, PosteriorDraws, PosteriorGrid, WhatIf
 from its_pipeline.its.scale_mixture import ScaleMixture
@@ -65,6 +68,8 @@ class ExactPosterior:
         The verdict, and the auditor's chains.
     seed
         Of draws.
+    factor
+        What the effects' distance from their means is multiplied by (`AnalysisSpec`).
     """
 
     fit: Fit
@@ -73,15 +78,15 @@ class ExactPosterior:
     diagnostics: Diagnostics
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
     seed: int = 0
+    factor: float = 1.0
 
     def effects(self) -> EffectMarginals:
         """Return the posteriors of the effects."""
-        scale = self.fit.series.scale
         has_slope = self.fit.design.has_slope
         return EffectMarginals(
-            counterfactual=MixtureMarginal(self.mixture, COUNTERFACTUAL, scale),
-            immediate=MixtureMarginal(self.mixture, IMMEDIATE, scale),
-            sustained=MixtureMarginal(self.mixture, SUSTAINED, scale) if has_slope else None,
+            counterfactual=self._marginal(self.mixture, COUNTERFACTUAL),
+            immediate=self._marginal(self.mixture, IMMEDIATE),
+            sustained=self._marginal(self.mixture, SUSTAINED) if has_slope else None,
         )
 
     @cached_property
@@ -91,7 +96,9 @@ class ExactPosterior:
 
     def bands(self) -> Bands:
         """Return what is shown of single days."""
-        return self._forecast_bands(self.forecast) if self.forecast else self._segmented_bands()
+        forecast = self.forecast
+        told = self._forecast_bands(forecast) if forecast else self._segmented_bands()
+        return told.widened(self.factor)
 
     def mean_coefficients(self) -> np.ndarray:
         """Return the posterior mean of the internal coefficients, shape (k,)."""
@@ -143,9 +150,7 @@ class ExactPosterior:
             for nodes, name in ((is_small, f"no_{belief}"), (~is_small, belief)):
                 probability = float(self.mixture.weights[nodes].sum())
                 if probability > _IMPOSSIBLE:
-                    given = MixtureMarginal(
-                        self.mixture.given(nodes), COUNTERFACTUAL, self.fit.series.scale
-                    )
+                    given = self._marginal(self.mixture.given(nodes), COUNTERFACTUAL)
                     lower, upper = (given.quantile(p) for p in INTERVAL)
                     found.append(
                         WhatIf(name, probability, given.mean, lower, upper, given.above(0.0))
@@ -180,6 +185,10 @@ class ExactPosterior:
             n_post=fit.series.n_post,
             observed_sum=fit.series.observed_post_sum,
         )
+
+    def _marginal(self, mixture: Mixture, quantity: int) -> Marginal:
+        told = MixtureMarginal(mixture, quantity, self.fit.series.scale)
+        return widened(told, self.factor)
 
     def _contrasts(self) -> Targets:
         return Targets(effect_contrasts(self.fit.series, self.fit.design)[None])
@@ -312,7 +321,12 @@ def integrate_posterior(
 
 
 def draws_of(
-    grid: PosteriorGrid, noise_model: NoiseModel, chains: int, draws: int, seed: int
+    grid: PosteriorGrid,
+    noise_model: NoiseModel,
+    chains: int,
+    draws: int,
+    seed: int,
+    factor: float = 1.0,
 ) -> PosteriorDraws:
     """Make independent draws of the nodes of a quadrature; the same seed gives the same draws.
 
@@ -326,6 +340,9 @@ def draws_of(
         Shape of the draws; they are independent, so the chains are equal parts.
     seed
         Of the draws.
+    factor
+        What the effects' distance from their means is multiplied by. Coefficients and noise are the
+        model's own.
     """
     problem = Problem(
         grid.design, grid.outcome, grid.steps, ScaleMixture(grid.prior_sd, grid.prior_weights)
@@ -341,7 +358,8 @@ def draws_of(
     if grid.offsets.size > 1:
         sd = np.exp(grid.log_sd[chosen])[:, None] * np.sqrt(grid.extra[chosen])
         effects += grid.offsets[chosen] + sd * rng.standard_normal(effects.shape)
-    named = effect_draws(grid.scale * effects.T, grid.n_post, grid.observed_sum)
+    told = widened_draws(grid.scale * effects.T, factor)
+    named = effect_draws(told, grid.n_post, grid.observed_sum)
     noise = {**noise_model.parameters(grid.points), "sigma": grid.scale * np.exp(grid.log_sd)}
     return PosteriorDraws(
         coefficients={

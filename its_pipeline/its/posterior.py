@@ -101,6 +101,50 @@ class SampleMarginal:
 
 
 @dataclass(frozen=True)
+class WidenedMarginal:
+    """One quantity whose distance from its mean is `factor` times what its model says."""
+
+    told: Marginal
+    factor: float
+
+    @property
+    def mean(self) -> float:
+        """Posterior mean: the model's own."""
+        return self.told.mean
+
+    @property
+    def sd(self) -> float:
+        """Posterior standard deviation."""
+        return self.factor * self.told.sd
+
+    def quantile(self, probability: float) -> float:
+        """Return a quantile."""
+        return self.mean + self.factor * (self.told.quantile(probability) - self.mean)
+
+    def above(self, value: float) -> float:
+        """Return the probability of lying above a value."""
+        return self.told.above(self.mean + (value - self.mean) / self.factor)
+
+
+def widened(marginal: Marginal, factor: float) -> Marginal:
+    """Return a quantity with its distance from its mean times a factor; with 1 it is as it was."""
+    return marginal if factor == 1.0 else WidenedMarginal(marginal, factor)
+
+
+def widened_rows(rows: np.ndarray, factor: float) -> np.ndarray:
+    """Return rows, of which the first holds means and the others quantiles, widened likewise."""
+    return rows if factor == 1.0 else rows[0] + factor * (rows - rows[0])
+
+
+def widened_draws(draws: np.ndarray, factor: float) -> np.ndarray:
+    """Return draws, shape (quantities, n_draws), widened about each quantity's mean."""
+    if factor == 1.0:
+        return draws
+    means = draws.mean(axis=1, keepdims=True)
+    return means + factor * (draws - means)
+
+
+@dataclass(frozen=True)
 class EffectMarginals:
     """Posteriors of the effects in the outcome's own units; `sustained` None in a forecast."""
 
@@ -128,6 +172,15 @@ class Bands:
     counterfactual: np.ndarray
     effect: np.ndarray
     cumulative: np.ndarray
+
+    def widened(self, factor: float) -> Bands:
+        """Return the same means with each interval's ends `factor` times as far away."""
+        return Bands(
+            self.fitted,
+            widened_rows(self.counterfactual, factor),
+            widened_rows(self.effect, factor),
+            widened_rows(self.cumulative, factor),
+        )
 
 
 @dataclass(frozen=True)

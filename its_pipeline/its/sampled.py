@@ -24,6 +24,7 @@ from its_pipeline.its.posterior import (
     EffectMarginals,
     Fit,
     SampleMarginal,
+    widened_draws,
 )
 from its_pipeline.its.results import Diagnostics, PosteriorDraws, WhatIf
 from its_pipeline.its.series import POST
@@ -58,12 +59,15 @@ class SampledPosterior:
         The verdict.
     seed
         Of what is simulated beyond the draws.
+    factor
+        What the effects' distance from their means is multiplied by (`AnalysisSpec`).
     """
 
     fit: Fit
     sampled: Sampled
     diagnostics: Diagnostics
     seed: int
+    factor: float = 1.0
 
     @property
     def trace(self) -> Mapping[str, np.ndarray]:
@@ -111,7 +115,8 @@ class SampledPosterior:
             fitted[after] += series.scale * effect.mean(axis=1)
         is_seen = series.observed[series.phase == POST]
         summed = np.cumsum(np.where(is_seen[:, None], self.daily, 0.0), axis=0)
-        return Bands(fitted, counterfactual, _interval(self.daily), _interval(summed))
+        told = Bands(fitted, counterfactual, _interval(self.daily), _interval(summed))
+        return told.widened(self.factor)
 
     def mean_coefficients(self) -> np.ndarray:
         """Return the posterior mean of the internal coefficients, shape (k,)."""
@@ -166,9 +171,12 @@ class SampledPosterior:
         """Return draws of the effects, shape (2 or 3, n_draws), in outcome units."""
         fit = self.fit
         if fit.design.contrasts is not None:
-            return fit.series.scale * product(effect_contrasts(fit.series, fit.design), self._draws)
-        seen = self.daily[fit.series.observed[fit.series.phase == POST]]
-        return np.vstack([seen.mean(axis=0), seen[0]])
+            contrasts = effect_contrasts(fit.series, fit.design)
+            told = fit.series.scale * product(contrasts, self._draws)
+        else:
+            seen = self.daily[fit.series.observed[fit.series.phase == POST]]
+            told = np.vstack([seen.mean(axis=0), seen[0]])
+        return widened_draws(told, self.factor)
 
     def _expected(self) -> np.ndarray:
         """Return draws of the outcome without the intervention, shape (n_days, n_draws)."""
@@ -230,7 +238,7 @@ def sample_posterior(fit: Fit, spec: AnalysisSpec, cores: int | None = None) -> 
     settings = SamplerSettings(
         draws=spec.draws, tune=spec.tune, chains=spec.chains, seed=spec.seed, target_accept=0.8
     )
-    found = _attempt(fit, fit.likelihood, settings, cores, escalated=False)
+    found = _attempt(fit, fit.likelihood, settings, cores, spec.interval_factor, escalated=False)
     if found.diagnostics.converged:
         return found
     stricter = replace(
@@ -238,7 +246,7 @@ def sample_posterior(fit: Fit, spec: AnalysisSpec, cores: int | None = None) -> 
         target_accept=ESCALATION_TARGET_ACCEPT,
         tune=ESCALATION_TUNE_FACTOR * spec.tune,
     )
-    return _attempt(fit, fit.likelihood, stricter, cores, escalated=True)
+    return _attempt(fit, fit.likelihood, stricter, cores, spec.interval_factor, escalated=True)
 
 
 def _attempt(
@@ -246,13 +254,14 @@ def _attempt(
     likelihood: SampledLikelihood,
     settings: SamplerSettings,
     cores: int | None,
+    factor: float,
     *,
     escalated: bool,
 ) -> SampledPosterior:
     sampled = likelihood.sample(fit.problem, fit.noise_model, settings, cores)
     chains = sampled.chains
     nothing = Diagnostics.not_judged()
-    posterior = SampledPosterior(fit, sampled, nothing, settings.seed)
+    posterior = SampledPosterior(fit, sampled, nothing, settings.seed, factor)
     kept = posterior.kept()
     verdict = assess(
         {**kept.noise, **kept.coefficients, **kept.estimands},

@@ -20,9 +20,11 @@ Direction = Literal["increase", "decrease"]
 Season = Literal["day_of_week", "month", "none"]
 Estimator = Literal["segmented", "forecast"]
 
-_LATER_SETTINGS = ("noise", "design")
+_LATER_SETTINGS = ("noise", "design", "interval_factor")
 """Settings that came after the first stored answers."""
 
+LARGEST_FACTOR = 100.0
+"""Of `AnalysisSpec.interval_factor`: intervals that are worse than that say nothing at all."""
 _MOST_DRAWS = 100_000
 _MOST_CHAINS = 64
 
@@ -62,6 +64,10 @@ class AnalysisSpec:
         How one day resembles the next: a name in `registry.NOISE_MODELS`, "ar1_white".
     design
         What the intervention may change: a name in `registry.DESIGNS`, "change" (level and slope).
+    interval_factor
+        What every effect's distance from its mean is multiplied by, in [1, 100]: sds, intervals,
+        bands and probabilities alike. For outcomes on which the intervals were measured to be too
+        narrow; 1 leaves them as the model says.
 
     Raises
     ------
@@ -84,6 +90,7 @@ class AnalysisSpec:
     trend: bool = True
     noise: str = "ar1_white"
     design: str = "change"
+    interval_factor: float = 1.0
 
     def __post_init__(self) -> None:
         _check_choice("direction", self.direction, get_args(Direction))
@@ -108,6 +115,8 @@ class AnalysisSpec:
                 "the direction is said by `direction`"
             )
         object.__setattr__(self, "minimum_effect", float(self.minimum_effect))
+        _check_factor(self.interval_factor)
+        object.__setattr__(self, "interval_factor", float(self.interval_factor))
         _check_integer("washout_days", self.washout_days, 0, 3650)
         _check_integer("draws", self.draws, 1, _MOST_DRAWS)
         _check_integer("tune", self.tune, 50, _MOST_DRAWS)
@@ -168,6 +177,15 @@ class AnalysisSpec:
 def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)} but got {value!r}")
+
+
+def _check_factor(value: Any) -> None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (is_number and 1.0 <= float(value) <= LARGEST_FACTOR):
+        raise ValueError(
+            f"interval_factor must be a number in [1, {LARGEST_FACTOR:g}] but got {value!r}: "
+            "intervals are widened, never narrowed"
+        )
 
 
 def _check_integer(name: str, value: object, lowest: int, highest: int) -> None:

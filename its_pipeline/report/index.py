@@ -107,12 +107,14 @@ class IndexView:
     cent_citation: str
     made_on: str
     has_cent: bool
+    trust_href: str | None
 
 
 def render_index(
     rows: Iterable[IndexRow],
     checklists: Mapping[str, Sequence[CentAnswer]] | None = None,
     made_on: date | None = None,
+    trust_href: str | None = None,
 ) -> str:
     """Return the index over all experiments as one self-contained HTML page.
 
@@ -124,6 +126,8 @@ def render_index(
         Experiment key to its filled CENT checklist, for the table of compliance; may be empty.
     made_on
         Date to print on the page; None prints none.
+    trust_href
+        Relative address of the page on how far intervals can be trusted, or None.
     """
     ordered = sorted(rows, key=lambda r: (r.name.casefold(), r.user_id, r.intervention_id))
     reaches = _reaches(ordered)
@@ -142,6 +146,7 @@ def render_index(
         cent_citation=f"{cent_citation()} {cent_caveat()}",
         made_on=date_text(made_on) if made_on is not None else "",
         has_cent=any(line.cent for line in lines),
+        trust_href=safe_href(trust_href),
     )
     return render_page("index.html", view, "index.js")
 

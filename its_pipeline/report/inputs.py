@@ -154,8 +154,9 @@ class ReportInput:
         The experiment's days, with the reason for each end.
     data, provenance
         See there.
-    index_href
-        Relative address of the index page, or None.
+    index_href, trust_href
+        Relative addresses of the index page and of the page on how far intervals can be trusted, or
+        None.
 
     Raises
     ------
@@ -170,6 +171,7 @@ class ReportInput:
     data: DataFacts = DataFacts()
     provenance: Provenance = Provenance()
     index_href: str | None = None
+    trust_href: str | None = None
 
     def __post_init__(self) -> None:
         if self.analysis.effects is None:
@@ -185,7 +187,7 @@ class StateInput:
 
     Parameters
     ----------
-    intervention, metric, window, data, provenance, index_href
+    intervention, metric, window, data, provenance, index_href, trust_href
         As in `ReportInput`.
     state
         Any state but "analysed".
@@ -216,6 +218,7 @@ class StateInput:
     provenance: Provenance = Provenance()
     analysis: Analysis | None = None
     index_href: str | None = None
+    trust_href: str | None = None
 
     def __post_init__(self) -> None:
         if self.state not in STATUSES or self.state == "analysed":

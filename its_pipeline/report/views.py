@@ -141,6 +141,16 @@ def _effect_row(name: str, hint: str, effect: Effect) -> EffectRow:
     )
 
 
+def widened_text(factor: float) -> str:
+    """Return what is said of intervals that were widened; nothing where none were."""
+    if factor == 1.0:
+        return ""
+    return (
+        f"Intervals, bands and probabilities on this page are widened by a factor of {factor:.2f}: "
+        "on this outcome's own days without any change they were measured to be too narrow."
+    )
+
+
 def _no_trend_row(step: str) -> EffectRow:
     hint = "not in the model: a forecast has none, or left out by setting"
     return EffectRow(SUSTAINED.title, hint, "–", "–", "–", "–", "–", "")

@@ -69,13 +69,17 @@ def test_jobs_schedules_and_sensors_exist_and_run_by_themselves(defs):
         "refresh_experiments",
         "analyse_experiment",
         "collect_evidence",
+        "audit_intervals",
     }
     assert all(
         job.executor_def is dg.in_process_executor
         for job in defs.resolve_all_job_defs()
         if not job.name.startswith("__")
     )
-    assert [schedule.name for schedule in defs.schedules] == ["nightly_schedule"]
+    assert {schedule.name: schedule.cron_schedule for schedule in defs.schedules} == {
+        "nightly_schedule": "0 3 * * *",
+        "weekly_audit_schedule": "0 6 * * 0",
+    }
     assert {sensor.name for sensor in defs.sensors} == {
         "intervention_sensor",
         "night_ingested_sensor",
@@ -98,6 +102,7 @@ def test_only_the_gate_blocks(defs):
         "enough_days": False,
         "sampler_converged": True,
         "evidence_consistent": False,
+        "intervals_hold": False,
     }
 
 

@@ -4,6 +4,7 @@ Written from the model's description alone; it shares no code with the engine. S
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 from scipy import special, stats
@@ -21,7 +22,7 @@ def orthonormal_season(days, levels=7):
     return (vectors * np.sqrt(levels / (levels - 1)))[which]
 
 
-def design(outcome, day, *, slope=True, season=True):
+def design(outcome, day, *, slope=True, season=True) -> Any:
     """Return columns, prior sds by component, the components' weights, y, scale and steps."""
     observed = outcome.dropna()
     t = (observed.index - day).days.to_numpy()

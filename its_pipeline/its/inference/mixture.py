@@ -83,10 +83,6 @@ class Mixture:
             self._merges[quantity] = found[:3]
         return self._merges[quantity]
 
-    def component_weights(self, n_components: int) -> np.ndarray:
-        """Return the posterior weights of the prior's components, shape (m,)."""
-        return np.bincount(self.component, self.weights, minlength=n_components)
-
     def given(self, nodes: np.ndarray) -> Mixture:
         """Return the posterior given that one of some nodes, shape (p,), bool, is true."""
         weights = self.weights[nodes]

@@ -64,9 +64,9 @@ def sensitivity_analyses(
     without = None
     if moved:
         bare = build_design(series, spec, covariates.without(covariates.shares), study)
-        without = quadrature_estimate(series, bare, noise)
+        without = quadrature_estimate(series, bare, noise, spec.interval_factor)
     return SensitivityAnalyses(
-        other_estimator=quadrature_estimate(series, other, noise),
+        other_estimator=quadrature_estimate(series, other, noise, spec.interval_factor),
         placebos=placebo_estimates(series, spec, covariates, study, noise),
         shifted_shares=moved,
         without_shares=without,

@@ -13,7 +13,7 @@ from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.base import NoiseModel
-from its_pipeline.its.posterior import fit_of
+from its_pipeline.its.posterior import INTERVAL, MixtureMarginal, fit_of, widened
 from its_pipeline.its.series import PreparedSeries
 
 TOLERANCE = 0.1
@@ -55,19 +55,15 @@ class EffectEstimate:
         }
 
 
-def estimate_of(mixture: Mixture, scale: float) -> EffectEstimate:
-    """Summarise the first contrast of a mixture in outcome units."""
-    return EffectEstimate(
-        mean=float(scale * mixture.mean()[0]),
-        sd=float(scale * mixture.sd()[0]),
-        ci_lower=scale * mixture.quantile(0.025),
-        ci_upper=scale * mixture.quantile(0.975),
-        probability_positive=1.0 - mixture.cdf(0.0),
-    )
+def estimate_of(mixture: Mixture, scale: float, factor: float = 1.0) -> EffectEstimate:
+    """Summarise the first contrast of a mixture in outcome units, widened by a factor."""
+    found = widened(MixtureMarginal(mixture, 0, scale), factor)
+    lower, upper = (found.quantile(probability) for probability in INTERVAL)
+    return EffectEstimate(found.mean, found.sd, lower, upper, found.above(0.0))
 
 
 def quadrature_estimate(
-    series: PreparedSeries, design: DesignMatrix, noise: NoiseModel
+    series: PreparedSeries, design: DesignMatrix, noise: NoiseModel, factor: float = 1.0
 ) -> EffectEstimate:
     """Return the counterfactual effect by quadrature with normal innovations.
 
@@ -79,7 +75,9 @@ def quadrature_estimate(
         Columns with an intervention, or without one: then it is a forecast.
     noise
         How one day resembles the next.
+    factor
+        As `AnalysisSpec.interval_factor`: what is told beside an effect is widened like it.
     """
     fit = fit_of(series, design, noise, NORMAL)
     mixture, _ = integrate_posterior(fit, TOLERANCE, only_headline=True)
-    return estimate_of(mixture, series.scale)
+    return estimate_of(mixture, series.scale, factor)

@@ -62,7 +62,8 @@ def placebo_estimates(
         step = int(series.steps[seen[at]])
         pretended = _pretend(series, pre, step)
         design = build_design(pretended, unwashed, covariates.on(pre), study)
-        found.append(Placebo(step, quadrature_estimate(pretended, design, noise)))
+        estimate = quadrature_estimate(pretended, design, noise, spec.interval_factor)
+        found.append(Placebo(step, estimate))
     return tuple(found)
 
 

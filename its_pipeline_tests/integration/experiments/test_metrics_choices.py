@@ -103,5 +103,5 @@ def test_the_advice_of_the_page_can_be_followed(tmp_path):
     assert heavy.status == "analysed"
     assert heavy.fingerprint != usual.fingerprint
     page = publish_experiment(settings, KEY).page.read_text()
-    assert "student-t noise" in page
+    assert "student-t innovations" in page
     assert advised not in page

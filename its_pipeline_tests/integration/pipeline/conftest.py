@@ -20,14 +20,16 @@ from tools.stores import log_intervention, series, short_settings, write_daily
 CRASHES_AT, STUCK_AT = 1000.0, 2000.0
 
 
-def moody_analyze(outcome: Any, intervention_on: Any, spec: Any, covariates: Any = None) -> Any:
+def moody_analyze(
+    outcome: Any, intervention_on: Any, spec: Any, covariates: Any = None, **options: Any
+) -> Any:
     """The real engine, but it crashes on one level and is starved of draws on another."""
     level = round(float(outcome.mean()), -3)
     if level == CRASHES_AT:
         raise ZeroDivisionError("the model fell over")
     if level == STUCK_AT:
-        spec = replace(spec, draws=100, tune=50, chains=2)
-    return _real_analyze(outcome, intervention_on, spec, covariates)
+        spec = replace(spec, likelihood="student_t", draws=100, tune=50, chains=2)
+    return _real_analyze(outcome, intervention_on, spec, covariates, **options)
 
 
 _real_analyze = engine.analyze

@@ -67,7 +67,7 @@ def store(tmp_path_factory):
 def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
     folder, report = tmp_path / "analysis", tmp_path / "ada.html"
     folder.mkdir()
-    (folder / "analysis.json").write_text('{"spec": {"draws": 7}, "timing": {"sample": 0.5}}')
+    (folder / "analysis.json").write_text('{"spec": {"draws": 7}, "timing": {"fit": 0.5}}')
     report.write_text("<p>hello")
     context = RunContext("r", "ada|mornings", "p" * 32)
     run_id = store.record_analysis(make_verdict(), folder, context)
@@ -77,7 +77,7 @@ def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
     assert run.numbers["counterfactual.mean"] == 6.0
     assert run.params["started_on"] == "2026-01-15"
     assert run.params["spec.draws"] == "7"
-    assert run.numbers["seconds.sample"] == 0.5
+    assert run.numbers["seconds.fit"] == 0.5
     assert "counterfactual.probability_positive" in run.numbers
     assert not [name for name in run.numbers if "negative" in name]
     assert run.tags["dagster.run_id"] == "r"

@@ -330,11 +330,11 @@ def test_escalation_is_once_and_can_rescue(monkeypatch):
     calls = []
     real = sampled._attempt
 
-    def short_first(fit, likelihood, settings, cores, *, escalated):
+    def short_first(fit, likelihood, settings, *options, escalated):
         calls.append(settings)
         if len(calls) == 1:
             settings = replace(settings, draws=20, tune=50)
-        return real(fit, likelihood, settings, cores, escalated=escalated)
+        return real(fit, likelihood, settings, *options, escalated=escalated)
 
     monkeypatch.setattr(sampled, "_attempt", short_first)
     a = analyze(*make_series(60), AnalysisSpec(likelihood="student_t"))
