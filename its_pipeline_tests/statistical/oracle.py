@@ -75,7 +75,7 @@ def log_prior(tau, share, sd):
     return (-np.log(width) if inside else -np.inf) + half_t + np.log(sd)
 
 
-def posterior(x, sds, weights, y, t, contrasts, size=(25, 21, 21)):
+def posterior(x, sds, weights, y, t, contrasts, size=(21, 15, 17)) -> Any:
     """Return means, sds and tail quantiles of contrasts; midpoints of even cells."""
     n_tau, n_share, n_sd = size
     log_taus = np.log(priors.TAU_SHORTEST) + np.log(priors.TAU_LONGEST / priors.TAU_SHORTEST) * (
@@ -85,8 +85,13 @@ def posterior(x, sds, weights, y, t, contrasts, size=(25, 21, 21)):
     jacobian = np.log(np.sin(np.pi * (np.arange(n_share) + 0.5) / n_share))
     log_sds = np.linspace(-1.6, 2.0, n_sd)
     logs, means, variances = [], [], []
-    for log_tau, (share, moved) in itertools.product(log_taus, zip(shares, jacobian, strict=True)):
-        factor = np.linalg.cholesky(correlation(t, np.exp(-np.exp(-log_tau)), share))
+    noises = [
+        (tau, share, moved)
+        for tau in np.exp(log_taus)
+        for share, moved in zip(shares, jacobian, strict=True)
+    ]
+    for tau, share, moved in noises:
+        factor = np.linalg.cholesky(correlation(t, np.exp(-1 / tau), share))
         white = np.linalg.solve(factor, np.column_stack([x, y]))
         wx, wy = white[:, :-1], white[:, -1]
         half = np.log(np.diag(factor)).sum()
@@ -97,7 +102,7 @@ def posterior(x, sds, weights, y, t, contrasts, size=(25, 21, 21)):
             mean = covariance @ wx.T @ wy * scaled
             value = -half - len(y) * log_sd - 0.5 * np.linalg.slogdet(precision)[1]
             value += -np.log(sd).sum() - 0.5 * (wy @ wy * scaled - mean @ precision @ mean)
-            value += np.log(weight) + log_prior(np.exp(log_tau), share, np.exp(log_sd)) + moved
+            value += np.log(weight) + log_prior(tau, share, np.exp(log_sd)) + moved
             logs.append(value)
             means.append(contrasts @ mean)
             variances.append(np.einsum("ck,kl,cl->c", contrasts, covariance, contrasts))
