@@ -22,6 +22,7 @@ from its_pipeline.its.errors import NotConverged
 from its_pipeline.its.exact import draws_of
 from its_pipeline.its.results import (
     AnalysisWarning,
+    ChangeDate,
     Diagnostics,
     Effects,
     PosteriorDraws,
@@ -95,6 +96,9 @@ class Analysis:
         when not converged.
     what_if
         The average effect under other beliefs about straight trends; empty when not converged.
+    change_dates
+        How probable each date of the change is; empty where no change is clear, in a forecast, and
+        with a likelihood that has to be sampled.
     """
 
     spec: AnalysisSpec
@@ -114,6 +118,7 @@ class Analysis:
     kept: PosteriorDraws | PosteriorGrid | None = field(default=None, repr=False)
     coefficients: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     what_if: tuple[WhatIf, ...] = ()
+    change_dates: tuple[ChangeDate, ...] = ()
 
     def __post_init__(self) -> None:
         if self.diagnostics.converged is not True and (
@@ -122,6 +127,7 @@ class Analysis:
             or self.kept is not None
             or self.coefficients
             or self.what_if
+            or self.change_dates
             or set(self.daily.columns) - set(DAILY_COLUMNS[:3])
         ):
             raise ValueError(
@@ -284,6 +290,7 @@ class Analysis:
             "probability_of_benefit": self.probability_of_benefit,
             "coefficients": {name: list(pair) for name, pair in self.coefficients.items()},
             "what_if": [each.to_dict() for each in self.what_if],
+            "change_dates": [each.to_dict() for each in self.change_dates],
             "warnings": [warning.to_dict() for warning in self.warnings],
             "diagnostics": self.diagnostics.to_dict(),
             "timing": dict(self.timing),
@@ -337,6 +344,7 @@ class Analysis:
                 name: (mean, sd) for name, (mean, sd) in told.get("coefficients", {}).items()
             },
             what_if=tuple(WhatIf(**each) for each in told.get("what_if", ())),
+            change_dates=tuple(map(ChangeDate.from_dict, told.get("change_dates", ()))),
         )
 
     @cached_property

@@ -25,9 +25,10 @@ from its_pipeline.its.inference.audit import audit
 from its_pipeline.its.inference.diagnostics import assess_quadrature
 from its_pipeline.its.likelihoods.base import GaussianLikelihood
 from its_pipeline.its.posterior import Fit, Posterior, fit_of
-from its_pipeline.its.results import AnalysisWarning
+from its_pipeline.its.results import AnalysisWarning, ChangeDate
 from its_pipeline.its.sampled import sample_posterior
 from its_pipeline.its.sensitivity.analyses import sensitivity_analyses
+from its_pipeline.its.sensitivity.change_date import change_dates
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 from its_pipeline.its.targets import effect_contrasts
@@ -152,6 +153,14 @@ def _exact(
     return replace(posterior, diagnostics=found.diagnostics, trace=trace)
 
 
+def _dates_of_change(posterior: Posterior, spec: AnalysisSpec) -> tuple[ChangeDate, ...]:
+    """Return when it changed, where the posterior can tell."""
+    if not isinstance(posterior, ExactPosterior) or posterior.forecast:
+        return ()
+    study = models.study_design(spec.design)
+    return change_dates(posterior.fit, study, spec)
+
+
 def _assembled(
     posterior: Posterior,
     spec: AnalysisSpec,
@@ -195,5 +204,6 @@ def _assembled(
         }
     with timing.part("sensitivity"):
         others = sensitivity_analyses(posterior.fit, spec, covariates)
-        warnings += warnings_of_effects(spec, posterior, effects, what_if, others)
+        answers["change_dates"] = dates = _dates_of_change(posterior, spec)
+        warnings += warnings_of_effects(spec, posterior, effects, what_if, dates, others)
     return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -309,6 +310,40 @@ class WhatIf:
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class ChangeDate:
+    """How probable it is that the change came about a date.
+
+    Parameters
+    ----------
+    on
+        The date.
+    step
+        Time steps from the declared one.
+    probability
+        Of the days around it, up to the dates beside it.
+    """
+
+    on: date
+    step: int
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values."""
+        return {"on": self.on.isoformat(), "step": self.step, "probability": self.probability}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ChangeDate:
+        """Build it from `to_dict`'s output.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned.
+        """
+        return cls(date.fromisoformat(values["on"]), values["step"], values["probability"])
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,13 @@ HANGS_ON_TREND: Final = WarningCode(
     "depends on it.",
     "it depends on whether there was a trend",
 )
+OTHER_DATE: Final = WarningCode(
+    "other_date",
+    "contradicts",
+    "The change came on another date",
+    "Something changed, but hardly on the day that was declared: look at what else happened then.",
+    "the change came on another date",
+)
 FLAT_BASELINE: Final = WarningCode(
     "flat_baseline",
     "weakens",
@@ -142,6 +149,7 @@ WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
             NEAR_NONSTATIONARY,
             OPPOSITE_MEANS,
             HANGS_ON_TREND,
+            OTHER_DATE,
             FLAT_BASELINE,
             NO_RELATIVE_EFFECT,
             DROPPED_COVARIATE,

@@ -8,6 +8,7 @@ converged. What does not: any computing of answers (`sensitivity`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -16,7 +17,7 @@ from its_pipeline.its import warning_codes
 from its_pipeline.its.designs.base import DesignMatrix
 from its_pipeline.its.designs.covariates import SHARE_PREFIX
 from its_pipeline.its.posterior import Posterior
-from its_pipeline.its.results import AnalysisWarning, Effect, Effects, WhatIf
+from its_pipeline.its.results import AnalysisWarning, ChangeDate, Effect, Effects, WhatIf
 from its_pipeline.its.sensitivity.analyses import SensitivityAnalyses
 from its_pipeline.its.sensitivity.estimate import EffectEstimate
 from its_pipeline.its.sensitivity.placebo_dates import Placebo
@@ -40,6 +41,10 @@ CONFIDENT_P = 0.95
 """An answer hangs on straight trends where it is this sure, and would not be under a belief that
 has at least `CREDIBLE_P`."""
 CREDIBLE_P = 0.1
+NEAR_STEPS = 7
+HARDLY_CREDIBLE_P = 0.05
+"""The declared date is warned of when a change within a week of it (or as near as the dates that
+were tried lie to each other) is less probable than this."""
 OPPOSITE_P = 0.9
 """Plain averages that say the opposite are warned of when the effect's sign is this probable."""
 
@@ -81,6 +86,7 @@ def warnings_of_effects(
     posterior: Posterior,
     effects: Effects,
     what_if: tuple[WhatIf, ...],
+    dates: tuple[ChangeDate, ...],
     others: SensitivityAnalyses,
 ) -> tuple[AnalysisWarning, ...]:
     """Return what the fitted model gives reason to warn of; converged analyses only.
@@ -91,6 +97,8 @@ def warnings_of_effects(
         How it was analysed, and what came of it.
     effects, what_if
         Its estimands, and the average effect under other beliefs about straight trends.
+    dates
+        How probable each date of the change is.
     others
         What the other questions came to.
     """
@@ -101,6 +109,7 @@ def warnings_of_effects(
         *_nonstationary(posterior, spec),
         *_opposite_means(series, effect),
         *_hangs_on_trend(effect, what_if),
+        *_other_date(series, spec, dates),
         *_disagreement(spec, others.other_estimator, effect),
         *_placebo(series, others.placebos),
         *_share_shift(others.shifted_shares, others.without_shares),
@@ -194,6 +203,31 @@ def _hangs_on_trend(effect: Effect, what_if: tuple[WhatIf, ...]) -> list[Analysi
             }
             return [_warning(warning_codes.HANGS_ON_TREND, text, numbers)]
     return []
+
+
+def _other_date(
+    series: PreparedSeries, spec: AnalysisSpec, dates: tuple[ChangeDate, ...]
+) -> list[AnalysisWarning]:
+    if not dates:
+        return []
+    steps = [each.step for each in dates]
+    near = max(NEAR_STEPS, max(after - before for before, after in pairwise(steps)))
+    credible = sum(each.probability for each in dates if abs(each.step) <= near)
+    likeliest = max(dates, key=lambda each: each.probability)
+    if credible >= HARDLY_CREDIBLE_P or abs(likeliest.step) <= near:
+        return []
+    text = (
+        f"The days put a change rather at about {likeliest.on:%Y-%m-%d} than at "
+        f"{series.intervention_on:%Y-%m-%d}: the probability that it came within {near} "
+        f"{spec.step}s of the declared date is {credible:.0%}."
+    )
+    numbers = {
+        "probability_near": credible,
+        "near_steps": near,
+        "likeliest_step": likeliest.step,
+        "likeliest_probability": likeliest.probability,
+    }
+    return [_warning(warning_codes.OTHER_DATE, text, numbers)]
 
 
 _BELIEFS = {

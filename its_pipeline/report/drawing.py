@@ -56,6 +56,33 @@ def status_tone(status: Status) -> Tone:
     return "open" if status in ("waiting", "closed") else "warn"
 
 
+def dates_svg(probabilities: list[float], declared: int, words: str) -> Markup:
+    """Draw how probable each of some dates is, the declared one marked.
+
+    Parameters
+    ----------
+    probabilities
+        In the order of their dates.
+    declared
+        Number of the declared one.
+    words
+        What the picture says, for those who cannot see it.
+    """
+    width, height = 560.0, 90.0
+    step = width / len(probabilities)
+    highest = max(probabilities)
+    bar = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+    bars = [
+        bar.format(i * step + 1, height - 78 * p / highest, step - 2, 78 * p / highest)
+        for i, p in enumerate(probabilities)
+    ]
+    at = (declared + 0.5) * step
+    return Markup(
+        '<svg class="dates" viewBox="0 0 560 92" role="img" aria-label="{}">'
+        '<g class="bars">{}</g><path class="zero" d="M{} 0V92"/></svg>'
+    ).format(words, Markup("").join(bars), f"{at:.1f}")
+
+
 def _clamp(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 

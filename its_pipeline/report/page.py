@@ -22,7 +22,7 @@ from its_pipeline.report.cent import (
     wwc_rating,
 )
 from its_pipeline.report.cent_answers import Facts, intervention_name, ongoing_until, outcome_label
-from its_pipeline.report.drawing import TONES, Span, Tone, scale_svg, status_tone
+from its_pipeline.report.drawing import TONES, Span, Tone, dates_svg, scale_svg, status_tone
 from its_pipeline.report.html import (
     data_uri,
     isolate,
@@ -131,6 +131,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "effects": views.effect_rows(analysis),
         "widened": views.widened_text(analysis.spec.interval_factor),
         "what_if": views.what_if_rows(analysis),
+        "dates": _dates(analysis),
         "coefficients": views.coefficient_rows(analysis),
         "assumptions": _assumptions(analysis),
         "figures": _figures(pngs or figure_pngs(report), step),
@@ -218,6 +219,25 @@ def _scale(analysis: Analysis, effect: Effect, tone: Tone) -> Markup:
         analysis.spec.direction == "increase",
         f"Average effect {mean}, 95 % interval {lower} to {upper}",
     )
+
+
+def _dates(analysis: Analysis) -> dict[str, Any] | None:
+    """Return what is shown of when it changed; None where no change is clear."""
+    dates = analysis.change_dates
+    if not dates:
+        return None
+    likeliest = max(dates, key=lambda each: each.probability)
+    declared = next(i for i, each in enumerate(dates) if each.step == 0)
+    words = (
+        f"Most probable about {date_text(likeliest.on)}; declared was "
+        f"{date_text(analysis.intervention_on)}"
+    )
+    return {
+        "picture": dates_svg([each.probability for each in dates], declared, words),
+        "words": words,
+        "first": date_text(dates[0].on),
+        "last": date_text(dates[-1].on),
+    }
 
 
 def _assumptions(analysis: Analysis) -> list[str]:

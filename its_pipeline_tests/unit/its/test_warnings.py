@@ -202,3 +202,25 @@ def test_no_relative_effect_around_zero():
     a = run(*make_series(60, level=0.0), SPEC)
     assert a.effects.relative is None
     assert _warning(a, "no_relative_effect") is not None
+
+
+def test_a_change_on_another_date_is_told():
+    outcome, day = make_series(120, rho=0.2, seed=5)
+    outcome.iloc[35:] += 40
+    a = run(outcome, day, SPEC)
+    assert sum(each.probability for each in a.change_dates) == pytest.approx(1.0)
+    likeliest = max(a.change_dates, key=lambda each: each.probability)
+    assert abs(likeliest.step - (35 - 60)) <= 5
+    warning = _warning(a, "other_date")
+    assert warning.numbers["likeliest_step"] == likeliest.step
+    assert f"{likeliest.on:%Y-%m-%d}" in warning.text
+
+
+def test_a_change_on_its_own_date_is_seen_there():
+    outcome, day = make_series(90, rho=0.2, level_change=40, missing=[20, 50], seed=6)
+    a = run(outcome, day, SPEC)
+    assert _warning(a, "other_date") is None
+    near = sum(each.probability for each in a.change_dates if abs(each.step) <= 4)
+    assert near > 0.9
+    assert [each.step for each in a.change_dates].count(0) == 1
+    assert run(*make_series(90, seed=1), SPEC).change_dates == ()
