@@ -266,7 +266,7 @@ def _fit_again(
                 sd=effect.sd,
                 peer_mean=float(values.mean()),
                 peer_sd=float(values.std()),
-                peer_mcse=float(az.mcse(values)),
+                peer_mcse=float(az.mcse(az.convert_to_dataset({"x": values}))["x"]),
                 r_hat=worst,
             )
         )

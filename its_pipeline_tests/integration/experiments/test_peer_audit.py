@@ -1,0 +1,98 @@
+"""The independent witness: who is drawn, what PyMC is asked, and when the two agree."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from its_pipeline.defs.build import build_defs
+from its_pipeline.experiments import peer_audit
+from its_pipeline.experiments.peer_audit import (
+    PeerAnswer,
+    PeerAudit,
+    audit_by_peers,
+    read_peer_audit,
+)
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.service import fit_experiment
+from tools.stores import log_intervention, series, short_settings, write_daily
+
+NOW = datetime(2026, 11, 22, 5, tzinfo=UTC)
+ANSWER = PeerAnswer("u|morning", "f", "counterfactual", 5.0, 2.0, 5.1, 2.05, 0.03, 1.003)
+
+
+@pytest.mark.parametrize(
+    ("changes", "agrees"),
+    [
+        ({}, True),
+        ({"peer_mean": 5.31}, False),
+        ({"peer_mean": 5.31, "peer_mcse": 0.1}, True),
+        ({"peer_sd": 2.3}, False),
+        ({"peer_sd": 1.7}, False),
+    ],
+)
+def test_answers_agree_within_a_tenth_beyond_monte_carlo_error(changes, agrees):
+    assert replace(ANSWER, **changes).agrees is agrees
+
+
+def test_chains_that_do_not_mix_tell_nothing():
+    apart = replace(ANSWER, peer_mean=50.0)
+    stuck = replace(apart, r_hat=1.2)
+    audit = PeerAudit("2026-11-22", 3, (ANSWER, apart, stuck), {})
+    assert audit.disagreeing == (apart,)
+    assert audit.unjudged == (stuck,)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    settings = short_settings(tmp_path_factory.mktemp("peers"), peer_audits=1)
+    people = {"ada": series(n_pre=16, n_post=16, effect=12.0, seed=1), "wait": series(n_post=4)}
+    write_daily(settings, people)
+    for user in people:
+        log_intervention(settings, user)
+        fit_experiment(Snapshot(settings), f"{user}|morning")
+    return settings
+
+
+@pytest.fixture(scope="module")
+def audit(store):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peer_audit, "_DRAWS", 300)
+        patch.setattr(peer_audit, "_TUNE", 400)
+        return audit_by_peers(store, NOW)
+
+
+def test_pymc_says_what_was_published(store, audit):
+    assert audit.candidates == 1
+    assert {each.key for each in audit.answers} == {"ada|morning"}
+    estimands = [each.estimand for each in audit.answers]
+    assert estimands == ["immediate", "sustained", "counterfactual"]
+    assert audit.disagreeing == ()
+    assert all(png.startswith(b"\x89PNG") for png in audit.pictures["ada|morning"])
+    assert read_peer_audit(store).answers == audit.answers
+
+
+def test_the_check_tells_what_the_newest_audit_came_to(store, audit):
+    check = build_defs(store).resolve_asset_graph().asset_check_keys
+    assert dg.AssetCheckKey(dg.AssetKey("peer_audit"), "peers_agree") in check
+    from its_pipeline.defs.peer_audit_asset import peers_agree
+    from its_pipeline.defs.resources import Installation
+
+    (told,) = [peers_agree(installation=Installation(store))]
+    assert told.passed
+    assert "3 answers" in told.description
+    broken = replace(audit.answers[0], peer_mean=audit.answers[0].mean + 1e3, peer_mcse=0.0)
+    path = store.peer_audit_path
+    kept = path.read_bytes()
+    text = kept.decode().replace(str(audit.answers[0].peer_mean), str(broken.peer_mean), 1)
+    path.write_text(text)
+    assert not peers_agree(installation=Installation(store)).passed
+    path.write_bytes(kept)
+
+
+def test_only_what_can_be_fitted_again_is_taken(store):
+    with pytest.raises(ValueError, match=r"wait\|morning has no published analysis of a kind"):
+        audit_by_peers(store, NOW, ["wait|morning"])
