@@ -23,11 +23,12 @@ from its_pipeline.its.estimands import bare_daily, daily_table, probability_of_b
 from its_pipeline.its.exact import ExactPosterior, integrate_posterior
 from its_pipeline.its.inference.audit import audit
 from its_pipeline.its.inference.diagnostics import assess_quadrature
+from its_pipeline.its.inference.nuts import together
 from its_pipeline.its.likelihoods.base import GaussianLikelihood
 from its_pipeline.its.posterior import Fit, Posterior, fit_of
 from its_pipeline.its.results import AnalysisWarning, ChangeDate
 from its_pipeline.its.sampled import sample_posterior
-from its_pipeline.its.sensitivity.analyses import sensitivity_analyses
+from its_pipeline.its.sensitivity.analyses import SensitivityAnalyses, sensitivity_questions
 from its_pipeline.its.sensitivity.change_date import change_dates
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
@@ -95,7 +96,7 @@ def analyze(
     else:
         with timing.part("fit"):
             posterior = sample_posterior(fit, spec, cores)
-    return _assembled(posterior, spec, known, warnings, timing)
+    return _assembled(posterior, spec, known, warnings, timing, cores)
 
 
 def warm_up() -> None:
@@ -167,6 +168,7 @@ def _assembled(
     covariates: Covariates,
     warnings: tuple[AnalysisWarning, ...],
     timing: _Timing,
+    cores: int | None,
 ) -> Analysis:
     series, design = posterior.fit.series, posterior.fit.design
     about: dict[str, Any] = {
@@ -193,17 +195,18 @@ def _assembled(
         marginals = posterior.effects()
         effects = summarise(marginals, series, spec)
         what_if = posterior.what_if()
-        daily = daily_table(series, posterior.bands())
         answers: dict[str, Any] = {
             "effects": effects,
             "probability_of_benefit": probability_of_benefit(marginals.counterfactual, spec),
-            "daily": daily,
-            "kept": posterior.kept(),
-            "coefficients": posterior.coefficients(),
             "what_if": what_if,
         }
     with timing.part("sensitivity"):
-        others = sensitivity_analyses(posterior.fit, spec, covariates)
-        answers["change_dates"] = dates = _dates_of_change(posterior, spec)
+        # Independent of each other, and most of their time is spent in compiled code.
+        questions = sensitivity_questions(posterior.fit, spec, covariates)
+        tasks = [*questions, posterior.bands, lambda: _dates_of_change(posterior, spec)]
+        found: list[Any] = together(tasks, cores)
+        others, (bands, dates) = SensitivityAnalyses.of(found[:-2]), found[-2:]
+        answers |= {"daily": daily_table(series, bands), "change_dates": dates}
+        answers |= {"kept": posterior.kept(), "coefficients": posterior.coefficients()}
         warnings += warnings_of_effects(spec, posterior, effects, what_if, dates, others)
     return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

@@ -1,10 +1,13 @@
 """The adapter for CausalPy gives what `analyze` gives; its graph is the model we integrate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from its_pipeline.its import AnalysisSpec, InvalidSeries, NotConverged, priors
+from its_pipeline.its.inference.diagnostics import GATE
 from its_pipeline_tests.statistical import oracle
 from its_pipeline_tests.unit.its.series_factory import make_series, run
 
@@ -117,7 +120,8 @@ def test_clone_keeps_the_settings(adapter):
 
 
 def test_what_fails_the_gate_raises(causalpy, adapter, series, monkeypatch):
-    monkeypatch.setattr("its_pipeline.its.inference.audit.AUDIT_DRAWS", 20)
+    gate = [replace(c, threshold=1e9) if c.figure == "min_ess_bulk" else c for c in GATE]
+    monkeypatch.setattr("its_pipeline.its.inference.diagnostics.GATE", tuple(gate))
     monkeypatch.setattr("its_pipeline.its.inference.audit.ESCALATION_FACTOR", 1)
     model = adapter.SegmentedAR1White()
     with pytest.raises(NotConverged, match="ESS"):

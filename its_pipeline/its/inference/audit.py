@@ -79,6 +79,7 @@ def audit(
     labels: tuple[str, ...],
     seed: int,
     cores: int | None = None,
+    draws: int = AUDIT_DRAWS,
 ) -> Audit:
     """Sample the density a quadrature summed up, and hold its answers against the mixture's.
 
@@ -98,8 +99,10 @@ def audit(
         Of the chains.
     cores
         Chains that run at once.
+    draws
+        Kept a chain.
     """
-    settings = SamplerSettings(AUDIT_DRAWS, AUDIT_TUNE, AUDIT_CHAINS, seed)
+    settings = SamplerSettings(draws, AUDIT_TUNE, AUDIT_CHAINS, seed)
 
     def attempt(settings: SamplerSettings, *, escalated: bool) -> Audit:
         chains = sample(collapsed.density, settings, cores)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nutpie_library import nutpie_library
+
+T = TypeVar("T")
 
 MAX_TREE_DEPTH = 10
 """Deepest tree; nutpie's and Stan's default."""
@@ -217,23 +218,18 @@ def _names(dimension: int) -> list[str]:
     return [f"x{index}" for index in range(dimension)]
 
 
-def in_parallel(work: Callable[[slice], None], n: int, cores: int | None) -> None:
-    """Share `n` independent pieces of work among threads, a slice each.
+def together(tasks: Sequence[Callable[[], T]], cores: int | None = None) -> list[T]:
+    """Run independent tasks that mostly wait for compiled code, in threads; return their results.
 
     Parameters
     ----------
-    work
-        Called with a slice of 0 to `n`; releases the interpreter's lock.
-    n
-        How many pieces.
+    tasks
+        They release the interpreter's lock while they compute.
     cores
-        Threads, at most 8; default: the CPUs this process may use.
+        Threads; default: the CPUs this process may use.
     """
-    parts = min(cores or available_cores(), 8)
-    edges = np.linspace(0, n, parts + 1).astype(int)
-    slices = [slice(low, high) for low, high in pairwise(edges)]
-    if parts == 1:
-        work(slices[0])
-        return
-    with ThreadPoolExecutor(parts) as pool:
-        list(pool.map(work, slices))
+    workers = min(cores or available_cores(), len(tasks))
+    if workers < 2:
+        return [task() for task in tasks]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda task: task(), tasks))

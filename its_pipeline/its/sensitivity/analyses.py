@@ -7,7 +7,9 @@ of the answers (`its.warnings`).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from its_pipeline.its import models
 from its_pipeline.its.designs.base import build_design
@@ -41,11 +43,17 @@ class SensitivityAnalyses:
     shifted_shares: dict[str, float]
     without_shares: EffectEstimate | None
 
+    @classmethod
+    def of(cls, answers: Sequence[Any]) -> SensitivityAnalyses:
+        """Collect the answers to `sensitivity_questions`, in their order."""
+        placebos, other_estimator, (moved, without) = answers
+        return cls(other_estimator, placebos, moved, without)
 
-def sensitivity_analyses(
+
+def sensitivity_questions(
     fit: Fit, spec: AnalysisSpec, covariates: Covariates
-) -> SensitivityAnalyses:
-    """Ask a series everything that is asked beside the main question.
+) -> list[Callable[[], Any]]:
+    """Return everything that is asked of a series beside the main question, one task a question.
 
     Parameters
     ----------
@@ -58,16 +66,21 @@ def sensitivity_analyses(
     """
     series, noise = fit.series, fit.noise_model
     study = models.study_design(spec.design)
-    other_study = study if fit.design.contrasts is None else None
-    other = build_design(series, spec, covariates, other_study)
-    moved = shifted_shares(series, covariates)
-    without = None
-    if moved:
+    factor = spec.interval_factor
+
+    def other_estimator() -> EffectEstimate:
+        other_study = study if fit.design.contrasts is None else None
+        other = build_design(series, spec, covariates, other_study)
+        return quadrature_estimate(series, other, noise, factor)
+
+    def without_shares() -> tuple[dict[str, float], EffectEstimate | None]:
+        moved = shifted_shares(series, covariates)
+        if not moved:
+            return moved, None
         bare = build_design(series, spec, covariates.without(covariates.shares), study)
-        without = quadrature_estimate(series, bare, noise, spec.interval_factor)
-    return SensitivityAnalyses(
-        other_estimator=quadrature_estimate(series, other, noise, spec.interval_factor),
-        placebos=placebo_estimates(series, spec, covariates, study, noise),
-        shifted_shares=moved,
-        without_shares=without,
-    )
+        return moved, quadrature_estimate(series, bare, noise, factor)
+
+    def placebos() -> tuple[Placebo, ...]:
+        return placebo_estimates(series, spec, covariates, study, noise)
+
+    return [placebos, other_estimator, without_shares]
