@@ -74,6 +74,26 @@ def _share(values: pd.Series) -> str:
     return f"{values.astype(float).mean():.3f}" if len(values) else "-"
 
 
+def picture(people: pd.DataFrame, path: Path) -> None:
+    """Draw for each method how often its interval holds 0 on people's days, by length."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 4.2), constrained_layout=True)
+    axes.axhspan(0.93, 0.98, color="#d9ead3", label="93-98 %")
+    for method, found in people.groupby("method", sort=False):
+        held = found.groupby("n")["null_holds"].agg(["mean", "size"])
+        axes.plot(range(len(held)), held["mean"], "o-", label=str(method))
+        axes.set_xticks(range(len(held)), [f"{n} days" for n in held.index])
+    axes.set_ylabel("share of 95 % intervals that hold 0")
+    axes.set_title("People's days on which nothing was changed")
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
 def main() -> None:
     """Run the methods, print the table, write the files."""
     parser = argparse.ArgumentParser(description="Real days with a pretended intervention.")
@@ -82,7 +102,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "benchmarks" / "placebo")
-    parser.add_argument("--write", action="store_true", help="keep the table in tables/placebo.md")
+    parser.add_argument("--write", action="store_true", help="keep table and picture in tables/")
+    parser.add_argument("--name", default="placebo", help="what they are called there")
     parser.add_argument("--sources", action="store_true", help="print the table by source too")
     options = parser.parse_args()
     if not options.data.exists():
@@ -112,7 +133,8 @@ def main() -> None:
     )
     print(text)
     if options.write:
-        (TABLES / "placebo.md").write_text(text, encoding="utf-8")
+        (TABLES / f"{options.name}.md").write_text(text, encoding="utf-8")
+        picture(people, TABLES / f"{options.name}.png")
     if options.sources:
         print(markdown(by_source))
 
