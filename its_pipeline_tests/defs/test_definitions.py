@@ -70,6 +70,7 @@ def test_jobs_schedules_and_sensors_exist_and_run_by_themselves(defs):
         "analyse_experiment",
         "collect_evidence",
         "audit_intervals",
+        "audit_by_peers",
     }
     assert all(
         job.executor_def is dg.in_process_executor
@@ -79,6 +80,7 @@ def test_jobs_schedules_and_sensors_exist_and_run_by_themselves(defs):
     assert {schedule.name: schedule.cron_schedule for schedule in defs.schedules} == {
         "nightly_schedule": "0 3 * * *",
         "weekly_audit_schedule": "0 6 * * 0",
+        "weekly_peer_audit": "0 5 * * 0",
     }
     assert {sensor.name for sensor in defs.sensors} == {
         "intervention_sensor",
@@ -103,6 +105,7 @@ def test_only_the_gate_blocks(defs):
         "sampler_converged": True,
         "evidence_consistent": False,
         "intervals_hold": False,
+        "peers_agree": False,
     }
 
 

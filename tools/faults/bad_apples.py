@@ -40,12 +40,14 @@ def bad_night(root: Path, people: int) -> dict[str, Any]:
     for user in users:
         log_intervention(settings, user)
 
-    def analyze(outcome: Any, on: Any, spec: Any, covariates: Any = None) -> Any:
+    def analyze(
+        outcome: Any, on: Any, spec: Any, covariates: Any = None, **options: Any
+    ) -> Any:
         if outcome.iloc[0] == marks[CRASHES]:
             raise ZeroDivisionError("the model fell over")
         if outcome.iloc[0] == marks[NEVER_CONVERGES]:
-            spec = replace(spec, draws=50, chains=2, tune=50)
-        return real(outcome, on, spec, covariates)
+            spec = replace(spec, likelihood="student_t", draws=50, chains=2, tune=50)
+        return real(outcome, on, spec, covariates, **options)
 
     its.analyze = analyze  # pyright: ignore[reportAttributeAccessIssue]
     try:

@@ -18,6 +18,7 @@ import pytest
 
 from its_pipeline.api.questions.preparing import adhoc_id
 from its_pipeline.api.workers.jobs import JobHandler, PlotJob
+from its_pipeline.events.metrics import SHIPPED, OutcomeMetric, write_metrics_file
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, record_crash
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
@@ -293,8 +294,11 @@ def test_an_analysis_that_takes_too_long_is_ended(live):
 
 
 def test_what_did_not_converge_has_diagnostics_and_no_effect(tmp_path):
-    # Two chains of 100 draws cannot have an effective sample size of 400.
+    # Two chains of 100 draws cannot have an effective sample size of 400; heavy tails need them.
     settings = short_settings(tmp_path, draws=100, tune=100, chains=2)
+    (shipped,) = SHIPPED
+    declared = OutcomeMetric.model_validate({**shipped.model_dump(), "likelihood": "student_t"})
+    write_metrics_file(settings.store_root / "metrics.yaml", (declared,))
     write_daily(settings, {"anna": series(effect=5.0)})
     log_intervention(settings, "anna")
     runs = RunStore.from_settings(settings)
