@@ -40,9 +40,7 @@ def bad_night(root: Path, people: int) -> dict[str, Any]:
     for user in users:
         log_intervention(settings, user)
 
-    def analyze(
-        outcome: Any, on: Any, spec: Any, covariates: Any = None, **options: Any
-    ) -> Any:
+    def analyze(outcome: Any, on: Any, spec: Any, covariates: Any = None, **options: Any) -> Any:
         if outcome.iloc[0] == marks[CRASHES]:
             raise ZeroDivisionError("the model fell over")
         if outcome.iloc[0] == marks[NEVER_CONVERGES]:

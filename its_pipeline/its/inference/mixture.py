@@ -110,10 +110,12 @@ def merged(
 
     Parameters
     ----------
-    weights, means, sds
+    weights
         Shape (p,).
     others
         Other weights of the same Gaussians, shape (h, p).
+    means, sds
+        Shape (p,).
 
     Returns
     -------

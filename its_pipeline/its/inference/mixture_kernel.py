@@ -23,10 +23,12 @@ def binned(weights, halved, means, spreads, width, n_means, n_spreads):
 
     Parameters
     ----------
-    weights, means, spreads
+    weights
         Shape (p,).
     halved
         Other weights of the same Gaussians, shape (h, p); they are added up beside.
+    means, spreads
+        Shape (p,).
     width
         Of a bin of means; a bin of spreads is a hundredth part of the span of their logs.
     n_means, n_spreads

@@ -61,7 +61,7 @@ def cross_products(rows, gaps, points, size, sums, log_dets):
     gaps
         Steps between rows, whole numbers, shape (n - 1,).
     points
-        phi and share of each noise, shape (g, 2).
+        Of each noise phi and share, shape (g, 2).
     size
         Columns of [X y].
     sums, log_dets
@@ -92,7 +92,7 @@ def lasting(rows, is_seen, points, loadings, variances):
     is_seen
         Which steps have an observation, shape (n_steps,).
     points
-        phi and share, shape (g, 2).
+        Of each noise phi and share, shape (g, 2).
     loadings, variances
         Filled: the smoothed lasting part of each column, shape (g, n_steps, width), and its
         variance, shape (g, n_steps), in units of the marginal variance.

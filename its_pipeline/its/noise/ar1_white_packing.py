@@ -38,7 +38,7 @@ def pack(problem: Problem, *more: np.ndarray) -> np.ndarray:
     ----------
     problem
         The regression.
-    more
+    *more
         What a density needs besides, laid behind the problem one after the other.
 
     Returns

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from its_pipeline.defs.build import build_defs
+from its_pipeline.defs.peer_audit_asset import peers_agree
+from its_pipeline.defs.resources import Installation
 from its_pipeline.experiments import peer_audit
 from its_pipeline.experiments.peer_audit import (
     PeerAnswer,
@@ -72,16 +75,19 @@ def test_pymc_says_what_was_published(store, audit):
     assert estimands == ["immediate", "sustained", "counterfactual"]
     assert audit.disagreeing == ()
     assert all(png.startswith(b"\x89PNG") for png in audit.pictures["ada|morning"])
-    assert read_peer_audit(store).answers == audit.answers
+    again = read_peer_audit(store)
+    assert again is not None
+    assert again.answers == audit.answers
+
+
+def _ask(check: Any, settings: Any) -> Any:
+    return check(installation=Installation(settings))
 
 
 def test_the_check_tells_what_the_newest_audit_came_to(store, audit):
     check = build_defs(store).resolve_asset_graph().asset_check_keys
     assert dg.AssetCheckKey(dg.AssetKey("peer_audit"), "peers_agree") in check
-    from its_pipeline.defs.peer_audit_asset import peers_agree
-    from its_pipeline.defs.resources import Installation
-
-    (told,) = [peers_agree(installation=Installation(store))]
+    told = _ask(peers_agree, store)
     assert told.passed
     assert "3 answers" in told.description
     broken = replace(audit.answers[0], peer_mean=audit.answers[0].mean + 1e3, peer_mcse=0.0)
@@ -89,7 +95,7 @@ def test_the_check_tells_what_the_newest_audit_came_to(store, audit):
     kept = path.read_bytes()
     text = kept.decode().replace(str(audit.answers[0].peer_mean), str(broken.peer_mean), 1)
     path.write_text(text)
-    assert not peers_agree(installation=Installation(store)).passed
+    assert not _ask(peers_agree, store).passed
     path.write_bytes(kept)
 
 
