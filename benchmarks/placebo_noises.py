@@ -59,11 +59,7 @@ def _cross_products(rows, gaps, points, size, sums, log_dets):  # noqa: ANN001, 
 
 
 class _TwoStates:
-    box: Box
-
-    def at(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return phi, share and walk, shape (g, 3), and the log prior density."""
-        raise NotImplementedError
+    """Whitening that the noises share; a point is phi, share and walk."""
 
     def cross_products(self, problem: Problem, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return products of whitened columns and log|R|."""

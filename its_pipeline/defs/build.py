@@ -23,18 +23,22 @@ from its_pipeline.defs.experiment_assets import (
     its_report,
     sampler_converged,
 )
-from its_pipeline.defs.experiment_jobs import analyse_experiment, audit_intervals, collect_evidence
+from its_pipeline.defs.experiment_jobs import (
+    analyse_experiment,
+    audit_by_peers,
+    audit_intervals,
+    collect_evidence,
+)
 from its_pipeline.defs.ingest_job import ingest_events
 from its_pipeline.defs.partitions import event_days
-from its_pipeline.defs.peer_audit_asset import (
-    audit_by_peers_job,
-    peer_audit,
-    peers_agree,
-    weekly_peer_schedule,
-)
+from its_pipeline.defs.peer_audit_asset import peer_audit, peers_agree
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation, run_tracking
-from its_pipeline.defs.schedules import nightly_schedule, weekly_audit_schedule
+from its_pipeline.defs.schedules import (
+    nightly_schedule,
+    weekly_audit_schedule,
+    weekly_peer_schedule,
+)
 from its_pipeline.defs.sensors import SENSORS
 from its_pipeline.settings import Settings, get_settings
 
@@ -73,13 +77,13 @@ def build_defs(
             refresh_experiments,
             analyse_experiment,
             collect_evidence,
-            audit_by_peers_job,
+            audit_by_peers,
             audit_intervals,
         ],
         schedules=[
             nightly_schedule(known),
             weekly_audit_schedule(known),
-            weekly_peer_schedule(known.nightly_time_zone),
+            weekly_peer_schedule(known),
         ],
         sensors=SENSORS,
         resources={

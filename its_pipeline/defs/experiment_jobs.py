@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from its_pipeline.defs.names import JOB_ANALYSE, JOB_AUDIT, JOB_EVIDENCE
+from its_pipeline.defs.names import JOB_ANALYSE, JOB_AUDIT, JOB_EVIDENCE, JOB_PEERS
 
 analyse_experiment = dg.define_asset_job(
     JOB_ANALYSE,
@@ -33,4 +33,11 @@ audit_intervals = dg.define_asset_job(
     description=(
         "Tries the intervals on days without any change, and adopts the factors that are due."
     ),
+)
+
+audit_by_peers = dg.define_asset_job(
+    JOB_PEERS,
+    selection=["peer_audit"],
+    executor_def=dg.in_process_executor,
+    description="Fits a few analyses again with PyMC; minutes each.",
 )

@@ -1,4 +1,4 @@
-"""The asset ``peer_audit``: a few analyses fitted again by PyMC, weekly; its check and its job.
+"""The asset ``peer_audit``: a few analyses fitted again by PyMC, weekly; and its check.
 
 What belongs here: how the independent witness stands in Dagster. What does not: the second fit and
 the comparison (`experiments.peer_audit`).
@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from its_pipeline.defs.names import GROUP_EXPERIMENTS, JOB_PEERS, OWNERS
+from its_pipeline.defs.names import GROUP_EXPERIMENTS, OWNERS
 from its_pipeline.defs.resources import Installation
-
-_WEEKLY = "0 5 * * 0"
 
 
 @dg.asset(
@@ -92,26 +90,6 @@ def peers_agree(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckRe
         severity=dg.AssetCheckSeverity.ERROR,
         description=said,
         metadata={"answers": len(audit.answers), "differ": len(apart), "unmixed": len(unjudged)},
-    )
-
-
-audit_by_peers_job = dg.define_asset_job(
-    JOB_PEERS,
-    selection=["peer_audit"],
-    executor_def=dg.in_process_executor,
-    description="Fits a few analyses again with PyMC; minutes each.",
-)
-
-
-def weekly_peer_schedule(time_zone: str) -> dg.ScheduleDefinition:
-    """Make the schedule of the peer audit: Sundays, after the night."""
-    return dg.ScheduleDefinition(
-        name="weekly_peer_audit",
-        cron_schedule=_WEEKLY,
-        execution_timezone=time_zone,
-        job=audit_by_peers_job,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Every Sunday: a few analyses fitted again by PyMC.",
     )
 
 

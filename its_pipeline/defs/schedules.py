@@ -8,13 +8,15 @@ from typing import Final
 
 import dagster as dg
 
-from its_pipeline.defs.experiment_jobs import audit_intervals
+from its_pipeline.defs.experiment_jobs import audit_by_peers, audit_intervals
 from its_pipeline.defs.ingest_job import ingest_events
 from its_pipeline.defs.names import PURPOSE_AUDIT, PURPOSE_NIGHT, TAG_NIGHT, TAG_PURPOSE
 from its_pipeline.settings import Settings
 
 #: Hours from the nightly run to the weekly audit: it is to see the night's days.
 _AUDIT_AFTER: Final = 3
+#: The same to the peer audit: it takes minutes, and is to see what the night published.
+_PEERS_AFTER: Final = 5
 
 
 def night_request(night: str) -> dg.RunRequest:
@@ -64,4 +66,17 @@ def weekly_audit_schedule(settings: Settings) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         tags={TAG_PURPOSE: PURPOSE_AUDIT},
         description="Every week: do the intervals hold what they promise on days without a change?",
+    )
+
+
+def weekly_peer_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Make the schedule of the peer audit, once a week some hours after a night."""
+    return dg.ScheduleDefinition(
+        name="weekly_peer_audit",
+        cron_schedule=f"0 {(settings.nightly_hour + _PEERS_AFTER) % 24} * * 0",
+        execution_timezone=settings.nightly_time_zone,
+        job=audit_by_peers,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        tags={TAG_PURPOSE: PURPOSE_AUDIT},
+        description="Every week: a few analyses fitted again by PyMC.",
     )

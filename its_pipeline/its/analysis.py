@@ -85,7 +85,7 @@ class Analysis:
     model_version
         `MODEL_VERSION` of the code that computed it.
     timing
-        Seconds by part: "prepare", "compile", "fit", "audit", "effects", "sensitivity", "total".
+        Seconds by part: "prepare", "fit", "audit", "effects", "sensitivity", "total".
     trace
         Chains of the nuisance parameters alone, of the sampler or the auditor; empty where neither
         ran.

@@ -71,15 +71,18 @@ class Forecast:
     def effects(self, points: np.ndarray) -> Targets:
         """Return the mean effect over the observed post days, and that of their first."""
         n = int(post_rows(self.series).sum())
-        sums = self.cumulative(points)
-        return Targets(
-            loadings=sums.loadings[:, [n - 1, 0]] * np.array([1.0 / n, 1.0])[:, None],
-            offsets=_of(sums.offsets)[:, [n - 1, 0]] * [1.0 / n, 1.0],
-            extra=_of(sums.extra)[:, [n - 1, 0]] * [1.0 / n**2, 1.0],
-        )
+        loadings, offsets, extra = self._sums(points, [n - 1, 0])
+        share = np.array([1.0 / n, 1.0])
+        return Targets(loadings * share[:, None], offsets * share, extra * share**2)
 
     def cumulative(self, points: np.ndarray) -> Targets:
         """Return the effect summed up to each observed post day."""
+        return Targets(*self._sums(points, slice(None)))
+
+    def _sums(
+        self, points: np.ndarray, wanted: list[int] | slice
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return loadings, offsets and extra of the effect summed up to some observed post days."""
         series = self.series
         post = post_rows(series)
         last = int(self.problem.steps[-1])
@@ -87,12 +90,13 @@ class Forecast:
         loadings, variances = self.noise.lasting(self.problem, before, points)
         state, unknown = loadings[:, -1], variances[:, -1]
         carried, left = self.noise.forecast_of_sums(points, series.steps[post] - last)
-        columns = np.cumsum(self.design.matrix[post], axis=0)
-        seen = np.cumsum(series.standardised[post])
-        return Targets(
-            loadings=carried[..., None] * state[:, None, :-1] - columns,
-            offsets=seen - carried * state[:, -1:],
-            extra=carried**2 * unknown[:, None] + left,
+        carried, left = carried[:, wanted], left[:, wanted]
+        columns = np.cumsum(self.design.matrix[post], axis=0)[wanted]
+        seen = np.cumsum(series.standardised[post])[wanted]
+        return (
+            carried[..., None] * state[:, None, :-1] - columns,
+            seen - carried * state[:, -1:],
+            carried**2 * unknown[:, None] + left,
         )
 
     def days(self, points: np.ndarray) -> Targets:
@@ -130,9 +134,3 @@ def segmented_days(
 def post_effects(series: PreparedSeries, design: DesignMatrix, columns: np.ndarray) -> np.ndarray:
     """Return the effect on each post day as loadings of the intervention's columns."""
     return design.intervention[series.phase == POST][:, columns]
-
-
-def _of(values: np.ndarray | None) -> np.ndarray:
-    if values is None:
-        raise ValueError("a forecast has offsets and noise of its own")
-    return values

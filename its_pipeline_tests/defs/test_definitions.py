@@ -80,7 +80,7 @@ def test_jobs_schedules_and_sensors_exist_and_run_by_themselves(defs):
     assert {schedule.name: schedule.cron_schedule for schedule in defs.schedules} == {
         "nightly_schedule": "0 3 * * *",
         "weekly_audit_schedule": "0 6 * * 0",
-        "weekly_peer_audit": "0 5 * * 0",
+        "weekly_peer_audit": "0 8 * * 0",
     }
     assert {sensor.name for sensor in defs.sensors} == {
         "intervention_sensor",

@@ -179,10 +179,9 @@ class AutoregressivePlusWhiteNoise:
         first = 1.0 - share
         state, variance = np.zeros_like(phi), first
         errors = np.empty_like(shocks)
+        # Nothing lies before the first row; every shock is a day after the row before it.
         gaps = [0, *np.diff(steps), *np.ones(len(shocks), dtype=int)]
-        if not len(residuals):
-            gaps[0] = 0
-            gaps = gaps[: len(shocks)]
+        gaps = gaps[: len(residuals) + len(shocks)]
         for row, gap in enumerate(gaps):
             fade = phi**gap
             state = fade * state

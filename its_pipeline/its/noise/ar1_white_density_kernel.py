@@ -35,18 +35,20 @@ from its_pipeline.its.noise.ar1_white_packing import (
 _LOG_TWO_PI = math.log(2.0 * math.pi)
 
 
+FACTOR, BEND, INVERSE, GAIN, GAIN_BY_PHI, GAIN_BY_SHARE, BY_PHI, BY_SHARE = range(8)
+"""Columns of what `filter_with_slopes` fills: how much of yesterday's state is carried on and its
+slope in phi; one over the innovation's variance; the filter's gain and its slopes; and the slopes
+of the innovation's variance."""
+
+
 @numba.njit(nogil=True, **FAST_OPTIONS)
-def _whiten_with_slopes(rows, gaps, phi, share, out, slopes):
-    """Whiten columns, and their slopes in phi and share. Returns log|R| and its two slopes."""
-    n, width = rows.shape
-    state = np.zeros(width)
-    by_phi = np.zeros(width)
-    by_share = np.zeros(width)
+def filter_with_slopes(gaps, phi, share, table):
+    """Fill the filter's coefficients by row, shape (n, 8). Returns log|R| and its two slopes."""
     first = 1.0 - share
     variance, v_phi, v_share = first, 0.0, -1.0
     log_det, d_phi, d_share = 0.0, 0.0, 0.0
     product = 1.0
-    for t in range(n):
+    for t in range(table.shape[0]):
         factor, bend = 1.0, 0.0
         if t > 0:
             bend = 1.0 if gaps[t - 1] == 1.0 else gaps[t - 1] * phi ** (gaps[t - 1] - 1.0)
@@ -59,10 +61,39 @@ def _whiten_with_slopes(rows, gaps, phi, share, out, slopes):
         s_phi, s_share = v_phi, v_share + 1.0
         inverse = 1.0 / spread
         gain = variance * inverse
-        g_phi = (v_phi - gain * s_phi) * inverse
-        g_share = (v_share - gain * s_share) * inverse
+        table[t, FACTOR], table[t, BEND] = factor, bend
+        table[t, INVERSE], table[t, GAIN] = inverse, gain
+        table[t, GAIN_BY_PHI] = (v_phi - gain * s_phi) * inverse
+        table[t, GAIN_BY_SHARE] = (v_share - gain * s_share) * inverse
+        table[t, BY_PHI], table[t, BY_SHARE] = s_phi, s_share
+        product *= spread
+        if product < 1e-200 or product > 1e200:
+            log_det += math.log(product)
+            product = 1.0
+        d_phi += s_phi * inverse
+        d_share += s_share * inverse
+        # variance after the observation: variance * share / spread
+        v_phi = share * (v_phi - variance * s_phi * inverse) * inverse
+        v_share = (variance + share * v_share - variance * share * s_share * inverse) * inverse
+        variance = variance * share * inverse
+    return log_det + math.log(product), d_phi, d_share
+
+
+@numba.njit(nogil=True, **FAST_OPTIONS)
+def _whiten_with_slopes(rows, gaps, phi, share, out, slopes):
+    """Whiten columns, and their slopes in phi and share. Returns log|R| and its two slopes."""
+    n, width = rows.shape
+    table = np.empty((n, 8))
+    log_det, d_phi, d_share = filter_with_slopes(gaps, phi, share, table)
+    state = np.zeros(width)
+    by_phi = np.zeros(width)
+    by_share = np.zeros(width)
+    for t in range(n):
+        factor, bend = table[t, FACTOR], table[t, BEND]
+        inverse, gain = table[t, INVERSE], table[t, GAIN]
+        g_phi, g_share = table[t, GAIN_BY_PHI], table[t, GAIN_BY_SHARE]
         scale = math.sqrt(inverse)
-        half_phi, half_share = 0.5 * s_phi * inverse, 0.5 * s_share * inverse
+        half_phi, half_share = 0.5 * table[t, BY_PHI] * inverse, 0.5 * table[t, BY_SHARE] * inverse
         for j in range(width):
             before = factor * state[j]
             b_phi = bend * state[j] + factor * by_phi[j]
@@ -75,17 +106,7 @@ def _whiten_with_slopes(rows, gaps, phi, share, out, slopes):
             state[j] = before + gain * surprise
             by_phi[j] = b_phi + g_phi * surprise - gain * b_phi
             by_share[j] = b_share + g_share * surprise - gain * b_share
-        product *= spread
-        if product < 1e-200 or product > 1e200:
-            log_det += math.log(product)
-            product = 1.0
-        d_phi += s_phi * inverse
-        d_share += s_share * inverse
-        # variance after the observation: variance * share / spread
-        v_phi = share * (v_phi - variance * s_phi * inverse) * inverse
-        v_share = (variance + share * v_share - variance * share * s_share * inverse) * inverse
-        variance = variance * share * inverse
-    return log_det + math.log(product), d_phi, d_share
+    return log_det, d_phi, d_share
 
 
 @numba.njit(inline="always", **FAST_OPTIONS)

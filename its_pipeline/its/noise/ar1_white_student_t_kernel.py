@@ -15,7 +15,18 @@ import math
 import numpy as np
 
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, LOGP_SIGNATURE, OPTIONS, numba
-from its_pipeline.its.noise.ar1_white_density_kernel import noise_at
+from its_pipeline.its.noise.ar1_white_density_kernel import (
+    BEND,
+    BY_PHI,
+    BY_SHARE,
+    FACTOR,
+    GAIN,
+    GAIN_BY_PHI,
+    GAIN_BY_SHARE,
+    INVERSE,
+    filter_with_slopes,
+    noise_at,
+)
 from its_pipeline.its.noise.ar1_white_packing import (
     COMPONENTS,
     HEADER,
@@ -142,23 +153,15 @@ def student_log_density(position, data, gradient):
     residual, r_phi, r_share = 0.0, 0.0, 0.0
     state = np.zeros(k)
     by_beta = np.zeros(k)
-    first = 1.0 - share
-    variance, v_phi, v_share = first, 0.0, -1.0
+    table = np.empty((n, 8))
+    log_det, d_phi, d_share = filter_with_slopes(gaps, phi, share, table)
+    value -= 0.5 * log_det
+    by_phi -= 0.5 * d_phi
+    by_share -= 0.5 * d_share
     for t in range(n):
-        factor, bend = 1.0, 0.0
-        if t > 0:
-            bend = 1.0 if gaps[t - 1] == 1.0 else gaps[t - 1] * phi ** (gaps[t - 1] - 1.0)
-            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
-            square = factor * factor
-            v_phi = square * v_phi + 2.0 * factor * bend * (variance - first)
-            v_share = -1.0 + square * (v_share + 1.0)
-            variance = first + square * (variance - first)
-        spread = variance + share
-        s_phi, s_share = v_phi, v_share + 1.0
-        inverse = 1.0 / spread
-        gain = variance * inverse
-        g_phi = (v_phi - gain * s_phi) * inverse
-        g_share = (v_share - gain * s_share) * inverse
+        factor, bend = table[t, FACTOR], table[t, BEND]
+        inverse, gain = table[t, INVERSE], table[t, GAIN]
+        g_phi, g_share = table[t, GAIN_BY_PHI], table[t, GAIN_BY_SHARE]
         root = math.sqrt(inverse) * scale
         now = rows[t, k]
         for j in range(k):
@@ -169,13 +172,12 @@ def student_log_density(position, data, gradient):
         surprise = now - before
         u = surprise * root
         slope = -(nu + 1.0) * u / (nu + u * u)
-        value -= 0.5 * (nu + 1.0) * math.log1p(u * u / nu) + 0.5 * math.log(spread)
+        value -= 0.5 * (nu + 1.0) * math.log1p(u * u / nu)
         by_nu += -0.5 * math.log1p(u * u / nu)
         by_nu += 0.5 * (nu + 1.0) * u * u / (nu * (nu + u * u))
         by_sd -= slope * u
-        by_phi += slope * (-b_phi * root - 0.5 * u * s_phi * inverse) - 0.5 * s_phi * inverse
-        by_share += slope * (-b_share * root - 0.5 * u * s_share * inverse)
-        by_share -= 0.5 * s_share * inverse
+        by_phi += slope * (-b_phi * root - 0.5 * u * table[t, BY_PHI] * inverse)
+        by_share += slope * (-b_share * root - 0.5 * u * table[t, BY_SHARE] * inverse)
         residual = before + gain * surprise
         r_phi = b_phi + g_phi * surprise - gain * b_phi
         r_share = b_share + g_share * surprise - gain * b_share
@@ -185,9 +187,6 @@ def student_log_density(position, data, gradient):
             ahead = rows[t, j] - column
             by_beta[j] -= weight * ahead
             state[j] = column + gain * ahead
-        v_phi = share * (v_phi - variance * s_phi * inverse) * inverse
-        v_share = (variance + share * v_share - variance * share * s_share * inverse) * inverse
-        variance = variance * share * inverse
     for i in range(a):
         by_beta[i] -= shared[i] * beta[i]
     for j in range(a):
