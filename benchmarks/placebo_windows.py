@@ -1,8 +1,8 @@
 """The windows of the placebo study: stretches of real days with a pretended intervention.
 
-What belongs here: which stretches of a person's series are looked at. What does not: any model.
-Nothing was changed in the middle of a window, so an interval for the effect that leaves out 0 is
-wrong.
+What belongs here: walking through a table of many people's series. What does not: which stretches
+are windows, which is the placebo audit's own rule (`its_pipeline.experiments.placebo_windows`), or
+any model.
 """
 
 from __future__ import annotations
@@ -13,16 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-LENGTHS = (28, 60, 90, 180)
-MOST_WINDOWS = 10
-"""Windows of one length from one series."""
-LEAST_DAYS = 8
-LEAST_SHARE = 0.4
-"""Observed days each side must have, and their share of the side."""
-LEAST_VALUES = 5
-MOST_COMMON = 0.6
-"""A side is nearly constant with fewer distinct values than this, or when one value makes up more
-than this share of it."""
+from its_pipeline.experiments.placebo_windows import LENGTHS, pretended_windows
+
+__all__ = ["LENGTHS", "Window", "windows"]
 
 
 @dataclass(frozen=True)
@@ -64,28 +57,8 @@ def windows(days: pd.DataFrame, n: int) -> Iterator[Window]:
     ):
         values = series.set_index("day")["value"].sort_index()
         values = values[np.isfinite(values.to_numpy())]
-        found = 0
-        start = values.index[0]
-        while found < MOST_WINDOWS:
-            rest = values.index[values.index >= start]
-            if not len(rest) or rest[0] + pd.Timedelta(days=n - 1) > values.index[-1]:
-                break
-            start = rest[0]
-            middle, end = start + pd.Timedelta(days=n // 2), start + pd.Timedelta(days=n)
-            window = values[(values.index >= start) & (values.index < end)]
-            if _usable(window, middle, n // 2):
-                yield Window(str(source), str(person), str(outcome), n, window, middle)
-                found += 1
-                start = end
-            else:
-                start += pd.Timedelta(days=1)
-
-
-def _usable(window: pd.Series, middle: pd.Timestamp, half: int) -> bool:
-    for side in (window[window.index < middle], window[window.index >= middle]):
-        if len(side) < max(LEAST_DAYS, LEAST_SHARE * half):
-            return False
-        counts = side.value_counts()
-        if len(counts) < LEAST_VALUES or counts.iloc[0] > MOST_COMMON * len(side):
-            return False
-    return True
+        index = pd.DatetimeIndex(values.index)
+        for found in pretended_windows(index.to_numpy(), values.to_numpy(dtype=float), n):
+            inside = values.loc[pd.Timestamp(found.start_on) : pd.Timestamp(found.end_on)]
+            middle = pd.Timestamp(found.middle_on)
+            yield Window(str(source), str(person), str(outcome), n, inside, middle)

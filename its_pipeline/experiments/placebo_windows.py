@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Calendar days of a window, as in `benchmarks.placebo_windows`.
+#: Calendar days of a window; the placebo study in benchmarks/ has the same rule from here.
 LENGTHS: Final = (28, 60, 90, 180)
 MOST_WINDOWS: Final = 10
 """Windows of one length from one series."""
