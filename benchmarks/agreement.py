@@ -24,10 +24,10 @@ from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.exact import integrate_posterior
+from its_pipeline.its.fitting import fit_of
 from its_pipeline.its.inference.audit import audit
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
-from its_pipeline.its.posterior import fit_of
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.targets import effect_contrasts
 

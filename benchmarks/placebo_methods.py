@@ -28,10 +28,10 @@ from its_pipeline.its import AnalysisSpec, priors
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.fitting import fit_of
 from its_pipeline.its.inference.quadrature import Correlations, integrate
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
-from its_pipeline.its.posterior import fit_of
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import prepare_series
 from its_pipeline.its.targets import effect_contrasts

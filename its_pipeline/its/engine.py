@@ -17,20 +17,19 @@ import pandas as pd
 
 from its_pipeline.its import models
 from its_pipeline.its.analysis import Analysis
-from its_pipeline.its.designs.base import build_design
-from its_pipeline.its.designs.covariates import Covariates, prepare_covariates
+from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.estimands import bare_daily, daily_table, probability_of_benefit, summarise
 from its_pipeline.its.exact import ExactPosterior, integrate_posterior
+from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.inference.audit import audit
 from its_pipeline.its.inference.diagnostics import assess_quadrature
 from its_pipeline.its.inference.nuts import together
 from its_pipeline.its.likelihoods.base import GaussianLikelihood
-from its_pipeline.its.posterior import Fit, Posterior, fit_of
+from its_pipeline.its.posterior import Fit, Posterior
 from its_pipeline.its.results import AnalysisWarning, ChangeDate
 from its_pipeline.its.sampled import sample_posterior
 from its_pipeline.its.sensitivity.analyses import SensitivityAnalyses, sensitivity_questions
 from its_pipeline.its.sensitivity.change_date import change_dates
-from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 from its_pipeline.its.targets import effect_contrasts
 from its_pipeline.its.warnings import warnings_of_effects, warnings_of_input
@@ -82,13 +81,9 @@ def analyze(
     spec = AnalysisSpec() if spec is None else spec
     timing = _Timing()
     with timing.part("prepare"):
-        series = prepare_series(outcome, intervention_on, spec)
-        known = prepare_covariates(series, covariates)
-        study = models.study_design(spec.design) if spec.estimator == "segmented" else None
-        design = build_design(series, spec, known, study)
-        warnings = warnings_of_input(series, design, spec)
-        noise, likelihood = models.noise_model(spec.noise), models.likelihood(spec.likelihood)
-        fit = fit_of(series, design, noise, likelihood)
+        likelihood = models.likelihood(spec.likelihood)
+        fit, known = prepared_fit(outcome, intervention_on, spec, covariates, likelihood)
+        warnings = warnings_of_input(fit.series, fit.design, spec)
     posterior: Posterior
     if isinstance(likelihood, GaussianLikelihood):
         fit = replace(fit, problem=likelihood.regression(fit.problem))

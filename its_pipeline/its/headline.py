@@ -10,15 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from its_pipeline.its import models
-from its_pipeline.its.designs.base import build_design
-from its_pipeline.its.designs.covariates import prepare_covariates
 from its_pipeline.its.exact import integrate_posterior
+from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.normal import NORMAL
-from its_pipeline.its.posterior import Marginal, MixtureMarginal, fit_of, widened
+from its_pipeline.its.posterior import Marginal, MixtureMarginal, widened
 from its_pipeline.its.sensitivity.estimate import TOLERANCE
-from its_pipeline.its.series import prepare_series
 from its_pipeline.its.spec import AnalysisSpec
+from its_pipeline.its.targets import COUNTERFACTUAL
 
 
 def headline(
@@ -45,10 +43,6 @@ def headline(
     InvalidSeries, InsufficientData
         As `engine.analyze`.
     """
-    series = prepare_series(outcome, intervention_on, spec)
-    known = prepare_covariates(series, covariates)
-    study = models.study_design(spec.design) if spec.estimator == "segmented" else None
-    design = build_design(series, spec, known, study)
-    fit = fit_of(series, design, models.noise_model(spec.noise), NORMAL)
+    fit, _ = prepared_fit(outcome, intervention_on, spec, covariates, NORMAL)
     mixture, _ = integrate_posterior(fit, TOLERANCE, only_headline=True)
-    return widened(MixtureMarginal(mixture, 0, series.scale), spec.interval_factor)
+    return widened(MixtureMarginal(mixture, COUNTERFACTUAL, fit.series.scale), spec.interval_factor)

@@ -19,7 +19,7 @@ from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.likelihoods.base import Likelihood
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.results import Diagnostics, PosteriorDraws, PosteriorGrid, WhatIf
-from its_pipeline.its.series import PRE, PreparedSeries
+from its_pipeline.its.series import PreparedSeries
 
 INTERVAL = (0.025, 0.975)
 """Equal-tailed 95 % interval."""
@@ -272,18 +272,3 @@ class Posterior(Protocol):
     def kept(self) -> PosteriorDraws | PosteriorGrid:
         """Return what is stored of it."""
         ...
-
-
-def fit_of(
-    series: PreparedSeries, design: DesignMatrix, noise_model: NoiseModel, likelihood: Likelihood
-) -> Fit:
-    """Return what is fitted of a series: a design without intervention takes the pre-period."""
-    is_forecast = design.contrasts is None
-    rows = series.fit_rows & (series.phase == PRE) if is_forecast else series.fit_rows
-    problem = Problem(
-        design=np.ascontiguousarray(design.matrix[rows]),
-        outcome=series.standardised[rows],
-        steps=series.steps[rows],
-        prior=design.prior,
-    )
-    return Fit(series, design, problem, rows, noise_model, likelihood)

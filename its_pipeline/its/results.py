@@ -164,11 +164,6 @@ class Diagnostics:
     edge_mass: float = math.nan
     audit_difference: float = math.nan
 
-    @classmethod
-    def not_judged(cls) -> Diagnostics:
-        """Return what stands where nothing has been judged yet."""
-        return cls(None, math.nan, math.nan, math.nan, 0, math.nan)
-
     @property
     def by_quadrature(self) -> bool:
         """Whether quadrature is the estimator."""

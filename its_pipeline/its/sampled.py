@@ -55,19 +55,35 @@ class SampledPosterior:
         What was fitted.
     sampled
         The draws.
-    diagnostics
-        The verdict.
     seed
         Of what is simulated beyond the draws.
     factor
         What the effects' distance from their means is multiplied by (`AnalysisSpec`).
+    escalated
+        Whether this is the second, stricter run.
     """
 
     fit: Fit
     sampled: Sampled
-    diagnostics: Diagnostics
     seed: int
     factor: float = 1.0
+    escalated: bool = False
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """The verdict on parameters, coefficients and estimands."""
+        return self._diagnostics
+
+    @cached_property
+    def _diagnostics(self) -> Diagnostics:
+        kept, chains = self.kept(), self.sampled.chains
+        return assess(
+            {**kept.noise, **kept.coefficients, **kept.estimands},
+            chains.energy,
+            chains.diverging,
+            chains.depth,
+            escalated=self.escalated,
+        )
 
     @property
     def trace(self) -> Mapping[str, np.ndarray]:
@@ -145,6 +161,10 @@ class SampledPosterior:
 
     def kept(self) -> PosteriorDraws:
         """Return all draws."""
+        return self._kept
+
+    @cached_property
+    def _kept(self) -> PosteriorDraws:
         series = self.fit.series
         draws = effect_draws(self._effects(), series.n_post, series.observed_post_sum)
         shape = self.sampled.log_sd.shape
@@ -259,18 +279,7 @@ def _attempt(
     escalated: bool,
 ) -> SampledPosterior:
     sampled = likelihood.sample(fit.problem, fit.noise_model, settings, cores)
-    chains = sampled.chains
-    nothing = Diagnostics.not_judged()
-    posterior = SampledPosterior(fit, sampled, nothing, settings.seed, factor)
-    kept = posterior.kept()
-    verdict = assess(
-        {**kept.noise, **kept.coefficients, **kept.estimands},
-        chains.energy,
-        chains.diverging,
-        chains.depth,
-        escalated=escalated,
-    )
-    return replace(posterior, diagnostics=verdict)
+    return SampledPosterior(fit, sampled, settings.seed, factor, escalated)
 
 
 def _interval(values: np.ndarray) -> np.ndarray:

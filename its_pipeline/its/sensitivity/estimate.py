@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from its_pipeline.its.designs.base import DesignMatrix
 from its_pipeline.its.exact import integrate_posterior
+from its_pipeline.its.fitting import fit_of
 from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.base import NoiseModel
-from its_pipeline.its.posterior import INTERVAL, MixtureMarginal, fit_of, widened
+from its_pipeline.its.posterior import INTERVAL, MixtureMarginal, widened
 from its_pipeline.its.series import PreparedSeries
 
 TOLERANCE = 0.1

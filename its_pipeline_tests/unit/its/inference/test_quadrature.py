@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from its_pipeline.its.fitting import fit_of
 from its_pipeline.its.inference import quadrature
 from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.quadrature import clenshaw_curtis, integrate
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
-from its_pipeline.its.posterior import fit_of
 from its_pipeline.its.targets import effect_contrasts
 from its_pipeline_tests.unit.its.series_factory import design_of, make_series
 

@@ -1,0 +1,67 @@
+"""From a caller's series to what is fitted: validated, with its columns, noise and likelihood.
+
+What belongs here: the one way from input to a `Fit`. What does not: any posterior of it (`exact`,
+`sampled`), or what a caller is told (`engine`, `headline`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from its_pipeline.its import models
+from its_pipeline.its.designs.base import DesignMatrix, build_design
+from its_pipeline.its.designs.covariates import Covariates, prepare_covariates
+from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.likelihoods.base import Likelihood
+from its_pipeline.its.noise.base import NoiseModel
+from its_pipeline.its.posterior import Fit
+from its_pipeline.its.series import PRE, PreparedSeries, prepare_series
+from its_pipeline.its.spec import AnalysisSpec
+
+
+def prepared_fit(
+    outcome: pd.Series,
+    intervention_on: Any,
+    spec: AnalysisSpec,
+    covariates: pd.DataFrame | None,
+    likelihood: Likelihood,
+) -> tuple[Fit, Covariates]:
+    """Return what is fitted of a caller's series, and its covariates on the calendar.
+
+    Parameters
+    ----------
+    outcome, intervention_on, spec, covariates
+        As in `engine.analyze`.
+    likelihood
+        How the outcome scatters.
+
+    Raises
+    ------
+    InvalidSeries
+        If the series or a covariate breaks a rule.
+    InsufficientData
+        If a phase has fewer than 8 observed days.
+    """
+    series = prepare_series(outcome, intervention_on, spec)
+    known = prepare_covariates(series, covariates)
+    study = models.study_design(spec.design) if spec.estimator == "segmented" else None
+    design = build_design(series, spec, known, study)
+    return fit_of(series, design, models.noise_model(spec.noise), likelihood), known
+
+
+def fit_of(
+    series: PreparedSeries, design: DesignMatrix, noise_model: NoiseModel, likelihood: Likelihood
+) -> Fit:
+    """Return what is fitted of a series: a design without intervention takes the pre-period."""
+    is_forecast = design.contrasts is None
+    rows = series.fit_rows & (series.phase == PRE) if is_forecast else series.fit_rows
+    problem = Problem(
+        design=np.ascontiguousarray(design.matrix[rows]),
+        outcome=series.standardised[rows],
+        steps=series.steps[rows],
+        prior=design.prior,
+    )
+    return Fit(series, design, problem, rows, noise_model, likelihood)
