@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import shutil
-import signal
 import subprocess
 import sys
-import textwrap
 import tomllib
-import uuid
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -23,174 +13,24 @@ from sqlalchemy.exc import IntegrityError
 
 from its_pipeline.events import intervention_schema
 from its_pipeline.events.intervention_schema import LogSchemaError, known_revisions
-from its_pipeline.events.intervention_table import VERSIONS, open_engine
+from its_pipeline.events.intervention_table import VERSIONS
 from its_pipeline.events.interventions import InterventionLog
+from its_pipeline_tests.integration.events.log_databases import (
+    OURS,
+    connected,
+    copy_of,
+    later_version,
+    revisions,
+    rows,
+    tables,
+    uncounted,
+    url,
+)
 from its_pipeline_tests.postgres import postgres_server
 from its_pipeline_tests.support import PROJECT_ROOT
 from tools.postgres import PASSWORD
 
-__all__ = ["postgres_server"]
-
-#: The table as version 0.1.0 made it before revisions were counted, in each database's words.
-UNCOUNTED = """
-CREATE TABLE interventions (
-	sequence BIGINT NOT NULL,
-	user_id VARCHAR(64) NOT NULL,
-	intervention_id VARCHAR(64) NOT NULL,
-	version INTEGER NOT NULL,
-	status VARCHAR(16) NOT NULL,
-	name TEXT NOT NULL,
-	outcome_metric VARCHAR(64) NOT NULL,
-	started_on DATE NOT NULL,
-	ended_on DATE,
-	direction VARCHAR(16) NOT NULL,
-	baseline_days INTEGER NOT NULL,
-	horizon_days INTEGER NOT NULL,
-	minimum_effect {number} NOT NULL,
-	washout_days INTEGER NOT NULL,
-	hypothesis TEXT NOT NULL,
-	time_zone VARCHAR(64) NOT NULL,
-	protocol TEXT NOT NULL,
-	logged_at {instant} NOT NULL,
-	recorded_at {instant} NOT NULL,
-	reason TEXT NOT NULL,
-	PRIMARY KEY (sequence),
-	CONSTRAINT one_of_each_version UNIQUE (user_id, intervention_id, version)
-)
-"""
-WORDS = {
-    "sqlite": {"number": "FLOAT", "instant": "DATETIME"},
-    "postgresql": {"number": "FLOAT(53)", "instant": "TIMESTAMP WITH TIME ZONE"},
-}
-#: Two interventions in four versions, written in turns.
-ROWS = """
-INSERT INTO interventions VALUES
-(1, 'ada', 'tea', 1, 'open', 'Tea', 'score', '2026-08-15', NULL, 'increase', 90, 90, 0.1, 0,
- 'calm', 'Europe/Berlin', '{{"3a": "x"}}', '{first}', '{first}', 'logged'),
-(2, 'bob', 'walk', 1, 'open', 'walk', 'score', '2026-08-16', '2026-09-01', 'decrease', 60, 30, 2.5,
- 3, '', 'UTC', '{{}}', '{second}', '{second}', 'logged'),
-(3, 'ada', 'tea', 2, 'open', 'Tea', 'score', '2026-08-17', NULL, 'increase', 90, 90, 0.1, 0,
- 'calm', 'Europe/Berlin', '{{"3a": "x"}}', '{first}', '{third}', 'wrong date'),
-(4, 'bob', 'walk', 2, 'withdrawn', 'walk', 'score', '2026-08-16', '2026-09-01', 'decrease', 60, 30,
- 2.5, 3, '', 'UTC', '{{}}', '{second}', '{third}', 'moved house')
-"""
-INSTANTS = {
-    "first": "2026-08-15 07:00:00.000001",
-    "second": "2026-08-16 08:00:00.000000",
-    "third": "2026-08-20 09:30:00.000000",
-}
-
-#: The revisions that this version knows.
-OURS = [("0001", "0.1.0"), ("0002", "0.1.0")]
-
-LATER = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0003"
-down_revision = "0002"
-since_version = "9.1.0"
-
-
-def upgrade():
-    op.add_column(
-        "interventions",
-        sa.Column("carryover_days", sa.Integer, nullable=False, server_default="0"),
-    )
-"""
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of a database without any table."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/log 100%.sqlite"
-    return request.getfixturevalue("postgres_server").create_database(f"log_{uuid.uuid4().hex[:8]}")
-
-
-@pytest.fixture
-def uncounted(url: str) -> str:
-    """URL of a log that was written before revisions were counted."""
-    with connected(url) as connection:
-        dialect = connection.dialect.name
-        zone = "+00" if dialect == "postgresql" else ""
-        instants = {name: instant + zone for name, instant in INSTANTS.items()}
-        connection.exec_driver_sql(UNCOUNTED.format(**WORDS[dialect]))
-        connection.execute(sa.text(ROWS.format(**instants).replace(":", r"\:")))
-    return url
-
-
-@contextmanager
-def connected(url: str):
-    """A transaction on a database, by other means than the log's own."""
-    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def rows(url: str, table: str = "interventions") -> list[tuple]:
-    """The bare rows of a table, in the order of its first column."""
-    with connected(url) as connection:
-        return [
-            tuple(row)
-            for row in connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY 1").all()
-        ]
-
-
-def tables(url: str) -> set[str]:
-    with connected(url) as connection:
-        return set(sa.inspect(connection).get_table_names())
-
-
-def revisions(url: str) -> list[tuple[str, str]]:
-    return [row[:2] for row in rows(url, "interventions_revisions")]
-
-
-def copy_of(url: str, revision: str) -> list[tuple]:
-    """The rows of the copy that was kept ahead of a revision."""
-    if url.startswith("sqlite"):
-        return rows(url.replace(".sqlite", f".before-{revision}.sqlite"))
-    return rows(url, f"interventions_before_{revision}")
-
-
-def later_version(folder: Path, revision: str = LATER) -> Path:
-    """The migrations of a later version of the package."""
-    migrations = folder / f"later-{uuid.uuid4().hex}"
-    shutil.copytree(intervention_schema.MIGRATIONS, migrations)
-    (migrations / "versions" / "0003_later.py").write_text(textwrap.dedent(revision))
-    return migrations
-
-
-def _open(migrations: Path, url: str, begun: Path) -> None:
-    wait_and_write = intervention_schema.writing
-
-    def writing(engine: sa.Engine) -> Any:
-        begun.touch()
-        return wait_and_write(engine)
-
-    intervention_schema.MIGRATIONS = migrations
-    intervention_schema.writing = writing
-    InterventionLog(url).list()
-
-
-def opening(migrations: Path, url: str, begun: Path) -> Any:
-    """A process that opens a log as a version of the package with these migrations does.
-
-    It makes the file `begun` when it has seen that something is to do, ahead of waiting for others.
-    """
-    spawn = multiprocessing.get_context("spawn")
-    process = spawn.Process(target=_open, args=(migrations, url, begun))
-    process.start()
-    return process
-
-
-def wait_for(file: Path, process: Any) -> None:
-    while not file.exists():
-        process.join(0.02)
-        assert process.exitcode is None
+__all__ = ["postgres_server", "uncounted", "url"]
 
 
 def test_a_log_without_revisions_is_recognised_and_goes_on(uncounted: str) -> None:
@@ -323,110 +163,6 @@ def test_a_table_of_something_else_is_left_alone(url: str) -> None:
     with pytest.raises(LogSchemaError, match=r"baseline_days, colour, .* are missing or unknown"):
         InterventionLog(url).list()
     assert tables(url) == {"interventions"}
-
-
-def test_of_processes_that_open_at_once_one_migrates(uncounted: str, tmp_path: Path) -> None:
-    started, go = tmp_path / "started", tmp_path / "go"
-    begun = [tmp_path / f"begun-{number}" for number in range(3)]
-    waiting = f"""
-    from pathlib import Path
-    from time import sleep
-
-    Path({str(started)!r}).touch(exist_ok=False)
-    while not Path({str(go)!r}).exists():
-        sleep(0.02)
-    """
-    before = rows(uncounted)
-    # The first one waits in the middle of its migration until the others have begun to open.
-    migrations = later_version(tmp_path, LATER + textwrap.indent(textwrap.dedent(waiting), "    "))
-    first = opening(migrations, uncounted, begun[0])
-    wait_for(started, first)
-    others = [opening(migrations, uncounted, file) for file in begun[1:]]
-    for other, file in zip(others, begun[1:], strict=True):
-        wait_for(file, other)
-    go.touch()
-    for process in (first, *others):
-        process.join(60)
-        assert process.exitcode == 0
-    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
-    assert copy_of(uncounted, "0003") == before, "the second one copied what the first one made"
-    assert revisions(uncounted) == [*OURS, ("0003", "9.1.0")]
-
-
-def ending(end: str) -> str:
-    """A later revision that changes a lot, and then ends otherwise than well."""
-    middle = """
-        op.execute("UPDATE interventions SET carryover_days = 7")
-        op.create_table("halfway", sa.Column("n", sa.Integer))
-        import os, signal
-        """
-    return LATER + textwrap.indent(textwrap.dedent(middle + end), "    ")
-
-
-def test_a_kill_in_the_middle_leaves_the_old_schema(
-    uncounted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = rows(uncounted)
-    broken = later_version(tmp_path, ending("os.kill(os.getpid(), signal.SIGKILL)"))
-    process = opening(broken, uncounted, tmp_path / "begun")
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-    assert rows(uncounted) == before
-    assert tables(uncounted) == {"interventions"}
-    monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
-    InterventionLog(uncounted).list()
-    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
-    assert copy_of(uncounted, "0003") == before
-
-
-def test_an_error_in_the_middle_leaves_the_old_schema(
-    uncounted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    InterventionLog(uncounted).list()
-    before, had = rows(uncounted), tables(uncounted)
-    with monkeypatch.context() as broken:
-        broken.setattr(
-            intervention_schema, "MIGRATIONS", later_version(tmp_path, ending("raise KeyError(7)"))
-        )
-        with pytest.raises(KeyError, match="7"):
-            InterventionLog(uncounted).list()
-    assert rows(uncounted) == before
-    assert tables(uncounted) == had
-    # This version, which knows no later revision, goes on as if nothing had been tried.
-    log = InterventionLog(uncounted)
-    assert log.amend("ada", "tea", washout_days=2).sequence == 5
-    monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
-    written = rows(uncounted)
-    assert InterventionLog(uncounted).history("ada", "tea") == log.history("ada", "tea")
-    assert copy_of(uncounted, "0003") == written
-
-
-def test_what_a_killed_copy_left_does_not_get_into_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"sqlite:///{tmp_path}/log.sqlite"
-    InterventionLog(url).log(
-        user_id="ada", intervention_id="tea", outcome_metric="m", started_on=date(2026, 1, 2)
-    )
-    before = rows(url)
-    for left in (".unfinished-log.sqlite", ".unfinished-log.sqlite-journal"):
-        (tmp_path / left).write_bytes(os.urandom(5000))
-    monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
-    InterventionLog(url).list()
-    assert copy_of(url, "0003") == before
-    assert not list(tmp_path.glob(".unfinished-*"))
-
-
-def test_threads_may_make_several_databases_at_once(tmp_path: Path) -> None:
-    urls = [f"sqlite:///{tmp_path}/{number}.sqlite" for number in range(8)]
-
-    def make(url: str) -> None:
-        # Without `InterventionLog`, whose cached engine makes threads wait in Python 3.11 alone.
-        intervention_schema.bring_up_to_date(open_engine(url))
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(make, urls))
-    assert [revisions(url) for url in urls] == [OURS] * 8
 
 
 def test_opening_what_is_up_to_date_needs_no_alembic_and_no_write(tmp_path: Path) -> None:
