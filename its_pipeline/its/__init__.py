@@ -22,22 +22,26 @@ if TYPE_CHECKING:
         ParameterDiagnostics,
     )
     from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
+    from its_pipeline.schedules.mechanism import Mechanism
+    from its_pipeline.schedules.schedule import Schedule
 
 _HOMES = {
-    "Analysis": "analysis",
-    "analyze": "engine",
-    "warm_up": "engine",
-    "InsufficientData": "errors",
-    "InvalidSeries": "errors",
-    "NotConverged": "errors",
-    "fingerprint": "fingerprinting",
-    "AnalysisWarning": "results",
-    "Diagnostics": "results",
-    "Effect": "results",
-    "Effects": "results",
-    "ParameterDiagnostics": "results",
-    "AnalysisSpec": "spec",
-    "MODEL_VERSION": "spec",
+    "Analysis": "its.analysis",
+    "analyze": "its.engine",
+    "warm_up": "its.engine",
+    "InsufficientData": "its.errors",
+    "InvalidSeries": "its.errors",
+    "NotConverged": "its.errors",
+    "fingerprint": "its.fingerprinting",
+    "AnalysisWarning": "its.results",
+    "Diagnostics": "its.results",
+    "Effect": "its.results",
+    "Effects": "its.results",
+    "ParameterDiagnostics": "its.results",
+    "AnalysisSpec": "its.spec",
+    "MODEL_VERSION": "its.spec",
+    "Mechanism": "schedules.mechanism",
+    "Schedule": "schedules.schedule",
 }
 
 __all__ = [
@@ -50,8 +54,10 @@ __all__ = [
     "Effects",
     "InsufficientData",
     "InvalidSeries",
+    "Mechanism",
     "NotConverged",
     "ParameterDiagnostics",
+    "Schedule",
     "analyze",
     "fingerprint",
     "warm_up",
@@ -61,7 +67,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"its_pipeline.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

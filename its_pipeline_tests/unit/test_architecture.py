@@ -17,14 +17,15 @@ PACKAGE = PROJECT_ROOT / "its_pipeline"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 #: What each room may import of ours.
-_INNER = {"its", "events", "stores", "files", "settings"}
+_INNER = {"schedules", "its", "events", "stores", "files", "settings"}
 ALLOWED = {
     "files": set(),
     "processes": set(),
-    "its": set(),
-    "events": {"files", "settings"},
-    "stores": {"its", "events", "files", "settings"},
-    "report": {"its", "events", "stores"},
+    "schedules": set(),
+    "its": {"schedules"},
+    "events": {"schedules", "files", "settings"},
+    "stores": {"schedules", "its", "events", "files", "settings"},
+    "report": {"schedules", "its", "events", "stores"},
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report", "processes"},
     "defs": _INNER | {"report", "ingest", "experiments"},

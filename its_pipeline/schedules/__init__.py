@@ -1,0 +1,1 @@
+"""Schedules: when an intervention acted, and by which lot its days were drawn."""
