@@ -1,8 +1,9 @@
 """When an intervention acted: its days on, and by which lot they were drawn if they were.
 
-What belongs here: the declaration and the rules a single schedule must keep. What does not: which
-other days a lot could have drawn (`decisions.assignments`), or what a schedule means for a
-regression (`designs`). Importing this module loads the standard library alone.
+What belongs here: the declaration and the rules a single schedule must keep. What does not: the
+lot's own rules (`mechanism`), which other days it could have drawn (`assignments`), or what a
+schedule means for a regression (`its.designs`). Importing this module loads the standard library
+alone.
 """
 
 from __future__ import annotations
