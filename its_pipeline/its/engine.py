@@ -1,4 +1,4 @@
-"""`analyze`: one series in, one `Analysis` out.
+"""`analyze`: one series in, one `Analysis` out, or one for each of several interventions.
 
 The order of things and nothing else: validate, build the design, compute the posterior, judge, and
 only then compute what the verdict allows. Each step lives in its own module.
@@ -7,46 +7,86 @@ only then compute what the verdict allows. Each step lives in its own module.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
 from its_pipeline.its import models
-from its_pipeline.its.analysis import Analysis
+from its_pipeline.its.analysis import Analysis, JointAnalysis
 from its_pipeline.its.designs.covariates import Covariates
-from its_pipeline.its.estimands import bare_daily, daily_table, probability_of_benefit, summarise
+from its_pipeline.its.errors import InsufficientData, InvalidSeries
+from its_pipeline.its.estimands import (
+    bare_daily,
+    daily_table,
+    effect_of,
+    probability_of_benefit,
+    summarise,
+)
 from its_pipeline.its.exact import ExactPosterior, integrate_posterior
 from its_pipeline.its.fitting import prepared_fit
+from its_pipeline.its.headline import headline
 from its_pipeline.its.inference.audit import audit
 from its_pipeline.its.inference.diagnostics import assess_quadrature
 from its_pipeline.its.inference.nuts import together
 from its_pipeline.its.likelihoods.base import GaussianLikelihood
+from its_pipeline.its.phases import likeness_of, others_of, phases_of
 from its_pipeline.its.posterior import Fit, Posterior
-from its_pipeline.its.results import AnalysisWarning, ChangeDate
+from its_pipeline.its.results import AnalysisWarning, ChangeDate, Effect
 from its_pipeline.its.sampled import sample_posterior
 from its_pipeline.its.sensitivity.analyses import SensitivityAnalyses, sensitivity_questions
 from its_pipeline.its.sensitivity.change_date import change_dates
+from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 from its_pipeline.its.targets import effect_contrasts
 from its_pipeline.its.warnings import warnings_of_effects, warnings_of_input
+from its_pipeline.its.warnings_of_schedules import warnings_of_others, warnings_of_phases
+from its_pipeline.schedules.schedule import Schedule
+
+Day = date | str | np.datetime64
+"""Date-like; a pandas Timestamp is a date."""
 
 _WARM_UP_DAYS = 40
 
 
+@overload
 def analyze(
     outcome: pd.Series,
-    intervention_on: Any,
+    intervention_on: Mapping[str, Schedule | Day],
     spec: AnalysisSpec | None = None,
     covariates: pd.DataFrame | None = None,
     *,
     cores: int | None = None,
     audited: bool = True,
-) -> Analysis:
-    """Answer for one series whether level and trend changed, and whether that helped.
+) -> JointAnalysis: ...
+
+
+@overload
+def analyze(
+    outcome: pd.Series,
+    intervention_on: Schedule | Day,
+    spec: AnalysisSpec | None = None,
+    covariates: pd.DataFrame | None = None,
+    *,
+    cores: int | None = None,
+    audited: bool = True,
+) -> Analysis: ...
+
+
+def analyze(
+    outcome: pd.Series,
+    intervention_on: Schedule | Day | Mapping[str, Schedule | Day],
+    spec: AnalysisSpec | None = None,
+    covariates: pd.DataFrame | None = None,
+    *,
+    cores: int | None = None,
+    audited: bool = True,
+) -> Analysis | JointAnalysis:
+    """Answer for one series whether what was tried changed it, and whether that helped.
 
     Parameters
     ----------
@@ -54,7 +94,8 @@ def analyze(
         Local days (DatetimeIndex without time zone, unique, increasing) to values. An absent day
         or NaN is a missing day; missing days are never filled.
     intervention_on
-        Date-like, first post day, **INCLUSIVE** (`>=`).
+        Date-like, the first day on, **INCLUSIVE** (`>=`), for good; or a `Schedule`; or a mapping
+        of names to these: several interventions in one model.
     spec
         Settings; `AnalysisSpec()` by default.
     covariates
@@ -68,21 +109,64 @@ def analyze(
 
     Returns
     -------
-    Analysis
-        With `effects`, or, when the gate was not passed, without any.
+    Analysis or JointAnalysis
+        With `effects`, or, when the gate was not passed, without any. For a mapping, `of(name)`
+        gives each intervention's.
 
     Raises
     ------
     InvalidSeries
         If the series or a covariate breaks a rule.
     InsufficientData
-        If a phase has fewer than 8 observed days.
+        If fewer than 8 observed days are off, or on.
     """
     spec = AnalysisSpec() if spec is None else spec
+    if not isinstance(intervention_on, Mapping):
+        return analyze_one(outcome, intervention_on, spec, covariates, cores=cores, audited=audited)
+    if not intervention_on:
+        raise InvalidSeries("schedules", "a mapping of schedules needs at least one but is empty")
+    return JointAnalysis(
+        {
+            name: analyze_one(
+                outcome,
+                asked,
+                spec,
+                covariates,
+                {other: what for other, what in intervention_on.items() if other != name},
+                cores=cores,
+                audited=audited,
+            )
+            for name, asked in intervention_on.items()
+        }
+    )
+
+
+def analyze_one(
+    outcome: pd.Series,
+    schedule: Any,
+    spec: AnalysisSpec,
+    covariates: pd.DataFrame | None = None,
+    others: Mapping[str, Any] | None = None,
+    *,
+    cores: int | None = None,
+    audited: bool = True,
+) -> Analysis:
+    """Answer for one intervention, with others of the person in the same model.
+
+    Parameters
+    ----------
+    outcome, spec, covariates, cores, audited
+        As in `analyze`.
+    schedule
+        Of the one that is asked about, or its first day.
+    others
+        Schedules or dates of the others, by name. The counterfactual is a life without this
+        intervention and with them as they were.
+    """
     timing = _Timing()
     with timing.part("prepare"):
         likelihood = models.likelihood(spec.likelihood)
-        fit, known = prepared_fit(outcome, intervention_on, spec, covariates, likelihood)
+        fit, known = prepared_fit(outcome, schedule, spec, covariates, likelihood, others)
         warnings = warnings_of_input(fit.series, fit.design, spec)
     posterior: Posterior
     if isinstance(likelihood, GaussianLikelihood):
@@ -91,7 +175,8 @@ def analyze(
     else:
         with timing.part("fit"):
             posterior = sample_posterior(fit, spec, cores)
-    return _assembled(posterior, spec, known, warnings, timing, cores)
+    as_done = _AsDone(outcome, spec, covariates, others)
+    return _assembled(posterior, spec, known, warnings, timing, cores, as_done)
 
 
 def warm_up() -> None:
@@ -117,6 +202,29 @@ class _Timing:
 
     def total(self) -> dict[str, float]:
         return {**self.parts, "total": time.perf_counter() - self.started}
+
+
+@dataclass(frozen=True)
+class _AsDone:
+    """What is needed to ask again with the days on as the person really had them."""
+
+    outcome: pd.Series
+    spec: AnalysisSpec
+    covariates: pd.DataFrame | None
+    others: Mapping[str, Any] | None
+
+    def effect(self, series: PreparedSeries) -> Effect | None:
+        """Return the average effect of what was done; None where that is what was scheduled."""
+        schedule = series.schedule
+        if not schedule.done_otherwise:
+            return None
+        done = schedule.as_done(series.days[-1].date())
+        try:
+            told = headline(self.outcome, done, self.spec, self.covariates, self.others)
+        except (InsufficientData, InvalidSeries):
+            # Too few days were really on, or off: there is an answer as scheduled alone.
+            return None
+        return effect_of(told, self.spec.unit)
 
 
 def _exact(
@@ -153,6 +261,8 @@ def _dates_of_change(posterior: Posterior, spec: AnalysisSpec) -> tuple[ChangeDa
     """Return when it changed, where the posterior can tell."""
     if not isinstance(posterior, ExactPosterior) or posterior.forecast:
         return ()
+    if not posterior.fit.series.is_one_change:
+        return ()
     study = models.study_design(spec.design)
     return change_dates(posterior.fit, study, spec)
 
@@ -164,6 +274,7 @@ def _assembled(
     warnings: tuple[AnalysisWarning, ...],
     timing: _Timing,
     cores: int | None,
+    as_done: _AsDone,
 ) -> Analysis:
     series, design = posterior.fit.series, posterior.fit.design
     about: dict[str, Any] = {
@@ -176,6 +287,7 @@ def _assembled(
         "has_slope": design.has_slope,
         "model_version": MODEL_VERSION,
         "trace": dict(posterior.trace),
+        "schedule": series.schedule,
     }
     if posterior.diagnostics.converged is not True:
         return Analysis(
@@ -184,6 +296,7 @@ def _assembled(
             probability_of_benefit=None,
             warnings=warnings,
             daily=bare_daily(series),
+            phase_rows=phases_of(series, None, spec),
             timing=timing.total(),
         )
     with timing.part("effects"):
@@ -194,14 +307,24 @@ def _assembled(
             "effects": effects,
             "probability_of_benefit": probability_of_benefit(marginals.counterfactual, spec),
             "what_if": what_if,
+            "phase_rows": phases_of(series, posterior, spec),
+            "likeness": likeness_of(posterior, spec),
+            "others": others_of(series, posterior, spec),
         }
+        warnings += warnings_of_phases(series, answers["phase_rows"])
+        warnings += warnings_of_others(answers["others"])
     with timing.part("sensitivity"):
         # Independent of each other, and most of their time is spent in compiled code.
         questions = sensitivity_questions(posterior.fit, spec, covariates)
-        tasks = [*questions, posterior.bands, lambda: _dates_of_change(posterior, spec)]
+        tasks = [
+            *questions,
+            posterior.bands,
+            lambda: _dates_of_change(posterior, spec),
+            lambda: as_done.effect(series),
+        ]
         found: list[Any] = together(tasks, cores)
-        others, (bands, dates) = SensitivityAnalyses.of(found[:-2]), found[-2:]
-        answers |= {"daily": daily_table(series, bands), "change_dates": dates}
+        others, (bands, dates, done) = SensitivityAnalyses.of(found[:-3]), found[-3:]
+        answers |= {"daily": daily_table(series, bands), "change_dates": dates, "as_done": done}
         answers |= {"kept": posterior.kept(), "coefficients": posterior.coefficients()}
         warnings += warnings_of_effects(spec, posterior, effects, what_if, dates, others)
     return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

@@ -15,32 +15,50 @@ class InsufficientData(ValueError):  # noqa: N818 - a public name of the contrac
     Parameters
     ----------
     n_pre, n_post
-        Observed days before the intervention, and after it (after the washout).
+        Observed days before the intervention, and after it (after the washout); where it is on and
+        off again, days off and days on.
     minimum_days
         What each phase must have at least.
     unit
         Name of one time step in the message, "days" or "months".
+    is_schedule
+        Whether the intervention is on and off again.
     """
 
-    def __init__(self, n_pre: int, n_post: int, minimum_days: int, unit: str = "days") -> None:
+    def __init__(
+        self,
+        n_pre: int,
+        n_post: int,
+        minimum_days: int,
+        unit: str = "days",
+        is_schedule: bool = False,
+    ) -> None:
         self.n_pre = n_pre
         self.n_post = n_post
         self.minimum_days = minimum_days
         self.unit = unit
+        self.is_schedule = is_schedule
         self.missing_pre = max(0, minimum_days - n_pre)
         self.missing_post = max(0, minimum_days - n_post)
+        off, on = ("without", "with") if is_schedule else ("before", "after")
         lacking = [
             f"{missing} more {unit} {phase} the intervention"
-            for missing, phase in ((self.missing_pre, "before"), (self.missing_post, "after"))
+            for missing, phase in ((self.missing_pre, off), (self.missing_post, on))
             if missing
         ]
         super().__init__(
-            f"observed {unit}: {n_pre} before and {n_post} after the intervention; each phase "
+            f"observed {unit}: {n_pre} {off} and {n_post} {on} the intervention; each phase "
             f"needs at least {minimum_days}. Wait for {' and '.join(lacking)}."
         )
 
-    def __reduce__(self) -> tuple[type[InsufficientData], tuple[int, int, int, str]]:
-        return type(self), (self.n_pre, self.n_post, self.minimum_days, self.unit)
+    def __reduce__(self) -> tuple[type[InsufficientData], tuple[int, int, int, str, bool]]:
+        return type(self), (
+            self.n_pre,
+            self.n_post,
+            self.minimum_days,
+            self.unit,
+            self.is_schedule,
+        )
 
 
 class InvalidSeries(ValueError):  # noqa: N818 - a public name of the contract
@@ -51,7 +69,8 @@ class InvalidSeries(ValueError):  # noqa: N818 - a public name of the contract
     code
         Which rule, as a stable word: "constant_outcome", "not_finite", "duplicate_days",
         "not_increasing", "one_sided", "not_days", "not_month_starts", "not_numeric",
-        "empty", "time_zone", "covariate_missing", "covariate_index", "too_many_columns".
+        "empty", "time_zone", "covariate_missing", "covariate_index", "too_many_columns",
+        "forecast_of_schedule", "slope_of_schedule", "schedules"
     message
         Value, rule and remedy.
     numbers

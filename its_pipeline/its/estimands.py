@@ -13,7 +13,7 @@ import pandas as pd
 from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.its.posterior import INTERVAL, Bands, EffectMarginals, Marginal
 from its_pipeline.its.results import Effect, Effects
-from its_pipeline.its.series import PHASES, POST, WASHOUT, PreparedSeries
+from its_pipeline.its.series import POST, WASHOUT, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
 
 
@@ -116,7 +116,7 @@ def probability_of_benefit(effect: Marginal, spec: AnalysisSpec) -> float:
 def bare_daily(series: PreparedSeries) -> pd.DataFrame:
     """Return the window's days with phase and observation, and nothing of any model."""
     return pd.DataFrame(
-        {"day": series.days, "phase": PHASES[series.phase], "observed": series.values}
+        {"day": series.days, "phase": series.phase_names[series.phase], "observed": series.values}
     )
 
 

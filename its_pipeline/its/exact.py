@@ -13,12 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
-from its_pipeline.its.estimands import effect_draws
+from its_pipeline.its.designs.phases import PHASE
 from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.nodes import Nodes, nodes_of, thinned
-from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, Targets, integrate
-from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.posterior import (
     INNER_INTERVAL,
     INTERVAL,
@@ -28,18 +26,16 @@ from its_pipeline.its.posterior import (
     Marginal,
     MixtureMarginal,
     widened,
-    widened_draws,
 )
-from its_pipeline.its.results import Diagnostics, PosteriorDraws, PosteriorGrid, WhatIf
-from its_pipeline.its.scale_mixture import ScaleMixture
+from its_pipeline.its.results import Diagnostics, PosteriorGrid, WhatIf
 from its_pipeline.its.series import POST
 from its_pipeline.its.targets import (
     COUNTERFACTUAL,
     IMMEDIATE,
     SUSTAINED,
+    Asked,
     Forecast,
     effect_contrasts,
-    intervention_contrasts,
     post_effects,
     segmented_days,
 )
@@ -48,7 +44,6 @@ BAND_NODES = 160
 """Nodes that the bands of single days are computed of; the effects use all."""
 KEPT_NODES = 1024
 """Nodes that are stored: draws are made of them."""
-_DRAW_STREAM = 1
 _IMPOSSIBLE = 1e-3
 
 
@@ -93,6 +88,47 @@ class ExactPosterior:
     def nodes(self) -> Nodes:
         """Nodes with all coefficients, few enough for bands of every day."""
         return self._nodes(BAND_NODES)
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What the mixture holds, in a segmented model."""
+        return Asked.of(self.fit.series, self.fit.design)
+
+    def phases(self) -> tuple[Marginal, ...]:
+        """Return the effect in each group of phases on; none where the intervention is one change.
+
+        Behind them, where there are several, the first one's less the mean of the later ones'.
+        """
+        if self.forecast:
+            return ()
+        rows = [*_numbers(self.asked.rows_of("phases")), *_numbers(self.asked.rows_of("steady"))]
+        return tuple(self._marginal(self.mixture, row) for row in rows)
+
+    def alike_probability(self) -> float | None:
+        """Return how probable it is that phases differ little; None where the model has one."""
+        named = [name for name in self.fit.design.names if name.startswith(f"{PHASE}[")]
+        if not named or self.forecast:
+            return None
+        design = self.fit.design
+        column = int(np.argmax(np.abs(design.back[design.names.index(named[0])])))
+        sds = design.prior.sd[:, column]
+        return float(self.mixture.weights[(sds == sds.min())[self.mixture.component]].sum())
+
+    def other_effects(self) -> tuple[tuple[Marginal, float], ...]:
+        """Return each other intervention's average effect, and its correlation with this one's."""
+        if self.forecast:
+            return ()
+        own = self.mixture.sd()[COUNTERFACTUAL]
+        found = []
+        for row, both in zip(
+            _numbers(self.asked.rows_of("others")),
+            _numbers(self.asked.rows_of("with_others")),
+            strict=True,
+        ):
+            other, together = self.mixture.sd()[row], self.mixture.sd()[both]
+            shared = 0.5 * (together**2 - own**2 - other**2)
+            found.append((self._marginal(self.mixture, row), float(shared / (own * other))))
+        return tuple(found)
 
     def bands(self) -> Bands:
         """Return what is shown of single days."""
@@ -139,8 +175,8 @@ class ExactPosterior:
         """
         design, found = self.fit.design, []
         beliefs = [("trend", "trend")]
-        if design.contrasts is not None and design.contrasts.sustained is not None:
-            beliefs.append((design.contrasts.sustained, "slope_change"))
+        if design.sustained is not None:
+            beliefs.append((design.sustained, "slope_change"))
         for column_name, belief in beliefs:
             if column_name not in design.names:
                 continue
@@ -252,10 +288,9 @@ class ExactPosterior:
 
     def _intervention_moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the intervention's columns, and mean and covariance of their coefficients."""
-        columns, _ = intervention_contrasts(self.fit.design)
-        first = 3 if self.fit.design.has_slope else 2
+        columns, rows = self.asked.columns, self.asked.rows_of("moments")
         q = len(columns)
-        means, sds = self.mixture.mean()[first:], self.mixture.sd()[first:]
+        means, sds = self.mixture.mean()[rows], self.mixture.sd()[rows]
         covariance = np.diag(sds[:q] ** 2)
         pair = q
         for i in range(q):
@@ -287,6 +322,10 @@ class ExactPosterior:
         return Bands(counterfactual[0], counterfactual, effect, cumulative)
 
 
+def _numbers(rows: slice) -> range:
+    return range(rows.start, rows.stop)
+
+
 def integrate_posterior(
     fit: Fit, tolerance: float = QUADRATURE_ERROR_MAX, *, only_headline: bool = False
 ) -> tuple[Mixture, Forecast | None]:
@@ -307,65 +346,14 @@ def integrate_posterior(
         The effects' mixture, in the segmented model with the moments of the intervention's
         coefficients behind them; and how effects are told of a forecast, else None.
     """
-    if fit.design.contrasts is None:
+    if fit.design.is_forecast:
         forecast = Forecast(fit.series, fit.design, fit.problem, fit.noise_model)
         return integrate(fit.problem, fit.noise_model, forecast.effects, tolerance), forecast
-    effects = effect_contrasts(fit.series, fit.design)
     if only_headline:
-        headline = effects[: COUNTERFACTUAL + 1]
+        headline = effect_contrasts(fit.series, fit.design)[: COUNTERFACTUAL + 1]
         return integrate(fit.problem, fit.noise_model, headline, tolerance), None
-    _, columns = intervention_contrasts(fit.design)
-    wanted = np.vstack([effects, columns])
-    found = integrate(fit.problem, fit.noise_model, wanted, tolerance, n_judged=len(effects))
+    asked = Asked.of(fit.series, fit.design)
+    # Phases are told with their intervals; the rest are moments that nobody reads a tail of.
+    n_judged = asked.rows_of("phases").stop
+    found = integrate(fit.problem, fit.noise_model, asked.all, tolerance, n_judged=n_judged)
     return found, None
-
-
-def draws_of(
-    grid: PosteriorGrid,
-    noise_model: NoiseModel,
-    chains: int,
-    draws: int,
-    seed: int,
-    factor: float = 1.0,
-) -> PosteriorDraws:
-    """Make independent draws of the nodes of a quadrature; the same seed gives the same draws.
-
-    Parameters
-    ----------
-    grid
-        What is kept of the posterior.
-    noise_model
-        The one it was integrated with.
-    chains, draws
-        Shape of the draws; they are independent, so the chains are equal parts.
-    seed
-        Of the draws.
-    factor
-        What the effects' distance from their means is multiplied by. Coefficients and noise are the
-        model's own.
-    """
-    problem = Problem(
-        grid.design, grid.outcome, grid.steps, ScaleMixture(grid.prior_sd, grid.prior_weights)
-    )
-    nodes = nodes_of(problem, noise_model, grid.weights, grid.points, grid.log_sd, grid.component)
-    rng = np.random.default_rng([seed, _DRAW_STREAM])
-    chosen, internal = nodes.draw(chains * draws, rng)
-    shape = (chains, draws)
-    reported = grid.scale * (internal @ grid.back.T)
-    reported[:, 0] += grid.centre
-    loadings = grid.loadings[chosen if len(grid.loadings) > 1 else np.zeros_like(chosen)]
-    effects = np.einsum("nck,nk->nc", loadings, internal)
-    if grid.offsets.size > 1:
-        sd = np.exp(grid.log_sd[chosen])[:, None] * np.sqrt(grid.extra[chosen])
-        effects += grid.offsets[chosen] + sd * rng.standard_normal(effects.shape)
-    told = widened_draws(grid.scale * effects.T, factor)
-    named = effect_draws(told, grid.n_post, grid.observed_sum)
-    noise = {**noise_model.parameters(grid.points), "sigma": grid.scale * np.exp(grid.log_sd)}
-    return PosteriorDraws(
-        coefficients={
-            name: reported[:, column].reshape(shape) for column, name in enumerate(grid.names)
-        },
-        estimands={name: values.reshape(shape) for name, values in named.items()},
-        noise={name: values[chosen].reshape(shape) for name, values in noise.items()},
-        design=grid.reported,
-    )

@@ -6,13 +6,14 @@ What belongs here: the one way from input to a `Fit`. What does not: any posteri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from its_pipeline.its import models
-from its_pipeline.its.designs.base import DesignMatrix, build_design
+from its_pipeline.its.designs.base import DesignMatrix, StudyDesign, build_design
 from its_pipeline.its.designs.covariates import Covariates, prepare_covariates
 from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.likelihoods.base import Likelihood
@@ -24,40 +25,50 @@ from its_pipeline.its.spec import AnalysisSpec
 
 def prepared_fit(
     outcome: pd.Series,
-    intervention_on: Any,
+    schedule: Any,
     spec: AnalysisSpec,
     covariates: pd.DataFrame | None,
     likelihood: Likelihood,
+    others: Mapping[str, Any] | None = None,
 ) -> tuple[Fit, Covariates]:
     """Return what is fitted of a caller's series, and its covariates on the calendar.
 
     Parameters
     ----------
-    outcome, intervention_on, spec, covariates
-        As in `engine.analyze`.
+    outcome, schedule, spec, covariates
+        As in `engine.analyze`; one schedule.
     likelihood
         How the outcome scatters.
+    others
+        Other interventions in the same model, by name.
 
     Raises
     ------
     InvalidSeries
         If the series or a covariate breaks a rule.
     InsufficientData
-        If a phase has fewer than 8 observed days.
+        If fewer than 8 observed days are off, or on.
     """
-    series = prepare_series(outcome, intervention_on, spec)
+    series = prepare_series(outcome, schedule, spec, others)
     known = prepare_covariates(series, covariates)
-    study = models.study_design(spec.design) if spec.estimator == "segmented" else None
-    design = build_design(series, spec, known, study)
+    study = models.study_of(series.exposure, spec.design)
+    design = design_of(series, spec, known, study if spec.estimator == "segmented" else None)
     return fit_of(series, design, models.noise_model(spec.noise), likelihood), known
+
+
+def design_of(
+    series: PreparedSeries, spec: AnalysisSpec, covariates: Covariates, study: StudyDesign | None
+) -> DesignMatrix:
+    """Return the columns of a series with those of the other interventions."""
+    also = [models.study_of(other, spec.design) for other in series.others]
+    return build_design(series, spec, covariates, study, also)
 
 
 def fit_of(
     series: PreparedSeries, design: DesignMatrix, noise_model: NoiseModel, likelihood: Likelihood
 ) -> Fit:
     """Return what is fitted of a series: a design without intervention takes the pre-period."""
-    is_forecast = design.contrasts is None
-    rows = series.fit_rows & (series.phase == PRE) if is_forecast else series.fit_rows
+    rows = series.fit_rows & (series.phase == PRE) if design.is_forecast else series.fit_rows
     problem = Problem(
         design=np.ascontiguousarray(design.matrix[rows]),
         outcome=series.standardised[rows],

@@ -6,6 +6,7 @@ does not: a verdict, the other estimands, bands, warnings or an audit by NUTS (`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -21,17 +22,18 @@ from its_pipeline.its.targets import COUNTERFACTUAL
 
 def headline(
     outcome: pd.Series,
-    intervention_on: Any,
+    schedule: Any,
     spec: AnalysisSpec,
     covariates: pd.DataFrame | None = None,
+    others: Mapping[str, Any] | None = None,
 ) -> Marginal:
     """Return the posterior of the counterfactual effect with normal innovations.
 
     Parameters
     ----------
-    outcome, intervention_on, spec, covariates
-        As in `engine.analyze`; the likelihood is normal whatever the spec says, because another one
-        would have to be sampled.
+    outcome, schedule, spec, covariates, others
+        As in `engine.analyze_one`; the likelihood is normal whatever the spec says,
+        because another one would have to be sampled.
 
     Returns
     -------
@@ -43,6 +45,6 @@ def headline(
     InvalidSeries, InsufficientData
         As `engine.analyze`.
     """
-    fit, _ = prepared_fit(outcome, intervention_on, spec, covariates, NORMAL)
+    fit, _ = prepared_fit(outcome, schedule, spec, covariates, NORMAL, others)
     mixture, _ = integrate_posterior(fit, TOLERANCE, only_headline=True)
     return widened(MixtureMarginal(mixture, COUNTERFACTUAL, fit.series.scale), spec.interval_factor)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from its_pipeline.its.designs.base import StudyDesign
+from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.likelihoods.base import Likelihood
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.registry import DESIGNS, LIKELIHOODS, NOISE_MODELS
@@ -23,6 +24,11 @@ def noise_model(name: str) -> NoiseModel:
 def study_design(name: str) -> StudyDesign:
     """Return the study design of a name in `DESIGNS`."""
     return _object(DESIGNS[name])
+
+
+def study_of(exposure: Exposure, name: str) -> StudyDesign:
+    """Return the study design of an intervention: `name` where it is one change, else phases."""
+    return study_design(name if exposure.is_one_change else "phases")
 
 
 def likelihood(name: str) -> Likelihood:

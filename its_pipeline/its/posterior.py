@@ -265,6 +265,21 @@ class Posterior(Protocol):
         """Return mean and sd of the reported coefficients in the outcome's own units."""
         ...
 
+    def phases(self) -> tuple[Marginal, ...]:
+        """Return the effect in each group of phases on; none where the intervention is one change.
+
+        Behind them, where there are several, the first one's less the mean of the later ones'.
+        """
+        ...
+
+    def alike_probability(self) -> float | None:
+        """Return how probable it is that phases differ little; None where the model has one."""
+        ...
+
+    def other_effects(self) -> tuple[tuple[Marginal, float], ...]:
+        """Return each other intervention's average effect, and its correlation with this one's."""
+        ...
+
     def what_if(self) -> tuple[WhatIf, ...]:
         """Return the average effect under other beliefs about straight trends."""
         ...

@@ -21,8 +21,17 @@ LEVEL_CHANGE_SD = 10.0
 SLOPE_CHANGE_SDS = (0.1, 2.0)
 """The same of the change that the slope change makes over the whole post-period."""
 
+PHASE_SDS = (0.1, 1.0)
+"""Normal sds of what one phase's effect differs from the effect that all phases share: the same
+each time unless the data insist."""
+
+CARRYOVER_SDS = (0.1, 2.0)
+"""The same of what is left on the first day after stopping, where that is asked for."""
+CARRYOVER_DAYS = 3.0
+"""What is left fades by a factor of e in as many time steps."""
+
 SMALL_WEIGHT = 0.7
-"""Prior weight of the small sd, for the trend and, independently, for the slope change."""
+"""Prior weight of the small sd, for trend, slope change, phases and carry-over independently."""
 
 DAY_OF_WEEK_SD = 1.0
 """Normal sd of each of six orthonormal contrasts of the weekdays (exchangeable weekdays)."""

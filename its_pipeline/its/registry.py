@@ -11,7 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 NOISE_MODELS: Final = {"ar1_white": "its_pipeline.its.noise.ar1_white:AR1_WHITE"}
-DESIGNS: Final = {"change": "its_pipeline.its.designs.change:CHANGE"}
+DESIGNS: Final = {
+    "change": "its_pipeline.its.designs.change:CHANGE",
+    "phases": "its_pipeline.its.designs.phases:PHASES",
+}
 LIKELIHOODS: Final = {
     "normal": "its_pipeline.its.likelihoods.normal:NORMAL",
     "student_t": "its_pipeline.its.likelihoods.student_t:STUDENT_T",

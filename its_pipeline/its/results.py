@@ -178,10 +178,10 @@ class Diagnostics:
         """Return the figures as JSON-able values; NaN becomes None."""
         values = asdict(self)
         values["parameters"] = [
-            {k: _or_none(v) for k, v in asdict(p).items()} for p in self.parameters
+            {k: or_none(v) for k, v in asdict(p).items()} for p in self.parameters
         ]
         values["failures"] = list(self.failures)
-        return {k: _or_none(v) for k, v in values.items()}
+        return {k: or_none(v) for k, v in values.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Diagnostics:
@@ -361,7 +361,7 @@ class AnalysisWarning:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the warning as JSON-able values; NaN becomes None."""
-        numbers = {k: _or_none(v) for k, v in self.numbers.items()}
+        numbers = {k: or_none(v) for k, v in self.numbers.items()}
         return {"code": self.code, "text": self.text, "numbers": numbers}
 
     @classmethod
@@ -382,7 +382,8 @@ def _parameter(values: Mapping[str, Any]) -> ParameterDiagnostics:
     return ParameterDiagnostics(**restored)
 
 
-def _or_none(value: Any) -> Any:
+def or_none(value: Any) -> Any:
+    """Return a number that is not finite as None: JSON has no word for it."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -23,6 +23,7 @@ from its_pipeline.its.posterior import (
     Bands,
     EffectMarginals,
     Fit,
+    Marginal,
     SampleMarginal,
     widened_draws,
 )
@@ -33,6 +34,7 @@ from its_pipeline.its.targets import (
     COUNTERFACTUAL,
     IMMEDIATE,
     SUSTAINED,
+    Asked,
     effect_contrasts,
     segmented_days,
 )
@@ -104,7 +106,7 @@ class SampledPosterior:
         """Draws of the effect on post days in outcome units, shape (n_post_days, n_draws)."""
         fit = self.fit
         post = fit.series.phase == POST
-        if fit.design.contrasts is not None:
+        if not fit.design.is_forecast:
             return fit.series.scale * product(fit.design.intervention[post], self._draws)
         is_post = fit.series.phase[fit.series.steps >= 0] == POST
         return fit.series.values[post][:, None] - self._forecast[is_post]
@@ -125,7 +127,7 @@ class SampledPosterior:
         ends = row_quantiles(expected, (*INTERVAL, *INNER_INTERVAL))
         counterfactual = np.vstack([expected.mean(axis=1), ends])
         fitted = counterfactual[0].copy()
-        if self.fit.design.contrasts is not None:
+        if not self.fit.design.is_forecast:
             after = series.steps >= 0
             effect = product(self.fit.design.intervention[after], self._draws)
             fitted[after] += series.scale * effect.mean(axis=1)
@@ -159,6 +161,33 @@ class SampledPosterior:
         """Return nothing: draws do not tell the components of the prior apart."""
         return ()
 
+    def phases(self) -> tuple[Marginal, ...]:
+        """Return the effect in each group of phases on; see `exact.ExactPosterior.phases`."""
+        if self.fit.design.is_forecast:
+            return ()
+        asked = Asked.of(self.fit.series, self.fit.design)
+        return tuple(map(SampleMarginal, self._of(np.vstack([asked.phases, asked.steady]))))
+
+    def alike_probability(self) -> float | None:
+        """Return None: draws do not tell the components of the prior apart."""
+        return None
+
+    def other_effects(self) -> tuple[tuple[Marginal, float], ...]:
+        """Return each other intervention's average effect, and its correlation with this one's."""
+        if self.fit.design.is_forecast:
+            return ()
+        asked = Asked.of(self.fit.series, self.fit.design)
+        own = self._effects()[COUNTERFACTUAL]
+        return tuple(
+            (SampleMarginal(draws), float(np.corrcoef(own, draws)[0, 1]))
+            for draws in self._of(asked.others)
+        )
+
+    def _of(self, contrasts: np.ndarray) -> np.ndarray:
+        """Return draws of contrasts in outcome units, shape (contrasts, n_draws)."""
+        told = self.fit.series.scale * product(contrasts, self._draws)
+        return widened_draws(told, self.factor)
+
     def kept(self) -> PosteriorDraws:
         """Return all draws."""
         return self._kept
@@ -190,18 +219,15 @@ class SampledPosterior:
     def _effects(self) -> np.ndarray:
         """Return draws of the effects, shape (2 or 3, n_draws), in outcome units."""
         fit = self.fit
-        if fit.design.contrasts is not None:
-            contrasts = effect_contrasts(fit.series, fit.design)
-            told = fit.series.scale * product(contrasts, self._draws)
-        else:
-            seen = self.daily[fit.series.observed[fit.series.phase == POST]]
-            told = np.vstack([seen.mean(axis=0), seen[0]])
-        return widened_draws(told, self.factor)
+        if not fit.design.is_forecast:
+            return self._of(effect_contrasts(fit.series, fit.design))
+        seen = self.daily[fit.series.observed[fit.series.phase == POST]]
+        return widened_draws(np.vstack([seen.mean(axis=0), seen[0]]), self.factor)
 
     def _expected(self) -> np.ndarray:
         """Return draws of the outcome without the intervention, shape (n_days, n_draws)."""
         fit, series = self.fit, self.fit.series
-        if fit.design.contrasts is None:
+        if fit.design.is_forecast:
             fitted = series.centre + series.scale * product(fit.design.matrix, self._draws)
             fitted[series.steps >= 0] = self._forecast
             return fitted

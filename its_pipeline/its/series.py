@@ -1,11 +1,12 @@
 """From a caller's series to the arrays of an analysis: validated, on its calendar, standardised.
 
-Every rule on the input lives here, and none is checked later. What the columns of the regression
-are is `designs.base`'s business.
+Every rule on the input lives here, and none is checked later: which days are on is `exposure`'s,
+what the columns of the regression are is `designs.base`'s business.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,13 +15,17 @@ import numpy as np
 import pandas as pd
 
 from its_pipeline.its.errors import InsufficientData, InvalidSeries
+from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.spec import AnalysisSpec
+from its_pipeline.schedules.schedule import Schedule
 
 MINIMUM_DAYS = 8
-"""Observed days that each phase must have."""
+"""Observed days that must be off, and on, in all."""
 
 PRE, WASHOUT, POST = 0, 1, 2
 PHASES = np.array(["pre", "washout", "post"])
+PHASES_OF_SCHEDULE = np.array(["off", "left_out", "on"])
+"""The same where the intervention is on and off again."""
 
 _FLAT_SHARE = 0.1
 _NO_VARIATION = 1e-10
@@ -36,28 +41,45 @@ class PreparedSeries:
     days
         Every calendar day (month) of the window, shape (n,).
     steps
-        Time steps from the intervention, shape (n,): 0 is the first post day, INCLUSIVE.
+        Time steps from the intervention's first day on, shape (n,): 0 is that day, INCLUSIVE.
     values
         Outcome, NaN where missing, shape (n,).
     phase
-        PRE, WASHOUT or POST, shape (n,).
+        PRE (off), WASHOUT (left out) or POST (on), shape (n,).
+    exposure, others
+        On which rows the intervention acted, and each other one of the person that is in the model.
+    schedule
+        What was declared of it.
     intervention_on, fit_start_on
         First post day, and first post day in the fit.
     centre, scale
-        Pre-period mean, and the unit the outcome is standardised by.
+        Mean of the days off, and the unit the outcome is standardised by.
     flat_baseline
-        Whether the pre-period is so constant that both phases had to give the scale.
+        Whether the days off are so constant that both phases had to give the scale.
     """
 
     days: pd.DatetimeIndex
     steps: np.ndarray
     values: np.ndarray
     phase: np.ndarray
+    exposure: Exposure
+    others: tuple[Exposure, ...]
+    schedule: Schedule
     intervention_on: date
     fit_start_on: date
     centre: float
     scale: float
     flat_baseline: bool
+
+    @property
+    def is_one_change(self) -> bool:
+        """Whether one date divides the days, and nothing else acted on them."""
+        return self.exposure.is_one_change and not self.others
+
+    @property
+    def phase_names(self) -> np.ndarray:
+        """Names of PRE, WASHOUT and POST."""
+        return PHASES if self.exposure.is_one_change else PHASES_OF_SCHEDULE
 
     @property
     def observed(self) -> np.ndarray:
@@ -90,7 +112,12 @@ class PreparedSeries:
         return int(np.sum(self.observed & (self.phase == POST)))
 
 
-def prepare_series(outcome: pd.Series, intervention_on: Any, spec: AnalysisSpec) -> PreparedSeries:
+def prepare_series(
+    outcome: pd.Series,
+    schedule: Any,
+    spec: AnalysisSpec,
+    others: Mapping[str, Any] | None = None,
+) -> PreparedSeries:
     """Validate a series and lay it on its calendar.
 
     Parameters
@@ -98,53 +125,112 @@ def prepare_series(outcome: pd.Series, intervention_on: Any, spec: AnalysisSpec)
     outcome
         Local days (DatetimeIndex without time zone, unique, increasing) to values; absent or NaN
         is missing.
-    intervention_on
-        Date-like, first post day, INCLUSIVE.
+    schedule
+        A `Schedule`, or date-like: the first day on, INCLUSIVE.
     spec
         Settings.
+    others
+        Schedules or dates of other interventions, by name.
 
     Raises
     ------
     InvalidSeries
         If the series breaks a rule.
     InsufficientData
-        If a phase has fewer than `MINIMUM_DAYS` observed days.
+        If fewer than `MINIMUM_DAYS` observed days are off, or on.
     """
     index = _checked_index(outcome, spec)
     values = _checked_values(outcome)
-    start = _intervention_timestamp(intervention_on, spec)
+    declared = _schedule(schedule, spec)
     numbers = _steps(index, spec)
-    origin = _steps(pd.DatetimeIndex([start]), spec)[0]
-    if origin <= numbers[0] or origin > numbers[-1]:
-        side = "after" if origin <= numbers[0] else "before"
+    calendar = _calendar(index, int(numbers[-1] - numbers[0]) + 1, spec)
+    on_calendar = np.full(len(calendar), np.nan)
+    on_calendar[numbers - numbers[0]] = values
+    exposure = _exposure("", declared, calendar, numbers[0], spec)
+    laid = [
+        _exposure(name, _schedule(other, spec), calendar, numbers[0], spec)
+        for name, other in (others or {}).items()
+    ]
+    # One that never acted in these days, or always did, is part of what is usual.
+    also = tuple(other for other in laid if other.is_on.any() and not other.is_on.all())
+    if not exposure.is_on.any() or exposure.is_on.all():
+        side = "after" if exposure.is_on.all() else "before"
         raise InvalidSeries(
             "one_sided",
             f"all days of the series, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, lie {side} "
-            f"the intervention on {start:%Y-%m-%d}; both phases are needed",
+            f"the intervention on {declared.first_on}; both phases are needed",
         )
-    steps = np.arange(numbers[0], numbers[-1] + 1) - origin
-    on_calendar = np.full(len(steps), np.nan)
-    on_calendar[numbers - numbers[0]] = values
-    phase = np.where(steps < 0, PRE, np.where(steps < spec.washout_days, WASHOUT, POST))
+    _check_options(exposure, also, spec)
+    steps = exposure.steps
+    is_left_out = exposure.is_left_out(spec.washout_days, spec.carryover_days)
+    phase = np.where(is_left_out, WASHOUT, np.where(exposure.is_on, POST, PRE))
     seen = np.isfinite(on_calendar)
-    n_pre, n_post = int(np.sum(seen & (phase == PRE))), int(np.sum(seen & (phase == POST)))
-    if n_pre < MINIMUM_DAYS or n_post < MINIMUM_DAYS:
-        raise InsufficientData(n_pre, n_post, MINIMUM_DAYS, f"{spec.step}s")
+    off, on = seen & (phase == PRE), seen & (phase == POST)
+    if off.sum() < MINIMUM_DAYS or on.sum() < MINIMUM_DAYS:
+        raise InsufficientData(
+            int(off.sum()),
+            int(on.sum()),
+            MINIMUM_DAYS,
+            f"{spec.step}s",
+            not exposure.is_one_change,
+        )
+    usual = off & ~np.any([other.is_on for other in also], axis=0) if also else off
     centre, scale, flat = standardisation(
-        on_calendar[seen & (phase == PRE)],
-        None if spec.estimator == "forecast" else on_calendar[seen & (phase == POST)],
+        on_calendar[usual if usual.sum() >= MINIMUM_DAYS else off],
+        None if spec.estimator == "forecast" else on_calendar[on],
     )
+    start = calendar[0] - _offset(int(steps[0]), spec)
     return PreparedSeries(
-        days=_calendar(index, len(steps), spec),
+        days=calendar,
         steps=steps,
         values=on_calendar,
         phase=phase,
+        exposure=exposure,
+        others=also,
+        schedule=declared,
         intervention_on=start.date(),
-        fit_start_on=_later(start, spec.washout_days, spec).date(),
+        fit_start_on=(start + _offset(spec.washout_days, spec)).date(),
         centre=centre,
         scale=scale,
         flat_baseline=flat,
     )
+
+
+def _schedule(value: Any, spec: AnalysisSpec) -> Schedule:
+    if isinstance(value, Schedule):
+        if spec.season == "month" and any(p.from_on.day != 1 for p in value.on_periods):
+            wrong = next(p.from_on for p in value.on_periods if p.from_on.day != 1)
+            raise InvalidSeries(
+                "not_month_starts",
+                f'season="month" takes first days of months but a period starts on {wrong}',
+            )
+        return value
+    return Schedule.since(_intervention_timestamp(value, spec).date())
+
+
+def _exposure(
+    name: str, schedule: Schedule, calendar: pd.DatetimeIndex, first: int, spec: AnalysisSpec
+) -> Exposure:
+    origin = _steps(pd.DatetimeIndex([schedule.first_on]), spec)[0]
+    return Exposure.of(name, schedule, calendar, np.arange(len(calendar)) + first - origin)
+
+
+def _check_options(exposure: Exposure, others: tuple[Exposure, ...], spec: AnalysisSpec) -> None:
+    """Hold that what was asked for is possible with this schedule."""
+    if exposure.is_one_change and not others:
+        return
+    if spec.estimator == "forecast":
+        raise InvalidSeries(
+            "forecast_of_schedule",
+            'estimator="forecast" takes one date, from which on everything is foretold; with '
+            'several periods or several interventions use "segmented"',
+        )
+    if spec.slope is True and not exposure.is_one_change:
+        raise InvalidSeries(
+            "slope_of_schedule",
+            "slope=True asks for a change of slope from one date on, but this intervention is on "
+            'and off again; leave slope at "auto"',
+        )
 
 
 def _checked_index(outcome: Any, spec: AnalysisSpec) -> pd.DatetimeIndex:
@@ -242,10 +328,8 @@ def _calendar(index: pd.DatetimeIndex, n: int, spec: AnalysisSpec) -> pd.Datetim
     return pd.date_range(index[0], periods=n, freq="MS" if spec.season == "month" else "D")
 
 
-def _later(start: pd.Timestamp, steps: int, spec: AnalysisSpec) -> pd.Timestamp:
-    if spec.season == "month":
-        return start + pd.DateOffset(months=steps)
-    return start + pd.Timedelta(days=steps)
+def _offset(steps: int, spec: AnalysisSpec) -> pd.DateOffset:
+    return pd.DateOffset(months=steps) if spec.season == "month" else pd.DateOffset(days=steps)
 
 
 def standardisation(pre: np.ndarray, post: np.ndarray | None = None) -> tuple[float, float, bool]:

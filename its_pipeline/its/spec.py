@@ -19,8 +19,9 @@ MODEL_VERSION = "ar1-white-1"
 Direction = Literal["increase", "decrease"]
 Season = Literal["day_of_week", "month", "none"]
 Estimator = Literal["segmented", "forecast"]
+Carryover = Literal["none", "decay"]
 
-_LATER_SETTINGS = ("noise", "design", "interval_factor")
+_LATER_SETTINGS = ("noise", "design", "interval_factor", "carryover_days", "carryover")
 """Settings that came after the first stored answers."""
 
 LARGEST_FACTOR = 100.0
@@ -68,6 +69,10 @@ class AnalysisSpec:
         What every effect's distance from its mean is multiplied by, in [1, 100]: sds, intervals,
         bands and probabilities alike. For outcomes on which the intervals were measured to be too
         narrow; 1 leaves them as the model says.
+    carryover_days
+        Time steps that are left out of the fit after every switch, on or off.
+    carryover
+        "decay" estimates what is left of the effect after stopping, fading over a few days; "none".
 
     Raises
     ------
@@ -91,6 +96,8 @@ class AnalysisSpec:
     noise: str = "ar1_white"
     design: str = "change"
     interval_factor: float = 1.0
+    carryover_days: int = 0
+    carryover: Carryover = "none"
 
     def __post_init__(self) -> None:
         _check_choice("direction", self.direction, get_args(Direction))
@@ -118,6 +125,8 @@ class AnalysisSpec:
         _check_factor(self.interval_factor)
         object.__setattr__(self, "interval_factor", float(self.interval_factor))
         _check_integer("washout_days", self.washout_days, 0, 3650)
+        _check_integer("carryover_days", self.carryover_days, 0, 3650)
+        _check_choice("carryover", self.carryover, get_args(Carryover))
         _check_integer("draws", self.draws, 1, _MOST_DRAWS)
         _check_integer("tune", self.tune, 50, _MOST_DRAWS)
         _check_integer("chains", self.chains, 1, _MOST_CHAINS)

@@ -22,14 +22,93 @@ COUNTERFACTUAL, IMMEDIATE, SUSTAINED = 0, 1, 2
 
 def effect_contrasts(series: PreparedSeries, design: DesignMatrix) -> np.ndarray:
     """Return the segmented model's effects as contrasts of its coefficients, shape (2 or 3, k)."""
-    named = design.contrasts
-    if named is None:
+    if design.is_forecast:
         raise ValueError("a design without intervention has no effects of its own")
     rows = [design.intervention[post_rows(series)].mean(axis=0)]
-    rows.append(design.back[design.names.index(named.immediate)])
-    if named.sustained is not None:
-        rows.append(design.back[design.names.index(named.sustained)])
+    rows.append(design.intervention[int(np.argmax(series.exposure.is_on))])
+    if design.sustained is not None:
+        rows.append(design.back[design.names.index(design.sustained)])
     return np.stack(rows)
+
+
+def phase_contrasts(series: PreparedSeries, design: DesignMatrix) -> np.ndarray:
+    """Return the effect in each group of phases on as contrasts, shape (groups, k).
+
+    Over the days that are told of, or over all where none of a group is.
+    """
+    groups, told = series.exposure.groups(), post_rows(series)
+    rows = []
+    for group in range(int(groups.max()) + 1):
+        days = groups == group
+        rows.append(design.intervention[days & told if (days & told).any() else days].mean(axis=0))
+    return np.stack(rows)
+
+
+def other_contrasts(series: PreparedSeries, design: DesignMatrix) -> np.ndarray:
+    """Return the other interventions' average effects on their days, shape (others, k)."""
+    rows = [np.zeros((0, design.matrix.shape[1]))]
+    for other in series.others:
+        days = other.is_on & series.fit_rows
+        rows.append(
+            design.others[other.name][days if days.any() else other.is_on].mean(axis=0)[None]
+        )
+    return np.vstack(rows)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that is asked of a segmented fit, as contrasts of its coefficients.
+
+    Parameters
+    ----------
+    effects
+        As `effect_contrasts`.
+    phases
+        As `phase_contrasts`; no row where the intervention is one change.
+    steady
+        The first phase's effect less the mean of the later ones', shape (0 or 1, k).
+    others
+        As `other_contrasts`.
+    with_others
+        The average effect plus each other intervention's, shape (others, k).
+    columns, moments
+        As `intervention_contrasts`.
+    """
+
+    effects: np.ndarray
+    phases: np.ndarray
+    steady: np.ndarray
+    others: np.ndarray
+    with_others: np.ndarray
+    columns: np.ndarray
+    moments: np.ndarray
+
+    @classmethod
+    def of(cls, series: PreparedSeries, design: DesignMatrix) -> Asked:
+        """Return what is asked of a fit."""
+        effects = effect_contrasts(series, design)
+        phases = phase_contrasts(series, design)
+        if series.exposure.is_one_change:
+            phases = phases[:0]
+        others = other_contrasts(series, design)
+        columns, moments = intervention_contrasts(design)
+        steady = phases[:1] - phases[1:].mean(axis=0) if len(phases) > 1 else phases[:0]
+        return cls(
+            effects, phases, steady, others, effects[COUNTERFACTUAL] + others, columns, moments
+        )
+
+    @property
+    def all(self) -> np.ndarray:
+        """All of them, in the order of `rows_of`."""
+        return np.vstack([getattr(self, name) for name in _ASKED])
+
+    def rows_of(self, name: str) -> slice:
+        """Return where a field's rows lie in `all`."""
+        start = sum(len(getattr(self, before)) for before in _ASKED[: _ASKED.index(name)])
+        return slice(start, start + len(getattr(self, name)))
+
+
+_ASKED = ("effects", "phases", "steady", "others", "with_others", "moments")
 
 
 def intervention_contrasts(design: DesignMatrix) -> tuple[np.ndarray, np.ndarray]:

@@ -50,6 +50,35 @@ SHORT_PHASE: Final = WarningCode(
     "A chance run of good or bad days weighs heavily; more days make the answer firmer.",
     "there are few days",
 )
+FEW_PHASES: Final = WarningCode(
+    "few_phases",
+    "weakens",
+    "Few phases",
+    "Something else that happened at one of the switches can look like an effect; going back and "
+    "forth once more makes the answer firmer.",
+    "it was switched only a few times",
+)
+SHORT_PHASES: Final = WarningCode(
+    "short_phases",
+    "weakens",
+    "Very short phases",
+    "A phase of a day or two says little by itself.",
+    "some phases are very short",
+)
+INSEPARABLE: Final = WarningCode(
+    "inseparable",
+    "contradicts",
+    "Two interventions that cannot be told apart",
+    "They acted on nearly the same days, so what one did may be the other's doing; believe only "
+    "what they did together.",
+    "another intervention acted on nearly the same days",
+)
+NOT_RANDOMISED: Final = WarningCode(
+    "not_randomised",
+    "remark",
+    "No test by the lot",
+    "The answer stands on the model alone.",
+)
 HEAVY_TAILS: Final = WarningCode(
     "heavy_tails",
     "weakens",
@@ -141,6 +170,10 @@ WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
         each.code: each
         for each in (
             SHORT_PHASE,
+            FEW_PHASES,
+            SHORT_PHASES,
+            INSEPARABLE,
+            NOT_RANDOMISED,
             HEAVY_TAILS,
             OUTLIER_DAYS,
             ESTIMATORS_DISAGREE,

@@ -56,13 +56,14 @@ def warnings_of_input(
     found = []
     steps = f"{spec.step}s"
     if min(series.n_pre, series.n_post) < FEW_DAYS:
+        off, on = ("before", "after") if series.exposure.is_one_change else ("without", "with")
         text = (
-            f"Only {series.n_pre} {steps} before and {series.n_post} after the intervention were "
+            f"Only {series.n_pre} {steps} {off} and {series.n_post} {on} the intervention were "
             f"observed; with fewer than {FEW_DAYS} in a phase the interval is wide and "
             "leans on the priors."
         )
         numbers = {"n_pre": series.n_pre, "n_post": series.n_post, "needed": FEW_DAYS}
-        found.append(_warning(warning_codes.SHORT_PHASE, text, numbers))
+        found.append(warning(warning_codes.SHORT_PHASE, text, numbers))
     for name, reason in design.dropped.items():
         if name.startswith(SHARE_PREFIX) and reason == "constant":
             continue  # somebody who practises at one time of day has nothing to adjust for
@@ -71,13 +72,13 @@ def warnings_of_input(
             "collinear": "the other columns already determine it",
         }[reason]
         text = f"The covariate {name!r} was left out of the model: {why}."
-        found.append(_warning(warning_codes.DROPPED_COVARIATE, text, {reason: 1.0}))
+        found.append(warning(warning_codes.DROPPED_COVARIATE, text, {reason: 1.0}))
     if series.flat_baseline:
         text = (
             "The outcome hardly varied before the intervention, so the scale of the priors was "
             "taken from both phases."
         )
-        found.append(_warning(warning_codes.FLAT_BASELINE, text, {"scale": series.scale}))
+        found.append(warning(warning_codes.FLAT_BASELINE, text, {"scale": series.scale}))
     return tuple(found)
 
 
@@ -120,7 +121,7 @@ def warnings_of_effects(
             "would mean nothing."
         )
         numbers = {"cumulative_effect": effects.cumulative.mean}
-        warnings.append(_warning(warning_codes.NO_RELATIVE_EFFECT, text, numbers))
+        warnings.append(warning(warning_codes.NO_RELATIVE_EFFECT, text, numbers))
     return tuple(warnings)
 
 
@@ -139,7 +140,7 @@ def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning
             f"deviations from what the model expects, the first on {first:%Y-%m-%d}.{advice}"
         )
         numbers = {"count": outside.sum(), "largest": np.max(np.abs(scaled))}
-        found.append(_warning(warning_codes.OUTLIER_DAYS, text, numbers))
+        found.append(warning(warning_codes.OUTLIER_DAYS, text, numbers))
     if len(scaled) >= 20 and not robust:
         test = stats.kurtosistest(scaled)
         if test.statistic > 0 and test.pvalue < HEAVY_TAIL_P:
@@ -149,7 +150,7 @@ def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning
                 f"kurtosis {kurtosis:.1f}).{advice}"
             )
             numbers = {"excess_kurtosis": kurtosis, "p_value": test.pvalue}
-            found.append(_warning(warning_codes.HEAVY_TAILS, text, numbers))
+            found.append(warning(warning_codes.HEAVY_TAILS, text, numbers))
     return found
 
 
@@ -162,7 +163,7 @@ def _nonstationary(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWar
         f"{mean:.2f}, so a level change can hardly be told from drift."
     )
     numbers = {"rho": mean, "rho_upper": upper, "threshold": NONSTATIONARY_CORRELATION}
-    return [_warning(warning_codes.NEAR_NONSTATIONARY, text, numbers)]
+    return [warning(warning_codes.NEAR_NONSTATIONARY, text, numbers)]
 
 
 def _opposite_means(series: PreparedSeries, effect: Effect) -> list[AnalysisWarning]:
@@ -179,7 +180,7 @@ def _opposite_means(series: PreparedSeries, effect: Effect) -> list[AnalysisWarn
         "happened otherwise."
     )
     numbers = {"pre_mean": before, "post_mean": after, "difference": plain, "effect": effect.mean}
-    return [_warning(warning_codes.OPPOSITE_MEANS, text, numbers)]
+    return [warning(warning_codes.OPPOSITE_MEANS, text, numbers)]
 
 
 def _hangs_on_trend(effect: Effect, what_if: tuple[WhatIf, ...]) -> list[AnalysisWarning]:
@@ -201,7 +202,7 @@ def _hangs_on_trend(effect: Effect, what_if: tuple[WhatIf, ...]) -> list[Analysi
                 "ci_lower": each.ci_lower,
                 "ci_upper": each.ci_upper,
             }
-            return [_warning(warning_codes.HANGS_ON_TREND, text, numbers)]
+            return [warning(warning_codes.HANGS_ON_TREND, text, numbers)]
     return []
 
 
@@ -227,7 +228,7 @@ def _other_date(
         "likeliest_step": likeliest.step,
         "likeliest_probability": likeliest.probability,
     }
-    return [_warning(warning_codes.OTHER_DATE, text, numbers)]
+    return [warning(warning_codes.OTHER_DATE, text, numbers)]
 
 
 _BELIEFS = {
@@ -239,8 +240,10 @@ _BELIEFS = {
 
 
 def _disagreement(
-    spec: AnalysisSpec, other: EffectEstimate, effect: Effect
+    spec: AnalysisSpec, other: EffectEstimate | None, effect: Effect
 ) -> list[AnalysisWarning]:
+    if other is None:
+        return []
     mean, interval = effect.mean, (effect.ci_lower, effect.ci_upper)
     beyond_ours = not interval[0] <= other.mean <= interval[1]
     beyond_theirs = not other.holds(mean)
@@ -253,7 +256,7 @@ def _disagreement(
         f"[{interval[0]:.3g}, {interval[1]:.3g}]: each lies outside the other's interval."
     )
     numbers = {"mean": mean, "ci_lower": interval[0], "ci_upper": interval[1]}
-    return [_warning(warning_codes.ESTIMATORS_DISAGREE, text, numbers | other.numbers("other"))]
+    return [warning(warning_codes.ESTIMATORS_DISAGREE, text, numbers | other.numbers("other"))]
 
 
 def _placebo(series: PreparedSeries, placebos: tuple[Placebo, ...]) -> list[AnalysisWarning]:
@@ -272,7 +275,7 @@ def _placebo(series: PreparedSeries, placebos: tuple[Placebo, ...]) -> list[Anal
         "was moving before the intervention."
     )
     numbers = {"dates": len(placebos), "steps_before": -step, "certain": len(certain)}
-    return [_warning(warning_codes.PLACEBO_EFFECT, text, numbers | strongest.numbers("placebo"))]
+    return [warning(warning_codes.PLACEBO_EFFECT, text, numbers | strongest.numbers("placebo"))]
 
 
 def _share_shift(moved: dict[str, float], without: EffectEstimate | None) -> list[AnalysisWarning]:
@@ -285,9 +288,10 @@ def _share_shift(moved: dict[str, float], without: EffectEstimate | None) -> lis
         f"{without.mean:.3g} [{without.ci_lower:.3g}, {without.ci_upper:.3g}]."
     )
     return [
-        _warning(warning_codes.TIME_OF_DAY_SHIFT, text, moved | without.numbers("without_shares"))
+        warning(warning_codes.TIME_OF_DAY_SHIFT, text, moved | without.numbers("without_shares"))
     ]
 
 
-def _warning(code: WarningCode, text: str, numbers: Mapping[str, float]) -> AnalysisWarning:
+def warning(code: WarningCode, text: str, numbers: Mapping[str, float]) -> AnalysisWarning:
+    """Return a warning of one code."""
     return AnalysisWarning(code.code, text, {name: float(value) for name, value in numbers.items()})

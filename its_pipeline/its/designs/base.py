@@ -12,6 +12,7 @@ its own unit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -22,6 +23,7 @@ import pandas as pd
 
 from its_pipeline.its import priors
 from its_pipeline.its.designs.covariates import Covariates, check_present
+from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import POST, PRE, PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
@@ -30,22 +32,6 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 _COLLINEAR = 1e-8
-
-
-@dataclass(frozen=True)
-class Contrasts:
-    """Names of the coefficients that a design reports as its estimands.
-
-    Parameters
-    ----------
-    immediate
-        The change at the first post day.
-    sustained
-        The change per slope period from then on; None where the model has none.
-    """
-
-    immediate: str
-    sustained: str | None
 
 
 @dataclass(frozen=True)
@@ -67,8 +53,12 @@ class DesignMatrix:
     back
         Shape (m, k): reported coefficients / scale = back @ internal, before the centre is
         added to the first.
-    contrasts
-        The coefficients of the intervention's estimands; None in a fit without intervention.
+    is_forecast
+        Whether it is without intervention: for a fit to the days before it.
+    sustained
+        The coefficient of the change per slope period; None where the model has none.
+    others
+        Shape (n, k) for each other intervention, as `intervention` for this one.
     dropped
         Covariates left out, name to reason.
     """
@@ -79,13 +69,15 @@ class DesignMatrix:
     names: tuple[str, ...]
     reported: np.ndarray
     back: np.ndarray
-    contrasts: Contrasts | None
+    is_forecast: bool
+    sustained: str | None
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
 
     @property
     def has_slope(self) -> bool:
         """Whether a sustained change is in the model."""
-        return self.contrasts is not None and self.contrasts.sustained is not None
+        return self.sustained is not None
 
     @property
     def counterfactual(self) -> np.ndarray:
@@ -99,19 +91,28 @@ class Columns:
 
     internal: list[np.ndarray] = field(default_factory=list)
     prior_sds: list[tuple[float, ...]] = field(default_factory=list)
+    together: dict[int, str] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     reported: list[np.ndarray] = field(default_factory=list)
     entries: list[tuple[int, int, float]] = field(default_factory=list)
 
     def add(
-        self, name: str, internal: np.ndarray, reported: np.ndarray, factor: float, *sds: float
+        self,
+        name: str,
+        internal: np.ndarray,
+        reported: np.ndarray,
+        factor: float,
+        *sds: float,
+        together: str = "",
     ) -> None:
         """Add one column whose reported coefficient is `factor` times the internal one.
 
         Its prior's sd is one of `sds`: the first with weight `priors.SMALL_WEIGHT` where there are
-        two, "small unless the data insist".
+        two, "small unless the data insist". Columns of the same `together` are small together.
         """
         self.entries.append((len(self.names), len(self.internal), factor))
+        if together:
+            self.together[len(self.internal)] = together
         self.internal.append(internal)
         self.prior_sds.append(sds)
         self.names.append(name)
@@ -119,19 +120,22 @@ class Columns:
 
     def prior(self) -> ScaleMixture:
         """Return the priors: a component for each choice of sds, independent of each other."""
-        choices = list(product(*([*range(len(sds))] for sds in self.prior_sds)))
+        owner: dict[str, int] = {}
+        # The column whose choice this one follows: its own, or the first of those together with it.
+        chosen_by = [
+            owner.setdefault(self.together[at], at) if at in self.together else at
+            for at in range(len(self.prior_sds))
+        ]
+        free = [at for at, sds in enumerate(self.prior_sds) if sds[1:] and chosen_by[at] == at]
         weight = (priors.SMALL_WEIGHT, 1.0 - priors.SMALL_WEIGHT)
-        return ScaleMixture(
-            sd=np.array(
-                [[sds[i] for sds, i in zip(self.prior_sds, c, strict=True)] for c in choices]
-            ),
-            weights=np.array(
-                [
-                    prod(weight[i] for sds, i in zip(self.prior_sds, c, strict=True) if sds[1:])
-                    for c in choices
-                ]
-            ),
-        )
+        rows, weights = [], []
+        for choice in product((0, 1), repeat=len(free)):
+            which = dict(zip(free, choice, strict=True))
+            rows.append(
+                [sds[which.get(at, 0)] for sds, at in zip(self.prior_sds, chosen_by, strict=True)]
+            )
+            weights.append(prod(weight[i] for i in choice))
+        return ScaleMixture(sd=np.array(rows), weights=np.array(weights))
 
 
 class StudyDesign(Protocol):
@@ -146,14 +150,29 @@ class StudyDesign(Protocol):
     name: str
 
     def add_intervention(
-        self, columns: Columns, series: PreparedSeries, spec: AnalysisSpec
-    ) -> Contrasts:
-        """Add the intervention's columns, zero before its first day; name its estimands."""
+        self, columns: Columns, exposure: Exposure, spec: AnalysisSpec
+    ) -> str | None:
+        """Add the intervention's columns, zero before its first day.
+
+        Returns
+        -------
+        str or None
+            Name of the coefficient that is its change per slope period, where there is one.
+        """
         ...
 
 
+def named(column: str, intervention: str) -> str:
+    """Return a column's name; another intervention's says whose it is."""
+    return f"{column}({intervention})" if intervention else column
+
+
 def build_design(
-    series: PreparedSeries, spec: AnalysisSpec, covariates: Covariates, study: StudyDesign | None
+    series: PreparedSeries,
+    spec: AnalysisSpec,
+    covariates: Covariates,
+    study: StudyDesign | None,
+    others: Sequence[StudyDesign] = (),
 ) -> DesignMatrix:
     """Build the columns of a regression.
 
@@ -167,6 +186,8 @@ def build_design(
         On the days of `series`; each observed day of the fit needs them.
     study
         What the intervention may change; None for a fit to the pre-period.
+    others
+        What each of `series.others` may change.
 
     Raises
     ------
@@ -180,7 +201,7 @@ def build_design(
     columns = Columns()
     columns.add("intercept", ones, ones, 1.0, priors.LEVEL_SD)
     if spec.trend:
-        middle, span = float(t[series.phase == PRE].mean()), float(-t[0])
+        middle, span = _trend_span(series)
         columns.add(
             "trend",
             (t - middle) / span,
@@ -191,8 +212,13 @@ def build_design(
         # the reported level is the one at the intervention, not in the middle of the pre-period
         columns.entries.append((0, len(columns.internal) - 1, -middle / span))
     first_change = len(columns.internal)
-    contrasts = None if study is None else study.add_intervention(columns, series, spec)
+    sustained = None if study is None else study.add_intervention(columns, series.exposure, spec)
     last_change = len(columns.internal)
+    ranges = {}
+    for exposure, what in zip(series.others, others, strict=True):
+        first = len(columns.internal)
+        what.add_intervention(columns, exposure, spec)
+        ranges[exposure.name] = slice(first, len(columns.internal))
     _add_season(columns, series.days, spec)
     check_present(series, covariates, fit)
     dropped = _add_covariates(columns, covariates, fit)
@@ -200,18 +226,36 @@ def build_design(
     back = np.zeros((len(columns.names), matrix.shape[1]))
     for row, column, factor in columns.entries:
         back[row, column] += factor
-    intervention = np.zeros_like(matrix)
-    intervention[:, first_change:last_change] = matrix[:, first_change:last_change]
     return DesignMatrix(
         matrix=matrix,
         prior=columns.prior(),
-        intervention=intervention,
+        intervention=_only(matrix, slice(first_change, last_change)),
         names=tuple(columns.names),
         reported=np.column_stack(columns.reported),
         back=back,
-        contrasts=contrasts,
+        is_forecast=study is None,
+        sustained=sustained,
+        others={name: _only(matrix, range_) for name, range_ in ranges.items()},
         dropped=dropped,
     )
+
+
+def _only(matrix: np.ndarray, columns: slice) -> np.ndarray:
+    found = np.zeros_like(matrix)
+    found[:, columns] = matrix[:, columns]
+    return found
+
+
+def _trend_span(series: PreparedSeries) -> tuple[float, float]:
+    """Return the middle and the length of the days over which a trend's change has its prior.
+
+    The days before the one change; all days where there are several, or several interventions: then
+    the model is the same whichever of them is asked about.
+    """
+    t = series.steps.astype(float)
+    if series.is_one_change:
+        return float(t[series.phase == PRE].mean()), float(-t[0])
+    return float(t.mean()), float(t[-1] - t[0])
 
 
 def _add_season(columns: Columns, days: pd.DatetimeIndex, spec: AnalysisSpec) -> None:

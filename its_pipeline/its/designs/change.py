@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from its_pipeline.its import priors
-from its_pipeline.its.designs.base import Columns, Contrasts
-from its_pipeline.its.series import PreparedSeries
+from its_pipeline.its.designs.base import Columns, named
+from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.spec import AnalysisSpec
 
 LEVEL_CHANGE = "level_change"
@@ -23,20 +23,24 @@ class Change:
     name = "change"
 
     def add_intervention(
-        self, columns: Columns, series: PreparedSeries, spec: AnalysisSpec
-    ) -> Contrasts:
+        self, columns: Columns, exposure: Exposure, spec: AnalysisSpec
+    ) -> str | None:
         """Add a step at the intervention, and a ramp from it on where the slope may change."""
-        t = series.steps.astype(float)
+        t = exposure.steps.astype(float)
         step = (t >= 0).astype(float)
-        columns.add(LEVEL_CHANGE, step, step, 1.0, priors.LEVEL_CHANGE_SD)
+        columns.add(named(LEVEL_CHANGE, exposure.name), step, step, 1.0, priors.LEVEL_CHANGE_SD)
         if not (spec.slope and spec.trend):
-            return Contrasts(LEVEL_CHANGE, None)
+            return None
         period = float(spec.steps_per_slope_period)
         ramp, span = np.maximum(t, 0.0), max(1.0, float(t[-1]))
         columns.add(
-            SLOPE_CHANGE, ramp / span, ramp / period, period / span, *priors.SLOPE_CHANGE_SDS
+            named(SLOPE_CHANGE, exposure.name),
+            ramp / span,
+            ramp / period,
+            period / span,
+            *priors.SLOPE_CHANGE_SDS,
         )
-        return Contrasts(LEVEL_CHANGE, SLOPE_CHANGE)
+        return named(SLOPE_CHANGE, exposure.name)
 
 
 CHANGE = Change()

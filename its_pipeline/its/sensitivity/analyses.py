@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from its_pipeline.its import models
-from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.fitting import design_of
 from its_pipeline.its.posterior import Fit
 from its_pipeline.its.sensitivity.estimate import EffectEstimate, quadrature_estimate
 from its_pipeline.its.sensitivity.placebo_dates import Placebo, placebo_estimates
@@ -29,7 +29,7 @@ class SensitivityAnalyses:
     ----------
     other_estimator
         The forecast where the main analysis is segmented, the segmented where it is a forecast;
-        normal innovations.
+        normal innovations. None where there is more than one date to forecast from.
     placebos
         Pretended interventions in the pre-period.
     shifted_shares
@@ -38,7 +38,7 @@ class SensitivityAnalyses:
         The effect without any share in the model; None where none moved.
     """
 
-    other_estimator: EffectEstimate
+    other_estimator: EffectEstimate | None
     placebos: tuple[Placebo, ...]
     shifted_shares: dict[str, float]
     without_shares: EffectEstimate | None
@@ -65,22 +65,25 @@ def sensitivity_questions(
         On the days of its series.
     """
     series, noise = fit.series, fit.noise_model
-    study = models.study_design(spec.design)
+    study = models.study_of(series.exposure, spec.design)
     factor = spec.interval_factor
 
-    def other_estimator() -> EffectEstimate:
-        other_study = study if fit.design.contrasts is None else None
-        other = build_design(series, spec, covariates, other_study)
+    def other_estimator() -> EffectEstimate | None:
+        if not series.is_one_change:
+            return None
+        other = design_of(series, spec, covariates, study if fit.design.is_forecast else None)
         return quadrature_estimate(series, other, noise, factor)
 
     def without_shares() -> tuple[dict[str, float], EffectEstimate | None]:
         moved = shifted_shares(series, covariates)
         if not moved:
             return moved, None
-        bare = build_design(series, spec, covariates.without(covariates.shares), study)
+        bare = design_of(series, spec, covariates.without(covariates.shares), study)
         return moved, quadrature_estimate(series, bare, noise, factor)
 
     def placebos() -> tuple[Placebo, ...]:
-        return placebo_estimates(series, spec, covariates, study, noise)
+        if series.others:
+            return ()
+        return placebo_estimates(series, spec, covariates, noise)
 
     return [placebos, other_estimator, without_shares]

@@ -10,12 +10,11 @@ date: noise that makes up for a missing change is large, so it must not be kept.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy import special
 
 from its_pipeline.its.designs.base import Columns, StudyDesign
+from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import rough_log_evidence
 from its_pipeline.its.posterior import Fit
@@ -67,7 +66,7 @@ def change_dates(fit: Fit, study: StudyDesign, spec: AnalysisSpec) -> tuple[Chan
 def _columns_at(fit: Fit, study: StudyDesign, spec: AnalysisSpec, step: int) -> np.ndarray:
     """Return the intervention's columns on the fitted rows with the change at another step."""
     moved = Columns()
-    study.add_intervention(moved, replace(fit.series, steps=fit.series.steps - step), spec)
+    study.add_intervention(moved, Exposure.since(fit.series.steps - step), spec)
     return np.column_stack(moved.internal)[fit.rows]
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from its_pipeline.its.designs.base import StudyDesign, build_design
+from its_pipeline.its import models
+from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.sensitivity.estimate import EffectEstimate, quadrature_estimate
 from its_pipeline.its.series import MINIMUM_DAYS, POST, PRE, PreparedSeries
@@ -42,22 +44,24 @@ def placebo_estimates(
     series: PreparedSeries,
     spec: AnalysisSpec,
     covariates: Covariates,
-    study: StudyDesign,
     noise: NoiseModel,
 ) -> tuple[Placebo, ...]:
     """Return the effects of pretended interventions, in the order of their dates.
 
+    Before the first day on, whatever came after it.
+
     Up to three dates at the quarters of the pre-period, each with at least 14 observed days on
     either side; none where the pre-period is shorter than that.
     """
-    pre = series.phase == PRE
+    pre = (series.phase == PRE) & (series.steps < 0)
+    study = models.study_design(spec.design)
     seen = np.flatnonzero(series.observed & pre)
     if len(seen) < 2 * max(MINIMUM_DAYS, PLACEBO_PHASE_DAYS):
         return ()
     lowest, highest = PLACEBO_PHASE_DAYS, len(seen) - PLACEBO_PHASE_DAYS
     wanted = np.linspace(0.25, 0.75, PLACEBO_DATES) * len(seen)
     found = []
-    unwashed = replace(spec, washout_days=0)
+    unwashed = replace(spec, washout_days=0, carryover_days=0)
     for at in sorted({int(min(max(w, lowest), highest)) for w in wanted}):
         step = int(series.steps[seen[at]])
         pretended = _pretend(series, pre, step)
@@ -77,5 +81,6 @@ def _pretend(series: PreparedSeries, pre: np.ndarray, step: int) -> PreparedSeri
         steps=steps,
         values=values,
         phase=np.where(steps < 0, PRE, POST),
+        exposure=Exposure.since(steps),
         centre=float(before.mean()),
     )

@@ -90,7 +90,7 @@ def test_useless_covariates_are_dropped_with_their_reason(name, make, reason):
 
 def test_a_forecast_has_no_intervention_columns():
     _, design = _design(60, study=None)
-    assert design.contrasts is None
+    assert design.is_forecast
     assert not design.intervention.any()
 
 

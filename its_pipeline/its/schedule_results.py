@@ -1,0 +1,148 @@
+"""The pieces of an answer that a schedule adds: phases, how alike they are, other interventions.
+
+What belongs here: plain data with serialisation. What does not: how they are computed (`phases`),
+or the pieces every answer has (`results`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from its_pipeline.its.results import Effect, or_none
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase: neighbouring days that were all on, or all off.
+
+    Parameters
+    ----------
+    from_on, to_on
+        First and last day, **INCLUSIVE**.
+    on
+        Whether the intervention acted.
+    n, mean
+        Observed days that are told of (none near a switch that are left out), and their plain mean;
+        NaN without any.
+    effect
+        Its own effect against the days off, as the model tells it; None off, and where the analysis
+        did not converge. Where there are many phases, neighbours share one.
+    """
+
+    from_on: date
+    to_on: date
+    on: bool
+    n: int
+    mean: float
+    effect: Effect | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values."""
+        return {
+            "from_on": self.from_on.isoformat(),
+            "to_on": self.to_on.isoformat(),
+            "on": self.on,
+            "n": self.n,
+            "mean": or_none(self.mean),
+            "effect": None if self.effect is None else self.effect.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Phase:
+        """Build it from `to_dict`'s output.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned.
+        """
+        return cls(
+            from_on=date.fromisoformat(values["from_on"]),
+            to_on=date.fromisoformat(values["to_on"]),
+            on=values["on"],
+            n=values["n"],
+            mean=math.nan if values["mean"] is None else values["mean"],
+            effect=None if values["effect"] is None else Effect(**values["effect"]),
+        )
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike the phases' effects are.
+
+    Parameters
+    ----------
+    word
+        "same": about the same each time; "first_only": the first time alone; "varies"; "unclear".
+    probability_alike
+        How probable the data make it that phases differ by little; NaN where the likelihood has to
+        be sampled.
+    first_less_later
+        The first phase's effect less the mean of the later ones'.
+    """
+
+    word: str
+    probability_alike: float
+    first_less_later: Effect
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values."""
+        return {k: or_none(v) for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Likeness:
+        """Build it from `to_dict`'s output.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned.
+        """
+        alike = values["probability_alike"]
+        return cls(
+            values["word"],
+            math.nan if alike is None else alike,
+            Effect(**values["first_less_later"]),
+        )
+
+
+@dataclass(frozen=True)
+class OtherEffect:
+    """Another intervention in the same model.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    effect
+        Its average effect over its own days, the others as they were.
+    correlation
+        Posterior correlation with the effect that was asked for; near -1 the days cannot tell the
+        two apart.
+    same_days
+        Whether it acted on the very same days of the series.
+    """
+
+    name: str
+    effect: Effect
+    correlation: float
+    same_days: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> OtherEffect:
+        """Build it from `to_dict`'s output.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned.
+        """
+        return cls(**{**values, "effect": Effect(**values["effect"])})

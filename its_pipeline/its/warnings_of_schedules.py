@@ -1,0 +1,69 @@
+"""What a schedule gives reason to warn of: few or short phases, interventions that overlap.
+
+What belongs here: the thresholds and the words. What does not: warnings that every analysis may
+have (`warnings`), or any computing of answers.
+"""
+
+from __future__ import annotations
+
+from its_pipeline.its import warning_codes
+from its_pipeline.its.results import AnalysisWarning
+from its_pipeline.its.schedule_results import OtherEffect, Phase
+from its_pipeline.its.series import PreparedSeries
+from its_pipeline.its.warnings import warning
+
+FEW_PHASES = 3
+"""Phases on, and off, below which switches and chance are hardly told apart: with fewer than three
+of either no design of single cases meets evidence standards (What Works Clearinghouse, Standards
+Handbook 4.1, 2020, appendix A, asks for three attempts to show an effect)."""
+SHORT_PHASE = 3
+"""Days in a phase; the same standards ask for at least three."""
+INSEPARABLE = 0.9
+"""Posterior correlation of two effects beyond which the days do not tell them apart."""
+
+
+def warnings_of_phases(
+    series: PreparedSeries, phases: tuple[Phase, ...]
+) -> tuple[AnalysisWarning, ...]:
+    """Return what the phases give reason to warn of; days by lot may be short and are many."""
+    if series.exposure.is_one_change or series.schedule.mechanism is not None:
+        return ()
+    found = []
+    n_on = sum(phase.on for phase in phases)
+    n_off = len(phases) - n_on
+    if min(n_on, n_off) < FEW_PHASES:
+        text = (
+            f"It was on in {n_on} phases and off in {n_off}; with fewer than {FEW_PHASES} of "
+            "either, a change that came by itself at one switch weighs heavily."
+        )
+        numbers = {"phases_on": n_on, "phases_off": n_off, "needed": FEW_PHASES}
+        found.append(warning(warning_codes.FEW_PHASES, text, numbers))
+    short = [phase for phase in phases if phase.n < SHORT_PHASE]
+    if short:
+        text = (
+            f"{len(short)} of {len(phases)} phases have fewer than {SHORT_PHASE} observed days, "
+            f"the first from {short[0].from_on} on."
+        )
+        found.append(warning(warning_codes.SHORT_PHASES, text, {"short": len(short)}))
+    return tuple(found)
+
+
+def warnings_of_others(others: tuple[OtherEffect, ...]) -> tuple[AnalysisWarning, ...]:
+    """Return which other interventions the days do not tell apart from this one."""
+    found = []
+    for other in others:
+        if not other.same_days and abs(other.correlation) <= INSEPARABLE:
+            continue
+        why = (
+            "they acted on the same days"
+            if other.same_days
+            else f"the two effects' posterior correlation is {other.correlation:.2f}"
+        )
+        effect = other.effect
+        text = (
+            f"The days cannot tell this from “{other.name}”: {why}. For “{other.name}” the same "
+            f"model gives {effect.mean:.3g} [{effect.ci_lower:.3g}, {effect.ci_upper:.3g}]."
+        )
+        numbers = {"correlation": other.correlation, "same_days": float(other.same_days)}
+        found.append(warning(warning_codes.INSEPARABLE, text, numbers))
+    return tuple(found)
