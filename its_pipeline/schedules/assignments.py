@@ -112,6 +112,8 @@ def every_assignment(mechanism: Mechanism, n_units: int) -> np.ndarray:
             "use sampled_assignments"
         )
     found = np.empty((graph.n_paths, n_units), dtype=bool)
+    if graph.n_paths == 0:
+        return found
     # The same descent by rank as in `Graph.path`, for all ranks at once.
     rank, state = np.arange(graph.n_paths), np.zeros(graph.n_paths, dtype=int)
     for unit in range(n_units):
