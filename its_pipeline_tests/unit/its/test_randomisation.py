@@ -160,7 +160,7 @@ def _series(rng, n, phi):
 
 def test_no_more_false_alarms_than_promised():
     rng = np.random.default_rng(1)
-    n, n_units = 400, 20
+    n, n_units = 400, 16
     alarms = 0
     for seed in range(n):
         # The statistic's noise is not the series': the level holds all the same.
