@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FEWEST_TO_DRAW = 20
-"""With fewer sequences no two-sided p value can be as low as .05 (Edgington & Onghena 2007)."""
+"""With fewer sequences no p value can be as low as .05 (Edgington & Onghena 2007)."""
 
 MOST_LISTED = 100_000
 """Most sequences that are listed one by one; beyond, a sample of them serves."""

@@ -249,6 +249,13 @@ def test_the_histogram_holds_every_assignment():
     assert sum(answer.bin_counts) == answer.n_assignments == 6**5
     assert answer.bin_edges[0] <= answer.statistic <= answer.bin_edges[-1]
     assert Randomisation.from_dict(json.loads(json.dumps(answer.to_dict()))) == answer
+    # What was observed lies inside also where nothing that was sampled reaches it.
+    pattern = np.array(draw(MECHANISM, 28))
+    alone = randomisation_test(
+        lambda z: (z == pattern).mean(axis=1), pattern.tolist(), MECHANISM, 28, seed=0
+    )
+    assert alone.p_value == 1 / (N_SAMPLED + 1)
+    assert alone.bin_edges[-1] == alone.statistic == 1.0
 
 
 def test_what_the_lot_could_not_have_drawn_is_refused():
