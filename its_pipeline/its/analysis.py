@@ -24,19 +24,19 @@ from its_pipeline.its.results import (
     AnalysisWarning,
     ChangeDate,
     Diagnostics,
-    Effect,
     Effects,
     PosteriorDraws,
     PosteriorGrid,
     WhatIf,
 )
-from its_pipeline.its.schedule_results import Likeness, OtherEffect, Phase
+from its_pipeline.its.schedule_results import ScheduleResults, phase_table
 from its_pipeline.its.spec import AnalysisSpec
-from its_pipeline.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     import arviz
     import pandas as pd
+
+    from its_pipeline.its.decisions.randomisation import Randomisation
 
 DAILY_COLUMNS = (
     "day",
@@ -102,17 +102,9 @@ class Analysis:
     change_dates
         How probable each date of the change is; empty where no change is clear, in a forecast, with
         a likelihood that has to be sampled, and where there is more than one switch.
-    schedule
-        When the intervention acted; None in an answer that was stored before there were schedules.
-    phase_rows
-        One entry a phase, in order.
-    likeness
-        How alike the phases' effects are; None where there are no two phases on.
-    others
-        The other interventions in the model.
-    as_done
-        The average effect of the days as the person really had them; None where those are the
-        scheduled ones.
+    by_schedule
+        What follows from when the intervention acted: phases, other interventions, the lot; None in
+        an answer that was stored before there were schedules.
     """
 
     spec: AnalysisSpec
@@ -133,11 +125,7 @@ class Analysis:
     coefficients: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     what_if: tuple[WhatIf, ...] = ()
     change_dates: tuple[ChangeDate, ...] = ()
-    schedule: Schedule | None = None
-    phase_rows: tuple[Phase, ...] = ()
-    likeness: Likeness | None = None
-    others: tuple[OtherEffect, ...] = ()
-    as_done: Effect | None = None
+    by_schedule: ScheduleResults | None = None
 
     def __post_init__(self) -> None:
         if self.diagnostics.converged is not True and (
@@ -147,10 +135,7 @@ class Analysis:
             or self.coefficients
             or self.what_if
             or self.change_dates
-            or any(phase.effect for phase in self.phase_rows)
-            or self.likeness
-            or self.others
-            or self.as_done
+            or (self.by_schedule is not None and self.by_schedule.shows_effects)
             or set(self.daily.columns) - set(DAILY_COLUMNS[:3])
         ):
             raise ValueError(
@@ -167,19 +152,14 @@ class Analysis:
     def phases(self) -> pd.DataFrame:
         """One row a phase: from_on, to_on, on, n, mean, and its effect against the days off.
 
-        `effect`, `ci_lower`, `ci_upper` and `probability_positive` are NaN on phases off.
+        `effect`, `sd`, `ci_lower`, `ci_upper` and `probability_positive` are NaN on phases off.
         """
-        import pandas as pd
+        return phase_table(() if self.by_schedule is None else self.by_schedule.phases)
 
-        rows = []
-        for phase in self.phase_rows:
-            told = phase.effect
-            row = {name: getattr(phase, name) for name in ("from_on", "to_on", "on", "n", "mean")}
-            row["effect"] = np.nan if told is None else told.mean
-            for name in ("sd", "ci_lower", "ci_upper", "probability_positive"):
-                row[name] = np.nan if told is None else getattr(told, name)
-            rows.append(row)
-        return pd.DataFrame(rows)
+    @property
+    def randomisation(self) -> Randomisation | None:
+        """The test by the lot that the days were drawn by; None where none was drawn."""
+        return None if self.by_schedule is None else self.by_schedule.randomisation
 
     @property
     def sampler_trace(self) -> Mapping[str, np.ndarray]:
@@ -332,11 +312,7 @@ class Analysis:
             "coefficients": {name: list(pair) for name, pair in self.coefficients.items()},
             "what_if": [each.to_dict() for each in self.what_if],
             "change_dates": [each.to_dict() for each in self.change_dates],
-            "schedule": None if self.schedule is None else self.schedule.to_dict(),
-            "phases": [each.to_dict() for each in self.phase_rows],
-            "likeness": None if self.likeness is None else self.likeness.to_dict(),
-            "others": [each.to_dict() for each in self.others],
-            "as_done": None if self.as_done is None else self.as_done.to_dict(),
+            "by_schedule": None if self.by_schedule is None else self.by_schedule.to_dict(),
             "warnings": [warning.to_dict() for warning in self.warnings],
             "diagnostics": self.diagnostics.to_dict(),
             "timing": dict(self.timing),
@@ -391,11 +367,7 @@ class Analysis:
             },
             what_if=tuple(WhatIf(**each) for each in told.get("what_if", ())),
             change_dates=tuple(map(ChangeDate.from_dict, told.get("change_dates", ()))),
-            schedule=Schedule.from_dict(told["schedule"]) if told.get("schedule") else None,
-            phase_rows=tuple(map(Phase.from_dict, told.get("phases", ()))),
-            likeness=Likeness.from_dict(told["likeness"]) if told.get("likeness") else None,
-            others=tuple(map(OtherEffect.from_dict, told.get("others", ()))),
-            as_done=Effect(**told["as_done"]) if told.get("as_done") else None,
+            by_schedule=ScheduleResults.of(told.get("by_schedule")),
         )
 
     @cached_property
@@ -407,38 +379,3 @@ class Analysis:
         spec = self.spec
         model = models.noise_model(spec.noise)
         return draws_of(self.kept, model, spec.chains, spec.draws, spec.seed, spec.interval_factor)
-
-
-@dataclass(frozen=True)
-class JointAnalysis:
-    """Several interventions of one person on one outcome, in one model.
-
-    Parameters
-    ----------
-    analyses
-        Each intervention's answer by its name; the others are in its model.
-    """
-
-    analyses: Mapping[str, Analysis]
-
-    def of(self, name: str) -> Analysis:
-        """Return one intervention's answer.
-
-        Parameters
-        ----------
-        name
-            As in the mapping of schedules.
-
-        Raises
-        ------
-        KeyError
-            If there is none of this name; the message names those there are.
-        """
-        if name not in self.analyses:
-            raise KeyError(f"no intervention {name!r}; there are {', '.join(self.analyses)}")
-        return self.analyses[name]
-
-    @property
-    def converged(self) -> bool:
-        """Whether every answer passed the gate."""
-        return all(analysis.converged for analysis in self.analyses.values())

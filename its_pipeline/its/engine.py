@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from its_pipeline.its import models
-from its_pipeline.its.analysis import Analysis, JointAnalysis
+from its_pipeline.its.analysis import Analysis
+from its_pipeline.its.by_lot import tested_by_lot
+from its_pipeline.its.decisions.randomisation import Randomisation
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.errors import InsufficientData, InvalidSeries
 from its_pipeline.its.estimands import (
@@ -28,23 +30,25 @@ from its_pipeline.its.estimands import (
     summarise,
 )
 from its_pipeline.its.exact import ExactPosterior, integrate_posterior
-from its_pipeline.its.fitting import prepared_fit
+from its_pipeline.its.fitting import design_of, prepared_fit
 from its_pipeline.its.headline import headline
 from its_pipeline.its.inference.audit import audit
 from its_pipeline.its.inference.diagnostics import assess_quadrature
 from its_pipeline.its.inference.nuts import together
+from its_pipeline.its.joint import JointAnalysis
 from its_pipeline.its.likelihoods.base import GaussianLikelihood
 from its_pipeline.its.phases import likeness_of, others_of, phases_of
 from its_pipeline.its.posterior import Fit, Posterior
 from its_pipeline.its.results import AnalysisWarning, ChangeDate, Effect
 from its_pipeline.its.sampled import sample_posterior
+from its_pipeline.its.schedule_results import ScheduleResults
 from its_pipeline.its.sensitivity.analyses import SensitivityAnalyses, sensitivity_questions
 from its_pipeline.its.sensitivity.change_date import change_dates
 from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 from its_pipeline.its.targets import effect_contrasts
 from its_pipeline.its.warnings import warnings_of_effects, warnings_of_input
-from its_pipeline.its.warnings_of_schedules import warnings_of_others, warnings_of_phases
+from its_pipeline.its.warnings_of_schedules import warnings_of_schedule
 from its_pipeline.schedules.schedule import Schedule
 
 Day = date | str | np.datetime64
@@ -267,6 +271,16 @@ def _dates_of_change(posterior: Posterior, spec: AnalysisSpec) -> tuple[ChangeDa
     return change_dates(posterior.fit, study, spec)
 
 
+def _by_lot(
+    fit: Fit, spec: AnalysisSpec, covariates: Covariates
+) -> tuple[Randomisation | None, str]:
+    """Return the randomisation test, or why there is none although a lot was declared."""
+    if fit.series.schedule.mechanism is None:
+        return None, ""
+    without = design_of(fit.series, spec, covariates, None)
+    return tested_by_lot(fit.series, without, fit.noise_model, spec.seed)
+
+
 def _assembled(
     posterior: Posterior,
     spec: AnalysisSpec,
@@ -287,7 +301,6 @@ def _assembled(
         "has_slope": design.has_slope,
         "model_version": MODEL_VERSION,
         "trace": dict(posterior.trace),
-        "schedule": series.schedule,
     }
     if posterior.diagnostics.converged is not True:
         return Analysis(
@@ -296,7 +309,7 @@ def _assembled(
             probability_of_benefit=None,
             warnings=warnings,
             daily=bare_daily(series),
-            phase_rows=phases_of(series, None, spec),
+            by_schedule=ScheduleResults(series.schedule, phases_of(series, None, spec)),
             timing=timing.total(),
         )
     with timing.part("effects"):
@@ -307,12 +320,8 @@ def _assembled(
             "effects": effects,
             "probability_of_benefit": probability_of_benefit(marginals.counterfactual, spec),
             "what_if": what_if,
-            "phase_rows": phases_of(series, posterior, spec),
-            "likeness": likeness_of(posterior, spec),
-            "others": others_of(series, posterior, spec),
         }
-        warnings += warnings_of_phases(series, answers["phase_rows"])
-        warnings += warnings_of_others(answers["others"])
+        phases, also = phases_of(series, posterior, spec), others_of(series, posterior, spec)
     with timing.part("sensitivity"):
         # Independent of each other, and most of their time is spent in compiled code.
         questions = sensitivity_questions(posterior.fit, spec, covariates)
@@ -321,10 +330,15 @@ def _assembled(
             posterior.bands,
             lambda: _dates_of_change(posterior, spec),
             lambda: as_done.effect(series),
+            lambda: _by_lot(posterior.fit, spec, covariates),
         ]
         found: list[Any] = together(tasks, cores)
-        others, (bands, dates, done) = SensitivityAnalyses.of(found[:-3]), found[-3:]
-        answers |= {"daily": daily_table(series, bands), "change_dates": dates, "as_done": done}
+        others, (bands, dates, done, lot) = SensitivityAnalyses.of(found[:-4]), found[-4:]
+        answers |= {"daily": daily_table(series, bands), "change_dates": dates}
+        answers["by_schedule"] = ScheduleResults(
+            series.schedule, phases, likeness_of(posterior, spec), also, done, lot[0]
+        )
         answers |= {"kept": posterior.kept(), "coefficients": posterior.coefficients()}
         warnings += warnings_of_effects(spec, posterior, effects, what_if, dates, others)
+        warnings += warnings_of_schedule(series, phases, also, lot[1])
     return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

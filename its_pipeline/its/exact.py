@@ -114,8 +114,8 @@ class ExactPosterior:
         sds = design.prior.sd[:, column]
         return float(self.mixture.weights[(sds == sds.min())[self.mixture.component]].sum())
 
-    def other_effects(self) -> tuple[tuple[Marginal, float], ...]:
-        """Return each other intervention's average effect, and its correlation with this one's."""
+    def other_effects(self) -> tuple[tuple[Marginal, Marginal, float], ...]:
+        """Return what is told of each other intervention; see `posterior.Posterior`."""
         if self.forecast:
             return ()
         own = self.mixture.sd()[COUNTERFACTUAL]
@@ -127,7 +127,8 @@ class ExactPosterior:
         ):
             other, together = self.mixture.sd()[row], self.mixture.sd()[both]
             shared = 0.5 * (together**2 - own**2 - other**2)
-            found.append((self._marginal(self.mixture, row), float(shared / (own * other))))
+            told = (self._marginal(self.mixture, row), self._marginal(self.mixture, both))
+            found.append((*told, float(shared / (own * other))))
         return tuple(found)
 
     def bands(self) -> Bands:

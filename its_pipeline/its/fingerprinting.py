@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
+from its_pipeline.schedules.schedule import Schedule
 
 
 def fingerprint(
@@ -24,6 +25,7 @@ def fingerprint(
     spec: AnalysisSpec,
     covariates: pd.DataFrame | None = None,
     extra: Mapping[str, Any] | None = None,
+    others: Mapping[str, object] | None = None,
 ) -> str:
     """Hash everything an analysis depends on.
 
@@ -35,13 +37,15 @@ def fingerprint(
     outcome
         Local days (DatetimeIndex) to values.
     intervention_on
-        Date-like, first post day.
+        Date-like, first day on; or a `Schedule`. One that is a single change is its date.
     spec
         Settings, seed included.
     covariates
         On the same index, or None.
     extra
         JSON-able values, e.g. the intervention's name and version.
+    others
+        Schedules or dates of other interventions in the same model, by name.
 
     Returns
     -------
@@ -56,7 +60,8 @@ def fingerprint(
     digest = hashlib.sha256()
     head = {
         "model_version": MODEL_VERSION,
-        "intervention_on": pd.Timestamp(intervention_on).date().isoformat(),  # type: ignore[arg-type]
+        **_acted(intervention_on),
+        **({"others": {name: _acted(other) for name, other in others.items()}} if others else {}),
         "spec": spec.to_dict(),
         "extra": dict(extra or {}),
         "columns": [] if covariates is None else [str(name) for name in covariates.columns],
@@ -73,6 +78,14 @@ def fingerprint(
         aligned = covariates.reindex(outcome.index).to_numpy(dtype=np.float64)
         _update(digest, aligned[present])
     return digest.hexdigest()[:32]
+
+
+def _acted(when: Any) -> dict[str, Any]:
+    """Return when an intervention acted; a single change as its date, as ever."""
+    if isinstance(when, Schedule) and not when.is_single_change:
+        return {"intervention_on": when.first_on.isoformat(), "schedule": when.to_dict()}
+    first = when.first_on if isinstance(when, Schedule) else pd.Timestamp(when).date()
+    return {"intervention_on": first.isoformat()}
 
 
 def _update(digest: Any, values: np.ndarray) -> None:

@@ -101,10 +101,11 @@ def others_of(
         OtherEffect(
             exposure.name,
             effect_of(marginal, spec.unit),
+            effect_of(together, spec.unit),
             correlation,
             bool(np.array_equal(exposure.is_on[rows], series.exposure.is_on[rows])),
         )
-        for exposure, (marginal, correlation) in zip(
+        for exposure, (marginal, together, correlation) in zip(
             series.others, posterior.other_effects(), strict=True
         )
     )

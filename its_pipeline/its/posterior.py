@@ -276,8 +276,11 @@ class Posterior(Protocol):
         """Return how probable it is that phases differ little; None where the model has one."""
         ...
 
-    def other_effects(self) -> tuple[tuple[Marginal, float], ...]:
-        """Return each other intervention's average effect, and its correlation with this one's."""
+    def other_effects(self) -> tuple[tuple[Marginal, Marginal, float], ...]:
+        """Return what is told of each other intervention.
+
+        Its average effect, that effect and this one's together, and the correlation of the two.
+        """
         ...
 
     def what_if(self) -> tuple[WhatIf, ...]:

@@ -172,14 +172,18 @@ class SampledPosterior:
         """Return None: draws do not tell the components of the prior apart."""
         return None
 
-    def other_effects(self) -> tuple[tuple[Marginal, float], ...]:
-        """Return each other intervention's average effect, and its correlation with this one's."""
+    def other_effects(self) -> tuple[tuple[Marginal, Marginal, float], ...]:
+        """Return what is told of each other intervention; see `posterior.Posterior`."""
         if self.fit.design.is_forecast:
             return ()
         asked = Asked.of(self.fit.series, self.fit.design)
         own = self._effects()[COUNTERFACTUAL]
         return tuple(
-            (SampleMarginal(draws), float(np.corrcoef(own, draws)[0, 1]))
+            (
+                SampleMarginal(draws),
+                SampleMarginal(own + draws),
+                float(np.corrcoef(own, draws)[0, 1]),
+            )
             for draws in self._of(asked.others)
         )
 

@@ -10,9 +10,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from its_pipeline.its.decisions.randomisation import Randomisation
 from its_pipeline.its.results import Effect, or_none
+from its_pipeline.schedules.schedule import Schedule
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,8 @@ class OtherEffect:
         Its name.
     effect
         Its average effect over its own days, the others as they were.
+    together
+        That effect and the one that was asked for, added: what both did.
     correlation
         Posterior correlation with the effect that was asked for; near -1 the days cannot tell the
         two apart.
@@ -129,6 +136,7 @@ class OtherEffect:
 
     name: str
     effect: Effect
+    together: Effect
     correlation: float
     same_days: bool
 
@@ -145,4 +153,92 @@ class OtherEffect:
         values
             What `to_dict` returned.
         """
-        return cls(**{**values, "effect": Effect(**values["effect"])})
+        effects = {name: Effect(**values[name]) for name in ("effect", "together")}
+        return cls(**{**values, **effects})
+
+
+@dataclass(frozen=True)
+class ScheduleResults:
+    """What follows from when the intervention acted.
+
+    Parameters
+    ----------
+    schedule
+        When it acted.
+    phases
+        One entry a phase, in order.
+    likeness
+        How alike the phases' effects are; None where there are no two phases on.
+    others
+        The other interventions in the model.
+    as_done
+        The average effect of the days as the person really had them; None where those are the
+        scheduled ones.
+    randomisation
+        The test by the lot that the days were drawn by; None where none was drawn.
+    """
+
+    schedule: Schedule
+    phases: tuple[Phase, ...] = ()
+    likeness: Likeness | None = None
+    others: tuple[OtherEffect, ...] = ()
+    as_done: Effect | None = None
+    randomisation: Randomisation | None = None
+
+    @property
+    def shows_effects(self) -> bool:
+        """Whether anything in it is an effect: not allowed where the gate was not passed."""
+        told = (self.likeness, self.others, self.as_done, self.randomisation)
+        return any(told) or any(phase.effect for phase in self.phases)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON-able values."""
+
+        def plain(value: Any) -> Any:
+            return None if value is None else value.to_dict()
+
+        return {
+            "schedule": self.schedule.to_dict(),
+            "phases": [each.to_dict() for each in self.phases],
+            "likeness": plain(self.likeness),
+            "others": [each.to_dict() for each in self.others],
+            "as_done": plain(self.as_done),
+            "randomisation": plain(self.randomisation),
+        }
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any] | None) -> ScheduleResults | None:
+        """Build it from `to_dict`'s output, or return None for None.
+
+        Parameters
+        ----------
+        values
+            What `to_dict` returned.
+        """
+        if values is None:
+            return None
+        likeness, done = values["likeness"], values["as_done"]
+        tested = values["randomisation"]
+        return cls(
+            schedule=Schedule.from_dict(values["schedule"]),
+            phases=tuple(map(Phase.from_dict, values["phases"])),
+            likeness=None if likeness is None else Likeness.from_dict(likeness),
+            others=tuple(map(OtherEffect.from_dict, values["others"])),
+            as_done=None if done is None else Effect(**done),
+            randomisation=None if tested is None else Randomisation.from_dict(tested),
+        )
+
+
+def phase_table(phases: tuple[Phase, ...]) -> pd.DataFrame:
+    """Return one row a phase; see `Analysis.phases`."""
+    import pandas as pd
+
+    told = {"effect": "mean", "sd": "sd", "ci_lower": "ci_lower", "ci_upper": "ci_upper"}
+    told["probability_positive"] = "probability_positive"
+    names = ("from_on", "to_on", "on", "n", "mean")
+    rows = [
+        {name: getattr(phase, name) for name in names}
+        | {name: getattr(phase.effect, of, math.nan) for name, of in told.items()}
+        for phase in phases
+    ]
+    return pd.DataFrame(rows, columns=[*names, *told])

@@ -22,12 +22,34 @@ INSEPARABLE = 0.9
 """Posterior correlation of two effects beyond which the days do not tell them apart."""
 
 
-def warnings_of_phases(
-    series: PreparedSeries, phases: tuple[Phase, ...]
+def warnings_of_schedule(
+    series: PreparedSeries,
+    phases: tuple[Phase, ...],
+    others: tuple[OtherEffect, ...],
+    without_test: str,
 ) -> tuple[AnalysisWarning, ...]:
+    """Return what the schedule gives reason to warn of.
+
+    Parameters
+    ----------
+    series
+        The prepared series.
+    phases, others
+        What is told of its phases and of other interventions.
+    without_test
+        Why there is no randomisation test although a lot was declared; empty otherwise.
+    """
+    found = [*_phases(series, phases), *_others(others)]
+    if without_test:
+        text = f"There is no randomisation test: {without_test}."
+        found.append(warning(warning_codes.NOT_RANDOMISED, text, {}))
+    return tuple(found)
+
+
+def _phases(series: PreparedSeries, phases: tuple[Phase, ...]) -> list[AnalysisWarning]:
     """Return what the phases give reason to warn of; days by lot may be short and are many."""
     if series.exposure.is_one_change or series.schedule.mechanism is not None:
-        return ()
+        return []
     found = []
     n_on = sum(phase.on for phase in phases)
     n_off = len(phases) - n_on
@@ -45,10 +67,10 @@ def warnings_of_phases(
             f"the first from {short[0].from_on} on."
         )
         found.append(warning(warning_codes.SHORT_PHASES, text, {"short": len(short)}))
-    return tuple(found)
+    return found
 
 
-def warnings_of_others(others: tuple[OtherEffect, ...]) -> tuple[AnalysisWarning, ...]:
+def _others(others: tuple[OtherEffect, ...]) -> list[AnalysisWarning]:
     """Return which other interventions the days do not tell apart from this one."""
     found = []
     for other in others:
@@ -59,11 +81,18 @@ def warnings_of_others(others: tuple[OtherEffect, ...]) -> tuple[AnalysisWarning
             if other.same_days
             else f"the two effects' posterior correlation is {other.correlation:.2f}"
         )
-        effect = other.effect
+        alone, both = other.effect, other.together
         text = (
             f"The days cannot tell this from “{other.name}”: {why}. For “{other.name}” the same "
-            f"model gives {effect.mean:.3g} [{effect.ci_lower:.3g}, {effect.ci_upper:.3g}]."
+            f"model gives {alone.mean:.3g} [{alone.ci_lower:.3g}, {alone.ci_upper:.3g}], for both "
+            f"together {both.mean:.3g} [{both.ci_lower:.3g}, {both.ci_upper:.3g}]."
         )
-        numbers = {"correlation": other.correlation, "same_days": float(other.same_days)}
+        numbers = {
+            "correlation": other.correlation,
+            "same_days": float(other.same_days),
+            "together_mean": both.mean,
+            "together_ci_lower": both.ci_lower,
+            "together_ci_upper": both.ci_upper,
+        }
         found.append(warning(warning_codes.INSEPARABLE, text, numbers))
-    return tuple(found)
+    return found

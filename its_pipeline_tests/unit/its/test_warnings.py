@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import AnalysisSpec
-from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
 from its_pipeline.its.sensitivity.placebo_dates import placebo_estimates
@@ -137,9 +136,7 @@ def test_placebo_effect_when_the_level_moved_before():
 
 def _placebos(outcome, day):
     spec = AnalysisSpec()
-    return placebo_estimates(
-        prepare_series(outcome, day, spec), spec, Covariates(), CHANGE, AR1_WHITE
-    )
+    return placebo_estimates(prepare_series(outcome, day, spec), spec, Covariates(), AR1_WHITE)
 
 
 def test_placebo_dates_need_fourteen_days_on_either_side():
