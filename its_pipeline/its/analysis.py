@@ -152,7 +152,8 @@ class Analysis:
     def phases(self) -> pd.DataFrame:
         """One row a phase: from_on, to_on, on, n, mean, and its effect against the days off.
 
-        `effect`, `sd`, `ci_lower`, `ci_upper` and `probability_positive` are NaN on phases off.
+        `effect`, `sd`, `ci_lower`, `ci_upper` and `probability_positive` are NaN on phases off, and
+        not there when not converged.
         """
         return phase_table(() if self.by_schedule is None else self.by_schedule.phases)
 

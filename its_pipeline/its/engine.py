@@ -76,6 +76,7 @@ def analyze(
     spec: AnalysisSpec | None = None,
     covariates: pd.DataFrame | None = None,
     *,
+    others: Mapping[str, Schedule | Day] | None = None,
     cores: int | None = None,
     audited: bool = True,
 ) -> Analysis: ...
@@ -87,6 +88,7 @@ def analyze(
     spec: AnalysisSpec | None = None,
     covariates: pd.DataFrame | None = None,
     *,
+    others: Mapping[str, Schedule | Day] | None = None,
     cores: int | None = None,
     audited: bool = True,
 ) -> Analysis | JointAnalysis:
@@ -105,6 +107,9 @@ def analyze(
     covariates
         Values on the same index, e.g. time-of-day shares (columns whose names start with
         ``share_`` are checked for a shift at the intervention).
+    others
+        Other interventions of the person in the same model, by name, about which nothing is asked:
+        the counterfactual is a life without the one intervention and with them as they were.
     cores
         Chains that run at once. The numbers do not depend on it.
     audited
@@ -125,52 +130,12 @@ def analyze(
         If fewer than 8 observed days are off, or on.
     """
     spec = AnalysisSpec() if spec is None else spec
-    if not isinstance(intervention_on, Mapping):
-        return analyze_one(outcome, intervention_on, spec, covariates, cores=cores, audited=audited)
-    if not intervention_on:
-        raise InvalidSeries("schedules", "a mapping of schedules needs at least one but is empty")
-    return JointAnalysis(
-        {
-            name: analyze_one(
-                outcome,
-                asked,
-                spec,
-                covariates,
-                {other: what for other, what in intervention_on.items() if other != name},
-                cores=cores,
-                audited=audited,
-            )
-            for name, asked in intervention_on.items()
-        }
-    )
-
-
-def analyze_one(
-    outcome: pd.Series,
-    schedule: Any,
-    spec: AnalysisSpec,
-    covariates: pd.DataFrame | None = None,
-    others: Mapping[str, Any] | None = None,
-    *,
-    cores: int | None = None,
-    audited: bool = True,
-) -> Analysis:
-    """Answer for one intervention, with others of the person in the same model.
-
-    Parameters
-    ----------
-    outcome, spec, covariates, cores, audited
-        As in `analyze`.
-    schedule
-        Of the one that is asked about, or its first day.
-    others
-        Schedules or dates of the others, by name. The counterfactual is a life without this
-        intervention and with them as they were.
-    """
+    if isinstance(intervention_on, Mapping):
+        return _joint(outcome, intervention_on, spec, covariates, cores, audited=audited)
     timing = _Timing()
     with timing.part("prepare"):
         likelihood = models.likelihood(spec.likelihood)
-        fit, known = prepared_fit(outcome, schedule, spec, covariates, likelihood, others)
+        fit, known = prepared_fit(outcome, intervention_on, spec, covariates, likelihood, others)
         warnings = warnings_of_input(fit.series, fit.design, spec)
     posterior: Posterior
     if isinstance(likelihood, GaussianLikelihood):
@@ -181,6 +146,26 @@ def analyze_one(
             posterior = sample_posterior(fit, spec, cores)
     as_done = _AsDone(outcome, spec, covariates, others)
     return _assembled(posterior, spec, known, warnings, timing, cores, as_done)
+
+
+def _joint(
+    outcome: pd.Series,
+    schedules: Mapping[str, Schedule | Day],
+    spec: AnalysisSpec,
+    covariates: pd.DataFrame | None,
+    cores: int | None,
+    *,
+    audited: bool,
+) -> JointAnalysis:
+    if not schedules:
+        raise InvalidSeries("schedules", "a mapping of schedules needs at least one but is empty")
+    found = {}
+    for name, schedule in schedules.items():
+        others = {other: what for other, what in schedules.items() if other != name}
+        found[name] = analyze(
+            outcome, schedule, spec, covariates, others=others, cores=cores, audited=audited
+        )
+    return JointAnalysis(found)
 
 
 def warm_up() -> None:

@@ -32,7 +32,7 @@ def headline(
     Parameters
     ----------
     outcome, schedule, spec, covariates, others
-        As in `engine.analyze_one`; the likelihood is normal whatever the spec says,
+        As in `engine.analyze`; the likelihood is normal whatever the spec says,
         because another one would have to be sampled.
 
     Returns

@@ -236,6 +236,8 @@ def phase_table(phases: tuple[Phase, ...]) -> pd.DataFrame:
     told = {"effect": "mean", "sd": "sd", "ci_lower": "ci_lower", "ci_upper": "ci_upper"}
     told["probability_positive"] = "probability_positive"
     names = ("from_on", "to_on", "on", "n", "mean")
+    if not any(phase.effect for phase in phases):
+        told = {}
     rows = [
         {name: getattr(phase, name) for name in names}
         | {name: getattr(phase.effect, of, math.nan) for name, of in told.items()}

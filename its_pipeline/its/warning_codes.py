@@ -53,7 +53,7 @@ SHORT_PHASE: Final = WarningCode(
 FEW_PHASES: Final = WarningCode(
     "few_phases",
     "weakens",
-    "Few phases",
+    "Switched only a few times",
     "Something else that happened at one of the switches can look like an effect; going back and "
     "forth once more makes the answer firmer.",
     "it was switched only a few times",

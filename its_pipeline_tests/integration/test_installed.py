@@ -65,6 +65,7 @@ class Installed:
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "TMPDIR": str(self.home / "tmp"),
             "ITS_DRAWS": "500",
+            "ITS_AUDIT_SHARE": "0.1",
             "ITS_TUNE": "500",
             **more,
         }

@@ -21,7 +21,6 @@ from its_pipeline.its import (
     analyze,
     fingerprint,
 )
-from its_pipeline.its.engine import analyze_one
 from its_pipeline_tests.unit.its.series_factory import make_series, run
 
 N = 80
@@ -241,7 +240,7 @@ def test_interventions_on_the_same_days_are_told_together():
 
 def test_an_intervention_outside_the_series_changes_nothing():
     outcome, day = make_series(60)
-    found = analyze_one(outcome, day, SPEC, others={"walks": "2030-01-01"})
+    found = analyze(outcome, day, SPEC, others={"walks": "2030-01-01"})
     assert found.effects == run(outcome, day, SPEC).effects
     with pytest.raises(InvalidSeries, match="at least one"):
         analyze(outcome, {}, SPEC)
