@@ -158,6 +158,16 @@ class Analysis:
         return phase_table(() if self.by_schedule is None else self.by_schedule.phases)
 
     @property
+    def is_on_and_off(self) -> bool:
+        """Whether the intervention was on and off again, not one change from one day on."""
+        return self.by_schedule is not None and self.by_schedule.is_on_and_off
+
+    @property
+    def phase_names(self) -> tuple[str, str]:
+        """What `daily` calls days without and days with the intervention."""
+        return ("off", "on") if self.is_on_and_off else ("pre", "post")
+
+    @property
     def randomisation(self) -> Randomisation | None:
         """The test by the lot that the days were drawn by; None where none was drawn."""
         return None if self.by_schedule is None else self.by_schedule.randomisation

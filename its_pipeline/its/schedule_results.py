@@ -186,6 +186,11 @@ class ScheduleResults:
     randomisation: Randomisation | None = None
 
     @property
+    def is_on_and_off(self) -> bool:
+        """Whether there is more than one switch, or the days begin with one on."""
+        return [phase.on for phase in self.phases] != [False, True]
+
+    @property
     def shows_effects(self) -> bool:
         """Whether anything in it is an effect: not allowed where the gate was not passed."""
         told = (self.likeness, self.others, self.as_done, self.randomisation)

@@ -8,7 +8,7 @@ their sources are in `cent.yaml`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Final, Literal, cast
@@ -232,22 +232,24 @@ def compliance_table(filled: Mapping[str, Iterable[CentAnswer]]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=columns)
 
 
-def wwc_rating(n_pre: int, n_post: int, attempts: int = 1) -> WwcRating:
+def wwc_rating(points_of: Sequence[int], *, by_lot: bool = False) -> WwcRating:
     """Rate a design by the What Works Clearinghouse's single-case standards.
 
     Parameters
     ----------
-    n_pre, n_post
-        Observed points in the two phases.
-    attempts
-        How often the effect could show at different points in time; one for a single A to B
-        change.
+    points_of
+        Observed points in each phase; every switch between phases is an attempt to show the effect.
+    by_lot
+        Whether a lot drew the days ahead of them.
     """
-    fewest = min(n_pre, n_post)
+    attempts = len(points_of) - 1
+    fewest = min(points_of)
     points = fewest >= WWC_POINTS_WITH_RESERVATIONS
     criteria = (
         WwcCriterion(
-            "The intervention's timing is decided by the researcher", None, "chosen by the person"
+            "The intervention's timing is decided by the researcher",
+            True if by_lot else None,
+            "drawn by lot ahead" if by_lot else "chosen by the person",
         ),
         WwcCriterion(
             "The outcome is measured repeatedly, with agreement between assessors",
@@ -263,14 +265,17 @@ def wwc_rating(n_pre: int, n_post: int, attempts: int = 1) -> WwcRating:
             f"Each phase has at least {WWC_POINTS} points "
             f"({WWC_POINTS_WITH_RESERVATIONS} with reservations)",
             points,
-            f"{n_pre} and {n_post}",
+            f"{fewest} in the shortest of {len(points_of)} phases"
+            if len(points_of) > 2
+            else " and ".join(map(str, points_of)),
         ),
     )
     if attempts < WWC_ATTEMPTS:
+        what = "A single change from A to B" if attempts == 1 else "Fewer than three switches"
         return WwcRating(
             "Does not meet the standards",
-            "A single change from A to B, however clear, cannot rule out that something else "
-            "changed at the same time; the standards ask for at least three attempts.",
+            f"{what}, however clear, cannot rule out that something else changed at the same "
+            "time; the standards ask for at least three attempts.",
             criteria,
         )
     if not points:

@@ -97,6 +97,14 @@ def _objective(facts: Facts) -> str | None:
 
 def _design(facts: Facts) -> str:
     intervention = facts.intervention
+    schedule = intervention.schedule
+    if schedule is not None:
+        kind = "days drawn by lot" if schedule.mechanism else "reversal: on and off again"
+        return (
+            f"Single-person time series, {kind}; planned {intervention.baseline_days} days before "
+            f"and {intervention.horizon_days} from the start; {intervention.carryover_days} days "
+            "left out after each switch; no run-in."
+        )
     return (
         "Interrupted time series with two periods and one change: baseline (A), planned "
         f"{intervention.baseline_days} days, then intervention (B), planned "
@@ -158,6 +166,17 @@ def _interim(facts: Facts) -> str:
 
 
 def _randomised(facts: Facts) -> str:
+    schedule = facts.intervention.schedule
+    if schedule is not None and schedule.mechanism is not None:
+        lot = schedule.mechanism
+        rules = f"units of {lot.unit_days} days, balance {lot.balance}, seed {lot.seed}"
+        when = "" if lot.drawn_at is None else f" on {date_text(lot.drawn_at.date())}"
+        return (
+            f"Drawn by lot{when}, uniformly among all sequences that keep the rules ({rules}; "
+            f"{lot.algorithm})."
+        )
+    if schedule is not None:
+        return "Not randomised: on the dates that the person logged."
     return (
         "Not randomised: one change, on the date that the person logged "
         f"({date_text(facts.intervention.started_on)})."
@@ -165,6 +184,14 @@ def _randomised(facts: Facts) -> str:
 
 
 def _sequence(facts: Facts) -> str:
+    schedule = facts.intervention.schedule
+    if schedule is not None:
+        periods = [
+            f"{date_text(p.from_on)} to {'further notice' if p.to_on is None else date_text(p.to_on)}"
+            for p in schedule.on_periods[:_MOST_PERIODS]
+        ]
+        more = len(schedule.on_periods) - len(periods)
+        return f"On: {'; '.join(periods)}{f'; and {more} more' if more else ''}. Off else."
     return f"A, then B from {date_text(facts.intervention.started_on)}."
 
 
@@ -208,8 +235,9 @@ def _periods(facts: Facts) -> str | None:
         return None
     cuts = "; ".join(f"{cut.side}-period: {cut.reason}" for cut in facts.window.cuts)
     intervention = facts.intervention
+    order = "On and off again" if analysis.is_on_and_off else "A then B"
     return (
-        f"A then B, with {analysis.n_pre} and {analysis.n_post} observed {analysis.spec.step}s, of "
+        f"{order}, with {analysis.n_pre} and {analysis.n_post} observed {analysis.spec.step}s, of "
         f"{intervention.baseline_days} and {intervention.horizon_days} planned. Ends: "
         f"{cuts or 'as planned'}."
     )
@@ -237,7 +265,7 @@ def _stopped(facts: Facts) -> str | None:
 
 
 def phase_text(analysis: Analysis, phase: str) -> str:
-    """Return mean and standard deviation of the observed values of "pre" or "post"."""
+    """Return mean and standard deviation of the observed values of one of `phase_names`."""
     daily = analysis.daily
     values = daily.loc[daily["phase"] == phase, "observed"].dropna().to_numpy(float)
     with np.errstate(over="ignore"):
@@ -253,23 +281,28 @@ def phase_text(analysis: Analysis, phase: str) -> str:
 
 
 def _phase_text(analysis: Analysis, phase: str) -> str:
-    count = analysis.n_pre if phase == "pre" else analysis.n_post
+    count = analysis.n_pre if phase == analysis.phase_names[0] else analysis.n_post
     return f"{phase_text(analysis, phase)}, {count} {analysis.spec.step}s"
 
 
 def _baseline(facts: Facts) -> str | None:
     if facts.analysis is None:
         return None
-    return f"Outcome at baseline: {_phase_text(facts.analysis, 'pre')}."
+    return f"Outcome at baseline: {_phase_text(facts.analysis, facts.analysis.phase_names[0])}."
 
 
 def _analysed(facts: Facts) -> str | None:
     analysis = _converged(facts)
     if analysis is None:
         return None
+    found = analysis.by_schedule
+    periods = "One period of each"
+    if found is not None and found.is_on_and_off:
+        n_on = sum(phase.on for phase in found.phases)
+        periods = f"{n_on} periods on and {len(found.phases) - n_on} off"
     return (
-        f"One period of each: {analysis.n_pre} {analysis.spec.step}s without and "
-        f"{analysis.n_post} with the intervention."
+        f"{periods}: {analysis.n_pre} {analysis.spec.step}s without and {analysis.n_post} with the "
+        "intervention."
     )
 
 
@@ -277,9 +310,11 @@ def _period_results(facts: Facts) -> str | None:
     analysis = _converged(facts)
     if analysis is None:
         return None
+    without, with_it = analysis.phase_names
+    name = "Days off" if analysis.is_on_and_off else "Baseline"
     return (
-        f"Baseline: {_phase_text(analysis, 'pre')}. Intervention: {_phase_text(analysis, 'post')}. "
-        "The first figure shows every observation."
+        f"{name}: {_phase_text(analysis, without)}. Intervention: "
+        f"{_phase_text(analysis, with_it)}. The first figure shows every observation."
     )
 
 
@@ -324,6 +359,13 @@ def _limitations(facts: Facts) -> str | None:
     if analysis is None:
         return None
     texts = " ".join(warning.text for warning in analysis.warnings)
+    if analysis.randomisation is not None:
+        return f"One person; the days were drawn by lot. {texts}".strip()
+    if analysis.is_on_and_off:
+        return (
+            "One person, not randomised: anything else that came and went with it would look the "
+            f"same. {texts}".strip()
+        )
     return (
         "One change in one person, not randomised and not repeated: anything else that changed "
         f"on {date_text(analysis.intervention_on)} would look the same. {texts}".strip()

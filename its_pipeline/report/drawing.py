@@ -6,7 +6,9 @@ style sheet colours it by class). The figures of an analysis belong to `its.plot
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 from markupsafe import Markup
@@ -81,6 +83,42 @@ def dates_svg(probabilities: list[float], declared: int, words: str) -> Markup:
         '<svg class="dates" viewBox="0 0 560 92" role="img" aria-label="{}">'
         '<g class="bars">{}</g><path class="zero" d="M{} 0V92"/></svg>'
     ).format(words, Markup("").join(bars), f"{at:.1f}")
+
+
+def lot_svg(
+    edges: Sequence[float], counts: Sequence[int], observed: float, words: str
+) -> Markup:
+    """Draw how a statistic spreads over what a lot could have drawn, the observed one marked.
+
+    Parameters
+    ----------
+    edges, counts
+        A histogram: one edge more than counts.
+    observed
+        The statistic of what was drawn.
+    words
+        What the picture says, for those who cannot see it.
+    """
+    width, height = 560.0, 90.0
+    low, high = edges[0], edges[-1]
+    scale = width / (high - low) if high > low else 0.0
+    highest = max(counts)
+    bar = Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+    bars = [
+        bar.format(
+            (left - low) * scale + 0.5,
+            height - 78 * count / highest,
+            max((right - left) * scale - 1, 0.5),
+            78 * count / highest,
+        )
+        for (left, right), count in zip(pairwise(edges), counts, strict=True)
+        if count
+    ]
+    at = f"{_clamp((observed - low) * scale, 1.0, width - 1.0):.1f}"
+    return Markup(
+        '<svg class="dates" viewBox="0 0 560 92" role="img" aria-label="{}">'
+        '<g class="bars">{}</g><path class="zero" d="M{} 0V92"/></svg>'
+    ).format(words, Markup("").join(bars), at)
 
 
 def _clamp(value: float, low: float, high: float) -> float:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from its_pipeline.report import views
 from its_pipeline.report.cent import (
+    WwcRating,
     cent_caveat,
     cent_citation,
     cent_scope,
@@ -33,6 +34,7 @@ from its_pipeline.report.html import (
     safe_href,
 )
 from its_pipeline.report.inputs import STATUS_LABELS, ReportInput, StateInput
+from its_pipeline.report.schedule_views import schedule_view
 from its_pipeline.report.sentence import (
     Answer,
     answer_sentences,
@@ -124,7 +126,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
             f"Probability of {least:g} or better" if least > 0 else "Probability that it helped"
         ),
         "key_benefit": percent(analysis.probability_of_benefit or 0.0),
-        "step_name": f"{step.capitalize()}s",
+        "counted": f"{step.capitalize()}s {_counted(analysis)}",
         "n_pre": analysis.n_pre,
         "n_post": analysis.n_post,
         "warnings": views.warning_texts(analysis.warnings, analysis.spec.likelihood),
@@ -136,9 +138,22 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "assumptions": _assumptions(analysis),
         "figures": _figures(pngs or figure_pngs(report), step),
         "gate": views.gate_rows(analysis.diagnostics),
-        "wwc": wwc_rating(analysis.n_pre, analysis.n_post),
+        "schedule": schedule_view(analysis),
+        "wwc": _wwc(analysis),
     }
     return render_page("report.html", view)
+
+
+def _counted(analysis: Analysis) -> str:
+    return "without / with it" if analysis.is_on_and_off else "before / since"
+
+
+def _wwc(analysis: Analysis) -> WwcRating:
+    """Rate the design: each switch is one more attempt to show an effect."""
+    found = analysis.by_schedule
+    if found is None or not found.is_on_and_off:
+        return wwc_rating((analysis.n_pre, analysis.n_post))
+    return wwc_rating([phase.n for phase in found.phases], by_lot=found.randomisation is not None)
 
 
 def render_state_page(state: StateInput) -> str:
@@ -173,7 +188,7 @@ def render_state_page(state: StateInput) -> str:
         "days": _day_counts(state),
         "gate": gate,
         "figure": picture,
-        "wwc": wwc_rating(state.n_pre or 0, state.n_post or 0),
+        "wwc": wwc_rating((state.n_pre or 0, state.n_post or 0)),
     }
     return render_page("state.html", view)
 
@@ -249,15 +264,25 @@ def _assumptions(analysis: Analysis) -> list[str]:
     }[spec.season]
     trend = "perhaps a straight trend" if spec.trend else "no trend"
     change = "a jump and a change of slope" if analysis.has_slope else "a jump"
+    alone = f"Nothing else that moves the outcome began on {date_text(analysis.intervention_on)}."
+    last = (
+        "It is one change in one person. Another person, or the same person again, may differ; "
+        "going back and forth more than once would show more."
+    )
+    if analysis.is_on_and_off:
+        alone = "Nothing else that moves the outcome came and went with it."
+        if analysis.randomisation is not None:
+            alone = "The lot alone decided which days were on: nothing else follows it by design."
+        change = "a jump on the days on, of much the same size unless the days say otherwise"
+        last = "It is one person. Another may differ."
     return [
-        f"Nothing else that moves the outcome began on {date_text(analysis.intervention_on)}.",
+        alone,
         f"Without the change the outcome would have gone on as before: {trend}, {season}, slow "
         f"drift that comes back, and chance that is new every {step}.",
         f"The effect is {change}, and holds within the {step}s that were counted.",
         f"{step.capitalize()}s without data are missing for reasons that have nothing to do with "
         "the outcome.",
-        "It is one change in one person. Another person, or the same person again, may differ; "
-        "going back and forth more than once would show more.",
+        last,
     ]
 
 
@@ -374,4 +399,6 @@ def _day_counts(state: StateInput) -> list[DayCount]:
     from its_pipeline.its.series import MINIMUM_DAYS
 
     counts = (("Before the start", state.n_pre), ("Since the start", state.n_post))
+    if state.intervention.schedule is not None:
+        counts = (("Days without it", state.n_pre), ("Days with it", state.n_post))
     return [DayCount(name, n, MINIMUM_DAYS) for name, n in counts if n is not None]

@@ -32,6 +32,8 @@ PROBABILITY_WORDS: Final[tuple[tuple[float, str], ...]] = (
 )
 
 PROVISO: Final = "if nothing else changed at that time"
+PROVISO_ON_AND_OFF: Final = "if nothing else came and went with it"
+PROVISO_BY_LOT: Final = "as the lot alone decided the days"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Finding:
         Codes of the warnings that apply.
     ongoing_until
         Last day that is still to be counted; None when no more days will come.
+    is_on_and_off
+        Whether the intervention was on and off again, not one change from one day on.
+    by_lot
+        Whether its days were drawn by lot ahead of them.
     """
 
     name: str
@@ -75,6 +81,8 @@ class Finding:
     minimum_effect: float = 0.0
     warning_codes: tuple[str, ...] = ()
     ongoing_until: date | None = None
+    is_on_and_off: bool = False
+    by_lot: bool = False
 
     def __post_init__(self) -> None:
         if self.direction not in ("increase", "decrease"):
@@ -176,6 +184,8 @@ def finding_of(
         minimum_effect=analysis.spec.minimum_effect,
         warning_codes=tuple(warning.code for warning in analysis.warnings),
         ongoing_until=ongoing_until,
+        is_on_and_off=analysis.is_on_and_off,
+        by_lot=analysis.randomisation is not None,
     )
 
 
@@ -204,6 +214,12 @@ def _word(finding: Finding, probability: float) -> str:
 def _likely(finding: Finding) -> str:
     """Return the strongest word that an interval which covers zero may have."""
     return "possibly" if finding.contradicted else "likely"
+
+
+def _proviso(finding: Finding) -> str:
+    if finding.by_lot:
+        return PROVISO_BY_LOT
+    return PROVISO_ON_AND_OFF if finding.is_on_and_off else PROVISO
 
 
 def _so_far(finding: Finding) -> str:
@@ -260,12 +276,18 @@ def _effect_sentence(finding: Finding) -> str:
     outcome = own_direction(finding.outcome[:1].upper() + finding.outcome[1:])
     name = own_direction(finding.name)
     if round(abs(finding.mean), decimals) == 0:
-        lead = f"{outcome} has been on average about where it was expected to be without “{name}”"
+        where = f"on days with “{name}” " if finding.is_on_and_off else ""
+        without = "it" if finding.is_on_and_off else f"“{name}”"
+        lead = (
+            f"{outcome} has been {where}on average about where it was expected to be without "
+            f"{without}"
+        )
     else:
         amount = _amount(finding, finding.mean, decimals)
+        when = f"on days with “{name}”" if finding.is_on_and_off else f"since “{name}” began"
         lead = (
-            f"{outcome} has been on average {amount} {_side(finding.mean)} since "
-            f"“{name}” began than expected without it"
+            f"{outcome} has been on average {amount} {_side(finding.mean)} {when} than expected "
+            "without it"
         )
     if finding.covers_zero:
         low = f"{_amount(finding, lower, decimals)} lower" if lower < 0 else "no change"
@@ -288,7 +310,7 @@ def _verdict(finding: Finding) -> str:
     elif kind == "harmed":
         word = _word(finding, 1 - finding.probability_of_any_benefit)
         core = (
-            f"It is {word} that it made things worse{_so_far(finding)}, {PROVISO}: the "
+            f"It is {word} that it made things worse{_so_far(finding)}, {_proviso(finding)}: the "
             f"probability that it helped is {percent(finding.probability_of_any_benefit)}"
         )
     elif kind == "negligible":
@@ -313,7 +335,7 @@ def _verdict(finding: Finding) -> str:
 def _helped(finding: Finding) -> str:
     """Say how probable a benefit is, and separately one as large as was asked for."""
     anyhow, so_far = finding.probability_of_any_benefit, _so_far(finding)
-    lead = f"It is {_word(finding, anyhow)} that it helped{so_far}, {PROVISO}"
+    lead = f"It is {_word(finding, anyhow)} that it helped{so_far}, {_proviso(finding)}"
     if finding.minimum_effect == 0:
         return f"{lead}: the probability is {percent(anyhow)}"
     wanted = finding.probability_of_benefit

@@ -104,12 +104,15 @@ def effect_rows(analysis: Analysis) -> list[EffectRow]:
     if effects is None:
         return []
     hints = _hints(analysis.spec.step, analysis.spec.washout_days)
+    if analysis.is_on_and_off:
+        hints[IMMEDIATE] = "effect of the first time"
+        hints[COUNTERFACTUAL] = f"mean over the observed {analysis.spec.step}s with it"
     rows = []
     for estimand in sorted(ESTIMANDS, key=lambda each: each is not HEADLINE):
         effect: Effect | None = getattr(effects, estimand.name)
         if effect is not None:
             rows.append(_effect_row(estimand.title, hints[estimand], effect))
-        elif estimand is SUSTAINED:
+        elif estimand is SUSTAINED and not analysis.is_on_and_off:
             rows.append(_no_trend_row(analysis.spec.step))
     return rows
 
@@ -197,7 +200,7 @@ def coefficient_rows(analysis: Analysis) -> list[Row]:
     told = {"intercept", "trend", "level_change", "slope_change"}
     rows = []
     for name, (mean, sd) in analysis.coefficients.items():
-        if name not in told and "[" not in name:
+        if name.partition("(")[0] not in told and "[" not in name:
             decimals = decimals_for(sd, mean, mean)
             low, high = (
                 number_text(mean - 1.96 * sd, decimals),
@@ -313,12 +316,13 @@ def _day_rows(analysis: Analysis, window: WindowLike | None) -> list[Row]:
     """Return what was observed in each phase, of all the days that the window gives it."""
     daily, step = analysis.daily, analysis.spec.step
     rows = []
-    for phase, name in (("pre", "before"), ("post", "since")):
+    names = ("without it", "with it") if analysis.is_on_and_off else ("before", "since")
+    for phase, name in zip(analysis.phase_names, names, strict=True):
         part = daily[daily["phase"] == phase]
         seen = part.loc[part["observed"].notna(), "day"]
         missing = len(part) - len(seen)
         first = ""
-        if window is not None and step == "day":
+        if window is not None and step == "day" and not analysis.is_on_and_off:
             start = window.pre_start_on if phase == "pre" else window.fit_start_on
             end = window.started_on - timedelta(days=1) if phase == "pre" else window.post_end_on
             missing = max(missing, (end - start).days + 1 - len(seen))

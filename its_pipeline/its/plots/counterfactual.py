@@ -19,6 +19,8 @@ from its_pipeline.its.plots.frames import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
@@ -126,6 +128,8 @@ def _draw_legend(ax: Axes) -> None:
         "50 % band",
         "95 % band",
         "effect",
+        "days on",
+        "days left out",
         "washout",
     )
     names = [name for start in wanted for name in by_name if name.startswith(start)]
@@ -154,8 +158,10 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
     x
         Day numbers, shape (n_days,).
     """
+    import numpy as np
+
     daily = analysis.daily
-    pre, after = _phase_masks(daily)
+    pre, after = _phase_masks(analysis)
     observed = daily["observed"].to_numpy(float)
     _draw_intervention(ax, analysis, x, named=True)
     ax.fill_between(
@@ -178,7 +184,7 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
     )
     fitted = daily["fitted"].to_numpy(float)
     counterfactual = daily["counterfactual"].to_numpy(float)
-    post = (daily["phase"] == "post").to_numpy()
+    post = _is_on(daily)
     ax.fill_between(
         x,
         fitted,
@@ -214,38 +220,71 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
         label="expected without it",
     )
     ax.plot(
-        x[pre],
-        fitted[pre],
+        x,
+        np.where(pre, fitted, np.nan),
         color=style.ORANGE,
         linewidth=1.7,
         zorder=4,
         label="fitted mean",
         gid="fitted-pre",
     )
-    ax.plot(x[post], fitted[post], color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
+    shown = np.where(post, fitted, np.nan)
+    ax.plot(x, shown, color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
     _mark_missing(ax, x, observed, analysis.spec.step)
     bands = daily[["counterfactual_lower", "counterfactual_upper"]].to_numpy(float)[after]
     style.fit_height(ax, observed, fitted, counterfactual[after], bands)
 
 
-def _phase_masks(daily: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return which rows lie before and which from the intervention on, each (n_days,)."""
-    pre = (daily["phase"] == "pre").to_numpy()
-    return pre, ~pre
+def _phase_masks(analysis: Analysis) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are without the intervention, and from its first day on; (n_days,) each."""
+    daily = analysis.daily
+    without = (daily["phase"] == analysis.phase_names[0]).to_numpy()
+    if not analysis.is_on_and_off:
+        return without, ~without
+    return without, (daily["day"] >= _day_of(analysis.intervention_on)).to_numpy()
+
+
+def _day_of(day: date) -> np.datetime64:
+    import numpy as np
+
+    return np.datetime64(day)
+
+
+def _is_on(daily: pd.DataFrame) -> np.ndarray:
+    return daily["phase"].isin(("post", "on")).to_numpy()
 
 
 def _draw_intervention(ax: Axes, analysis: Analysis, x: np.ndarray, named: bool = False) -> None:
-    """Draw the line where the intervention starts and shade the washout, if there is one."""
+    """Draw when the intervention acted: its start, or its days on, and the days left out."""
     half = _spacing(x) / 2
-    start = style.date_number(analysis.intervention_on) - half
-    ax.axvline(
-        start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), zorder=6, gid="intervention"
-    )
-    washout = (analysis.daily["phase"] == "washout").to_numpy()
-    if washout.any():
+    if analysis.is_on_and_off and analysis.by_schedule is not None:
+        for number, phase in enumerate(p for p in analysis.by_schedule.phases if p.on):
+            ax.axvspan(
+                style.date_number(phase.from_on) - half,
+                style.date_number(phase.to_on) + half,
+                facecolor=style.ORANGE,
+                alpha=0.09,
+                linewidth=0.0,
+                zorder=0,
+                gid="on",
+                label="days on" if named and number == 0 else None,
+            )
+    else:
+        start = style.date_number(analysis.intervention_on) - half
+        ax.axvline(
+            start,
+            color=style.INK,
+            linewidth=1.1,
+            linestyle=(0, (1, 1.2)),
+            zorder=6,
+            gid="intervention",
+        )
+    left_out = analysis.daily["phase"].isin(("washout", "left_out")).to_numpy()
+    name = "days left out" if analysis.is_on_and_off else "washout (left out)"
+    for number, (first, last) in enumerate(_runs(left_out)):
         ax.axvspan(
-            x[washout][0] - half,
-            x[washout][-1] + half,
+            x[first] - half,
+            x[last] + half,
             facecolor=style.WASHOUT,
             edgecolor="#b9a76a",
             linewidth=0.0,
@@ -253,27 +292,39 @@ def _draw_intervention(ax: Axes, analysis: Analysis, x: np.ndarray, named: bool 
             alpha=0.75,
             zorder=0,
             gid="washout",
-            label="washout (left out)" if named else None,
+            label=name if named and number == 0 else None,
         )
+
+
+def _runs(rows: np.ndarray) -> list[tuple[int, int]]:
+    """Return first and last number of each run of marked rows."""
+    import numpy as np
+
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], rows, [False]]).astype(int)))
+    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _draw_effect(
     ax: Axes, analysis: Analysis, x: np.ndarray, mean: str, lower: str, upper: str
 ) -> None:
     """Draw one effect series with its 95 % band and the line of no effect."""
+    import numpy as np
+
     daily = analysis.daily
-    post = (daily["phase"] == "post").to_numpy()
+    post = _is_on(daily)
     _draw_intervention(ax, analysis, x)
     ax.axhline(0.0, color=style.MUTED, linewidth=1.0, zorder=2, gid="zero")
     ax.fill_between(
-        x[post],
-        daily[lower].to_numpy(float)[post],
-        daily[upper].to_numpy(float)[post],
+        x,
+        daily[lower].to_numpy(float),
+        daily[upper].to_numpy(float),
+        where=post,
         color=style.ORANGE,
         alpha=0.2,
         linewidth=0,
     )
-    ax.plot(x[post], daily[mean].to_numpy(float)[post], color=style.ORANGE, linewidth=1.5, gid=mean)
+    shown = np.where(post, daily[mean].to_numpy(float), np.nan)
+    ax.plot(x, shown, color=style.ORANGE, linewidth=1.5, gid=mean)
     style.fit_height(ax, daily[[mean, lower, upper]].to_numpy(float)[post], 0.0)
 
 

@@ -63,7 +63,7 @@ def _frame(_shape: Hashable) -> Figure:
 
 def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
     densities, correlation, course = figure.axes
-    fitted_rows = (analysis.daily["phase"] != "washout").to_numpy()
+    fitted_rows = ~analysis.daily["phase"].isin(("washout", "left_out")).to_numpy()
     observed = analysis.daily["observed"].to_numpy(float)
     observed = np.where(fitted_rows, observed, np.nan)
     seen = np.isfinite(observed)
