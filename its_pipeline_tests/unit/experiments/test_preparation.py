@@ -73,6 +73,34 @@ def test_an_experiment_on_the_shipped_metric_keeps_its_fingerprint(settings, mon
     assert prepared.plan.left_out == ""
 
 
+@pytest.mark.parametrize(
+    ("changes", "known", "days"),
+    [
+        ({}, "49e30ab72b9ae70cf3d42b0321e5bf76", (30, 30)),
+        ({"ended_on": START_ON + timedelta(days=19)}, "303c8a4d15308d9ab6e377ce27087ae1", (30, 20)),
+        (
+            {"washout_days": 3, "direction": "decrease", "minimum_effect": 2},
+            "d7aa2701f151fb299bd69bad9d012d93",
+            (30, 27),
+        ),
+        (
+            {"baseline_days": 20, "horizon_days": 10, "time_zone": "Asia/Tokyo"},
+            "83305b564aaf63babad7a760c89603eb",
+            (20, 10),
+        ),
+    ],
+)
+def test_what_is_on_for_good_keeps_window_and_fingerprint(
+    settings, monkeypatch, changes, known, days
+):
+    # Written down ahead of schedules; another one would analyse every experiment again.
+    monkeypatch.setattr("its_pipeline.its.fingerprinting.MODEL_VERSION", "ar1-collapsed-2")
+    logged = Snapshot(settings).intervention(KEY)
+    prepared = Snapshot(settings).prepare_intervention(replace(logged, **changes))
+    assert (prepared.plan.n_pre, prepared.plan.n_post) == days
+    assert prepared.fingerprint == known
+
+
 def test_shares_leave_the_model_where_days_without_events_are_zeros(settings):
     _register(settings, column=None, aggregation="count", zero_days=True)
     prepared = _prepared(settings)
