@@ -202,6 +202,7 @@ def test_each_floor_of_the_api_is_described():
 
 #: What each floor of the statistics may import of the others.
 ITS_FLOORS = {
+    "decisions": set(),
     "designs": set(),
     "inference": set(),
     "noise": {"inference"},
