@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FEWEST_TO_DRAW = 20
-"""With fewer sequences no two-sided p value can be as low as .05 (Edgington & Onghena 2007)."""
+"""With fewer sequences no p value can be as low as .05 (Edgington & Onghena 2007)."""
 
 MOST_LISTED = 100_000
 """Most sequences that are listed one by one; beyond, a sample of them serves."""
@@ -112,6 +112,8 @@ def every_assignment(mechanism: Mechanism, n_units: int) -> np.ndarray:
             "use sampled_assignments"
         )
     found = np.empty((graph.n_paths, n_units), dtype=bool)
+    if graph.n_paths == 0:
+        return found
     # The same descent by rank as in `Graph.path`, for all ranks at once.
     rank, state = np.arange(graph.n_paths), np.zeros(graph.n_paths, dtype=int)
     for unit in range(n_units):

@@ -3,7 +3,7 @@
 What belongs here: the text of both. What does not: where it is written, or how days are drawn
 (`assignments`). Both tell the schedule as it was set, not what was done otherwise.
 
-The calendar is written without a library: `icalendar` is no dependency of ours, and all-day events
+The calendar is written without a library: icalendar is no dependency of ours, and all-day events
 need seven properties of RFC 5545, whose rules on folding and escaping are a few lines below.
 Importing this module loads the standard library alone.
 """

@@ -18,7 +18,7 @@ from functools import lru_cache
 from its_pipeline.schedules.mechanism import ALGORITHM, Mechanism
 
 _MOST_STATES = 1_000_000
-"""Some seconds and some hundred megabytes; a year of days with a balance and longest runs is half."""
+"""Some seconds and some hundred megabytes; a year's balance with a longest run takes half of it."""
 
 _State = tuple[bool, int, int, int]
 """Arm, length of the run, runs so far, units on in the block."""

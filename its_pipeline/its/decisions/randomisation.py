@@ -44,6 +44,9 @@ N_SAMPLED = 20_000
 TIE = 1e-9
 """Statistics nearer than this are tied: rounding must not decide whether one counts."""
 
+_NOTHING = 1e-12
+"""Share of a column's information below which what is left of it is rounding."""
+
 _CHUNK = 8192
 _BINS = 60
 
@@ -243,11 +246,12 @@ def whitened_statistic(
     whole = W.T @ W
     B = whole - projected @ projected.T
     a = B @ outcome
+    nothing = _NOTHING * float(np.linalg.norm(whole, 2))
 
     def statistic(assignments: np.ndarray) -> np.ndarray:
         x = exposure_of(assignments)
         information = np.einsum("ij,ij->i", x @ B, x)
-        told = information > TIE * np.einsum("ij,ij->i", x @ whole, x)
+        told = information > nothing * np.einsum("ij,ij->i", x, x)
         return np.where(told, (x @ a) / np.sqrt(np.where(told, information, 1.0)), 0.0)
 
     return statistic
