@@ -277,7 +277,9 @@ class Schedule:
             If a name is unknown, or a value breaks its rule.
         """
         given = known_fields(cls, values, "a schedule")
-        given["on_periods"] = cls.periods(_listed("on_periods", given.get("on_periods"))).on_periods
+        if given.get("on_periods") is None:
+            raise ValueError("a schedule needs on_periods, pairs of first and last day on")
+        given["on_periods"] = cls.periods(_listed("on_periods", given["on_periods"])).on_periods
         mechanism = given.get("mechanism")
         if isinstance(mechanism, Mapping):
             given["mechanism"] = Mechanism.from_dict(mechanism)

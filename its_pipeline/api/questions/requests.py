@@ -316,6 +316,11 @@ class AmendmentRequest(BaseModel):
         json_schema_extra={
             "examples": [
                 {"version": 1, "ended_on": "2026-06-30", "reason": "The summer break began."},
+                {
+                    "version": 1,
+                    "schedule": {"on_periods": [["2026-05-01", "2026-05-14"]]},
+                    "reason": "I left it after two weeks.",
+                },
                 {"version": 2, "status": "withdrawn", "reason": "Logged for the wrong person."},
             ]
         },

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from its_pipeline.api.questions.fields import LocalDate
 from its_pipeline.api.questions.responses import EffectAnswer, State, with_example
+from its_pipeline.schedules.mechanism import ALGORITHM
 
 _INTERVENTION: Final[dict[str, Any]] = {
     "user_id": "anna",
@@ -54,6 +55,19 @@ _VERSION: Final[dict[str, Any]] = {
 
 class MechanismAnswer(BaseModel):
     """The lot that days were drawn by, and since when the log holds them."""
+
+    model_config = with_example(
+        unit_days=1,
+        balance="block",
+        block_days=4,
+        longest_run=None,
+        shortest_run=1,
+        phases=None,
+        first="either",
+        seed=5,
+        algorithm=ALGORITHM,
+        drawn_at="2026-04-28T18:02:11Z",
+    )
 
     unit_days: int
     balance: Literal["none", "block", "total"]

@@ -194,7 +194,7 @@ def test_a_csv_holds_schedules_as_json(log: InterventionLog, tmp_path: Path) -> 
     assert [error.line for error in caught.value.errors] == [2, 3, 4, 5]
     told = str(caught.value)
     for text in (
-        "on_periods must be a list",
+        "needs on_periods",
         "schedule cannot be read from 'March'",
         "started_on is empty, and there is no schedule",
         "must be an object with fields but got [1]",

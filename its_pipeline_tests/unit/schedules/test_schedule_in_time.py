@@ -50,7 +50,8 @@ def test_its_first_and_last_day_are_the_drawn_ones_where_they_are_said() -> None
     ("values", "told"),
     [
         ([], r"a schedule must be an object with fields but got \[\]"),
-        ({}, "on_periods must be a list of pairs .* but got None"),
+        ({}, "needs on_periods, pairs of first and last day on"),
+        ({"on_periods": 7}, "on_periods must be a list of pairs .* but got 7"),
         ({"on_periods": [7]}, "a period is a pair .* but got 7"),
         ({"on_periods": ["ab"]}, "a period is a pair .* but got ab"),
         ({"on_periods": [], "mechanism": "coin"}, "at least one day on"),
