@@ -150,7 +150,12 @@ def _type(schema: dict[str, Any]) -> str:
     if isinstance(kind, list):
         kind = " or ".join(kind)
     if kind == "array":
-        kind = f"list of {_type(schema.get('items', {}))}"
+        parts = schema.get("prefixItems")
+        kind = (
+            f"list of {_type(schema.get('items', {}))}"
+            if parts is None
+            else f"[{', '.join(_type(part) for part in parts)}]"
+        )
     if "format" in schema:
         kind += f" ({schema['format']})"
     bounds = [

@@ -1,37 +1,33 @@
 """``its-pipeline intervention``: log, list, show, amend, withdraw, load.
 
 What belongs here: options and output. What does not: the log and its rules
-(`events.interventions`).
+(`events.interventions`), or commands that are about a schedule alone (`schedules`).
 """
 
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from its_pipeline.cli.support import (
+    ExpectedVersion,
+    Id,
     Likelihood,
     Slope,
     Trend,
+    User,
     analysis_options,
     plain_errors,
     print_table,
+    read_date,
 )
+from its_pipeline.schedules.as_text import read_periods, schedule_text
 
 app = typer.Typer(help="The log of what people tried.", no_args_is_help=True, rich_markup_mode=None)
 
-User = Annotated[str, typer.Argument(help="user_id")]
-Id = Annotated[str, typer.Argument(help="intervention_id")]
-ExpectedVersion = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help="The version that you read (`show`); refused if another one is the newest."
-    ),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 Season = Annotated[str | None, typer.Option("--season", help="day_of_week or none.")]
@@ -45,11 +41,21 @@ Covariate = Annotated[
 ]
 
 
-def _date(name: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{name} should be a date like 2026-08-15 but got {text!r}") from None
+On = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on",
+        help="A period with it: first..last, both INCLUSIVE, or first.. while it goes on, or one "
+        "day; repeatable. In the place of --from and --to.",
+    ),
+]
+Carryover = Annotated[
+    int | None,
+    typer.Option("--carryover-days", help="With --on: days left out after every switch."),
+]
+Kind = Annotated[
+    str | None, typer.Option(help="What groups the same intervention over people; its ID if not.")
+]
 
 
 #: Options of `log` and `amend` that are fields of an intervention, by the field's name.
@@ -64,6 +70,8 @@ FIELDS: Final = (
     "horizon_days",
     "hypothesis",
     "time_zone",
+    "carryover_days",
+    "kind",
 )
 
 
@@ -75,7 +83,9 @@ def _fields(context: typer.Context) -> dict[str, Any]:
         fields["outcome_metric"] = given["outcome"]
     for name, option in (("started_on", "--from"), ("ended_on", "--to")):
         if name in fields:
-            fields[name] = _date(option, fields[name])
+            fields[name] = read_date(option, fields[name])
+    if given["on"]:
+        fields["schedule"] = read_periods(given["on"])
     if given["protocol"]:
         pairs = [entry.partition("=") for entry in given["protocol"]]
         wrong = [name for name, separator, _ in pairs if not separator]
@@ -96,7 +106,10 @@ def log_intervention(
     context: typer.Context,
     user_id: User,
     intervention_id: Id,
-    started_on: Annotated[str, typer.Option("--from", help="First day, INCLUSIVE (YYYY-MM-DD).")],
+    started_on: Annotated[
+        str | None, typer.Option("--from", help="First day, INCLUSIVE (YYYY-MM-DD).")
+    ] = None,
+    on: On = None,
     outcome: Annotated[str, typer.Option(help="Outcome metric.")] = "sessionPerformanceScore",
     name: Annotated[str | None, typer.Option(help="In the person's words.")] = None,
     ended_on: Annotated[str | None, typer.Option("--to", help="Last day, INCLUSIVE.")] = None,
@@ -110,13 +123,15 @@ def log_intervention(
     protocol: Annotated[
         list[str] | None, typer.Option(help="ITEM=TEXT for the reporting checklist; repeatable.")
     ] = None,
+    carryover_days: Carryover = None,
+    kind: Kind = None,
     likelihood: Likelihood = None,
     season: Season = None,
     slope: Slope = None,
     trend: Trend = None,
     covariate: Covariate = None,
 ) -> None:
-    """Log what a person tries, from which day on.
+    """Log what a person tries, from which day on (--from), or in which periods (--on).
 
     Options of the analysis are given where they differ from the metric's.
     """
@@ -124,12 +139,17 @@ def log_intervention(
     from its_pipeline.settings import get_settings
 
     fields = _fields(context)
+    if not fields.keys() & {"started_on", "schedule"}:
+        raise ValueError("give --from, the first day, or the periods with it as --on first..last")
     log = open_log(get_settings())
     try:
         logged = log.log(user_id=user_id, intervention_id=intervention_id, **fields)
     finally:
         log.close()
-    typer.echo(f"logged {logged.key} from {logged.started_on} on (version {logged.version})")
+    days = f"from {logged.started_on} on"
+    if logged.schedule is not None:
+        days = schedule_text(logged.schedule, logged.time_zone)
+    typer.echo(f"logged {logged.key} {days} (version {logged.version})")
 
 
 @app.command("list")
@@ -156,7 +176,9 @@ def list_interventions(
             str(entry.key),
             entry.name,
             entry.outcome_metric,
-            f"{entry.started_on} to {entry.ended_on or 'open'}",
+            f"{entry.started_on} to {entry.ended_on or 'open'}"
+            if entry.schedule is None
+            else schedule_text(entry.schedule, entry.time_zone),
             entry.direction,
             f"{entry.status}, version {entry.version}",
         )
@@ -184,7 +206,12 @@ def show(user_id: User, intervention_id: Id, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([entry.to_dict() for entry in versions], indent=1))
         return
-    rows = [(name, str(value)) for name, value in newest.to_dict().items() if value not in ("", {})]
+    values = newest.to_dict()
+    if newest.schedule is not None:
+        values["schedule"] = schedule_text(newest.schedule, newest.time_zone)
+    else:
+        del values["schedule"], values["carryover_days"]
+    rows = [(name, str(value)) for name, value in values.items() if value not in ("", {})]
     print_table(str(newest.key), ("field", "value"), rows)
     print_table(
         "Versions",
@@ -204,6 +231,7 @@ def amend(
     intervention_id: Id,
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
     started_on: Annotated[str | None, typer.Option("--from", help="First day.")] = None,
+    on: On = None,
     ended_on: Annotated[str | None, typer.Option("--to", help="Last day.")] = None,
     name: Annotated[str | None, typer.Option()] = None,
     direction: Annotated[str | None, typer.Option()] = None,
@@ -215,6 +243,11 @@ def amend(
     hypothesis: Annotated[str | None, typer.Option()] = None,
     time_zone: Annotated[str | None, typer.Option()] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="ITEM=TEXT; repeatable.")] = None,
+    carryover_days: Carryover = None,
+    kind: Kind = None,
+    no_schedule: Annotated[
+        bool, typer.Option("--no-schedule", help="It acts from its first day on for good.")
+    ] = False,
     likelihood: Likelihood = None,
     season: Season = None,
     slope: Slope = None,
@@ -227,7 +260,8 @@ def amend(
 ) -> None:
     """Correct an intervention; the earlier version stays in the history.
 
-    Options of the analysis that are given here take the place of all that were logged.
+    Options of the analysis that are given here take the place of all that were logged, and periods
+    that of the schedule, with what was done otherwise.
     """
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings
@@ -240,6 +274,10 @@ def amend(
         )
     if as_metric:
         changes["analysis"] = {}
+    if no_schedule:
+        if "schedule" in changes:
+            raise ValueError("--no-schedule takes away what --on would set; give one of the two")
+        changes = {"carryover_days": 0, **changes, "schedule": None}
     log = open_log(get_settings())
     try:
         amended = log.amend(

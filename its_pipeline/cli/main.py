@@ -18,6 +18,7 @@ from its_pipeline.cli import (
     interventions,
     peers,
     results,
+    schedules,
     servers,
     update,
 )
@@ -32,6 +33,8 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("analyze")(analyze.analyze)
 app.command("import")(events.import_events)
+interventions.app.command("draw")(schedules.draw)
+interventions.app.command("otherwise")(schedules.otherwise)
 app.add_typer(interventions.app, name="intervention")
 app.command("run")(update.run)
 app.command("refresh")(update.refresh)

@@ -10,6 +10,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
 
 import typer
@@ -20,6 +21,15 @@ BAD_INPUT: Final = 2
 _WIDE: Final = 160
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+User = Annotated[str, typer.Argument(help="user_id")]
+Id = Annotated[str, typer.Argument(help="intervention_id")]
+ExpectedVersion = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="The version that you read (`show`); refused if another one is the newest."
+    ),
+]
 
 Likelihood = Annotated[
     str | None, typer.Option("--likelihood", help="How days scatter: normal or student_t.")
@@ -43,6 +53,14 @@ def analysis_options(given: Mapping[str, Any]) -> dict[str, Any]:
     if given["covariate"]:
         said["covariates"] = list(given["covariate"])
     return said
+
+
+def read_date(name: str, text: str) -> date:
+    """Return an option's or argument's text as a date, or raise ValueError that names it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name} should be a date like 2026-08-15 but got {text!r}") from None
 
 
 def fail(message: str, code: int = BAD_INPUT) -> NoReturn:

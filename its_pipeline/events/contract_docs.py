@@ -11,6 +11,11 @@ from its_pipeline.events.analysis_options import (
     AnalysisOptions,
 )
 from its_pipeline.events.contract import CONTRACT_VERSION, ColumnRule, column_rules
+from its_pipeline.events.intervention import (
+    DEFAULT_BASELINE_DAYS,
+    DEFAULT_HORIZON_DAYS,
+    MAXIMUM_DAYS,
+)
 from its_pipeline.events.metrics import EXAMPLES, SHIPPED, OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
 from its_pipeline.events.schema import DUPLICATE_RULE
@@ -97,6 +102,55 @@ metrics:
       slope: no
       covariates: [share_morning]
 ```
+
+## Interventions
+
+`its-pipeline intervention load` reads a CSV file whose columns are the fields of an intervention;
+empty cells take the default. `user_id`, `intervention_id`, `outcome_metric`, and `started_on` or
+`schedule` are needed.
+
+| field | type | default | means |
+|---|---|---|---|
+| `started_on` | date | the schedule's first day | first day with it, **INCLUSIVE** |
+| `ended_on` | date | it goes on; the schedule's last day | last day with it, **INCLUSIVE** |
+| `direction` | `increase`, `decrease` | `increase` | which change is the benefit |
+| `baseline_days`, `horizon_days` | 1 to {most} | {baseline}, {horizon} | days wanted ahead \
+of the start, and from it on |
+| `minimum_effect` | number from 0 | 0 | smallest effect that counts as a benefit |
+| `washout_days` | 0 to {most} | 0 | days from the start that are left out of the fit |
+| `time_zone` | IANA name | `UTC` | whose calendar the dates are of |
+| `protocol`, `analysis` | JSON object | `{{}}` | texts for the reporting checklist; \
+options as above |
+| `schedule` | JSON object | none | on which days it acts, where that is not every day from \
+`started_on` to `ended_on` |
+| `carryover_days` | 0 to {most} | 0 | with a schedule: days left out of the fit after \
+every switch |
+| `kind` | identifier | its `intervention_id` | groups the same intervention over people |
+
+A schedule has these fields; the first is needed:
+
+| field | means |
+|---|---|
+| `on_periods` | pairs of first and last day with it, both **INCLUSIVE**, in order and apart; the \
+last one's end may be `null` |
+| `mechanism` | the lot that the days were drawn by: `unit_days`, `balance` (`none`, `block`, \
+`total`), `block_days`, `longest_run`, `shortest_run`, `phases`, `first`, `seed`, `algorithm` |
+| `drawn_from_on`, `drawn_to_on` | first and last day that was drawn, with it or without; with a \
+mechanism alone |
+| `done_otherwise` | days on which the person did the other thing than these fields say |
+
+```json
+{{"on_periods": [["2026-03-01", "2026-03-14"], ["2026-04-01", null]],
+ "done_otherwise": ["2026-03-05"]}}
+```
+
+Without a lot, the days after the last one with it are days without it, up to `horizon_days` from
+the start; with one, the last day drawn ends them. A schedule with it from one day on for good is
+what `started_on` alone means, and is kept as that.
+
+The log sets `drawn_at` of a mechanism, whatever is sent: the instant at which it first held these
+days by this lot. Days count as drawn by lot only if that was ahead of the first of them, where the
+person lives.
 """
 
 
@@ -111,6 +165,9 @@ def contract_document() -> str:
             instant=NOT_AN_INSTANT,
             duplicate=DUPLICATE_RULE,
             metrics=_metric_table(SHIPPED, EXAMPLES),
+            most=MAXIMUM_DAYS,
+            baseline=DEFAULT_BASELINE_DAYS,
+            horizon=DEFAULT_HORIZON_DAYS,
             **_option_values(),
         )
     )

@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 
 from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
 from its_pipeline.events.keys import ExperimentKey, validate_id
+from its_pipeline.schedules.schedule import Schedule
 
 Direction = Literal["increase", "decrease"]
 Status = Literal["open", "withdrawn"]
@@ -39,9 +40,11 @@ class Intervention:
     outcome_metric
         Name of a registered outcome metric.
     started_on
-        Local calendar date on which it began, **INCLUSIVE**: that day is post.
+        Local calendar date on which it began, **INCLUSIVE**: that day is post. With a schedule its
+        first day, see `Schedule.starts_on`.
     ended_on
-        Last local date on which it acted, **INCLUSIVE**, or None while it goes on.
+        Last local date on which it acted, **INCLUSIVE**, or None while it goes on. With a schedule
+        its last day, see `Schedule.ends_on`; filled in where it is None.
     direction
         Which change of the outcome is the benefit.
     baseline_days, horizon_days
@@ -56,6 +59,15 @@ class Intervention:
         Free texts for the reporting checklist, by item.
     analysis
         Options of its analysis where they differ from the metric's; a mapping is read.
+    schedule
+        On which days it acted, where that is not every day from `started_on` (to `ended_on`); a
+        mapping is read. One that is on from its first day for good is what `started_on` alone
+        means, and becomes None.
+    carryover_days
+        Days left out of the fit after every switch between on and off; 0 without a schedule.
+    kind
+        What groups the same intervention over people: a legal identifier; empty: its own
+        `intervention_id`.
     status, version, sequence, logged_at
         Set by the log: `open` or `withdrawn`; 1, 2, ... per amendment; position in the log;
         instant of the first version.
@@ -76,6 +88,9 @@ class Intervention:
     time_zone: str = "UTC"
     protocol: Mapping[str, str] = field(default_factory=dict)
     analysis: AnalysisOptions = UNSAID
+    schedule: Schedule | None = None
+    carryover_days: int = 0
+    kind: str = ""
     status: Status = "open"
     version: int = 1
     sequence: int = 0
@@ -88,12 +103,21 @@ class Intervention:
         object.__setattr__(self, "minimum_effect", float(self.minimum_effect))
         object.__setattr__(self, "protocol", dict(self.protocol))
         object.__setattr__(self, "analysis", AnalysisOptions.read(self.analysis))
+        schedule = _read_schedule(self.schedule)
+        if schedule is not None:
+            if schedule.is_single_change:
+                schedule = None
+            else:
+                object.__setattr__(self, "ended_on", schedule.ends_on)
+        object.__setattr__(self, "schedule", schedule)
         if not self.name:
             object.__setattr__(self, "name", self.intervention_id)
 
     @classmethod
     def declared(cls, **fields: Any) -> Intervention:
         """Build an intervention from what a person declares.
+
+        `started_on` may be left out beside a `schedule`, which says it.
 
         Raises
         ------
@@ -107,7 +131,32 @@ class Intervention:
                 f"an intervention has no field {', '.join(unknown)}; fields are "
                 f"{', '.join(sorted(names))}"
             )
+        if fields.get("started_on") is None:
+            schedule = _read_schedule(fields.get("schedule"))
+            fields["started_on"] = None if schedule is None else schedule.starts_on
         return cls(**fields)
+
+    def changed(self, **changes: Any) -> Intervention:
+        """Return the intervention with other values; a new schedule brings its own days along.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `Intervention`.
+
+        Raises
+        ------
+        ValueError
+            If a value breaks a rule.
+        """
+        if "schedule" in changes:
+            schedule = _read_schedule(changes["schedule"])
+            if schedule is not None:
+                changes.setdefault("started_on", schedule.starts_on)
+            if schedule is not None or self.schedule is not None:
+                # What was there is the last day of the earlier schedule.
+                changes.setdefault("ended_on", None)
+        return dataclasses.replace(self, **changes)
 
     @property
     def key(self) -> ExperimentKey:
@@ -116,11 +165,14 @@ class Intervention:
 
     def declaration(self) -> dict[str, Any]:
         """Return the fields a person declares, without those the log sets."""
-        return {
+        fields = {
             f.name: getattr(self, f.name)
             for f in dataclasses.fields(self)
             if f.name not in NOT_DECLARED
         }
+        if self.schedule is not None:
+            fields["schedule"] = self.schedule.with_drawn_at(None)
+        return fields
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields as JSON-able values; dates and instants as ISO 8601 text."""
@@ -129,6 +181,7 @@ class Intervention:
             values[name] = values[name].isoformat() if values[name] is not None else None
         values["protocol"] = dict(self.protocol)
         values["analysis"] = self.analysis.said()
+        values["schedule"] = None if self.schedule is None else self.schedule.to_dict()
         return values
 
     def _problems(self) -> list[str]:
@@ -138,7 +191,12 @@ class Intervention:
                 validate_id(kind, getattr(self, kind))
             except ValueError as error:
                 problems.append(str(error))
-        problems += self._date_problems()
+        if self.kind != "":
+            try:
+                validate_id("kind", self.kind)
+            except ValueError as error:
+                problems.append(str(error))
+        problems += self._date_problems() or self._schedule_problems()
         problems += self._number_problems()
         for choice, allowed in (
             ("direction", ("increase", "decrease")),
@@ -160,7 +218,10 @@ class Intervention:
 
     def _date_problems(self) -> list[str]:
         if not _is_date(self.started_on):
-            return [f"started_on must be a date but got {self.started_on!r}"]
+            return [
+                "started_on must be a date, or be left out beside a schedule, which says it, but "
+                f"got {self.started_on!r}"
+            ]
         if self.ended_on is None:
             return []
         if not _is_date(self.ended_on):
@@ -171,9 +232,33 @@ class Intervention:
             ]
         return []
 
+    def _schedule_problems(self) -> list[str]:
+        try:
+            schedule = _read_schedule(self.schedule)
+        except ValueError as error:
+            return [str(error)]
+        problems = []
+        if schedule is not None and self.started_on != schedule.starts_on:
+            problems.append(
+                f"started_on {self.started_on} is not the schedule's first day, "
+                f"{schedule.starts_on}; leave started_on out, or change the schedule"
+            )
+        if schedule is None or schedule.is_single_change:
+            if self.carryover_days:
+                problems.append(
+                    f"carryover_days is {self.carryover_days} but there is no schedule, so there "
+                    "is only one switch; use washout_days"
+                )
+        elif self.ended_on not in (None, schedule.ends_on):
+            problems.append(
+                f"ended_on {self.ended_on} is not the schedule's last day, "
+                f"{schedule.ends_on or 'which is open'}; leave ended_on out, or change the schedule"
+            )
+        return problems
+
     def _number_problems(self) -> list[str]:
         problems = []
-        lowest = {"baseline_days": 1, "horizon_days": 1, "washout_days": 0}
+        lowest = {"baseline_days": 1, "horizon_days": 1, "washout_days": 0, "carryover_days": 0}
         for name, least in lowest.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool):
@@ -200,3 +285,13 @@ def zone_names() -> frozenset[str]:
 
 def _is_date(value: object) -> bool:
     return isinstance(value, date) and not isinstance(value, datetime)
+
+
+def _read_schedule(value: Schedule | Mapping[str, Any] | None) -> Schedule | None:
+    """Return a schedule from a mapping, or as it is; errors say that it is the schedule's."""
+    if value is None or isinstance(value, Schedule):
+        return value
+    try:
+        return Schedule.from_dict(value)
+    except ValueError as error:
+        raise ValueError(f"schedule: {error}") from error

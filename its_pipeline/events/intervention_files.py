@@ -14,11 +14,12 @@ from its_pipeline.events.intervention import Intervention
 if TYPE_CHECKING:
     from its_pipeline.events.interventions import InterventionLog
 
-REQUIRED = ("user_id", "intervention_id", "outcome_metric", "started_on")
+REQUIRED = ("user_id", "intervention_id", "outcome_metric")
+ONE_OF = ("started_on", "schedule")
 DATES = ("started_on", "ended_on")
-WHOLE_NUMBERS = ("baseline_days", "horizon_days", "washout_days")
+WHOLE_NUMBERS = ("baseline_days", "horizon_days", "washout_days", "carryover_days")
 
-JSON_OBJECTS = ("protocol", "analysis")
+JSON_OBJECTS = ("protocol", "analysis", "schedule")
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ class BulkLoadError(ValueError):
 def bulk_load(log: InterventionLog, csv_file: Path | str) -> tuple[Intervention, ...]:
     """Log every row of a CSV file in one transaction, or none.
 
-    The columns are the fields of `Intervention`; empty cells take the default; `protocol` and
-    `analysis` are JSON objects. UTF-8, with or without byte order mark.
+    The columns are the fields of `Intervention`; empty cells take the default; `protocol`,
+    `analysis` and `schedule` are JSON objects. Beside a `schedule`, `started_on` may be empty.
+    UTF-8, with or without byte order mark.
 
     Raises
     ------
@@ -70,7 +72,10 @@ def bulk_load(log: InterventionLog, csv_file: Path | str) -> tuple[Intervention,
     first_lines: dict[tuple[str, str], int] = {}
     with file.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.DictReader(handle, strict=True)
-        missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
+        columns = reader.fieldnames or []
+        missing = [name for name in REQUIRED if name not in columns]
+        if not any(name in columns for name in ONE_OF):
+            missing.append(ONE_OF[0])
         if missing:
             text = f"the columns {', '.join(missing)} are missing"
             raise BulkLoadError(str(file), (RowError(1, text),))
@@ -101,6 +106,8 @@ def _parse(row: dict[str | None, Any]) -> Intervention:
         raise ValueError(f"has more cells than the header: {row[None]!r}")
     given = {str(name): text for name, text in row.items() if text not in (None, "")}
     problems: list[str] = [f"{name} is empty" for name in REQUIRED if name not in given]
+    if not any(name in given for name in ONE_OF):
+        problems.append("started_on is empty, and there is no schedule that says it")
     fields: dict[str, Any] = {}
     for name, text in given.items():
         try:

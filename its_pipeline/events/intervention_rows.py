@@ -61,6 +61,8 @@ def append_version(
     values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
     values["protocol"] = json.dumps(dict(entry.protocol), sort_keys=True, ensure_ascii=False)
     values["analysis"] = json.dumps(entry.analysis.said(), sort_keys=True, ensure_ascii=False)
+    if entry.schedule is not None:
+        values["schedule"] = json.dumps(entry.schedule.to_dict(), sort_keys=True)
     connection.execute(sa.insert(VERSIONS).values(**values, recorded_at=now, reason=reason))
     return entry
 
@@ -70,6 +72,8 @@ def to_intervention(row: sa.RowMapping) -> Intervention:
     values = {name: row[name] for name in (f.name for f in dataclasses.fields(Intervention))}
     values["protocol"] = json.loads(values["protocol"])
     values["analysis"] = json.loads(values["analysis"])
+    if values["schedule"] is not None:
+        values["schedule"] = json.loads(values["schedule"])
     values["logged_at"] = utc(values["logged_at"])
     return Intervention(**values)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.intervention_lots import with_recorded_lot
 from its_pipeline.events.intervention_rows import (
     append_version,
     is_of,
@@ -28,6 +29,7 @@ from its_pipeline.events.intervention_schema import bring_up_to_date
 from its_pipeline.events.intervention_table import VERSIONS, open_engine, writing
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
+from its_pipeline.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -93,7 +95,7 @@ class InterventionLog:
         user_id: str,
         intervention_id: str,
         outcome_metric: str,
-        started_on: date,
+        started_on: date | None = None,
         **fields: Any,
     ) -> Intervention:
         """Log an intervention.
@@ -103,7 +105,8 @@ class InterventionLog:
         Parameters
         ----------
         user_id, intervention_id, outcome_metric, started_on
-            As in `Intervention`; `started_on` is **INCLUSIVE**.
+            As in `Intervention`; `started_on` is **INCLUSIVE**, and may be left out beside a
+            `schedule`.
         **fields
             Any other declared field of `Intervention`.
 
@@ -142,6 +145,7 @@ class InterventionLog:
                 present = newest_version(connection, entry.user_id, entry.intervention_id)
                 if present is None:
                     fresh = dataclasses.replace(entry, version=1, status="open", logged_at=now)
+                    fresh = with_recorded_lot(fresh, None, now)
                     logged.append(append_version(connection, fresh, now, "logged"))
                 elif present.declaration() == entry.declaration() and present.status == "open":
                     logged.append(present)
@@ -262,12 +266,13 @@ class InterventionLog:
             )
         with writing(self._engine) as connection:
             present = _require(connection, user_id, intervention_id, expected_version)
-            amended = dataclasses.replace(present, **changes)
+            now = datetime.now(UTC)
+            amended = with_recorded_lot(present.changed(**changes), present, now)
             if amended == present:
                 return present
             self._check_metric(amended)
             fresh = dataclasses.replace(amended, version=present.version + 1)
-            return append_version(connection, fresh, datetime.now(UTC), reason)
+            return append_version(connection, fresh, now, reason)
 
     def withdraw(
         self,
@@ -351,7 +356,7 @@ def _require(
 def _already_logged(present: Intervention, wanted: Intervention) -> str:
     before, after = present.declaration(), wanted.declaration()
     differing = [
-        f"{name} is {before[name]!r}, not {after[name]!r}"
+        f"{name} is {_told(before[name])}, not {_told(after[name])}"
         for name in before
         if before[name] != after[name]
     ]
@@ -360,6 +365,11 @@ def _already_logged(present: Intervention, wanted: Intervention) -> str:
         f"user {present.user_id!r} has an intervention {present.intervention_id!r} already "
         f"(version {present.version}): {what}; amend it or choose another intervention_id"
     )
+
+
+def _told(value: object) -> str:
+    """Return a field's value for people: a schedule as it is given, not as the object it is."""
+    return repr(value.to_dict() if isinstance(value, Schedule) else value)
 
 
 __all__ = [

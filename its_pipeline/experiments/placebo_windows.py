@@ -56,20 +56,27 @@ def acted_days(interventions: Iterable[Intervention]) -> list[tuple[date, date]]
     Every logged intervention of the person counts, on whatever metric: what is good for sleep may
     be good for mood. So does a withdrawn one, which may have been tried. One that has no end acts
     for good; one that has goes on acting for as many days as its effect needs to come (washout),
-    because an effect is not known to go faster than it came.
+    because an effect is not known to go faster than it came, or to go (carryover).
 
     Parameters
     ----------
     interventions
         One person's.
     """
-    return [(each.started_on, _last_acted(each)) for each in interventions]
+    return [_acted(each) for each in interventions]
 
 
-def _last_acted(each: Intervention) -> date:
-    if each.ended_on is None or (date.max - each.ended_on).days < each.washout_days:
-        return date.max
-    return each.ended_on + each.washout_days * _DAY
+def _acted(each: Intervention) -> tuple[date, date]:
+    # Days off between days on are no usual days either.
+    otherwise = () if each.schedule is None else each.schedule.done_otherwise
+    first_on = min(each.started_on, *otherwise) if otherwise else each.started_on
+    if each.ended_on is None:
+        return first_on, date.max
+    last_on = max(each.ended_on, *otherwise) if otherwise else each.ended_on
+    lasting_days = max(each.washout_days, each.carryover_days)
+    if (date.max - last_on).days < lasting_days:
+        return first_on, date.max
+    return first_on, last_on + lasting_days * _DAY
 
 
 def pretended_windows(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import experiment_key
+from its_pipeline.experiments.scheduled_days import observed_off_and_on, scheduled_state
 from its_pipeline.experiments.window import Window
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ class Plan:
     reason, reason_code
         Why it is not ready; empty when it is.
     n_pre, n_post
-        Observed days in the baseline and in the post-period after the washout.
+        Observed days in the baseline and in the post-period after the washout; with a schedule,
+        observed days off and on in the whole window, see `scheduled_days`.
     baseline_mean, baseline_sd
-        Of the daily outcome in the baseline, outcome units; None below two days.
+        Of the daily outcome in the baseline, ahead of the start also where there is a schedule;
+        outcome units; None below two days.
     baseline_autocorrelation
         Lag-one correlation over pairs of neighbouring calendar days; None below eight pairs.
     analysable_on
@@ -130,6 +133,8 @@ def plan_experiment(
         days <= np.datetime64(window.post_end_on)
     )
     n_pre, n_post = int(pre.sum()), int(post.sum())
+    if intervention.schedule is not None:
+        n_pre, n_post = observed_off_and_on(intervention, window, days)
     state, code, reason, analysable_on = _state(
         intervention, window, n_pre, n_post, complete_until_on
     )
@@ -141,8 +146,8 @@ def plan_experiment(
         reason_code=code,
         n_pre=n_pre,
         n_post=n_post,
-        baseline_mean=float(baseline.mean()) if n_pre >= 2 else None,
-        baseline_sd=float(baseline.std(ddof=1)) if n_pre >= 2 else None,
+        baseline_mean=float(baseline.mean()) if len(baseline) >= 2 else None,
+        baseline_sd=float(baseline.std(ddof=1)) if len(baseline) >= 2 else None,
         baseline_autocorrelation=autocorrelation(days[pre], baseline),
         analysable_on=analysable_on,
         window=window,
@@ -163,6 +168,8 @@ def _state(
             "together cannot be told apart: amend or withdraw one of them"
         )
         return "refused", "concurrent_interventions", reason, None
+    if intervention.schedule is not None:
+        return scheduled_state(intervention, window, n_pre, n_post, complete_until_on)
     if n_pre >= MINIMUM_DAYS and n_post >= MINIMUM_DAYS:
         return "ready", "", "", None
 

@@ -281,10 +281,19 @@ def _ready(
 def _identity(intervention: Intervention) -> dict[str, Any]:
     # Who and what, and nothing of how it came to be logged: a better wording of the hypothesis is
     # not another analysis, and an ad-hoc question about the same days is the same one.
-    return {
+    identity: dict[str, Any] = {
         "user_id": intervention.user_id,
         "outcome_metric": intervention.outcome_metric,
     }
+    schedule = intervention.schedule
+    if schedule is not None:
+        # Of the instant of a lot only this counts: whether it was ahead of its days.
+        identity |= {
+            "schedule": schedule.with_drawn_at(None).to_dict(),
+            "is_randomised": schedule.is_randomised_in(intervention.time_zone),
+            "carryover_days": intervention.carryover_days,
+        }
+    return identity
 
 
 def _refused(plan: Plan, code: str, error: Exception) -> Plan:

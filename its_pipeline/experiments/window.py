@@ -51,6 +51,7 @@ class Window:
         The baseline is ``pre_start_on <= day < started_on``. The washout is
         ``started_on <= day < fit_start_on`` and is left out of the fit. The post-period is
         ``fit_start_on <= day <= post_end_on``; it is empty while ``post_end_on < fit_start_on``.
+        With a schedule there are days off in it as well.
     final_end_on
         The last day that the post-period can ever reach, whatever day it is today.
     cuts
@@ -125,7 +126,12 @@ def _final_cut(intervention: Intervention, others: Iterable[Intervention]) -> Cu
             f"the horizon is {intervention.horizon_days} days",
         )
     ]
-    if intervention.ended_on is not None:
+    schedule = intervention.schedule
+    if schedule is not None:
+        # Days after the last one on are days off again; those after the last one drawn are neither.
+        if schedule.drawn_to_on is not None:
+            cuts.append(Cut("post", schedule.drawn_to_on, "ended", "no later days were drawn"))
+    elif intervention.ended_on is not None:
         cuts.append(Cut("post", intervention.ended_on, "ended", "the intervention ended"))
     for other in others:
         if other.started_on > start:

@@ -117,12 +117,20 @@ class Mechanism:
         """
         given = known_fields(cls, values, "a mechanism")
         if isinstance(given.get("drawn_at"), str):
-            given["drawn_at"] = datetime.fromisoformat(given["drawn_at"])
+            try:
+                given["drawn_at"] = datetime.fromisoformat(given["drawn_at"])
+            except ValueError:
+                raise ValueError(
+                    "drawn_at must be an instant such as 2026-05-01T06:30:00+00:00 but got "
+                    f"{given['drawn_at']!r}"
+                ) from None
         return cls(**given)
 
 
 def known_fields(cls: Any, values: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return values as a dictionary, or raise ValueError where a name is no field of a record."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{what} must be an object with fields but got {values!r}")
     names = {field.name for field in fields(cls)}
     unknown = sorted(set(values) - names)
     if unknown:

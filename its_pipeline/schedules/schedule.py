@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from its_pipeline.schedules.mechanism import Mechanism, known_fields
 
@@ -127,8 +128,8 @@ class Schedule:
         on_periods
             Pairs of first and last day on, both **INCLUSIVE**; the last pair's second may be None.
         """
-        pairs = [tuple(pair) for pair in on_periods]
-        wrong = [pair for pair in pairs if len(pair) != 2]
+        pairs = list(on_periods)
+        wrong = [p for p in pairs if isinstance(p, str) or not hasattr(p, "__len__") or len(p) != 2]
         if wrong:
             raise ValueError(f"a period is a pair (first day, last day or None) but got {wrong[0]}")
         return cls(tuple(Period(first, last) for first, last in pairs))
@@ -187,12 +188,39 @@ class Schedule:
         return self == Schedule.since(self.first_on)
 
     @property
-    def is_randomised(self) -> bool:
-        """Whether the days were drawn by lot before the first of them."""
+    def starts_on(self) -> date:
+        """First day that it says something of: the first one drawn, or on."""
+        return self.drawn_from_on or self.first_on
+
+    @property
+    def ends_on(self) -> date | None:
+        """Last day that was drawn, or else the last one on; None while it goes on."""
+        return self.drawn_to_on or self.last_on
+
+    def is_randomised_in(self, time_zone: str = "UTC") -> bool:
+        """Tell whether the days were drawn by lot before the first of them.
+
+        Parameters
+        ----------
+        time_zone
+            IANA name of the person's zone, in which the days are meant.
+        """
         if self.mechanism is None:
             return False
         drawn_at = self.mechanism.drawn_at
-        return drawn_at is None or drawn_at.date() < (self.drawn_from_on or self.first_on)
+        return drawn_at is None or drawn_at.astimezone(ZoneInfo(time_zone)).date() < self.starts_on
+
+    def with_drawn_at(self, at: datetime | None) -> Schedule:
+        """Return the same schedule with another instant of its lot; itself where there is no lot.
+
+        Parameters
+        ----------
+        at
+            When it was drawn, with a time zone, or None.
+        """
+        if self.mechanism is None:
+            return self
+        return replace(self, mechanism=replace(self.mechanism, drawn_at=at))
 
     def is_on(self, day: date) -> bool:
         """Tell whether a day is on as the schedule says."""
@@ -249,15 +277,20 @@ class Schedule:
             If a name is unknown, or a value breaks its rule.
         """
         given = known_fields(cls, values, "a schedule")
-        pairs = given.get("on_periods")
-        if not isinstance(pairs, list | tuple):
+        if given.get("on_periods") is None:
+            raise ValueError("a schedule needs on_periods, pairs of first and last day on")
+        given["on_periods"] = cls.periods(_listed("on_periods", given["on_periods"])).on_periods
+        mechanism = given.get("mechanism")
+        if isinstance(mechanism, Mapping):
+            given["mechanism"] = Mechanism.from_dict(mechanism)
+        elif mechanism is not None and not isinstance(mechanism, Mechanism):
             raise ValueError(
-                "a schedule needs on_periods, pairs of first and last day on, but got "
-                f"{given.get('on_periods')!r}"
+                "mechanism must be an object with the rules of the lot, or null where the person "
+                f"chose the days, but got {mechanism!r}"
             )
-        given["on_periods"] = cls.periods(pairs).on_periods
-        if isinstance(given.get("mechanism"), Mapping):
-            given["mechanism"] = Mechanism.from_dict(given["mechanism"])
+        given["done_otherwise"] = tuple(
+            _listed("done_otherwise", given.get("done_otherwise") or ())
+        )
         return cls(**given)
 
 
@@ -305,3 +338,11 @@ def _merged(periods: tuple[Period, ...]) -> tuple[Period, ...]:
         else:
             found.append(period)
     return tuple(found)
+
+
+def _listed(name: str, value: Any) -> list[Any]:
+    """Return a list or tuple as a list, or raise ValueError that names the field."""
+    if not isinstance(value, list | tuple):
+        what = {"on_periods": "pairs of first and last day on"}.get(name, "dates")
+        raise ValueError(f"a schedule's {name} must be a list of {what} but got {value!r}")
+    return list(value)

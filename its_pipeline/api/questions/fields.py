@@ -7,7 +7,7 @@ What does not: whole requests and responses (`requests`, `responses`).
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema
@@ -31,6 +31,18 @@ def _parse_date(value: Any) -> date:
     return parsed
 
 
+def _parse_instant(value: Any) -> datetime:
+    parsed = value
+    if isinstance(value, str):
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            parsed = None
+    if not isinstance(parsed, datetime) or parsed.tzinfo is None:
+        raise ValueError("should be an instant with time zone like 2026-05-01T06:30:00Z")
+    return parsed
+
+
 def _without_control_characters(value: str) -> str:
     found = _CONTROL.search(value)
     if found:
@@ -42,12 +54,23 @@ def _legal_id(value: str) -> str:
     return validate_id("identifier", value)
 
 
+def _legal_kind(value: str) -> str:
+    return validate_id("kind", value) if value else value
+
+
 LocalDate = Annotated[
     date,
     BeforeValidator(_parse_date),
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
 """A local calendar date as ``YYYY-MM-DD``; nothing else, no timestamps."""
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_parse_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""An instant with its time zone, as text."""
 
 Identifier = Annotated[
     str,
@@ -63,6 +86,16 @@ Identifier = Annotated[
     ),
 ]
 """A user or an intervention; checked before it touches a path or a filter."""
+
+Kind = Annotated[
+    str,
+    Strict(),
+    AfterValidator(_legal_kind),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^(?!.*\.\.)(?:{ID_PATTERN})?$", "maxLength": 64}
+    ),
+]
+"""What groups interventions over people: an identifier, or nothing."""
 
 MetricName = Annotated[str, Strict(), Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 """The name of an outcome metric."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from its_pipeline.api.http.problems import Problem
@@ -21,6 +21,7 @@ from its_pipeline.events.metrics import OutcomeMetric, UnknownMetricError, get_m
 from its_pipeline.experiments.options import Options, OptionsError, chosen_options
 from its_pipeline.experiments.plan import Plan
 from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.schedules.schedule import Schedule
 
 ADHOC_PREFIX: Final = "adhoc-"
 """Identifiers of questions about a date that is not logged start with it; none can be logged."""
@@ -118,27 +119,46 @@ def _logged_intervention(
             "the log has no such intervention of this user",
             value=request.intervention_id,
         )
+    started_on, schedule = request.started_on(), _asked_schedule(request, None)
     same = [
         entry
         for entry in logged
-        if entry.started_on == request.intervention_date
+        if entry.started_on == started_on
         and entry.outcome_metric == request.outcome_metric
         and entry.status == "open"
+        and (request.schedule is None or _days(entry.schedule) == _days(schedule))
     ]
     return same[0] if len(same) == 1 else None
 
 
 def _adhoc(request: AnalyzeRequest, logged: list[Intervention]) -> Intervention:
-    if request.intervention_date is None:
+    started_on = request.started_on()
+    if started_on is None:
         raise ValueError("a request without intervention_id should have an intervention_date")
     return Intervention(
         user_id=request.user_id,
-        intervention_id=adhoc_id(request.intervention_date, request.outcome_metric),
-        name=f"Change on {request.intervention_date.isoformat()}",
+        intervention_id=adhoc_id(started_on, request.outcome_metric),
+        name=f"Change on {started_on.isoformat()}",
         outcome_metric=request.outcome_metric,
-        started_on=request.intervention_date,
+        started_on=started_on,
         time_zone=logged[-1].time_zone if logged else "UTC",
+        schedule=_asked_schedule(request, datetime.now(UTC)),
     )
+
+
+def _asked_schedule(request: AnalyzeRequest, drawn_at: datetime | None) -> Schedule | None:
+    """Return the schedule that is asked for, None also where it is on from its first day for good.
+
+    Its lot, if any, counts as drawn at that instant: only the log can say that it was earlier.
+    """
+    schedule = request.asked_schedule()
+    if schedule is None or schedule.is_single_change:
+        return None
+    return schedule.with_drawn_at(drawn_at)
+
+
+def _days(schedule: Schedule | None) -> Schedule | None:
+    return None if schedule is None else schedule.with_drawn_at(None)
 
 
 def _asked(request: AnalyzeRequest, intervention: Intervention) -> Intervention:
@@ -156,7 +176,7 @@ def _asked(request: AnalyzeRequest, intervention: Intervention) -> Intervention:
         )
     changes: dict[str, Any] = {
         name: getattr(request, name)
-        for name in ("direction", "minimum_effect", "washout_days")
+        for name in ("direction", "minimum_effect", "washout_days", "carryover_days")
         if getattr(request, name) is not None
     }
     try:
@@ -167,7 +187,10 @@ def _asked(request: AnalyzeRequest, intervention: Intervention) -> Intervention:
         changes["baseline_days"] = (started_on - request.start_date).days
     if request.end_date is not None:
         changes["horizon_days"] = (request.end_date - started_on).days + 1
-    return replace(intervention, **changes)
+    try:
+        return replace(intervention, **changes)
+    except ValueError as error:
+        raise invalid("body", str(error)) from error
 
 
 def _options(
@@ -245,6 +268,6 @@ def refusal(plan: Plan, is_future: bool, is_logged: bool) -> Problem:
             else "choose another intervention_date, or earlier start_date and later end_date"
         )
         return Problem("insufficient_data", plan.reason, remedy=remedy, **counts)
-    if plan.reason_code == "too_few_post_days":
+    if plan.reason_code in ("too_few_post_days", "too_few_on_days"):
         return Problem("insufficient_data", plan.reason, remedy="choose a later end_date", **counts)
     return Problem("not_analysable", plan.reason, value=started_on, reason_code=plan.reason_code)

@@ -23,11 +23,13 @@ from its_pipeline.api.questions.fields import (
     Amount,
     Flag,
     Identifier,
+    Kind,
     LocalDate,
     MetricName,
     Text,
     Whole,
 )
+from its_pipeline.api.questions.schedules import ScheduleBody
 from its_pipeline.events.analysis_options import LIKELIHOODS, UNSAID, AnalysisOptions
 from its_pipeline.events.intervention import (
     DEFAULT_BASELINE_DAYS,
@@ -35,6 +37,7 @@ from its_pipeline.events.intervention import (
     MAXIMUM_DAYS,
 )
 from its_pipeline.events.metrics import SESSION_PERFORMANCE
+from its_pipeline.schedules.schedule import Schedule
 
 Name = Annotated[Text, StringConstraints(max_length=200)]
 Hypothesis = Annotated[Text, StringConstraints(max_length=4000)]
@@ -81,6 +84,13 @@ class AnalyzeRequest(BaseModel):
                     "mcmc_samples": 4000,
                     "analysis": {"slope": "no"},
                 },
+                {
+                    "user_id": "anna",
+                    "schedule": {
+                        "on_periods": [["2026-05-01", "2026-05-14"], ["2026-06-01", None]]
+                    },
+                    "carryover_days": 1,
+                },
             ]
         },
     )
@@ -89,6 +99,12 @@ class AnalyzeRequest(BaseModel):
     intervention_date: LocalDate | None = Field(
         default=None,
         description="First local day with the intervention, inclusive. This or intervention_id.",
+    )
+    schedule: ScheduleBody | None = Field(
+        default=None,
+        description="On which days it acted, where that is not every day from intervention_date "
+        "on, which may be left out then. A lot counts as one only if it was logged ahead of its "
+        "first day.",
     )
     intervention_id: Identifier | None = Field(
         default=None, description="A logged intervention of the user. This or intervention_date."
@@ -131,15 +147,50 @@ class AnalyzeRequest(BaseModel):
     washout_days: Washout | None = Field(
         default=None, description="Days from the start left out of the fit; the logged, or 0."
     )
+    carryover_days: Washout | None = Field(
+        default=None,
+        description="With a schedule: days left out after every switch; the logged, or 0.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> AnalyzeRequest:
-        if (self.intervention_date is None) == (self.intervention_id is None):
-            raise ValueError("give intervention_date or intervention_id, one of the two")
-        if self.intervention_date is not None:
-            self.check_dates(self.intervention_date)
+        if self.schedule is not None and self.intervention_id is not None:
+            raise ValueError(
+                f"intervention_id {self.intervention_id} has the schedule that was logged; amend "
+                "that, or leave intervention_id out and give schedule alone"
+            )
+        started_on = self.started_on()
+        if (started_on is None) == (self.intervention_id is None):
+            raise ValueError(
+                "give intervention_date or intervention_id, one of the two; a schedule may stand "
+                "in the place of intervention_date"
+            )
+        if started_on is not None:
+            self.check_dates(started_on)
         self.options()
         return self
+
+    def started_on(self) -> date | None:
+        """Return the first day that is asked for; None where a logged intervention has it.
+
+        Raises
+        ------
+        ValueError
+            If intervention_date is another day than the schedule's first.
+        """
+        schedule = self.asked_schedule()
+        if schedule is None:
+            return self.intervention_date
+        if self.intervention_date not in (None, schedule.starts_on):
+            raise ValueError(
+                f"intervention_date {self.intervention_date} is not the schedule's first day, "
+                f"{schedule.starts_on}; leave intervention_date out, or change the schedule"
+            )
+        return schedule.starts_on
+
+    def asked_schedule(self) -> Schedule | None:
+        """Return the schedule that is asked for, or None."""
+        return None if self.schedule is None else self.schedule.schedule()
 
     def options(self) -> AnalysisOptions:
         """Return the options that the request says, in `analysis` or beside it.
@@ -195,7 +246,19 @@ class InterventionRequest(BaseModel):
                     "name": "Study in the morning",
                     "hypothesis": "I am more awake before noon.",
                     "time_zone": "Europe/Berlin",
-                }
+                },
+                {
+                    "user_id": "anna",
+                    "intervention_id": "magnesium",
+                    "schedule": {
+                        "on_periods": [["2026-05-01", "2026-05-01"], ["2026-05-04", "2026-05-04"]],
+                        "mechanism": {"balance": "block", "block_days": 2, "seed": 5},
+                        "drawn_from_on": "2026-05-01",
+                        "drawn_to_on": "2026-05-04",
+                    },
+                    "carryover_days": 1,
+                    "kind": "magnesium",
+                },
             ]
         },
     )
@@ -203,9 +266,16 @@ class InterventionRequest(BaseModel):
     user_id: Identifier
     intervention_id: Identifier
     outcome_metric: MetricName = SESSION_PERFORMANCE
-    started_on: LocalDate = Field(description="First local day, inclusive: it is a post day.")
+    started_on: LocalDate | None = Field(
+        default=None,
+        description="First local day, inclusive: it is a post day. Needed unless there is a "
+        "schedule, whose first day it is.",
+    )
     name: Name = Field(default="", description="For people; the intervention_id by default.")
-    ended_on: LocalDate | None = Field(default=None, description="Last local day, inclusive.")
+    ended_on: LocalDate | None = Field(
+        default=None,
+        description="Last local day, inclusive; with a schedule its last day, given or not.",
+    )
     direction: Direction = "increase"
     baseline_days: Days = DEFAULT_BASELINE_DAYS
     horizon_days: Days = DEFAULT_HORIZON_DAYS
@@ -219,6 +289,23 @@ class InterventionRequest(BaseModel):
     analysis: AnalysisOptions = Field(
         default=UNSAID, description="Options of its analysis, where they differ from the metric's."
     )
+    schedule: ScheduleBody | None = Field(
+        default=None,
+        description="On which days it acts, where that is not every day from started_on on.",
+    )
+    carryover_days: Washout = Field(
+        default=0, description="With a schedule: days left out of the fit after every switch."
+    )
+    kind: Kind = Field(
+        default="",
+        description="Groups the same intervention over people; its intervention_id by default.",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_first_day(self) -> InterventionRequest:
+        if self.started_on is None and self.schedule is None:
+            raise ValueError("give started_on, its first day, or a schedule, which says it")
+        return self
 
 
 class AmendmentRequest(BaseModel):
@@ -229,6 +316,11 @@ class AmendmentRequest(BaseModel):
         json_schema_extra={
             "examples": [
                 {"version": 1, "ended_on": "2026-06-30", "reason": "The summer break began."},
+                {
+                    "version": 1,
+                    "schedule": {"on_periods": [["2026-05-01", "2026-05-14"]]},
+                    "reason": "I left it after two weeks.",
+                },
                 {"version": 2, "status": "withdrawn", "reason": "Logged for the wrong person."},
             ]
         },
@@ -256,6 +348,13 @@ class AmendmentRequest(BaseModel):
     analysis: AnalysisOptions | None = Field(
         default=None, description="In the place of all that were logged; {}: as the metric says."
     )
+    schedule: ScheduleBody | None = Field(
+        default=None,
+        description="In the place of the one that was logged, with its days; null: it acts from "
+        "its first day on for good.",
+    )
+    carryover_days: Washout | None = None
+    kind: Kind | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> AmendmentRequest:
@@ -265,12 +364,16 @@ class AmendmentRequest(BaseModel):
                 'give fields to amend, or status "withdrawn", one of the two; '
                 f"got {sorted(changes) or 'neither'}"
             )
-        nulls = sorted(name for name, value in changes.items() if value is None)
-        if nulls not in ([], ["ended_on"]):
-            raise ValueError(f"only ended_on may be null, not {', '.join(nulls)}")
+        nulls = {name for name, value in changes.items() if value is None}
+        wrong = sorted(nulls - {"ended_on", "schedule"})
+        if wrong:
+            raise ValueError(f"only ended_on and schedule may be null, not {', '.join(wrong)}")
         return self
 
     def changes(self) -> dict[str, Any]:
         """Return the fields to amend."""
         said = self.model_fields_set - {"version", "reason", "status"}
-        return {name: getattr(self, name) for name in sorted(said)}
+        changes = {name: getattr(self, name) for name in sorted(said)}
+        if self.schedule is not None:
+            changes["schedule"] = self.schedule.schedule()
+        return changes

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from its_pipeline.api.questions.fields import LocalDate
 from its_pipeline.api.questions.responses import EffectAnswer, State, with_example
+from its_pipeline.schedules.mechanism import ALGORITHM
 
 _INTERVENTION: Final[dict[str, Any]] = {
     "user_id": "anna",
@@ -30,16 +31,74 @@ _INTERVENTION: Final[dict[str, Any]] = {
     "time_zone": "Europe/Berlin",
     "protocol": {},
     "analysis": {"slope": False},
+    "schedule": None,
+    "carryover_days": 0,
+    "kind": "",
     "status": "open",
     "version": 1,
     "sequence": 17,
     "logged_at": "2026-05-01T06:30:00Z",
+}
+_SCHEDULE: Final[dict[str, Any]] = {
+    "on_periods": [["2026-05-01", "2026-05-14"], ["2026-06-01", None]],
+    "mechanism": None,
+    "drawn_from_on": None,
+    "drawn_to_on": None,
+    "done_otherwise": ["2026-05-03"],
 }
 _VERSION: Final[dict[str, Any]] = {
     "version": 1,
     "recorded_at": "2026-05-01T06:30:00Z",
     "reason": "logged",
 }
+
+
+class MechanismAnswer(BaseModel):
+    """The lot that days were drawn by, and since when the log holds them."""
+
+    model_config = with_example(
+        unit_days=1,
+        balance="block",
+        block_days=4,
+        longest_run=None,
+        shortest_run=1,
+        phases=None,
+        first="either",
+        seed=5,
+        algorithm=ALGORITHM,
+        drawn_at="2026-04-28T18:02:11Z",
+    )
+
+    unit_days: int
+    balance: Literal["none", "block", "total"]
+    block_days: int | None
+    longest_run: int | None
+    shortest_run: int
+    phases: int | None
+    first: Literal["off", "on", "either"]
+    seed: int
+    algorithm: str
+    drawn_at: datetime | None = Field(
+        description="When the log first held these days by this lot; it counts as a lot only if "
+        "that was ahead of its first day where the person lives."
+    )
+
+
+class ScheduleAnswer(BaseModel):
+    """On which days an intervention acts."""
+
+    model_config = with_example(**_SCHEDULE)
+
+    on_periods: list[tuple[LocalDate, LocalDate | None]] = Field(
+        description="First and last day on, both inclusive; null: it goes on."
+    )
+    mechanism: MechanismAnswer | None = None
+    drawn_from_on: LocalDate | None = None
+    drawn_to_on: LocalDate | None = None
+    done_otherwise: list[LocalDate] = Field(
+        default_factory=list,
+        description="Days on which the person did the other thing than these say.",
+    )
 
 
 class InterventionAnswer(BaseModel):
@@ -64,6 +123,11 @@ class InterventionAnswer(BaseModel):
     analysis: dict[str, str | bool | list[str]] = Field(
         description="Options of its analysis, where they differ from the metric's."
     )
+    schedule: ScheduleAnswer | None = Field(
+        description="null: every day from started_on to ended_on."
+    )
+    carryover_days: int
+    kind: str = Field(description="Empty: its intervention_id.")
     status: Literal["open", "withdrawn"]
     version: int
     sequence: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,10 +13,15 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from its_pipeline.events import intervention_schema
+from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.intervention_schema import LogSchemaError, known_revisions
-from its_pipeline.events.intervention_table import VERSIONS
+from its_pipeline.events.intervention_table import VERSIONS, open_engine
 from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.schedules.mechanism import Mechanism
+from its_pipeline.schedules.schedule import Schedule
 from its_pipeline_tests.integration.events.log_databases import (
+    ADDED,
+    NEWEST,
     OURS,
     connected,
     copy_of,
@@ -37,9 +43,9 @@ def test_a_log_without_revisions_is_recognised_and_goes_on(uncounted: str) -> No
     before = rows(uncounted)
     log = InterventionLog(uncounted)
     assert [entry.intervention_id for entry in log.list(include_withdrawn=True)] == ["tea", "walk"]
-    assert rows(uncounted) == [(*row, "{}") for row in before]
+    assert rows(uncounted) == [(*row, *ADDED) for row in before]
     assert revisions(uncounted) == OURS
-    assert copy_of(uncounted, "0002") == before
+    assert copy_of(uncounted, NEWEST) == before
     assert [reason for *_, reason in log.reasons("ada", "tea")] == ["logged", "wrong date"]
     assert [entry.sequence for entry in log.changed_since(0)] == [3, 4]
     amended = log.amend("ada", "tea", washout_days=2)
@@ -67,6 +73,58 @@ def test_a_log_from_before_there_were_options_says_none_and_takes_some(uncounted
     assert InterventionLog(uncounted).get("bob", "walk").analysis.said() == {}
 
 
+def at_revision(url: str, folder: Path, newest: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bring a log to what an earlier version of the package made of it, and no further."""
+    migrations = folder / f"until-{newest}"
+    shutil.copytree(intervention_schema.MIGRATIONS, migrations)
+    for file in (migrations / "versions").glob("[0-9]*_*.py"):
+        if file.name.partition("_")[0] > newest:
+            file.unlink()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(intervention_schema, "MIGRATIONS", migrations)
+        intervention_schema.bring_up_to_date(open_engine(url))
+
+
+def test_a_log_from_before_there_were_schedules_has_none_and_takes_some(
+    uncounted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_revision(uncounted, tmp_path, "0002", monkeypatch)
+    before = rows(uncounted)
+    assert {len(row) for row in before} == {21}
+    log = InterventionLog(uncounted)
+    earlier = log.get("ada", "tea")
+    assert (earlier.schedule, earlier.carryover_days, earlier.kind) == (None, 0, "")
+    assert copy_of(uncounted, "0003") == before
+    fresh = Intervention.declared(**earlier.declaration())
+    assert fresh.declaration() == earlier.declaration()
+    assert log.log_all([fresh]) == [earlier], "what was logged before is not the same any more"
+    schedule = Schedule.days(
+        ["2026-08-18", "2026-08-21"],
+        Mechanism(seed=5),
+        drawn_from_on="2026-08-17",
+        drawn_to_on="2026-08-30",
+        done_otherwise=["2026-08-19"],
+    )
+    amended = log.amend("ada", "tea", schedule=schedule, carryover_days=1, kind="tea")
+    log.close()
+    read = InterventionLog(uncounted).get("ada", "tea")
+    assert read == amended
+    assert read.schedule is not None
+    assert read.schedule.with_drawn_at(None) == schedule
+    assert (read.carryover_days, read.kind, str(read.ended_on)) == (1, "tea", "2026-08-30")
+    # A process of the earlier version that still runs knows no such columns.
+    with connected(uncounted) as connection:
+        unknown = {"schedule", "carryover_days", "kind"}
+        listed = ", ".join(c.name for c in VERSIONS.columns if c.name not in unknown)
+        connection.exec_driver_sql(
+            f"INSERT INTO interventions ({listed}) SELECT "
+            f"{listed.replace('sequence', '99', 1).replace('version', '99', 1)} "
+            "FROM interventions WHERE sequence = 4"
+        )
+    written = InterventionLog(uncounted).get("bob", "walk")
+    assert (written.version, written.schedule, written.kind) == (99, None, "")
+
+
 def test_a_later_revision_keeps_every_row_and_the_rules_of_the_log(
     uncounted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,8 +135,8 @@ def test_a_later_revision_keeps_every_row_and_the_rules_of_the_log(
     history = log.history("ada", "tea")
     assert [(entry.sequence, entry.version) for entry in history] == [(1, 1), (3, 2), (5, 3)]
     assert rows(uncounted) == [(*row, 0) for row in before]
-    assert revisions(uncounted) == [*OURS, ("0003", "9.1.0")]
-    assert copy_of(uncounted, "0003") == before
+    assert revisions(uncounted) == [*OURS, ("0004", "9.1.0")]
+    assert copy_of(uncounted, "0004") == before
     assert log.withdraw("ada", "tea", "enough").sequence == 6
     log.close()
     for column in ("version", "sequence"):
@@ -92,8 +150,8 @@ def test_several_revisions_are_run_at_once(
     before = rows(uncounted)
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(uncounted).list()
-    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
-    assert copy_of(uncounted, "0003") == before
+    assert rows(uncounted) == [(*row, *ADDED, 0) for row in before]
+    assert copy_of(uncounted, "0004") == before
 
 
 def test_a_new_database_gets_the_table_as_the_code_uses_it_and_no_copy(
@@ -121,7 +179,7 @@ def test_a_newer_log_is_refused_with_the_version_it_needs(
         newer.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
         InterventionLog(uncounted).list()
     before = rows(uncounted)
-    needed = r"has revision 0003, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
+    needed = r"has revision 0004, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
     for _ in range(2):
         with pytest.raises(LogSchemaError, match=needed) as caught:
             InterventionLog(uncounted).list()
@@ -142,7 +200,7 @@ def test_the_way_back_is_the_copy(
     # As docs/intervention-log.md says.
     if uncounted.startswith("sqlite"):
         file = Path(uncounted.removeprefix("sqlite:///"))
-        file.with_name(f"{file.stem}.before-0003.sqlite").replace(file)
+        file.with_name(f"{file.stem}.before-0004.sqlite").replace(file)
         InterventionLog(uncounted).list()
     else:
         with connected(uncounted) as connection:
@@ -151,7 +209,7 @@ def test_the_way_back_is_the_copy(
         InterventionLog(uncounted).list()
         with connected(uncounted) as connection:
             connection.exec_driver_sql(
-                "INSERT INTO interventions SELECT * FROM interventions_before_0003"
+                "INSERT INTO interventions SELECT * FROM interventions_before_0004"
             )
     assert rows(uncounted) == before
     assert InterventionLog(uncounted).amend("ada", "tea", washout_days=3).sequence == 5

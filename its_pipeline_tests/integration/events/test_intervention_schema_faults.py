@@ -18,6 +18,7 @@ from its_pipeline.events import intervention_schema
 from its_pipeline.events.intervention_table import open_engine
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline_tests.integration.events.log_databases import (
+    ADDED,
     LATER,
     OURS,
     copy_of,
@@ -85,15 +86,15 @@ def test_of_processes_that_open_at_once_one_migrates(uncounted: str, tmp_path: P
     for process in (first, *others):
         process.join(60)
         assert process.exitcode == 0
-    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
-    assert copy_of(uncounted, "0003") == before, "the second one copied what the first one made"
-    assert revisions(uncounted) == [*OURS, ("0003", "9.1.0")]
+    assert rows(uncounted) == [(*row, *ADDED, 0) for row in before]
+    assert copy_of(uncounted, "0004") == before, "the second one copied what the first one made"
+    assert revisions(uncounted) == [*OURS, ("0004", "9.1.0")]
 
 
 def ending(end: str) -> str:
     """A later revision that changes a lot, and then ends otherwise than well."""
     middle = """
-        op.execute("UPDATE interventions SET carryover_days = 7")
+        op.execute("UPDATE interventions SET later_days = 7")
         op.create_table("halfway", sa.Column("n", sa.Integer))
         import os, signal
         """
@@ -112,8 +113,8 @@ def test_a_kill_in_the_middle_leaves_the_old_schema(
     assert tables(uncounted) == {"interventions"}
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(uncounted).list()
-    assert rows(uncounted) == [(*row, "{}", 0) for row in before]
-    assert copy_of(uncounted, "0003") == before
+    assert rows(uncounted) == [(*row, *ADDED, 0) for row in before]
+    assert copy_of(uncounted, "0004") == before
 
 
 def test_an_error_in_the_middle_leaves_the_old_schema(
@@ -135,7 +136,7 @@ def test_an_error_in_the_middle_leaves_the_old_schema(
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     written = rows(uncounted)
     assert InterventionLog(uncounted).history("ada", "tea") == log.history("ada", "tea")
-    assert copy_of(uncounted, "0003") == written
+    assert copy_of(uncounted, "0004") == written
 
 
 def test_what_a_killed_copy_left_does_not_get_into_the_next(
@@ -150,7 +151,7 @@ def test_what_a_killed_copy_left_does_not_get_into_the_next(
         (tmp_path / left).write_bytes(os.urandom(5000))
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(url).list()
-    assert copy_of(url, "0003") == before
+    assert copy_of(url, "0004") == before
     assert not list(tmp_path.glob(".unfinished-*"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from its_pipeline.experiments.placebo_windows import (
     acted_days,
     pretended_windows,
 )
+from its_pipeline.schedules.schedule import Schedule
 
 FIRST = date(2025, 1, 1)
 
@@ -67,6 +69,24 @@ def test_no_window_holds_a_day_on_which_anything_acted():
     assert 116 in starts
     assert 201 in starts
     assert max(starts) + 28 <= 300
+
+
+def test_a_schedule_acts_from_its_first_day_to_its_last_and_as_long_as_it_carries_over():
+    def day(number):
+        return FIRST + timedelta(days=number)
+
+    periods = Schedule.periods([(day(10), day(20)), (day(40), day(50))])
+    otherwise = replace(periods, done_otherwise=(day(5), day(15), day(60)))
+    logged = [
+        _intervention(10, schedule=periods, carryover_days=3, washout_days=1),
+        _intervention(10, schedule=otherwise),
+        _intervention(10, schedule=Schedule.periods([(day(10), day(20)), (day(40), None)])),
+    ]
+    assert acted_days(logged) == [
+        (day(10), day(53)),
+        (day(5), day(60)),
+        (day(10), date.max),
+    ]
 
 
 def test_an_end_at_the_end_of_time_is_no_error():

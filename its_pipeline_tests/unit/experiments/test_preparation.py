@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ import pytest
 from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
 from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Snapshot
+from its_pipeline.schedules.mechanism import Mechanism
+from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
 from tools.stores import (
     METRIC,
@@ -71,6 +73,69 @@ def test_an_experiment_on_the_shipped_metric_keeps_its_fingerprint(settings, mon
     assert prepared.covariates is not None
     assert list(prepared.covariates) == list(SHARE_COLUMNS)
     assert prepared.plan.left_out == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "days"),
+    [
+        ({}, "49e30ab72b9ae70cf3d42b0321e5bf76", (30, 30)),
+        ({"ended_on": START_ON + timedelta(days=19)}, "303c8a4d15308d9ab6e377ce27087ae1", (30, 20)),
+        (
+            {"washout_days": 3, "direction": "decrease", "minimum_effect": 2},
+            "d7aa2701f151fb299bd69bad9d012d93",
+            (30, 27),
+        ),
+        (
+            {"baseline_days": 20, "horizon_days": 10, "time_zone": "Asia/Tokyo"},
+            "83305b564aaf63babad7a760c89603eb",
+            (20, 10),
+        ),
+    ],
+)
+def test_what_is_on_for_good_keeps_window_and_fingerprint(
+    settings, monkeypatch, changes, known, days
+):
+    # Written down ahead of schedules; another one would analyse every experiment again.
+    monkeypatch.setattr("its_pipeline.its.fingerprinting.MODEL_VERSION", "ar1-collapsed-2")
+    logged = Snapshot(settings).intervention(KEY)
+    prepared = Snapshot(settings).prepare_intervention(replace(logged, **changes))
+    assert (prepared.plan.n_pre, prepared.plan.n_post) == days
+    assert prepared.fingerprint == known
+
+
+def test_a_schedule_is_part_of_what_is_asked(settings):
+    logged = Snapshot(settings).intervention(KEY)
+
+    def fingerprint(changes):
+        prepared = Snapshot(settings).prepare_intervention(logged.changed(**changes))
+        assert prepared.plan.state == "ready"
+        return prepared.fingerprint
+
+    def day(number):
+        return START_ON + timedelta(days=number)
+
+    reversal = Schedule.periods([(START_ON, day(9)), (day(20), None)])
+    lot = Schedule.days(
+        [day(number) for number in (0, 3, 5, 6, 9, 11, 12, 15, 17)],
+        Mechanism(seed=3),
+        drawn_from_on=START_ON,
+        drawn_to_on=day(20),
+    )
+    in_time = datetime.combine(day(-2), time(12), UTC)
+    asked = [
+        {},
+        {"schedule": reversal},
+        {"schedule": replace(reversal, done_otherwise=(day(4),))},
+        {"schedule": reversal, "carryover_days": 1},
+        {"schedule": lot.with_drawn_at(in_time)},
+        {"schedule": lot.with_drawn_at(in_time + timedelta(days=2))},
+        {"schedule": replace(lot, mechanism=None, drawn_from_on=None, drawn_to_on=None)}
+        | {"horizon_days": 21},
+    ]
+    found = [fingerprint(changes) for changes in asked]
+    assert len(set(found)) == len(asked)
+    # When exactly it was drawn ahead of its days makes no other answer.
+    assert fingerprint({"schedule": lot.with_drawn_at(in_time - timedelta(days=9))}) == found[4]
 
 
 def test_shares_leave_the_model_where_days_without_events_are_zeros(settings):

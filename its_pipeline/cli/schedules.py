@@ -1,0 +1,257 @@
+"""``its-pipeline intervention draw | otherwise``: days by lot, and days on which it was not so.
+
+What belongs here: options, output and files of these commands. What does not: drawing, counting and
+the texts of files (`schedules`), or the log (`events.interventions`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from its_pipeline.cli.support import ExpectedVersion, Id, User, plain_errors, read_date
+
+if TYPE_CHECKING:
+    from its_pipeline.events.interventions import Intervention, InterventionLog
+    from its_pipeline.settings import Settings
+
+#: Options of `draw` that are rules of the lot, by the field's name.
+RULES: Final = (
+    "unit_days",
+    "balance",
+    "block_days",
+    "longest_run",
+    "shortest_run",
+    "phases",
+    "first",
+    "seed",
+)
+#: Options of `draw` that are fields of the intervention.
+FIELDS: Final = (
+    "name",
+    "direction",
+    "minimum_effect",
+    "baseline_days",
+    "horizon_days",
+    "hypothesis",
+    "time_zone",
+    "carryover_days",
+    "kind",
+)
+#: Beyond as many digits nobody reads a number.
+_MOST_DIGITS: Final = 15
+
+
+@plain_errors
+def draw(
+    context: typer.Context,
+    user_id: User,
+    intervention_id: Id,
+    first_on: Annotated[
+        str, typer.Option("--from", help="First day that is drawn, in the future (YYYY-MM-DD).")
+    ],
+    n_days: Annotated[int, typer.Option("--days", min=2, max=3650, help="Days that are drawn.")],
+    outcome: Annotated[str, typer.Option(help="Outcome metric.")] = "sessionPerformanceScore",
+    unit_days: Annotated[int | None, typer.Option(help="Days all on or all off; 1.")] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="As many units on as off: block, total or none.")
+    ] = None,
+    block_days: Annotated[int | None, typer.Option(help="Days in a block.")] = None,
+    longest_run: Annotated[int | None, typer.Option(help="Most units alike in a row.")] = None,
+    shortest_run: Annotated[int | None, typer.Option(help="Fewest units alike in a row.")] = None,
+    phases: Annotated[int | None, typer.Option(help="How many runs, 4 for off-on-off-on.")] = None,
+    first: Annotated[str | None, typer.Option(help="First unit: off, on or either.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Same seed, same days; the machine's chance if not.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="In the person's words.")] = None,
+    direction: Annotated[str | None, typer.Option(help="increase or decrease.")] = None,
+    minimum_effect: Annotated[float | None, typer.Option(help="Smallest benefit.")] = None,
+    baseline_days: Annotated[int | None, typer.Option(help="Days ahead of the start.")] = None,
+    horizon_days: Annotated[
+        int | None, typer.Option(help="Days from the start on; those that are drawn.")
+    ] = None,
+    hypothesis: Annotated[str | None, typer.Option(help="What is expected and why.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="The person's IANA zone.")] = None,
+    carryover_days: Annotated[
+        int | None, typer.Option(help="Days left out after every switch.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="What groups it over people.")] = None,
+    into: Annotated[Path, typer.Option(help="Folder for the calendar and the table.")] = Path(),
+) -> None:
+    """Draw by lot on which days a person does it, log that, and write a calendar and a table.
+
+    Repeated with the same seed it changes nothing.
+    """
+    from its_pipeline.events.interventions import Intervention, open_log
+    from its_pipeline.schedules.as_text import period_text
+    from its_pipeline.schedules.assignments import count_assignments, draw_schedule
+    from its_pipeline.schedules.mechanism import Mechanism
+    from its_pipeline.settings import get_settings
+
+    given = context.params
+    if not into.is_dir():
+        raise NotADirectoryError(f"--into should be a folder that is there but got {into}")
+    rules = {"seed": secrets.randbelow(2**63), **_given(given, RULES)}
+    mechanism = Mechanism(**rules)
+    fields = {"horizon_days": n_days, **_given(given, FIELDS)}
+    wanted = Intervention.declared(
+        user_id=user_id,
+        intervention_id=intervention_id,
+        outcome_metric=outcome,
+        schedule=draw_schedule(mechanism, read_date("--from", first_on), n_days, None),
+        **fields,
+    )
+    settings = get_settings()
+    log = open_log(settings)
+    try:
+        if not _is_logged(log, wanted):
+            _check_is_ahead(wanted, settings)
+            _check_is_free(into, wanted)
+        [logged] = log.log_all([wanted])
+    finally:
+        log.close()
+    schedule = logged.schedule
+    if schedule is None:
+        raise ValueError(f"{logged.key} was logged without the days that were drawn")
+    count = count_assignments(mechanism, n_days // mechanism.unit_days)
+    typer.echo(
+        f"logged {logged.key} (version {logged.version}): drawn with seed {mechanism.seed} among "
+        f"{_count_text(count)} possible sequences; on are"
+    )
+    for period in schedule.on_periods:
+        typer.echo(f"  {period_text(period)}")
+    for file, text in _files(into, logged).items():
+        _write_once(file, text)
+        typer.echo(f"{file}")
+
+
+@plain_errors
+def otherwise(
+    user_id: User,
+    intervention_id: Id,
+    days: Annotated[list[str], typer.Argument(help="Days (YYYY-MM-DD), one or more.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    undo: Annotated[
+        bool, typer.Option("--undo", help="These days were as the schedule says after all.")
+    ] = False,
+    expected_version: ExpectedVersion = None,
+) -> None:
+    """Say on which days a person did the other thing than the schedule says."""
+    from dataclasses import replace
+
+    from its_pipeline.events.interventions import open_log
+    from its_pipeline.schedules.as_text import schedule_text
+    from its_pipeline.settings import get_settings
+
+    said = {read_date("DAYS", day) for day in days}
+    settings = get_settings()
+    log = open_log(settings)
+    try:
+        present = log.get(user_id, intervention_id)
+        schedule = present.schedule
+        if schedule is None:
+            raise ValueError(
+                f"{present.key} has no schedule: it is on from {present.started_on} on; give its "
+                "periods with `its-pipeline intervention amend ... --on first..last`"
+            )
+        known = set(schedule.done_otherwise)
+        if undo:
+            _check(said - known, "was not said to be otherwise; `show` lists the days that were")
+        else:
+            late = {day for day in said if day > _today(present, settings)}
+            _check(late, "is not here yet: what will be done otherwise is another schedule")
+        otherwise_on = tuple(known - said if undo else known | said)
+        amended = log.amend(
+            user_id,
+            intervention_id,
+            reason=reason,
+            # What was read is what is changed: somebody else may be adding days as well.
+            expected_version=expected_version or present.version,
+            schedule=replace(schedule, done_otherwise=otherwise_on),
+        )
+    finally:
+        log.close()
+    if amended.schedule is None:
+        raise ValueError(f"{amended.key} was logged without its schedule")
+    text = schedule_text(amended.schedule, amended.time_zone)
+    typer.echo(f"{amended.key} is now version {amended.version}: {text}")
+
+
+def _given(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: given[name] for name in names if given[name] is not None}
+
+
+def _today(entry: Intervention, settings: Settings) -> date:
+    from its_pipeline.experiments.window import last_complete_day
+
+    return last_complete_day(entry.time_zone, settings.today_on) + timedelta(days=1)
+
+
+def _is_logged(log: InterventionLog, wanted: Intervention) -> bool:
+    """Tell whether the log holds the very same; raise ValueError where it would refuse it."""
+    refusal = log.refusal(wanted)
+    if refusal is not None:
+        raise ValueError(refusal)
+    return bool(log.history(wanted.user_id, wanted.intervention_id))
+
+
+def _check_is_ahead(wanted: Intervention, settings: Settings) -> None:
+    today_on = _today(wanted, settings)
+    if wanted.started_on <= today_on:
+        raise ValueError(
+            f"--from {wanted.started_on} must be later than today, {today_on} in "
+            f"{wanted.time_zone}: a lot that is drawn after its first day is no lot, because "
+            "somebody could have looked at the days before drawing; choose a later day"
+        )
+
+
+def _check_is_free(into: Path, wanted: Intervention) -> None:
+    taken = [file for file in _files(into, wanted) if file.exists()]
+    if taken:
+        raise ValueError(
+            f"{taken[0]} is there already and is not overwritten; move it, or choose another "
+            "folder with --into"
+        )
+
+
+def _check(days: set[date], rule: str) -> None:
+    if days:
+        raise ValueError(f"{min(days)} {rule}")
+
+
+def _files(into: Path, entry: Intervention) -> dict[Path, str]:
+    """Return the files of a drawn schedule and their texts."""
+    from its_pipeline.schedules.calendar_files import calendar, table
+
+    schedule = entry.schedule
+    if schedule is None or schedule.ends_on is None:
+        raise ValueError(f"{entry.key} has no days that were drawn")
+    stem = f"{entry.user_id}-{entry.intervention_id}"
+    return {
+        into / f"{stem}.ics": calendar(schedule, entry.name, schedule.ends_on),
+        into / f"{stem}.csv": table(schedule, schedule.starts_on, schedule.ends_on),
+    }
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Write a file that is not there yet; leave one that says the same, refuse another."""
+    content = text.encode()
+    try:
+        with file.open("xb") as handle:
+            handle.write(content)
+    except FileExistsError:
+        if file.read_bytes() != content:
+            raise ValueError(
+                f"{file} is there already with other contents and is not overwritten; move it and "
+                "repeat the command with the seed that is logged"
+            ) from None
+
+
+def _count_text(count: int) -> str:
+    digits = len(str(count))
+    return f"{count:,}" if digits <= _MOST_DIGITS else f"about 10^{digits - 1}"

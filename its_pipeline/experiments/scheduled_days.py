@@ -1,0 +1,146 @@
+"""Which days of an experiment with a schedule count as off and on, and when there are enough.
+
+What belongs here: counting days by what was done on them, and saying which kind is missing. What
+does not: the window's bounds (`window`), experiments that are on from one day for good (`plan`), or
+any outcome.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.experiments.window import Window
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from its_pipeline.schedules.schedule import Schedule
+
+_DAY = timedelta(days=1)
+
+#: Of an experiment: its state, the code and the words for it, and from when it can be analysed.
+State = tuple[Literal["ready", "waiting", "refused"], str, str, date | None]
+
+
+def off_and_on(
+    intervention: Intervention, window: Window, from_on: date, to_on: date
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which calendar days count as off and which as on, each of shape (days,).
+
+    A day is what the person did on it, also where that is not what the schedule says. The first
+    `carryover_days` after every switch, and the washout, count as neither.
+
+    Parameters
+    ----------
+    intervention
+        With a schedule.
+    window
+        Its window; days outside of it count as well.
+    from_on, to_on
+        First and last day, **INCLUSIVE**; no days where the last is earlier.
+    """
+    import numpy as np
+
+    if intervention.schedule is None:
+        raise ValueError(f"{intervention.key} has no schedule, so its days are pre and post")
+    if to_on < from_on:
+        return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
+    # A switch ahead of the first day may reach into it.
+    first = min(from_on, window.pre_start_on) - _DAY
+    done = _done(intervention.schedule, first, to_on)
+    counts = np.ones(len(done), dtype=bool)
+    for switch in np.flatnonzero(done[1:] != done[:-1]) + 1:
+        counts[switch : switch + intervention.carryover_days] = False
+    start, fit_start = ((day - first).days for day in (window.started_on, window.fit_start_on))
+    counts[max(start, 0) : max(fit_start, 0)] = False
+    asked = slice((from_on - first).days, None)
+    return (counts & ~done)[asked], (counts & done)[asked]
+
+
+def observed_off_and_on(
+    intervention: Intervention, window: Window, days: NDArray[np.datetime64]
+) -> tuple[int, int]:
+    """Return how many observed days of the window count as off and as on.
+
+    Parameters
+    ----------
+    intervention
+        With a schedule.
+    window
+        Its window.
+    days
+        Shape ``(n,)``: the observed days.
+    """
+    import numpy as np
+
+    off, on = off_and_on(intervention, window, window.pre_start_on, window.post_end_on)
+    number = (days - np.datetime64(window.pre_start_on)).astype(int)
+    inside = number[(number >= 0) & (number < len(off))]
+    return int(off[inside].sum()), int(on[inside].sum())
+
+
+def scheduled_state(
+    intervention: Intervention, window: Window, n_off: int, n_on: int, complete_until_on: date
+) -> State:
+    """Return whether an experiment with a schedule has enough days, and else which are missing.
+
+    Parameters
+    ----------
+    intervention
+        With a schedule.
+    window
+        Its window.
+    n_off, n_on
+        Observed days that count.
+    complete_until_on
+        The last complete local day.
+    """
+    import numpy as np
+
+    from its_pipeline.its.series import MINIMUM_DAYS
+
+    missing = [arm for arm, n in (("off", n_off), ("on", n_on)) if n < MINIMUM_DAYS]
+    if not missing:
+        return "ready", "", "", None
+    counts = (
+        f"{n_off} observed days off and {n_on} on: too few days {' and '.join(missing)}, at least "
+        f"{MINIMUM_DAYS} of each are needed"
+    )
+    if intervention.carryover_days:
+        counts += f", and the first {intervention.carryover_days} after a switch do not count"
+    next_on = max(complete_until_on + _DAY, window.pre_start_on)
+    off, on = off_and_on(intervention, window, next_on, window.final_end_on)
+    enough = (n_off + np.cumsum(off) >= MINIMUM_DAYS) & (n_on + np.cumsum(on) >= MINIMUM_DAYS)
+    if enough.any():
+        # The day itself has to be over.
+        first = next_on + (int(np.argmax(enough)) + 1) * _DAY
+        started = window.fit_start_on <= complete_until_on
+        code = f"too_few_{missing[-1]}_days" if started else "not_started"
+        return "waiting", code, f"{counts}. Possible from {first.isoformat()} on", first
+    never_on = n_on + int(on.sum()) < MINIMUM_DAYS
+    reason = (
+        f"{counts}. Until its end on {window.final_end_on.isoformat()} the window has too few days "
+        f"{'on' if never_on else 'off'}: only events that arrive late, or an amended schedule, "
+        "baseline or horizon, can change this"
+    )
+    if never_on:
+        return ("refused" if window.is_final else "waiting"), "too_few_on_days", reason, None
+    return "waiting", "too_few_off_days", reason, None
+
+
+def _done(schedule: Schedule, from_on: date, to_on: date) -> NDArray[np.bool_]:
+    """Return for each calendar day whether the person did it, by schedule and by exception."""
+    import numpy as np
+
+    done = np.zeros((to_on - from_on).days + 1, dtype=bool)
+    for period in schedule.on_periods:
+        start = max((period.from_on - from_on).days, 0)
+        end = len(done) if period.to_on is None else (period.to_on - from_on).days + 1
+        done[start : max(end, 0)] = True
+    for day in schedule.done_otherwise:
+        if from_on <= day <= to_on:
+            done[(day - from_on).days] ^= True
+    return done

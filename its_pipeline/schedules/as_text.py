@@ -1,0 +1,102 @@
+"""A schedule as people write it on a command line and read it in a table.
+
+What belongs here: periods from text, and a schedule in a line of text. What does not: the
+declaration itself (`schedule`), or files (`calendar_files`). Importing this module loads the
+standard library alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from its_pipeline.schedules.schedule import Period, Schedule, as_date
+
+TO = ".."
+"""Between the first and the last day of a period."""
+
+_MOST_PERIODS = 4
+_MOST_DAYS = 6
+
+
+def read_periods(texts: Iterable[str]) -> Schedule:
+    """Return the schedule that is on in periods such as `2026-03-01..2026-03-14`, in any order.
+
+    Parameters
+    ----------
+    texts
+        `first..last`, both **INCLUSIVE**; `first..` where it goes on; one day alone.
+
+    Raises
+    ------
+    ValueError
+        If a text is none of these, or periods overlap.
+    """
+    periods = [_period(text.strip()) for text in texts]
+    return Schedule(tuple(sorted(periods, key=lambda period: period.from_on)))
+
+
+def schedule_text(schedule: Schedule, time_zone: str = "UTC") -> str:
+    """Return a schedule in a line of text.
+
+    Parameters
+    ----------
+    schedule
+        The schedule.
+    time_zone
+        IANA name of the person's zone; it decides whether a lot was drawn ahead of its days.
+    """
+    parts = [_days_text(schedule)]
+    if schedule.mechanism is not None:
+        in_time = schedule.is_randomised_in(time_zone)
+        parts.append("drawn by lot" + ("" if in_time else ", but not ahead of its first day"))
+    if schedule.done_otherwise:
+        parts.append(f"done otherwise on {_listed([str(day) for day in schedule.done_otherwise])}")
+    return "; ".join(parts)
+
+
+def period_text(period: Period) -> str:
+    """Return a period in words.
+
+    Parameters
+    ----------
+    period
+        The period.
+    """
+    if period.to_on is None:
+        return f"from {period.from_on} on"
+    if period.to_on == period.from_on:
+        return str(period.from_on)
+    return f"{period.from_on} to {period.to_on}"
+
+
+def _period(text: str) -> Period:
+    first, separator, last = (part.strip() for part in text.partition(TO))
+    try:
+        from_on = as_date("first day", first)
+        if not separator:
+            return Period(from_on, from_on)
+        to_on = as_date("last day", last) if last else None
+    except ValueError:
+        raise ValueError(
+            "a period on should be first..last, first.. or one day, with dates like 2026-03-14, "
+            f"but got {text!r}"
+        ) from None
+    return Period(from_on, to_on)
+
+
+def _days_text(schedule: Schedule) -> str:
+    periods = schedule.on_periods
+    if schedule.drawn_from_on is not None and schedule.drawn_to_on is not None:
+        last_on = schedule.drawn_to_on
+        n_on = sum(((period.to_on or last_on) - period.from_on).days + 1 for period in periods)
+        n_days = (last_on - schedule.drawn_from_on).days + 1
+        span = f"{schedule.drawn_from_on} to {schedule.drawn_to_on}"
+        return f"{n_on} of {n_days} days on, {span}"
+    told = [period_text(period) for period in periods]
+    return "on " + _listed(told, _MOST_PERIODS)
+
+
+def _listed(texts: list[str], most: int = _MOST_DAYS) -> str:
+    if len(texts) <= most:
+        return ", ".join(texts)
+    return f"{', '.join(texts[: most - 1])} and {len(texts) - most + 1} more"
