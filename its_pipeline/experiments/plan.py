@@ -161,13 +161,6 @@ def _state(
 
     if intervention.status == "withdrawn":
         return "closed", "withdrawn", "the intervention was withdrawn", None
-    if window.concurrent:
-        names = ", ".join(window.concurrent)
-        reason = (
-            f"{names} started on the same day for the same outcome; two interventions that start "
-            "together cannot be told apart: amend or withdraw one of them"
-        )
-        return "refused", "concurrent_interventions", reason, None
     if intervention.schedule is not None:
         return scheduled_state(intervention, window, n_pre, n_post, complete_until_on)
     if n_pre >= MINIMUM_DAYS and n_post >= MINIMUM_DAYS:

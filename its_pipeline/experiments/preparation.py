@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,8 @@ from its_pipeline.events.metrics import (
 )
 from its_pipeline.experiments.options import Options, OptionsError, chosen_options
 from its_pipeline.experiments.plan import Plan, plan_experiment
-from its_pipeline.experiments.window import experiment_window, last_complete_day
+from its_pipeline.experiments.window import Window, experiment_window, last_complete_day
+from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Prepared:
         The observed days of the window: columns of the daily-outcome contract.
     spec, outcome, covariates, fingerprint
         What `analyze` is called with, and its identity; None unless the plan is ``ready``.
+    others
+        Schedules of other interventions in the same model, by name.
     """
 
     intervention: Intervention
@@ -57,6 +60,12 @@ class Prepared:
     outcome: pd.Series | None = None
     covariates: pd.DataFrame | None = None
     fingerprint: str | None = None
+    others: Mapping[str, Schedule] = field(default_factory=dict)
+
+    @property
+    def schedule(self) -> Schedule:
+        """When the intervention acted, as `analyze` is told."""
+        return schedule_of(self.intervention)
 
     @property
     def unit(self) -> str:
@@ -226,7 +235,23 @@ class Snapshot:
         if plan.state != "ready":
             return Prepared(intervention, metric, plan, in_window)
         factor = self.interval_factors.get(metric.name, 1.0)
-        return _ready(intervention, metric, plan, in_window, options, analysis, factor)
+        others = self._others(intervention, window, in_window)
+        return _ready(intervention, metric, plan, in_window, options, analysis, factor, others)
+
+    def _others(
+        self, intervention: Intervention, window: Window, daily: pd.DataFrame
+    ) -> dict[str, Schedule]:
+        """Return the schedules of those in the same model that acted on some of the days."""
+        days = [day.date() for day in daily["day"]]
+        found = {}
+        for other in self.interventions.get(intervention.user_id, ()):
+            if other.intervention_id not in window.together:
+                continue
+            schedule = _acted(other)
+            # On all days, or none so far: nothing of a change.
+            if 0 < sum(map(schedule.is_on, days)) < len(days):
+                found[other.intervention_id if other.name in found else other.name] = schedule
+        return found
 
 
 def _ready(
@@ -237,6 +262,7 @@ def _ready(
     options: Options,
     analysis: AnalysisOptions,
     interval_factor: float,
+    others: Mapping[str, Schedule],
 ) -> Prepared:
     import pandas as pd
 
@@ -254,6 +280,7 @@ def _ready(
         unit=metric.unit,
         **analysis.model_settings(),
         interval_factor=interval_factor,
+        carryover_days=intervention.carryover_days,
     )
     index = pd.DatetimeIndex(daily["day"].to_numpy(), name="day")
     outcome = pd.Series(daily["value"].to_numpy(dtype=float), index=index, name=metric.name)
@@ -270,30 +297,37 @@ def _ready(
         covariates,
         fingerprint(
             outcome,
-            intervention.started_on,
+            schedule_of(intervention),
             spec,
             covariates,
             _identity(intervention),
+            others,
         ),
+        others,
     )
+
+
+def schedule_of(intervention: Intervention) -> Schedule:
+    """Return when an intervention acted, as `analyze` is told: its window ends where it ended."""
+    if intervention.schedule is None:
+        return Schedule.since(intervention.started_on)
+    return intervention.schedule.in_zone(intervention.time_zone)
+
+
+def _acted(other: Intervention) -> Schedule:
+    """Return when another intervention acted: its end need not be the window's."""
+    if other.schedule is None:
+        return Schedule.periods([(other.started_on, other.ended_on)])
+    return schedule_of(other)
 
 
 def _identity(intervention: Intervention) -> dict[str, Any]:
     # Who and what, and nothing of how it came to be logged: a better wording of the hypothesis is
     # not another analysis, and an ad-hoc question about the same days is the same one.
-    identity: dict[str, Any] = {
+    return {
         "user_id": intervention.user_id,
         "outcome_metric": intervention.outcome_metric,
     }
-    schedule = intervention.schedule
-    if schedule is not None:
-        # Of the instant of a lot only this counts: whether it was ahead of its days.
-        identity |= {
-            "schedule": schedule.with_drawn_at(None).to_dict(),
-            "is_randomised": schedule.is_randomised_in(intervention.time_zone),
-            "carryover_days": intervention.carryover_days,
-        }
-    return identity
 
 
 def _refused(plan: Plan, code: str, error: Exception) -> Plan:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
@@ -244,7 +244,7 @@ def _window(verdict: Verdict) -> Window | None:
         return None
     cuts = tuple(
         Cut(
-            "pre" if cut["side"] == "pre" else "post",
+            cast("Literal['pre', 'post', 'with']", cut["side"]),
             date.fromisoformat(cut["on"]),
             cut["code"],
             cut["reason"],

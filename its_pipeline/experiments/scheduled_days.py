@@ -1,8 +1,8 @@
 """Which days of an experiment with a schedule count as off and on, and when there are enough.
 
-What belongs here: counting days by what was done on them, and saying which kind is missing. What
-does not: the window's bounds (`window`), experiments that are on from one day for good (`plan`), or
-any outcome.
+What belongs here: counting days by what the schedule says of them, and saying which kind is
+missing. What does not: the window's bounds (`window`), experiments that are on from one day for
+good (`plan`), or any outcome.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def off_and_on(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which calendar days count as off and which as on, each of shape (days,).
 
-    A day is what the person did on it, also where that is not what the schedule says. The first
+    A day is what the schedule says of it, as in the analysis, whatever the person did. The first
     `carryover_days` after every switch, and the washout, count as neither.
 
     Parameters
@@ -50,7 +50,7 @@ def off_and_on(
         return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
     # A switch ahead of the first day may reach into it.
     first = min(from_on, window.pre_start_on) - _DAY
-    done = _done(intervention.schedule, first, to_on)
+    done = _scheduled(intervention.schedule, first, to_on)
     counts = np.ones(len(done), dtype=bool)
     for switch in np.flatnonzero(done[1:] != done[:-1]) + 1:
         counts[switch : switch + intervention.carryover_days] = False
@@ -131,8 +131,8 @@ def scheduled_state(
     return "waiting", "too_few_off_days", reason, None
 
 
-def _done(schedule: Schedule, from_on: date, to_on: date) -> NDArray[np.bool_]:
-    """Return for each calendar day whether the person did it, by schedule and by exception."""
+def _scheduled(schedule: Schedule, from_on: date, to_on: date) -> NDArray[np.bool_]:
+    """Return for each calendar day whether it is on."""
     import numpy as np
 
     done = np.zeros((to_on - from_on).days + 1, dtype=bool)
@@ -140,7 +140,4 @@ def _done(schedule: Schedule, from_on: date, to_on: date) -> NDArray[np.bool_]:
         start = max((period.from_on - from_on).days, 0)
         end = len(done) if period.to_on is None else (period.to_on - from_on).days + 1
         done[start : max(end, 0)] = True
-    for day in schedule.done_otherwise:
-        if from_on <= day <= to_on:
-            done[(day - from_on).days] ^= True
     return done

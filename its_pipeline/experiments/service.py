@@ -268,9 +268,10 @@ def _analyse(
     try:
         analysis = analyze(
             prepared.outcome,
-            prepared.intervention.started_on,
+            prepared.schedule,
             prepared.spec,
             prepared.covariates,
+            others=prepared.others,
             audited=audited,
         )
     except (InsufficientData, InvalidSeries) as refusal:

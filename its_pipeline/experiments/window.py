@@ -17,6 +17,10 @@ from its_pipeline.events.intervention import Intervention
 
 _DAY = timedelta(days=1)
 
+FEWEST_BASELINE_DAYS = 28
+"""A window is not cut at another intervention where that would leave either of the two with fewer
+days of baseline than this, four of each weekday; both are then in one model."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -25,17 +29,19 @@ class Cut:
     Attributes
     ----------
     side
-        ``pre``: the first day of the baseline; ``post``: the last day of the post-period.
+        ``pre``: the first day of the baseline; ``post``: the last day of the post-period; ``with``:
+        nothing ends, another intervention is in the same model.
     on
-        The day that the rule sets, INCLUSIVE.
+        The day that the rule sets, INCLUSIVE; the other intervention's first.
     code
         Which rule: ``baseline_days``, ``earlier_intervention``, ``ended``, ``next_intervention``,
-        ``overlapping_intervention_ended``, ``horizon_days``, ``last_complete_day``.
+        ``horizon_days``, ``last_complete_day``; of another in the same model ``same_start``,
+        ``overlap``, ``short_baseline``.
     reason
         The same in a sentence for the report.
     """
 
-    side: Literal["pre", "post"]
+    side: Literal["pre", "post", "with"]
     on: date
     code: str
     reason: str
@@ -55,10 +61,9 @@ class Window:
     final_end_on
         The last day that the post-period can ever reach, whatever day it is today.
     cuts
-        The rule that set each side.
-    concurrent
-        Identifiers of other interventions on the same outcome that started on the same day: their
-        effects cannot be told apart from this one's.
+        The rule that set each side, and why other interventions are in the same model.
+    together
+        Identifiers of those, in the order of their reasons.
     """
 
     pre_start_on: date
@@ -67,7 +72,7 @@ class Window:
     post_end_on: date
     final_end_on: date
     cuts: tuple[Cut, ...]
-    concurrent: tuple[str, ...]
+    together: tuple[str, ...]
 
     @property
     def is_final(self) -> bool:
@@ -143,17 +148,42 @@ def _final_cut(intervention: Intervention, others: Iterable[Intervention]) -> Cu
                     f"“{other.name}” started on {other.started_on.isoformat()}",
                 )
             )
-        elif other.started_on < start and other.ended_on is not None and other.ended_on >= start:
-            cuts.append(
-                Cut(
-                    "post",
-                    other.ended_on,
-                    "overlapping_intervention_ended",
-                    f"“{other.name}”, which had lasted through the baseline, ended on "
-                    f"{other.ended_on.isoformat()}",
-                )
-            )
     return min(cuts, key=lambda cut: cut.on)
+
+
+def _together(intervention: Intervention, other: Intervention) -> Cut | None:
+    """Return why another intervention is in the same model; None where the window is cut at it.
+
+    Nor is one in it that acted on all of the window's days, or on none: it is no part of a change.
+    """
+    first, second = sorted((intervention, other), key=lambda each: each.started_on)
+    gap = (second.started_on - (first.ended_on or date.max)).days - 1
+    start, name = intervention.started_on, f"“{other.name}”"
+    from_on = start - timedelta(days=intervention.baseline_days)
+    to_on = min(start + timedelta(days=intervention.horizon_days - 1), _own_end(intervention))
+    acted = other.started_on <= to_on and (other.ended_on or date.max) >= from_on
+    if not acted or (other.started_on <= from_on and (other.ended_on or date.max) >= to_on):
+        return None
+    if other.started_on == start:
+        reason = f"{name} is in the same model: it started on the same day"
+        return Cut("with", other.started_on, "same_start", reason)
+    if gap < 0:
+        reason = f"{name} is in the same model: both acted on some of the same days"
+        return Cut("with", other.started_on, "overlap", reason)
+    if gap < FEWEST_BASELINE_DAYS:
+        reason = (
+            f"{name} is in the same model: to cut there would leave {gap} days of baseline, fewer "
+            f"than {FEWEST_BASELINE_DAYS}"
+        )
+        return Cut("with", other.started_on, "short_baseline", reason)
+    return None
+
+
+def _own_end(intervention: Intervention) -> date:
+    """Return the last day that an intervention's own end leaves in its window."""
+    if intervention.schedule is not None:
+        return intervention.schedule.drawn_to_on or date.max
+    return intervention.ended_on or date.max
 
 
 def experiment_window(
@@ -180,8 +210,11 @@ def experiment_window(
         and other.status != "withdrawn"
     ]
     start = intervention.started_on
-    pre = _pre_cut(intervention, relevant)
-    final = _final_cut(intervention, relevant)
+    why = {other.intervention_id: _together(intervention, other) for other in relevant}
+    cutting = [other for other in relevant if why[other.intervention_id] is None]
+    together = {name: cut for name, cut in why.items() if cut is not None}
+    pre = _pre_cut(intervention, cutting)
+    final = _final_cut(intervention, cutting)
     end = final
     if complete_until_on < final.on:
         end = Cut("post", complete_until_on, "last_complete_day", "later days are not complete yet")
@@ -191,8 +224,6 @@ def experiment_window(
         fit_start_on=start + timedelta(days=intervention.washout_days),
         post_end_on=end.on,
         final_end_on=final.on,
-        cuts=(pre, end),
-        concurrent=tuple(
-            sorted(other.intervention_id for other in relevant if other.started_on == start)
-        ),
+        cuts=(pre, end, *together.values()),
+        together=tuple(together),
     )

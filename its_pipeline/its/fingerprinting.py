@@ -83,7 +83,9 @@ def fingerprint(
 def _acted(when: Any) -> dict[str, Any]:
     """Return when an intervention acted; a single change as its date, as ever."""
     if isinstance(when, Schedule) and not when.is_single_change:
-        return {"intervention_on": when.first_on.isoformat(), "schedule": when.to_dict()}
+        # Of the instant of a lot only this counts: whether it was ahead of its days.
+        told = {**when.with_drawn_at(None).to_dict(), "is_randomised": when.is_randomised}
+        return {"intervention_on": when.first_on.isoformat(), "schedule": told}
     first = when.first_on if isinstance(when, Schedule) else pd.Timestamp(when).date()
     return {"intervention_on": first.isoformat()}
 

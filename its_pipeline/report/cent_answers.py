@@ -26,6 +26,8 @@ from its_pipeline.report.sentence import (
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, Diagnostics, Effect
 
+_MOST_PERIODS: Final = 8
+
 Facts = ReportInput | StateInput
 Answerer = Callable[[Facts], str | None]
 
@@ -187,7 +189,8 @@ def _sequence(facts: Facts) -> str:
     schedule = facts.intervention.schedule
     if schedule is not None:
         periods = [
-            f"{date_text(p.from_on)} to {'further notice' if p.to_on is None else date_text(p.to_on)}"
+            f"{date_text(p.from_on)} to "
+            f"{'further notice' if p.to_on is None else date_text(p.to_on)}"
             for p in schedule.on_periods[:_MOST_PERIODS]
         ]
         more = len(schedule.on_periods) - len(periods)
@@ -233,7 +236,10 @@ def _periods(facts: Facts) -> str | None:
     analysis = _converged(facts)
     if analysis is None or facts.window is None:
         return None
-    cuts = "; ".join(f"{cut.side}-period: {cut.reason}" for cut in facts.window.cuts)
+    cuts = "; ".join(
+        cut.reason if cut.side == "with" else f"{cut.side}-period: {cut.reason}"
+        for cut in facts.window.cuts
+    )
     intervention = facts.intervention
     order = "On and off again" if analysis.is_on_and_off else "A then B"
     return (

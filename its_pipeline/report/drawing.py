@@ -85,9 +85,7 @@ def dates_svg(probabilities: list[float], declared: int, words: str) -> Markup:
     ).format(words, Markup("").join(bars), f"{at:.1f}")
 
 
-def lot_svg(
-    edges: Sequence[float], counts: Sequence[int], observed: float, words: str
-) -> Markup:
+def lot_svg(edges: Sequence[float], counts: Sequence[int], observed: float, words: str) -> Markup:
     """Draw how a statistic spreads over what a lot could have drawn, the observed one marked.
 
     Parameters

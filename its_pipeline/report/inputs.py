@@ -34,7 +34,7 @@ class CutLike(Protocol):
 
     @property
     def side(self) -> str:
-        """Return "pre" or "post"."""
+        """Return "pre", "post" or "with"."""
         ...
 
     @property

@@ -73,9 +73,7 @@ def likeness_text(likeness: Likeness | None) -> str:
     if likeness is None:
         return ""
     effect = likeness.first_less_later
-    text = (
-        f"{_LIKENESS[likeness.word]}: the first time less the later ones is {_interval(effect)}"
-    )
+    text = f"{_LIKENESS[likeness.word]}: the first time less the later ones is {_interval(effect)}"
     if likeness.probability_alike == likeness.probability_alike:  # not a number when sampled
         text += f"; the probability that the times differ little is {_percent(likeness)}"
     return f"{text}."
@@ -86,7 +84,9 @@ def _percent(likeness: Likeness) -> str:
 
 
 def _phase_rows(found: ScheduleResults) -> list[PhaseRow]:
-    ends = [abs(b) for p in found.phases if p.effect for b in (p.effect.ci_lower, p.effect.ci_upper)]
+    ends = [
+        abs(b) for p in found.phases if p.effect for b in (p.effect.ci_lower, p.effect.ci_upper)
+    ]
     reach = max(ends, default=1.0) or 1.0
     rows = []
     for phase in found.phases:

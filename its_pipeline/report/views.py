@@ -305,6 +305,7 @@ def _window_rows(window: WindowLike, ended_on: date | None) -> list[Row]:
         )
     if ended_on is not None:
         rows.append(Row("Intervention ended", date_text(ended_on)))
+    rows += [Row("In one model with", cut.reason) for cut in window.cuts if cut.side == "with"]
     return rows
 
 

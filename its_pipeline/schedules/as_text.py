@@ -47,7 +47,7 @@ def schedule_text(schedule: Schedule, time_zone: str = "UTC") -> str:
     """
     parts = [_days_text(schedule)]
     if schedule.mechanism is not None:
-        in_time = schedule.is_randomised_in(time_zone)
+        in_time = schedule.in_zone(time_zone).is_randomised
         parts.append("drawn by lot" + ("" if in_time else ", but not ahead of its first day"))
     if schedule.done_otherwise:
         parts.append(f"done otherwise on {_listed([str(day) for day in schedule.done_otherwise])}")

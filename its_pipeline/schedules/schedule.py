@@ -197,18 +197,27 @@ class Schedule:
         """Last day that was drawn, or else the last one on; None while it goes on."""
         return self.drawn_to_on or self.last_on
 
-    def is_randomised_in(self, time_zone: str = "UTC") -> bool:
-        """Tell whether the days were drawn by lot before the first of them.
+    @property
+    def is_randomised(self) -> bool:
+        """Whether the days were drawn by lot before the first of them, by the clock of `drawn_at`.
 
-        Parameters
-        ----------
-        time_zone
-            IANA name of the person's zone, in which the days are meant.
+        See `in_zone`.
         """
         if self.mechanism is None:
             return False
         drawn_at = self.mechanism.drawn_at
-        return drawn_at is None or drawn_at.astimezone(ZoneInfo(time_zone)).date() < self.starts_on
+        return drawn_at is None or drawn_at.date() < self.starts_on
+
+    def in_zone(self, time_zone: str) -> Schedule:
+        """Return the same schedule with the instant of its lot in the zone its days are meant in.
+
+        Parameters
+        ----------
+        time_zone
+            IANA name of the person's zone.
+        """
+        drawn_at = None if self.mechanism is None else self.mechanism.drawn_at
+        return self.with_drawn_at(drawn_at and drawn_at.astimezone(ZoneInfo(time_zone)))
 
     def with_drawn_at(self, at: datetime | None) -> Schedule:
         """Return the same schedule with another instant of its lot; itself where there is no lot.

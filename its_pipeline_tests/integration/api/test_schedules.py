@@ -128,7 +128,7 @@ def test_a_lot_that_is_not_logged_is_no_older_than_the_question(live):
     }
     schedule = asked(live, schedule=lot).intervention.schedule
     assert schedule is not None
-    assert not schedule.is_randomised_in("UTC")
+    assert not schedule.in_zone("UTC").is_randomised
 
 
 def test_the_schedule_that_is_logged_is_the_logged_experiment(live, entry):

@@ -131,7 +131,7 @@ def test_days_are_drawn_logged_and_written(run, tmp_path: Path) -> None:
     schedule = entry.schedule
     assert schedule is not None
     assert schedule.mechanism is not None
-    assert schedule.is_randomised_in(entry.time_zone)
+    assert schedule.in_zone(entry.time_zone).is_randomised
     assert schedule.mechanism.drawn_at is not None
     assert schedule.mechanism.drawn_at >= before
     assert (schedule.mechanism.seed, entry.horizon_days, entry.carryover_days) == (7, 28, 1)

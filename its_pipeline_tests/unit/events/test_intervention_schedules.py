@@ -146,7 +146,7 @@ def test_a_lot_is_as_old_as_the_log_says_and_not_as_the_caller_says(log: Interve
     assert before <= drawn_at(logged) == logged.logged_at
     assert logged.schedule is not None
     # Its first day was long before: it is kept, and counts for what it is.
-    assert not logged.schedule.is_randomised_in(logged.time_zone)
+    assert not logged.schedule.in_zone(logged.time_zone).is_randomised
     for repeated in (lot(), lot(drawn_at=LONG_AGO), logged.schedule):
         assert log.log(**declared(schedule=repeated)) == logged
     assert log.amend("ada", "morning", schedule=lot(drawn_at=LONG_AGO)) == logged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -53,32 +53,46 @@ def test_washout_leaves_days_out_of_the_fit_and_not_of_the_window():
     ("other", "pre_start_on", "post_end_on", "codes"),
     [
         pytest.param(
-            {"started_on": date(2026, 4, 1)},
-            date(2026, 4, 1),
-            date(2026, 7, 29),
-            ["earlier_intervention", "horizon_days"],
-            id="an earlier one that goes on: from its start",
-        ),
-        pytest.param(
             {"started_on": date(2026, 3, 1), "ended_on": date(2026, 3, 20)},
             date(2026, 3, 21),
             date(2026, 7, 29),
             ["earlier_intervention", "horizon_days"],
-            id="an earlier one that ended: from the day after",
+            id="an earlier one that ended and leaves a baseline: from the day after",
+        ),
+        pytest.param(
+            {"started_on": date(2026, 4, 1)},
+            date(2026, 1, 31),
+            date(2026, 7, 29),
+            ["baseline_days", "horizon_days", "overlap"],
+            id="an earlier one that goes on: in the same model",
+        ),
+        pytest.param(
+            {"started_on": date(2026, 3, 1), "ended_on": date(2026, 4, 10)},
+            date(2026, 1, 31),
+            date(2026, 7, 29),
+            ["baseline_days", "horizon_days", "short_baseline"],
+            id="an earlier one that ended lately: in the same model",
         ),
         pytest.param(
             {"started_on": date(2026, 4, 1), "ended_on": date(2026, 5, 20)},
-            date(2026, 4, 1),
-            date(2026, 5, 20),
-            ["earlier_intervention", "overlapping_intervention_ended"],
-            id="one that lasts through the baseline and ends within",
+            date(2026, 1, 31),
+            date(2026, 7, 29),
+            ["baseline_days", "horizon_days", "overlap"],
+            id="one that lasts through the baseline and ends within: in the same model",
         ),
         pytest.param(
             {"started_on": date(2026, 6, 1)},
             date(2026, 1, 31),
-            date(2026, 5, 31),
-            ["baseline_days", "next_intervention"],
-            id="the next one: until the day before",
+            date(2026, 7, 29),
+            ["baseline_days", "horizon_days", "overlap"],
+            id="the next one, while this one goes on: in the same model",
+        ),
+        pytest.param(
+            {"started_on": START},
+            date(2026, 1, 31),
+            date(2026, 7, 29),
+            ["baseline_days", "horizon_days", "same_start"],
+            id="one of the same day: in the same model",
         ),
         pytest.param(
             {"started_on": date(2025, 1, 1)},
@@ -121,9 +135,32 @@ def test_another_person_does_not_matter():
     assert experiment_window(intervention(), [other], LATE).post_end_on == date(2026, 7, 29)
 
 
-def test_two_that_start_together_are_named():
-    window = experiment_window(intervention(), [intervention("b"), intervention("a")], LATE)
-    assert window.concurrent == ("b",)
+def test_those_in_the_same_model_are_named_with_the_reason():
+    others = [
+        intervention("b", name="Tea"),
+        intervention("a"),
+        intervention("c", started_on=date(2026, 6, 1)),
+        intervention("d", started_on=date(2026, 1, 1), ended_on=date(2026, 2, 20)),
+    ]
+    window = experiment_window(intervention(), others, LATE)
+    assert window.together == ("b", "c")
+    assert [cut.reason for cut in window.cuts if cut.side == "with"] == [
+        "“Tea” is in the same model: it started on the same day",
+        "“c” is in the same model: both acted on some of the same days",
+    ]
+    assert window.pre_start_on == date(2026, 2, 21)
+
+
+def test_one_that_ended_is_cut_at_where_both_keep_four_weeks_of_baseline():
+    ended = intervention(ended_on=date(2026, 5, 20))
+    for gap in (27, 28):
+        later = intervention("b", started_on=date(2026, 5, 20) + timedelta(days=gap + 1))
+        # The later one acted on no day of the earlier one's window.
+        found = [cut.code for cut in experiment_window(ended, [later], LATE).cuts]
+        assert found == ["baseline_days", "ended"]
+        mine = experiment_window(later, [ended], LATE)
+        assert bool(mine.together) is (gap == 27)
+        assert (mine.pre_start_on > ended.started_on) is (gap == 28)
 
 
 def test_the_last_complete_day_is_yesterday_of_the_zone(monkeypatch):

@@ -279,7 +279,7 @@ def make_window(n_pre: int = 60, n_post: int = 45, washout: int = 0, final_in: i
             ),
             Cut("post", end, "horizon_days", f"the horizon is {n_post} days"),
         ),
-        concurrent=(),
+        together=(),
     )
 
 

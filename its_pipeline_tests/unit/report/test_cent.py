@@ -182,9 +182,9 @@ def test_compliance_table_has_one_row_an_experiment_and_item():
 
 
 def test_single_change_never_meets_the_clearinghouse_standards():
-    rating = wwc_rating(500, 500)
+    rating = wwc_rating((500, 500))
     assert rating.rating == "Does not meet the standards"
     assert [criterion.met for criterion in rating.criteria] == [None, None, False, True]
-    assert wwc_rating(2, 90).criteria[3].met is False
-    assert wwc_rating(2, 90, attempts=3).rating == "Does not meet the standards"
-    assert wwc_rating(9, 90, attempts=3).rating == "Not rated"
+    assert wwc_rating((2, 90)).criteria[3].met is False
+    assert wwc_rating((2, 90, 40, 40)).rating == "Does not meet the standards"
+    assert wwc_rating((9, 90, 40, 40)).rating == "Not rated"

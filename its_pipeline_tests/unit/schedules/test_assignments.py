@@ -193,7 +193,7 @@ def test_a_drawn_schedule_gives_its_units_back():
     drawn = draw_schedule(mechanism, START, 32, NOW)
     assert (drawn.drawn_from_on, drawn.drawn_to_on) == (START, START + 31 * DAY)
     assert drawn.mechanism == replace(mechanism, drawn_at=NOW)
-    assert drawn.is_randomised_in()
+    assert drawn.is_randomised
     assert sum(drawn.is_on(START + i * DAY) for i in range(32)) == 16
     assert units_of(drawn, START, START + 31 * DAY) == draw(mechanism, 16)
     # What the person did instead is nothing that the lot drew.

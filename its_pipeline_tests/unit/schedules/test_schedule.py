@@ -116,8 +116,8 @@ def test_what_was_done_differs_on_the_days_that_are_named():
 def test_only_what_was_drawn_ahead_counts_as_randomised(drawn_at, drawn_from_on, expected):
     mechanism = Mechanism(drawn_at=drawn_at)
     drawn = Schedule.days(["2026-05-02"], mechanism, drawn_from_on=drawn_from_on)
-    assert drawn.is_randomised_in() is expected
-    assert not Schedule.days(["2026-05-02"]).is_randomised_in()
+    assert drawn.is_randomised is expected
+    assert not Schedule.days(["2026-05-02"]).is_randomised
 
 
 @pytest.mark.parametrize(

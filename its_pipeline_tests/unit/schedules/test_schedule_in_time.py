@@ -31,12 +31,12 @@ def drawn(drawn_at: datetime | None = DRAWN_AT, **changes: Any) -> Schedule:
 def test_a_lot_is_one_if_it_was_drawn_ahead_of_its_first_day_where_the_person_is(
     first: str | None, time_zone: str, in_time: bool
 ) -> None:
-    assert drawn(drawn_from_on=first).is_randomised_in(time_zone) is in_time
+    assert drawn(drawn_from_on=first).in_zone(time_zone).is_randomised is in_time
 
 
 def test_without_an_instant_the_caller_vouches_and_without_a_lot_nobody_does() -> None:
-    assert drawn(None).is_randomised_in()
-    assert not Schedule.days(["2026-05-02"]).is_randomised_in()
+    assert drawn(None).is_randomised
+    assert not Schedule.days(["2026-05-02"]).is_randomised
 
 
 def test_its_first_and_last_day_are_the_drawn_ones_where_they_are_said() -> None:
