@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from its_pipeline.cli.support import (
+    Carryover,
     Likelihood,
     Slope,
     Trend,
@@ -49,6 +50,7 @@ def analyze(
     ] = None,
     slope: Slope = None,
     trend: Trend = None,
+    carryover: Carryover = None,
     washout_days: Annotated[int, typer.Option(help="Days left out of the fit.")] = 0,
     minimum_effect: Annotated[float, typer.Option(help="Smallest benefit.")] = 0.0,
     covariate: Annotated[

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from its_pipeline.cli.support import (
+    Carryover,
     ExpectedVersion,
     Id,
     Likelihood,
@@ -49,7 +50,7 @@ On = Annotated[
         "day; repeatable. In the place of --from and --to.",
     ),
 ]
-Carryover = Annotated[
+CarryoverDays = Annotated[
     int | None,
     typer.Option("--carryover-days", help="With --on: days left out after every switch."),
 ]
@@ -123,12 +124,13 @@ def log_intervention(
     protocol: Annotated[
         list[str] | None, typer.Option(help="ITEM=TEXT for the reporting checklist; repeatable.")
     ] = None,
-    carryover_days: Carryover = None,
+    carryover_days: CarryoverDays = None,
     kind: Kind = None,
     likelihood: Likelihood = None,
     season: Season = None,
     slope: Slope = None,
     trend: Trend = None,
+    carryover: Carryover = None,
     covariate: Covariate = None,
 ) -> None:
     """Log what a person tries, from which day on (--from), or in which periods (--on).
@@ -243,7 +245,7 @@ def amend(
     hypothesis: Annotated[str | None, typer.Option()] = None,
     time_zone: Annotated[str | None, typer.Option()] = None,
     protocol: Annotated[list[str] | None, typer.Option(help="ITEM=TEXT; repeatable.")] = None,
-    carryover_days: Carryover = None,
+    carryover_days: CarryoverDays = None,
     kind: Kind = None,
     no_schedule: Annotated[
         bool, typer.Option("--no-schedule", help="It acts from its first day on for good.")
@@ -252,6 +254,7 @@ def amend(
     season: Season = None,
     slope: Slope = None,
     trend: Trend = None,
+    carryover: Carryover = None,
     covariate: Covariate = None,
     as_metric: Annotated[
         bool, typer.Option("--as-metric", help="Analyse as the metric says: no options of its own.")

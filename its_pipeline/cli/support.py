@@ -43,7 +43,15 @@ Trend = Annotated[
     typer.Option("--trend/--no-trend", help="Whether a straight trend is in the model."),
 ]
 
-ANALYSIS_OPTIONS: Final = ("likelihood", "season", "slope", "trend")
+Carryover = Annotated[
+    str | None,
+    typer.Option(
+        "--carryover",
+        help="decay: estimate what is left of the effect after stopping; or none.",
+    ),
+]
+
+ANALYSIS_OPTIONS: Final = ("likelihood", "season", "slope", "trend", "carryover")
 """Options of commands that are options of the analysis, by their name in both."""
 
 

@@ -27,6 +27,8 @@ SHARE_COLUMNS: Final = ("share_morning", "share_afternoon", "share_evening")
 
 LIKELIHOODS: Final = ("normal", "student_t")
 
+CARRYOVERS: Final = ("none", "decay")
+
 _SWITCHES: Final = {"yes": True, "no": False}
 
 
@@ -58,6 +60,9 @@ class AnalysisOptions(BaseModel):
         are read too.
     trend
         Whether a straight trend is in the model; without it no slope can change.
+    carryover
+        ``decay``: what is left of the effect after stopping is estimated, fading over a few days;
+        for interventions that are on and off again.
     covariates
         Which time-of-day shares are adjusted for, of `SHARE_COLUMNS`; empty or "none": none.
     """
@@ -87,6 +92,11 @@ class AnalysisOptions(BaseModel):
     ] = Field(default=None, description="Whether the trend may change at the intervention.")
     trend: Annotated[bool | None, _schema({"type": "boolean"})] = Field(
         default=None, description="Whether a straight trend is in the model."
+    )
+    carryover: Annotated[str | None, _schema(_texts(CARRYOVERS))] = Field(
+        default=None,
+        description="Whether what is left of the effect after stopping is estimated: decay or "
+        "none.",
     )
     covariates: Annotated[
         tuple[str, ...] | None,
@@ -118,6 +128,11 @@ class AnalysisOptions(BaseModel):
     @classmethod
     def _known_likelihood(cls, value: Any) -> Any:
         return _one_of("likelihood", value, LIKELIHOODS, "leave it out for the usual one")
+
+    @field_validator("carryover", mode="before")
+    @classmethod
+    def _known_carryover(cls, value: Any) -> Any:
+        return _one_of("carryover", value, CARRYOVERS, "leave it out for the usual one")
 
     @field_validator("season", mode="before")
     @classmethod
@@ -244,6 +259,11 @@ UNSAID: Final = AnalysisOptions()
 """Nothing is said."""
 
 USUAL: Final = AnalysisOptions(
-    likelihood="normal", season="day_of_week", slope="auto", trend=True, covariates=SHARE_COLUMNS
+    likelihood="normal",
+    season="day_of_week",
+    slope="auto",
+    trend=True,
+    carryover="none",
+    covariates=SHARE_COLUMNS,
 )
 """What an installation does where nobody says otherwise."""

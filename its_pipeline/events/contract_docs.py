@@ -74,6 +74,7 @@ day has no time of day, so the shares of events by time of day are not in the mo
 | `season` | {seasons} | `{season}` | whether days of the week differ |
 | `slope` | `auto`, `yes`, `no` | `{slope}` | whether the trend may change at the intervention |
 | `trend` | `true`, `false` | `{trend}` | whether a straight trend is in the model |
+| `carryover` | `none`, `decay` | `{carryover}` | whether what is left after stopping is estimated |
 | `covariates` | a list of {shares}, or `none` | all | what is adjusted for |
 
 The shares are those of a day's events by time of day; night is what they are compared with.

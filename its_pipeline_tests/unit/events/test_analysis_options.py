@@ -53,7 +53,11 @@ def test_what_is_said_is_read_into_one_form_and_back(
     ("values", "parts"),
     [
         (5, ["must map options", "5"]),
-        ({"colour": 1}, ["no option colour", "likelihood, season, slope, trend, covariates"]),
+        (
+            {"colour": 1},
+            ["no option colour", "likelihood, season, slope, trend, carryover, covariates"],
+        ),
+        ({"carryover": "yes"}, ["none, decay", "'yes'", "leave it out"]),
         ({"likelihood": "cauchy"}, ["normal, student_t", "'cauchy'", "leave it out"]),
         ({"season": "month"}, ["day_of_week, none", "'month'", "its-pipeline analyze"]),
         ({"slope": 1}, ["auto, yes or no", "got 1", "leave it out"]),
