@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from its_pipeline.its import AnalysisSpec
+from its_pipeline.its import AnalysisSpec, Schedule
+from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import integrate
+from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
 from its_pipeline.its.noise.ar1_white_packing import pack, pack_student_t
 from its_pipeline.its.scale_mixture import ScaleMixture
@@ -165,3 +167,35 @@ def test_the_auditor_agrees(case):
     a = run(*make_series(**CASES[case]), AnalysisSpec(seed=11))
     assert a.diagnostics.audit_difference < 0.1
     assert a.diagnostics.quadrature_error < 0.02
+
+
+def test_phases_agree_with_the_oracle():
+    outcome, _ = make_series(40, rho=0.5, seed=4, missing=[7, 22])
+    outcome.iloc[10:20] += 15.0
+    days = [("2024-01-11", "2024-01-20"), ("2024-01-31", None)]
+    spec = AnalysisSpec(season="none")
+    found = run(outcome, Schedule.periods(days), spec)
+    fit, _ = prepared_fit(outcome, Schedule.periods(days), spec, None, NORMAL)
+    problem, prior = fit.problem, fit.problem.prior
+    intervention = fit.design.intervention[fit.rows]
+    first, second = (
+        intervention[np.isin(problem.steps, steps)].mean(axis=0)
+        for steps in (np.arange(10), np.arange(20, 30))
+    )
+    on = intervention[intervention.any(axis=1)].mean(axis=0)
+    contrasts = np.stack([on, first, second, first - second])
+    exact = oracle.posterior(
+        problem.design, prior.sd, prior.weights, problem.outcome, problem.steps, contrasts
+    )
+    scale = fit.series.scale
+    effects = [
+        found.effects.counterfactual,
+        *(phase.effect for phase in found.by_schedule.phases if phase.on),
+        found.by_schedule.likeness.first_less_later,
+    ]
+    for number, effect in enumerate(effects):
+        sd = scale * exact["sd"][number]
+        assert abs(effect.mean - scale * exact["mean"][number]) < 0.02 * sd
+        assert effect.sd == pytest.approx(sd, rel=0.02)
+        assert exact["below"](effect.ci_lower / scale, number) == pytest.approx(0.025, abs=0.002)
+        assert exact["below"](effect.ci_upper / scale, number) == pytest.approx(0.975, abs=0.002)
