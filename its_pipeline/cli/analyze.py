@@ -1,13 +1,13 @@
 """``its-pipeline analyze``: one plain series, without any store.
 
-What belongs here: reading the series and saying the answer. What does not: the analysis (`its`) or
-its wording (`report.sentence`).
+What belongs here: reading the series and saying the answer. What does not: the analysis (`its`),
+its wording (`report.sentence`, `report.schedule_views`), or schedules as text (`schedules`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,7 @@ from its_pipeline.cli.support import (
     number,
     plain_errors,
     print_table,
+    read_date,
 )
 
 if TYPE_CHECKING:
@@ -42,8 +43,40 @@ def analyze(
     date_column: Annotated[str, typer.Option("--date", help="Column of the dates.")],
     outcome_column: Annotated[str, typer.Option("--outcome", help="Column of the outcome.")],
     intervention: Annotated[
-        str, typer.Option(help="First day with the intervention, INCLUSIVE (YYYY-MM-DD).")
-    ],
+        str | None, typer.Option(help="First day with the intervention, INCLUSIVE (YYYY-MM-DD).")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--on",
+            help="A period with it: first..last, both INCLUSIVE, first.. or one day; repeatable. "
+            "In the place of --intervention.",
+        ),
+    ] = None,
+    on_column: Annotated[
+        str | None,
+        typer.Option(help="Column of 1 (on) and 0 (off). In the place of --intervention."),
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="Another intervention in the same model, NAME=first..last; repeatable."),
+    ] = None,
+    carryover_days: Annotated[
+        int, typer.Option(min=0, help="Days left out of the fit after every switch on or off.")
+    ] = 0,
+    by_lot: Annotated[
+        str | None,
+        typer.Option(
+            help="The days on were drawn by lot, ahead of the first one: total, block:DAYS or none "
+            "says where as many were to be on as off."
+        ),
+    ] = None,
+    unit_days: Annotated[int | None, typer.Option(help="Days drawn at once; 1.")] = None,
+    longest_run: Annotated[int | None, typer.Option(help="Most units alike in a row.")] = None,
+    drawn: Annotated[
+        str | None,
+        typer.Option(help="Days that were drawn, first..last; those of the file if not said."),
+    ] = None,
     direction: Annotated[str, typer.Option(help="Which change is a benefit.")] = "increase",
     season: Annotated[
         str | None, typer.Option(help="day_of_week (by default), month or none.")
@@ -70,12 +103,14 @@ def analyze(
     """Analyse one plain series, and say whether the outcome changed with the intervention."""
     from its_pipeline.events.analysis_options import SeriesOptions
     from its_pipeline.its import AnalysisSpec
+    from its_pipeline.schedules.as_text import read_named_periods
 
     options = SeriesOptions.read(analysis_options(context.params))
     spec = AnalysisSpec.from_dict(
         {
             "direction": direction,
             "washout_days": washout_days,
+            "carryover_days": carryover_days,
             "minimum_effect": minimum_effect,
             "estimator": estimator,
             "draws": draws,
@@ -85,12 +120,13 @@ def analyze(
             **options.model_settings(),
         }
     )
-    started_on = _day(intervention)
+    schedule = _schedule(context.params)
+    others = read_named_periods(also or ())
     columns = list(options.covariates or ())
     outcome, covariates = read_series(file, date_column, outcome_column, columns, log)
     from its_pipeline.its import analyze as analyze_series
 
-    analysis = analyze_series(outcome, started_on, spec, covariates)
+    analysis = analyze_series(outcome, schedule, spec, covariates, others=others)
     if as_json:
         typer.echo(json.dumps(as_plain(analysis, log), indent=1))
     else:
@@ -123,27 +159,8 @@ def read_series(
         Naming file, column or value, and the rule.
     """
     import numpy as np
-    import pandas as pd
 
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no file {file}")
-    try:
-        table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read as CSV: {error}") from error
-    wanted = [date_column, outcome_column, *covariates]
-    missing = [name for name in wanted if name not in table.columns]
-    if missing:
-        raise ValueError(
-            f"{file} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}"
-        )
-    numbers = pd.DataFrame(
-        {name: _converted(file, table, name, pd.to_numeric) for name in wanted[1:]}
-    ).astype(float)
-    numbers.index = pd.DatetimeIndex(
-        _converted(file, table, date_column, pd.to_datetime), name="day"
-    )
-    numbers = numbers.sort_index()
+    numbers = _numbers(file, date_column, [outcome_column, *covariates])
     outcome = numbers[outcome_column]
     if log:
         if (outcome <= 0).any():
@@ -155,6 +172,30 @@ def read_series(
     return outcome, numbers[covariates] if covariates else None
 
 
+def _numbers(file: Path, date_column: str, columns: list[str]) -> pd.DataFrame:
+    """Read columns of numbers from a file, by day."""
+    import pandas as pd
+
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    try:
+        table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} cannot be read as CSV: {error}") from error
+    missing = [name for name in (date_column, *columns) if name not in table.columns]
+    if missing:
+        raise ValueError(
+            f"{file} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}"
+        )
+    numbers = pd.DataFrame(
+        {name: _converted(file, table, name, pd.to_numeric) for name in columns}
+    ).astype(float)
+    numbers.index = pd.DatetimeIndex(
+        _converted(file, table, date_column, pd.to_datetime), name="day"
+    )
+    return numbers.sort_index()
+
+
 def _converted(file: Path, table: pd.DataFrame, name: str, convert: Callable[..., Any]) -> Any:
     try:
         return convert(table[name]).to_numpy()
@@ -162,15 +203,50 @@ def _converted(file: Path, table: pd.DataFrame, name: str, convert: Callable[...
         raise ValueError(f"{file}: column {name!r}: {error}") from error
 
 
-def _day(text: str) -> Any:
-    from datetime import date
+def _schedule(given: Mapping[str, Any]) -> Any:
+    """Return when the intervention was on, from the options that say it: a date or a schedule."""
+    from dataclasses import replace
 
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
+    from its_pipeline.schedules.as_text import read_lot, read_periods
+    from its_pipeline.schedules.day_column import days_on
+    from its_pipeline.schedules.schedule import Schedule
+
+    ways = {"--intervention": "intervention", "--on": "on", "--on-column": "on_column"}
+    said = [option for option, name in ways.items() if given[name]]
+    if len(said) != 1:
         raise ValueError(
-            f"--intervention should be a date like 2026-08-15 but got {text!r}"
-        ) from None
+            f"when it was on should be said once, by one of {', '.join(ways)}, but got "
+            f"{' and '.join(said) or 'none of them'}"
+        )
+    lot = {name: given[name] for name in ("unit_days", "longest_run") if given[name] is not None}
+    if given["by_lot"] is None and (lot or given["drawn"]):
+        raise ValueError(
+            "--unit-days, --longest-run and --drawn describe a lot but --by-lot is not given; add "
+            "--by-lot total, block:DAYS or none"
+        )
+    if given["intervention"]:
+        if given["by_lot"] is not None or given["carryover_days"]:
+            raise ValueError(
+                "--by-lot and --carryover-days are for days that go on and off but --intervention "
+                "is on for good; say the days with --on or --on-column, or use --washout-days"
+            )
+        return read_date("--intervention", given["intervention"])
+    if given["on"]:
+        schedule = read_periods(given["on"])
+    else:
+        name = given["on_column"]
+        column = _numbers(given["file"], given["date_column"], [name])[name]
+        days = [day.date() for day in column.index]
+        schedule = Schedule.days(days_on(name, zip(days, column.tolist(), strict=True)))
+    if given["by_lot"] is None:
+        return schedule
+    drawn = read_periods([given["drawn"]]).on_periods[0] if given["drawn"] else None
+    return replace(
+        schedule,
+        mechanism=read_lot(given["by_lot"], **lot),
+        drawn_from_on=drawn and drawn.from_on,
+        drawn_to_on=drawn and drawn.to_on,
+    )
 
 
 def _percent_change(effect: Effect) -> dict[str, Any]:
@@ -230,6 +306,7 @@ def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str])
             typer.echo(sentence)
         columns = ("estimand", "mean", "95 % interval", "P(> 0)", "unit")
         print_table("Effects", columns, _effect_rows(analysis.effects, log))
+        _say_schedule(analysis)
     rows = [
         (name, number(mean), number(sd), analysis.spec.unit)
         for name, (mean, sd) in analysis.coefficients.items()
@@ -240,7 +317,10 @@ def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str])
         caption = f"Change of the {told} with one unit more of the covariate."
         print_table("Covariates", ("covariate", "mean", "sd", "unit"), rows, caption)
     diagnostics = analysis.diagnostics
-    told = [f"{analysis.n_pre} pre and {analysis.n_post} post {analysis.spec.step}s"]
+    step = analysis.spec.step
+    told = [f"{analysis.n_pre} pre and {analysis.n_post} post {step}s"]
+    if analysis.is_on_and_off:
+        told = [f"{analysis.n_pre} {step}s off and {analysis.n_post} {step}s on"]
     if diagnostics.by_quadrature:
         told.append(f"error of the quadrature {diagnostics.quadrature_error:.4f} sd")
     if diagnostics.is_sampled:
@@ -251,6 +331,28 @@ def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str])
     typer.echo("; ".join(told))
     for warning in _warnings(analysis, log):
         typer.echo(f"warning: {warning.text}")
+
+
+def _say_schedule(analysis: Analysis) -> None:
+    """Say what phases, a lot and other interventions add; nothing for one change alone."""
+    from its_pipeline.report.schedule_views import schedule_view
+
+    view = schedule_view(analysis)
+    if view is None:
+        return
+    if view["phases"]:
+        rows = [(row.days, row.state, row.n, row.mean, row.effect) for row in view["phases"]]
+        caption = f"{view['more']} later phases are not shown." if view["more"] else ""
+        columns = ("days", "on or off", "observed", "mean", "effect (95 % interval)")
+        print_table("Phases", columns, rows, caption)
+    if view["likeness"]:
+        typer.echo(view["likeness"])
+    if view["lot"] is not None:
+        typer.echo(f"{view['lot']['words']}.")
+    if view["others"]:
+        rows = [(row.name, row.effect, row.together, row.correlation) for row in view["others"]]
+        columns = ("intervention", "effect (95 % interval)", "both together", "correlation")
+        print_table("Others in the same model", columns, rows)
 
 
 def _effect_rows(effects: Effects, log: bool) -> list[tuple[str, ...]]:

@@ -21,7 +21,7 @@ from its_pipeline.cli.support import (
 )
 
 if TYPE_CHECKING:
-    from its_pipeline.experiments.demo import DemoResult, PersonResult
+    from its_pipeline.experiments.demo import DemoResult, ExperimentResult
 
 
 @plain_errors
@@ -30,7 +30,7 @@ def demo(
         int | None, typer.Option(help="Only the first so many people; default all.")
     ] = None,
 ) -> None:
-    """Simulate a dozen people with planted effects and run the whole pipeline on them."""
+    """Simulate 16 people with planted effects and run the whole pipeline on them."""
     from its_pipeline.defs.local import local_runner
     from its_pipeline.defs.names import PURPOSE_DEMO
     from its_pipeline.experiments.demo import (
@@ -47,7 +47,10 @@ def demo(
     settings = demo_settings(get_settings())
     typer.echo(f"store: {settings.store_root}")
     simulation = prepare_demo(settings, chosen)
-    typer.echo(f"{len(simulation.truth)} people, {simulation.events} simulated events")
+    typer.echo(
+        f"{len(chosen)} people, {len(simulation.truth)} experiments, "
+        f"{simulation.events} simulated events"
+    )
     with local_runner(settings, PURPOSE_DEMO) as runner, progress_shown():
         outcomes = runner.ingest(), runner.refresh(), runner.evidence()
     for outcome in outcomes:
@@ -88,9 +91,9 @@ def _say(result: DemoResult) -> None:
             "verdict",
             "holds truth",
         ),
-        [_row(person) for person in result.people],
+        [_row(each) for each in result.experiments],
     )
-    covered = f"{result.covered} of {result.analysable} analysable people"
+    covered = f"{result.covered} of {result.analysable} analysable experiments"
     if result.well_covered:
         typer.echo(f"the 95 % interval holds the planted truth for {covered}")
     else:
@@ -100,21 +103,21 @@ def _say(result: DemoResult) -> None:
         )
 
 
-def _row(person: PersonResult) -> tuple[str, ...]:
-    truth, verdict = person.truth, person.verdict
+def _row(result: ExperimentResult) -> tuple[str, ...]:
+    truth, verdict = result.truth, result.verdict
     benefit = verdict.probability_of_benefit if verdict else None
     status = verdict.status.replace("_", " ") if verdict else "not evaluated"
     if verdict is not None and verdict.status == "waiting" and verdict.analysable_on:
         status += f" until {verdict.analysable_on}"
     elif verdict is not None and verdict.status != "analysed":
         status += f": {verdict.reason}"
-    holds = {True: "yes", False: "NO", None: ""}[person.holds_truth]
+    holds = {True: "yes", False: "NO", None: ""}[result.holds_truth]
     return (
         truth.user_id,
         truth.intervention_id.replace("_", " "),
         truth.story,
         number(truth.counterfactual_effect),
-        interval_text(person.effect) if person.effect else "",
+        interval_text(result.effect) if result.effect else "",
         f"{benefit:.3f}" if benefit is not None else "",
         status,
         holds,

@@ -6,12 +6,15 @@ Only declarations. Drawing their events belongs to `simulator`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from its_pipeline.events.intervention import Direction, Intervention
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import EXAMPLES, SESSION_PERFORMANCE, OutcomeMetric
+from its_pipeline.schedules.assignments import draw_schedule
+from its_pipeline.schedules.mechanism import Mechanism
+from its_pipeline.schedules.schedule import Schedule
 
 DISTRACTION_MINUTES = "distractionMinutes"
 
@@ -23,6 +26,9 @@ DEMO_DAYS = 90
 DEMO_STARTED_AFTER = 50
 """Days ahead of each demo intervention; the other 40 are post."""
 WAITING_POST_DAYS = 5
+DEMO_LOT = Mechanism(balance="block", block_days=8, longest_run=3, seed=7)
+DEMO_DRAWN_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+"""Instant of the demo's lot, in its own pretended time: ahead of every day that it draws."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +51,54 @@ class Defects:
 
 
 @dataclass(frozen=True)
-class Person:
-    """One simulated person and their one intervention.
+class Planted:
+    """One intervention of a simulated person, and what it does.
 
-    The daily outcome is `level + trend + weekend + AR(1) + effect`; each session's value is that
+    On the `d`-th day from the first one on, from 0, the effect is `immediate + slope_per_week * d /
+    7` where the intervention is on, and nothing where it is off.
+
+    Attributes
+    ----------
+    intervention_id
+        Which one.
+    immediate, slope_per_week
+        The planted effects, in outcome units.
+    started_after_days
+        First day on, for good; days count from the first simulated one.
+    schedule
+        The days on in the place of these; with a lot, `drawn_at` says when it was drawn.
+    story
+        One line for the demo's table.
+    """
+
+    intervention_id: str
+    immediate: float = 0.0
+    slope_per_week: float = 0.0
+    started_after_days: int = DEMO_STARTED_AFTER
+    schedule: Schedule | None = None
+    story: str = ""
+
+    def __post_init__(self) -> None:
+        validate_id("intervention_id", self.intervention_id)
+
+    def schedule_from(self, start_on: date) -> Schedule:
+        """Return the days on in a simulation that starts on `start_on`."""
+        return self.schedule or Schedule.since(start_on + timedelta(days=self.started_after_days))
+
+
+@dataclass(frozen=True)
+class Person:
+    """One simulated person with one intervention or several on one outcome.
+
+    The daily outcome is `level + trend + weekend + AR(1) + effects`; each session's value is that
     plus noise of its own. All in outcome units; days count from the first simulated day.
 
     Attributes
     ----------
     user_id, time_zone
         Who and where.
-    story
-        One line for the demo's table.
-    started_after_days
-        First post day.
-    immediate, slope_per_week
-        The planted effects; on the `d`-th post day (from 0) the effect is
-        `immediate + slope_per_week * d / 7`.
+    story, intervention_id, started_after_days, immediate, slope_per_week, schedule
+        The first intervention; see `Planted`.
     level, trend_per_week, weekend
         Level ahead of the intervention, its drift, and what Saturdays and Sundays add.
     sd, rho
@@ -84,6 +121,8 @@ class Person:
         What should come of the experiment.
     defects
         What is wrong with the events.
+    also
+        Interventions beside the first one.
     """
 
     user_id: str
@@ -109,10 +148,17 @@ class Person:
     direction: Direction = "increase"
     expected: ExpectedState = "analysed"
     defects: Defects = field(default_factory=Defects)
+    schedule: Schedule | None = None
+    also: tuple[Planted, ...] = ()
 
     def __post_init__(self) -> None:
         validate_id("user_id", self.user_id)
-        validate_id("intervention_id", self.intervention_id)
+        ids = [planted.intervention_id for planted in self.interventions]
+        if len(set(ids)) != len(ids):
+            raise ValueError(
+                f"interventions of a person must differ in intervention_id but {self.user_id!r} "
+                f"has {', '.join(ids)}; rename one"
+            )
         limits = {
             "rho": (0.0, 0.99),
             "missing_share": (0.0, 0.95),
@@ -127,17 +173,33 @@ class Person:
             if not least <= value <= most:
                 raise ValueError(f"{name} must be in [{least}, {most}] but got {value}")
 
-    def intervention(self, start_on: date) -> Intervention:
-        """Return the person's intervention for a simulation that starts on `start_on`."""
-        return Intervention(
-            user_id=self.user_id,
-            intervention_id=self.intervention_id,
-            outcome_metric=self.outcome_metric,
-            started_on=start_on + timedelta(days=self.started_after_days),
-            name=self.intervention_id.replace("_", " "),
-            direction=self.direction,
-            hypothesis=f"simulated: {self.story}" if self.story else "simulated",
-            time_zone=self.time_zone,
+    @property
+    def interventions(self) -> tuple[Planted, ...]:
+        """All interventions, the first one ahead."""
+        first = Planted(
+            self.intervention_id,
+            self.immediate,
+            self.slope_per_week,
+            self.started_after_days,
+            self.schedule,
+            self.story,
+        )
+        return (first, *self.also)
+
+    def log_entries(self, start_on: date) -> tuple[Intervention, ...]:
+        """Return what the person logs in a simulation that starts on `start_on`."""
+        return tuple(
+            Intervention.declared(
+                user_id=self.user_id,
+                intervention_id=planted.intervention_id,
+                outcome_metric=self.outcome_metric,
+                schedule=planted.schedule_from(start_on),
+                name=planted.intervention_id.replace("_", " "),
+                direction=self.direction,
+                hypothesis=f"simulated: {planted.story}" if planted.story else "simulated",
+                time_zone=self.time_zone,
+            )
+            for planted in self.interventions
         )
 
 
@@ -223,4 +285,45 @@ def demo_people() -> tuple[Person, ...]:
             immediate=7.0,
             defects=Defects(malformed=24, duplicates=30, late=40),
         ),
+        Person(
+            "nia",
+            "Europe/Lisbon",
+            "back and forth: three times 15 days on",
+            "screen_break",
+            immediate=6.0,
+            schedule=Schedule.periods(
+                [
+                    (_demo_day(15), _demo_day(29)),
+                    (_demo_day(45), _demo_day(59)),
+                    (_demo_day(75), None),
+                ]
+            ),
+        ),
+        Person(
+            "omar",
+            "Asia/Dubai",
+            "days by lot: half of 56, drawn beforehand",
+            "magnesium",
+            immediate=5.0,
+            schedule=draw_schedule(DEMO_LOT, _demo_day(34), 56, DEMO_DRAWN_AT),
+        ),
+        Person(
+            "pia",
+            "Europe/Helsinki",
+            "two at once: this one helps",
+            "evening_walk",
+            immediate=7.0,
+            schedule=Schedule.periods([(_demo_day(30), _demo_day(64))]),
+            also=(
+                Planted(
+                    "blue_light",
+                    schedule=Schedule.periods([(_demo_day(50), None)]),
+                    story="two at once: this one does nothing",
+                ),
+            ),
+        ),
     )
+
+
+def _demo_day(number: int) -> date:
+    return DEMO_START_ON + timedelta(days=number)

@@ -1,7 +1,8 @@
 """Drawing simulated people's events, seeded and fast, with the planted truth beside them.
 
-What people there are belongs to `people`; defects to `defects`. The result is a folder of Parquet
-files that `sources.simulated` reads like any other source.
+What people there are belongs to `people`; defects to `defects`; the records of what was planted to
+`simulation`. The result is a folder of Parquet files that `sources.simulated` reads like any other
+source.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.events.defects import with_defects
-from its_pipeline.events.people import DISTRACTION_MINUTES, Person
+from its_pipeline.events.people import DISTRACTION_MINUTES, Person, Planted
 from its_pipeline.events.schema import EVENT_SCHEMA, INSTANT, pc
-from its_pipeline.files.atomic import finished_folder, write_json
+from its_pipeline.events.simulation import Simulation, Truth, read_simulation, write_simulation
+from its_pipeline.files.atomic import finished_folder
 
 SIMULATOR_VERSION = "1"
 BLOCK_EVENTS = 1_000_000
@@ -45,59 +47,6 @@ CONTENT = ("lecture", "cards", "exam")
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What was planted in one person's series, in outcome units.
-
-    Attributes
-    ----------
-    immediate, slope_per_week
-        The planted effects.
-    counterfactual_effect
-        Mean planted effect over the observed post days.
-    n_pre, n_post
-        Observed local days in each phase.
-    clipped
-        Session values that had to be clipped to the legal range; the truth is exact when 0.
-    """
-
-    user_id: str
-    intervention_id: str
-    story: str
-    outcome_metric: str
-    direction: str
-    started_on: date
-    immediate: float
-    slope_per_week: float
-    counterfactual_effect: float
-    n_pre: int
-    n_post: int
-    expected: str
-    clipped: int
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """A finished simulation.
-
-    Attributes
-    ----------
-    folder
-        Where its files lie.
-    version
-        Changes when people, seed, dates or the simulator change.
-    events
-        Number of delivered events, defects included.
-    truth
-        What was planted, by person.
-    """
-
-    folder: Path
-    version: str
-    events: int
-    truth: tuple[Truth, ...]
-
-
-@dataclass(frozen=True)
 class _Drawn:
     """One person's events as arrays, in the order of their local days."""
 
@@ -106,7 +55,7 @@ class _Drawn:
     type_index: np.ndarray
     score: np.ndarray
     minutes: np.ndarray
-    truth: Truth
+    truths: list[Truth]
 
 
 def simulate(
@@ -149,27 +98,11 @@ def simulate(
             count, planted = _write_block(path, block, seed, start_on, days)
             events += count
             truths += planted
-        write_json(unfinished / "truth.json", [_truth_dict(truth) for truth in truths])
-        summary = {"version": version, "events": events, "seed": seed, "days": days}
-        write_json(unfinished / "simulation.json", {**summary, "start_on": start_on.isoformat()})
+        write_simulation(
+            unfinished, truths, version=version, events=events, seed=seed, start_on=start_on,
+            days=days,
+        )  # fmt: skip
     return Simulation(folder, version, events, tuple(truths))
-
-
-def read_simulation(folder: Path) -> Simulation:
-    """Read back what `simulate` returned.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder holds no simulation.
-    """
-    summary = json.loads((folder / "simulation.json").read_text("utf-8"))
-    truths = json.loads((folder / "truth.json").read_text("utf-8"))
-    for truth in truths:
-        truth["started_on"] = date.fromisoformat(truth["started_on"])
-    return Simulation(
-        folder, summary["version"], summary["events"], tuple(Truth(**truth) for truth in truths)
-    )
 
 
 def simulation_version(people: Sequence[Person], seed: int, start_on: date, days: int) -> str:
@@ -214,7 +147,7 @@ def _write_block(
             writer.write_table(table.slice(begin, end - begin), row_group_size=int(end - begin))
             days_in_order.append(_day(int(assigned[begin])).isoformat())
         writer.add_key_value_metadata({"its.days": json.dumps(days_in_order)})
-    return table.num_rows, [person.truth for person in drawn]
+    return table.num_rows, [truth for person in drawn for truth in person.truths]
 
 
 def assigned_days(table: pa.Table) -> pa.ChunkedArray:
@@ -242,7 +175,7 @@ def _draw(person: Person, seed: int, start_on: date, days: int) -> _Drawn:
     """Draw one person's sessions and the events around them."""
     key = int.from_bytes(hashlib.sha256(person.user_id.encode()).digest()[:8], "big")
     rng = np.random.default_rng([seed, key])
-    outcome, effect = _daily(person, rng, start_on, days)
+    outcome = _daily(person, rng, start_on, days)
     observed = _observed(person, rng, days)
     sessions = rng.integers(person.sessions_per_day - 1, person.sessions_per_day + 2, size=days)
     sessions[~observed] = 0
@@ -258,23 +191,9 @@ def _draw(person: Person, seed: int, start_on: date, days: int) -> _Drawn:
     occurred_all = np.concatenate([occurred, around])
     delay = rng.integers(1_000_000, 90_000_000, len(occurred_all))
     blank = np.full(len(around), np.nan)
-    post = observed & (np.arange(days) >= person.started_after_days)
-    pre = observed & (np.arange(days) < person.started_after_days)
-    truth = Truth(
-        person.user_id,
-        person.intervention_id,
-        person.story,
-        person.outcome_metric,
-        person.direction,
-        start_on + timedelta(days=person.started_after_days),
-        person.immediate,
-        person.slope_per_week,
-        float(effect[post].mean()) if post.any() else 0.0,
-        int(pre.sum()),
-        int(post.sum()),
-        person.expected,
-        clipped,
-    )
+    truths = [
+        _truth(person, planted, observed, clipped, start_on) for planted in person.interventions
+    ]
     return _Drawn(
         occurred_all,
         occurred_all + delay,
@@ -283,17 +202,49 @@ def _draw(person: Person, seed: int, start_on: date, days: int) -> _Drawn:
         ),
         np.concatenate([score, blank]),
         np.concatenate([minutes, blank]),
-        truth,
+        truths,
     )
 
 
-def _daily(
-    person: Person, rng: np.random.Generator, start_on: date, days: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the daily outcome and the planted effect in it, each of shape (days,)."""
+def _truth(
+    person: Person, planted: Planted, observed: np.ndarray, clipped: int, start_on: date
+) -> Truth:
+    """Return what one intervention planted, given the observed days, shape (days,), bool."""
+    schedule = planted.schedule_from(start_on)
+    effect, on = _planted(planted, start_on, len(observed))
+    post = observed & on
+    return Truth(
+        person.user_id,
+        planted.intervention_id,
+        planted.story,
+        person.outcome_metric,
+        person.direction,
+        schedule.starts_on,
+        planted.immediate,
+        planted.slope_per_week,
+        float(effect[post].mean()) if post.any() else 0.0,
+        int((observed & ~on).sum()),
+        int(post.sum()),
+        person.expected,
+        clipped,
+    )
+
+
+def _planted(planted: Planted, start_on: date, days: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the effect of one intervention by day, and whether it was on, each shape (days,)."""
+    schedule = planted.schedule_from(start_on)
+    on = np.array([schedule.is_on(start_on + timedelta(days=day)) for day in range(days)])
+    since = np.arange(days) - (schedule.first_on - start_on).days
+    effect = np.where(on, planted.immediate + planted.slope_per_week * since / 7.0, 0.0)
+    return effect, on
+
+
+def _daily(person: Person, rng: np.random.Generator, start_on: date, days: int) -> np.ndarray:
+    """Return the daily outcome with the planted effects in it, shape (days,)."""
     t = np.arange(days)
-    since = t - person.started_after_days
-    effect = np.where(since >= 0, person.immediate + person.slope_per_week * since / 7.0, 0.0)
+    effect = sum(
+        (_planted(planted, start_on, days)[0] for planted in person.interventions), np.zeros(days)
+    )
     shocks = rng.standard_normal(days)
     noise = np.empty(days)
     noise[0] = shocks[0]
@@ -311,7 +262,7 @@ def _daily(
     if person.outlier_week is not None:
         first, shift = person.outlier_week
         outcome[first : first + 7] += shift
-    return outcome, effect
+    return outcome
 
 
 def _observed(person: Person, rng: np.random.Generator, days: int) -> np.ndarray:
@@ -386,9 +337,3 @@ def _as_table(people: Sequence[Person], drawn: Sequence[_Drawn]) -> pa.Table:
         "ingested_at": pa.array(np.concatenate([d.ingested_us for d in drawn])).cast(INSTANT),
     }
     return pa.table(columns).select(EVENT_SCHEMA.names)
-
-
-def _truth_dict(truth: Truth) -> dict[str, object]:
-    values = dataclasses.asdict(truth)
-    values["started_on"] = truth.started_on.isoformat()
-    return values

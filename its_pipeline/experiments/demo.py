@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,18 +17,19 @@ from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from its_pipeline.events.intervention import Intervention
     from its_pipeline.events.people import Person
-    from its_pipeline.events.simulator import Simulation, Truth
+    from its_pipeline.events.simulation import Simulation, Truth
     from its_pipeline.stores.verdict import Verdict
 
 DEMO_SEED: Final = 7
-#: At least this share of analysable people should have their truth inside the 95 % interval.
+#: At least this share of analysable experiments should have their truth inside the 95 % interval.
 EXPECTED_COVERAGE: Final = 0.9
 
 
 @dataclass(frozen=True)
-class PersonResult:
-    """One person of the demo: what was planted and what came out."""
+class ExperimentResult:
+    """One experiment of the demo: what was planted and what came out."""
 
     truth: Truth
     verdict: Verdict | None
@@ -53,17 +54,17 @@ class DemoResult:
 
     Attributes
     ----------
-    people
+    experiments
         In the order of the simulation.
     computed
         How many analyses were sampled by this run.
     problems
         What is wrong; empty for a sound demo.
     covered, analysable
-        People with the truth inside the interval, of those who should have been analysed.
+        Experiments with the truth inside the interval, of those that should have been analysed.
     """
 
-    people: tuple[PersonResult, ...]
+    experiments: tuple[ExperimentResult, ...]
     computed: int
     problems: tuple[str, ...]
     covered: int
@@ -136,10 +137,26 @@ def prepare_demo(settings: Settings, people: Sequence[Person]) -> Simulation:
     )
     log = open_log(settings)
     try:
-        log.log_all([person.intervention(DEMO_START_ON) for person in people])
+        for now, entries in _by_instant(people).items():
+            log.log_all(entries, now)
     finally:
         log.close()
     return simulation
+
+
+def _by_instant(people: Sequence[Person]) -> dict[datetime | None, list[Intervention]]:
+    """Return what people log, by the instant at which they do; None is the clock's.
+
+    The demo's days lie in the past of a pretended today. A lot is logged when the person draws it
+    there: written now, the log would say, as it should, that it was drawn after its days.
+    """
+    from its_pipeline.events.people import DEMO_START_ON
+
+    found: dict[datetime | None, list[Intervention]] = {}
+    for entry in (entry for person in people for entry in person.log_entries(DEMO_START_ON)):
+        lot = entry.schedule.mechanism if entry.schedule is not None else None
+        found.setdefault(None if lot is None else lot.drawn_at, []).append(entry)
+    return found
 
 
 def demo_result(settings: Settings, simulation: Simulation, computed: int) -> DemoResult:
@@ -149,40 +166,39 @@ def demo_result(settings: Settings, simulation: Simulation, computed: int) -> De
     -------
     DemoResult
         Its problems name everything that contradicts the pipeline's promises: an effect without
-        convergence, a page of one that was not published, a person in another state than planted.
+        convergence, a page of one that was not published, one in another state than planted.
     """
     from its_pipeline.experiments.service import open_store
 
     store = open_store(settings)
-    people = tuple(
-        PersonResult(truth, store.verdict(f"{truth.user_id}|{truth.intervention_id}"))
+    experiments = tuple(
+        ExperimentResult(truth, store.verdict(f"{truth.user_id}|{truth.intervention_id}"))
         for truth in simulation.truth
     )
-    problems = [problem for person in people for problem in _problems(settings, person)]
-    analysable = [person for person in people if person.truth.expected == "analysed"]
+    problems = [problem for each in experiments for problem in _problems(settings, each)]
+    analysable = [each for each in experiments if each.truth.expected == "analysed"]
     return DemoResult(
-        people,
+        experiments,
         computed,
         tuple(problems),
-        sum(person.holds_truth is True for person in analysable),
+        sum(each.holds_truth is True for each in analysable),
         len(analysable),
     )
 
 
-def _problems(settings: Settings, person: PersonResult) -> list[str]:
-    truth, verdict = person.truth, person.verdict
+def _problems(settings: Settings, result: ExperimentResult) -> list[str]:
+    truth, verdict = result.truth, result.verdict
+    key = f"{truth.user_id}|{truth.intervention_id}"
     if verdict is None:
-        return [f"{truth.user_id} has no verdict"]
+        return [f"{key} has no verdict"]
     found = []
     if verdict.status != truth.expected:
-        found.append(
-            f"{truth.user_id} is {verdict.status} but should be {truth.expected}: {verdict.reason}"
-        )
+        found.append(f"{key} is {verdict.status} but should be {truth.expected}: {verdict.reason}")
     if verdict.effects is not None and verdict.converged is not True:
-        found.append(f"{truth.user_id} has an effect without convergence")
+        found.append(f"{key} has an effect without convergence")
     plots = list((settings.reports_dir / truth.user_id / truth.intervention_id).glob("*.png"))
     if plots and verdict.status != "analysed":
-        found.append(f"{truth.user_id} has published plots but is {verdict.status}")
+        found.append(f"{key} has published plots but is {verdict.status}")
     return found
 
 

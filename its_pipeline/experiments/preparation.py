@@ -242,6 +242,7 @@ class Snapshot:
         self, intervention: Intervention, window: Window, daily: pd.DataFrame
     ) -> dict[str, Schedule]:
         """Return the schedules of those in the same model that acted on some of the days."""
+        # Preloaded days are dates, and those of one person timestamps.
         days = daily["day"].to_numpy().astype("datetime64[D]").tolist()
         found = {}
         for other in self.interventions.get(intervention.user_id, ()):

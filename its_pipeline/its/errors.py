@@ -70,7 +70,7 @@ class InvalidSeries(ValueError):  # noqa: N818 - a public name of the contract
         Which rule, as a stable word: "constant_outcome", "not_finite", "duplicate_days",
         "not_increasing", "one_sided", "not_days", "not_month_starts", "not_numeric",
         "empty", "time_zone", "covariate_missing", "covariate_index", "too_many_columns",
-        "forecast_of_schedule", "slope_of_schedule", "schedules"
+        "forecast_of_schedule", "slope_of_schedule", "schedules".
     message
         Value, rule and remedy.
     numbers

@@ -138,10 +138,12 @@ def _lot(tested: Randomisation) -> dict[str, Any]:
         if tested.exact
         else f"{tested.n_assignments:,} of the schedules that the lot could have drawn"
     )
-    p_value = f"{tested.p_value:.4f}" if tested.p_value < 0.01 else f"{tested.p_value:.3f}"
+    p_value = f"= {tested.p_value:.4f}" if tested.p_value < 0.01 else f"= {tested.p_value:.3f}"
+    if tested.p_value < 0.0001:
+        p_value = "< 0.0001"
     words = (
         f"Had the intervention done nothing, the lot alone would have made a difference at least "
-        f"as large in {percent(tested.p_value)} of {among} (p = {p_value})"
+        f"as large in {percent(tested.p_value)} of {among} (p {p_value})"
     )
     return {
         "words": words,

@@ -1,6 +1,6 @@
 """A schedule as people write it on a command line and read it in a table.
 
-What belongs here: periods from text, and a schedule in a line of text. What does not: the
+What belongs here: periods and lots from text, and a schedule in a line of text. What does not: the
 declaration itself (`schedule`), or files (`calendar_files`). Importing this module loads the
 standard library alone.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from its_pipeline.schedules.mechanism import Balance, Mechanism
 from its_pipeline.schedules.schedule import Period, Schedule, as_date
 
 TO = ".."
@@ -33,6 +34,62 @@ def read_periods(texts: Iterable[str]) -> Schedule:
     """
     periods = [_period(text.strip()) for text in texts]
     return Schedule(tuple(sorted(periods, key=lambda period: period.from_on)))
+
+
+def read_named_periods(texts: Iterable[str]) -> dict[str, Schedule]:
+    """Return schedules by name from texts such as `walk=2026-03-01..2026-03-14`.
+
+    Parameters
+    ----------
+    texts
+        `name=period`, the period as in `read_periods`; texts of one name are one schedule.
+
+    Raises
+    ------
+    ValueError
+        If a text has no name or no period, or the periods of a name break a rule.
+    """
+    periods: dict[str, list[str]] = {}
+    for text in texts:
+        name, separator, period = (part.strip() for part in text.partition("="))
+        if not (name and separator):
+            raise ValueError(
+                "another intervention should be NAME=first..last, NAME=first.. or NAME=day, such "
+                f"as walk=2026-03-01.., but got {text!r}"
+            )
+        periods.setdefault(name, []).append(period)
+    return {name: read_periods(found) for name, found in periods.items()}
+
+
+def read_lot(text: str, unit_days: int = 1, longest_run: int | None = None) -> Mechanism:
+    """Return the lot that days were drawn by; whoever says so vouches that it was in time.
+
+    Parameters
+    ----------
+    text
+        `total`: as many units on as off in all; `block:8`: in every eight days; `none`: any number.
+    unit_days
+        Days that were drawn at once.
+    longest_run
+        Most units alike in a row.
+
+    Raises
+    ------
+    ValueError
+        If the text is none of these, or a rule of the lot is broken.
+    """
+    word, separator, days = (part.strip() for part in text.partition(":"))
+    if word == "block" and days.isdecimal():
+        return Mechanism(
+            unit_days=unit_days, balance="block", block_days=int(days), longest_run=longest_run
+        )
+    if separator or word not in ("total", "none"):
+        raise ValueError(
+            "a lot should be total, block:DAYS such as block:8, or none, for how many units had to "
+            f"be on, but got {text!r}"
+        )
+    balance: Balance = "total" if word == "total" else "none"
+    return Mechanism(unit_days=unit_days, balance=balance, longest_run=longest_run)
 
 
 def schedule_text(schedule: Schedule, time_zone: str = "UTC") -> str:

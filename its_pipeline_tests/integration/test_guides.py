@@ -67,7 +67,7 @@ def _follow(page):
 
 
 @pytest.mark.usefixtures("_as_a_reader")
-@pytest.mark.parametrize("guide", ["first-answer", "own-data", "unattended"])
+@pytest.mark.parametrize("guide", ["first-answer", "own-data", "which-design", "unattended"])
 def test_a_guide_says_what_happens(guide):
     _follow(PROJECT_ROOT / "docs" / "guides" / f"{guide}.md")
 
@@ -76,3 +76,27 @@ def test_a_guide_says_what_happens(guide):
 def test_the_readme_shows_python_that_runs():
     names = _follow(PROJECT_ROOT / "README.md")
     assert names["analysis"].converged
+
+
+def _rows(text):
+    """Return the rows of a page's tables as their cells, headings and rules included."""
+    rows = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip().replace(" %", "%") for cell in row] for row in rows]
+
+
+def test_the_guide_to_designs_has_the_benchmarks_numbers():
+    measured = {
+        tuple(row[:3]): row[3:]
+        for row in _rows((PROJECT_ROOT / "benchmarks" / "tables" / "designs.md").read_text())
+    }
+    designs = list(dict.fromkeys(key[2] for key in measured if key[0] in ("steady", "drifting")))
+    page = (PROJECT_ROOT / "docs" / "guides" / "which-design.md").read_text()
+    told = [row for row in _rows(page) if row[0] in designs]
+    expected = [
+        [design, *("; ".join(measured[kind, days, design][:2])
+                   for kind in ("steady", "drifting") for days in ("60", "90"))]
+        for design in designs
+    ]  # fmt: skip
+    expected += [[design, *measured["drifting", "60", design][2:]] for design in designs]
+    assert len(designs) == 7
+    assert told == expected

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.events.schema import common_raw_schema, raw_schema
-from its_pipeline.events.simulator import read_simulation
+from its_pipeline.events.simulation import read_simulation
 from its_pipeline.events.sources.base import DayRead, SourceError
 
 

@@ -27,15 +27,18 @@ from its_pipeline.events.people import (
     WAITING_POST_DAYS,
     Defects,
     Person,
+    Planted,
     demo_metrics,
     demo_people,
 )
-from its_pipeline.events.simulator import read_simulation, simulate
+from its_pipeline.events.simulation import read_simulation
+from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.base import SourceError
 from its_pipeline.events.sources.opening import simulation_dir
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.ingest import steps as ingest
 from its_pipeline.ingest.drift import drift_of_day
+from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS
 from its_pipeline_tests.support import shared_data_dir
@@ -65,9 +68,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def test_the_demo_covers_what_happens_in_life(tmp_path: Path) -> None:
     simulate(demo_people(), tmp_path / "all", seed=0, start_on=DEMO_START_ON, days=DEMO_DAYS)
-    truth = {t.user_id: t for t in read_simulation(tmp_path / "all").truth}
-    assert len(truth) == 13
-    assert sorted(t.expected for t in truth.values()).count("analysed") == 11
+    found = read_simulation(tmp_path / "all").truth
+    assert len({(t.user_id, t.intervention_id) for t in found}) == len(found) == 17
+    truth = {t.user_id: t for t in found}
+    assert len(truth) == 16
+    assert sorted(t.expected for t in found).count("analysed") == 15
+    assert (truth["nia"].n_pre, truth["nia"].n_post) == (45, 45)
+    # Half of 56 days by lot, and the days ahead of the first one.
+    assert (truth["omar"].n_pre, truth["omar"].n_post) == (34 + 28, 28)
+    assert [t.counterfactual_effect for t in found if t.user_id == "pia"] == [7.0, 0.0]
     assert truth["kim"].n_post == WAITING_POST_DAYS
     assert truth["lee"].expected == "refused"
     assert truth["fay"].direction == "decrease"
@@ -123,6 +132,42 @@ def test_the_planted_truth_is_in_the_series_on_average(tmp_path: Path) -> None:
     differences = means[True] - means[False] - simulation.truth[0].counterfactual_effect
     assert abs(differences.mean()) < 3.5 * differences.std() / np.sqrt(len(people))
     assert differences.std() < 2.0
+
+
+def test_effects_are_planted_by_each_schedule_on_its_days(tmp_path: Path) -> None:
+    def days(*numbers: int) -> list[date]:
+        return [DEMO_START_ON + timedelta(days=number) for number in numbers]
+
+    first = Schedule.periods([days(10, 29), days(50, 69)])
+    second = Schedule.periods([days(20, 59)])
+    walk = Planted("walk", -4.0, schedule=second)
+    people = [
+        Person(f"p{n}", immediate=6.0, schedule=first, rho=0.0, other_events=0, also=(walk,))
+        for n in range(120)
+    ]
+    simulation = simulate(people, tmp_path / "s", seed=5, start_on=DEMO_START_ON, days=80)
+    assert [(t.intervention_id, t.counterfactual_effect, t.n_pre, t.n_post)
+            for t in simulation.truth[:2]] == [
+        ("new_habit", 6.0, 40, 40), ("walk", -4.0, 40, 40)
+    ]  # fmt: skip
+    found = pq.read_table(simulation.folder / "block-0000.parquet").to_pandas()
+    day = (found["occurred_at"].dt.date).to_numpy()
+    on = [np.array([schedule.is_on(one) for one in day]) for schedule in (first, second)]
+    means = found.groupby(on)["session_performance_score"].mean()
+    for both, planted in {(True, False): 6.0, (False, True): -4.0, (True, True): 2.0}.items():
+        assert means[both] - means[False, False] == pytest.approx(planted, abs=0.5)
+
+
+def test_an_effect_that_grows_starts_with_the_first_day_on(tmp_path: Path) -> None:
+    on = Schedule.periods([(DEMO_START_ON + timedelta(days=7), DEMO_START_ON + timedelta(days=20))])
+    person = Person("ada", slope_per_week=7.0, schedule=on)
+    [truth] = simulate([person], tmp_path, seed=1, start_on=DEMO_START_ON, days=30).truth
+    assert truth.counterfactual_effect == pytest.approx(np.arange(14).mean())
+
+
+def test_a_person_has_each_intervention_once() -> None:
+    with pytest.raises(ValueError, match="must differ in intervention_id but 'ada' has walk, walk"):
+        Person("ada", intervention_id="walk", also=(Planted("walk"),))
 
 
 def test_one_persons_events_do_not_depend_on_the_others_and_seeds_differ(tmp_path: Path) -> None:

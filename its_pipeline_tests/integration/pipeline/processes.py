@@ -47,7 +47,7 @@ def make_kill_store(root: Path, people: int, days: int) -> Settings:
     simulate(everybody, simulation_dir(settings), seed=SEED, start_on=START_ON, days=days)
     log = open_log(settings)
     try:
-        log.log_all([person.intervention(START_ON) for person in everybody])
+        log.log_all([entry for person in everybody for entry in person.log_entries(START_ON)])
     finally:
         log.close()
     return settings

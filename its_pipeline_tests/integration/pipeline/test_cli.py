@@ -11,6 +11,8 @@ import xarray
 from typer.testing import CliRunner
 
 from its_pipeline.cli.main import app
+from its_pipeline.schedules.assignments import draw_schedule
+from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline_tests.support import shared_data_dir
 
 FEW = ["--draws", "500"]
@@ -106,6 +108,87 @@ def test_analyze_takes_slope_and_trend(run, series_file):
     )  # fmt: skip
     assert "slope is yes but trend is no" in refused
     assert "say slope auto or no" in refused
+
+
+@pytest.fixture(scope="module")
+def days_file(tmp_path_factory):
+    """Days by lot in blocks of eight, and a walk from the 40th day on, each worth 8."""
+    lot = Mechanism(balance="block", block_days=8, longest_run=3, seed=2)
+    schedule = draw_schedule(lot, "2026-01-01", 80, None)
+    days = pd.date_range("2026-01-01", periods=80)
+    on = np.array([int(schedule.is_on(day.date())) for day in days])
+    noise = 3 * np.random.default_rng(7).standard_normal(80)
+    table = pd.DataFrame({"day": days, "score": 50 + 8 * on + 8 * (np.arange(80) >= 40) + noise})
+    path = tmp_path_factory.mktemp("days") / "mine.csv"
+    table.assign(on=on, dose=on + on.cumsum() // 40).to_csv(path, index=False)
+    return path
+
+
+WALK = ["--also", "walk=2026-02-10.."]
+BLOCKS = ["--by-lot", "block:8", "--longest-run", "3"]
+
+
+def test_analyze_takes_periods_a_column_and_a_lot(run, days_file):
+    common = ["analyze", days_file, "--date", "day", "--outcome", "score", *WALK, *FEW]
+    said = run(*common, "--on-column", "on", *BLOCKS, "--unit", "points")
+    assert "40 days off and 40 days on" in said
+    assert "on days with" in said
+    assert "as the lot alone decided the days" in said
+    assert "the lot alone would have made a difference at least as large in less than 1 %" in said
+    assert "phases are not shown" in said
+    [walk] = [line.split() for line in said.splitlines() if line.strip().startswith("walk ")]
+    assert 6 < float(walk[1]) < 10
+
+    by_column = json.loads(run(*common, "--on-column", "on", *BLOCKS, "--json"))
+    periods = [
+        part
+        for first, last in by_column["by_schedule"]["schedule"]["on_periods"]
+        for part in ("--on", f"{first}..{last}")
+    ]
+    by_periods = json.loads(run(*common, *periods, *BLOCKS, "--json"))
+    assert by_periods["by_schedule"] == by_column["by_schedule"]
+    lot = by_column["by_schedule"]["randomisation"]
+    assert lot["p_value"] < 0.01
+    drawn = json.loads(
+        run(*common, "--on-column", "on", *BLOCKS, "--drawn", "2026-01-01..2026-03-21", "--json")
+    )
+    assert drawn["by_schedule"]["randomisation"] == lot
+    chosen = json.loads(run(*common, "--on-column", "on", "--carryover-days", "1", "--json"))
+    assert chosen["by_schedule"]["randomisation"] is None
+    assert chosen["spec"]["carryover_days"] == 1
+    assert chosen["n_pre"] < 40
+
+
+def test_analyze_says_phases_and_how_alike_they_are(run, series_file):
+    said = run(
+        "analyze", series_file, "--date", "day", "--outcome", "score",
+        "--on", "2026-01-21..2026-02-09", "--on", "2026-03-02..", *FEW,
+    )  # fmt: skip
+    assert "21 January 2026 to 9 February 2026" in said
+    assert "the first time less the later ones is" in said
+    assert "the lot" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "when it was on should be said once, by one of --intervention, --on, --on-column, but "
+         "got none of them"),
+        (["--on", "2026-02-01..", "--on-column", "on"], "but got --on and --on-column"),
+        (["--on-column", "dose"], "column 'dose' must hold 1 on days on and 0 on days off but has "
+         "2.0 on"),
+        (["--on-column", "walk"], "no column 'walk'; it has day, score, on, dose"),
+        (["--on", "soon"], "a period on should be first..last"),
+        (["--on-column", "on", "--also", "2026-02-10.."], "should be NAME=first..last"),
+        (["--on-column", "on", "--by-lot", "coin"], "should be total, block:DAYS"),
+        (["--on-column", "on", "--longest-run", "3"], "--by-lot is not given"),
+        (["--intervention", "2026-02-10", "--by-lot", "total"], "--intervention is on for good"),
+        (["--intervention", "2026-02-10", "--carryover-days", "1"], "or use --washout-days"),
+    ],
+)  # fmt: skip
+def test_analyze_refuses_schedules_that_say_nothing(run, days_file, options, message):
+    output = run("analyze", days_file, "--date", "day", "--outcome", "score", *options, code=2)
+    assert message in " ".join(output.split())
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +368,7 @@ def test_settings_and_home_are_told(run, tmp_path):
 
 
 def test_the_demo_has_only_so_many_people(run, tmp_path):
-    assert "1 to 13 people but was asked for 14" in run("demo", "--people", "14", code=2)
+    assert "1 to 16 people but was asked for 17" in run("demo", "--people", "17", code=2)
     assert "was asked for 0" in run("demo", "--people", "0", code=2)
     assert not (tmp_path / "store").exists()
 

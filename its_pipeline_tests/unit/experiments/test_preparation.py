@@ -138,6 +138,20 @@ def test_a_schedule_is_part_of_what_is_asked(settings):
     assert fingerprint({"schedule": lot.with_drawn_at(in_time - timedelta(days=9))}) == found[4]
 
 
+def test_reading_many_people_at_once_changes_nothing(settings):
+    """A bulk run reads all series together; one person has another in the same model."""
+    log_intervention(
+        settings, intervention_id="walk", started_on=None, name="A walk",
+        schedule=Schedule.periods([(START_ON + timedelta(days=10), START_ON + timedelta(days=19))]),
+    )  # fmt: skip
+    alone = _prepared(settings)
+    together = Snapshot(settings)
+    together.preload([KEY, "u|walk"])
+    prepared = together.prepare(KEY)
+    assert list(prepared.others) == list(alone.others) == ["A walk"]
+    assert prepared.fingerprint == alone.fingerprint is not None
+
+
 def test_shares_leave_the_model_where_days_without_events_are_zeros(settings):
     _register(settings, column=None, aggregation="count", zero_days=True)
     prepared = _prepared(settings)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from its_pipeline.schedules.as_text import read_periods, schedule_text
+from its_pipeline.schedules.as_text import (
+    read_lot,
+    read_named_periods,
+    read_periods,
+    schedule_text,
+)
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
 
@@ -23,6 +29,41 @@ def test_periods_are_read_in_any_order_and_with_room() -> None:
 def test_what_is_no_period_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="should be first") as caught:
         read_periods([text])
+    assert repr(text) in str(caught.value)
+
+
+def test_periods_of_one_name_are_one_schedule() -> None:
+    read = read_named_periods(["walk=2026-04-01..", "early bed = 2026-03-05", "walk=2026-03-01"])
+    assert read == {
+        "walk": read_periods(["2026-03-01", "2026-04-01.."]),
+        "early bed": read_periods(["2026-03-05"]),
+    }
+
+
+@pytest.mark.parametrize("text", ["2026-03-01..", "=2026-03-01..", ""])
+def test_another_intervention_needs_a_name(text: str) -> None:
+    with pytest.raises(ValueError, match="should be NAME=first") as caught:
+        read_named_periods([text])
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("total", {"balance": "total"}),
+        ("none", {"balance": "none"}),
+        ("block:8", {"balance": "block", "block_days": 8}),
+    ],
+)
+def test_a_lot_is_read_and_vouched_for(text: str, rules: dict[str, Any]) -> None:
+    assert read_lot(text) == Mechanism(**rules)
+    assert read_lot(text, 2, 3) == Mechanism(**rules, unit_days=2, longest_run=3)
+
+
+@pytest.mark.parametrize("text", ["block", "block:", "block:x", "total:8", "coin", ""])
+def test_what_is_no_lot_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="should be total, block:DAYS") as caught:
+        read_lot(text)
     assert repr(text) in str(caught.value)
 
 

@@ -1,0 +1,117 @@
+"""A finished simulation: where its files lie, and what was planted in each person's series.
+
+What belongs here: the records and reading them back. What does not: drawing events (`simulator`),
+or people (`people`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from its_pipeline.files.atomic import write_json
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What was planted in one person's series by one intervention, in outcome units.
+
+    Attributes
+    ----------
+    user_id, intervention_id
+        The experiment.
+    story
+        One line for the demo's table.
+    started_on
+        First post day; with a schedule the first day that it says something of.
+    immediate, slope_per_week
+        The planted effects.
+    counterfactual_effect
+        Mean planted effect of this intervention over the observed days on.
+    n_pre, n_post
+        Observed local days that were off, and on.
+    clipped
+        Session values that had to be clipped to the legal range; the truth is exact when 0.
+    """
+
+    user_id: str
+    intervention_id: str
+    story: str
+    outcome_metric: str
+    direction: str
+    started_on: date
+    immediate: float
+    slope_per_week: float
+    counterfactual_effect: float
+    n_pre: int
+    n_post: int
+    expected: str
+    clipped: int
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A finished simulation.
+
+    Attributes
+    ----------
+    folder
+        Where its files lie.
+    version
+        Changes when people, seed, dates or the simulator change.
+    events
+        Number of delivered events, defects included.
+    truth
+        What was planted, by person and intervention.
+    """
+
+    folder: Path
+    version: str
+    events: int
+    truth: tuple[Truth, ...]
+
+
+def read_simulation(folder: Path) -> Simulation:
+    """Read back what `simulator.simulate` returned.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no simulation.
+    """
+    summary = json.loads((folder / "simulation.json").read_text("utf-8"))
+    truths = json.loads((folder / "truth.json").read_text("utf-8"))
+    for truth in truths:
+        truth["started_on"] = date.fromisoformat(truth["started_on"])
+    return Simulation(
+        folder, summary["version"], summary["events"], tuple(Truth(**truth) for truth in truths)
+    )
+
+
+def write_simulation(
+    folder: Path, truths: Sequence[Truth], *, version: str, events: int, seed: int,
+    start_on: date, days: int,
+) -> None:  # fmt: skip
+    """Write what `read_simulation` reads beside the simulation's events.
+
+    Parameters
+    ----------
+    folder
+        Of the simulation.
+    truths
+        What was planted.
+    version, events
+        As in `Simulation`.
+    seed, start_on, days
+        What it was drawn with.
+    """
+    write_json(
+        folder / "truth.json",
+        [dataclasses.asdict(t) | {"started_on": t.started_on.isoformat()} for t in truths],
+    )
+    summary = {"version": version, "events": events, "seed": seed, "days": days}
+    write_json(folder / "simulation.json", {**summary, "start_on": start_on.isoformat()})
