@@ -14,8 +14,8 @@ from its_pipeline.its.warnings import warning
 
 FEW_PHASES = 3
 """Phases on, and off, below which switches and chance are hardly told apart: with fewer than three
-of either no design of single cases meets evidence standards (What Works Clearinghouse, Standards
-Handbook 4.1, 2020, appendix A, asks for three attempts to show an effect)."""
+of either, the three attempts to show an effect are missing that evidence standards ask of single-case
+designs (Kratochwill et al. 2010, What Works Clearinghouse's technical documentation 1.0)."""
 SHORT_PHASE = 3
 """Days in a phase; the same standards ask for at least three."""
 INSEPARABLE = 0.9
@@ -55,8 +55,8 @@ def _phases(series: PreparedSeries, phases: tuple[Phase, ...]) -> list[AnalysisW
     n_off = len(phases) - n_on
     if min(n_on, n_off) < FEW_PHASES:
         text = (
-            f"It was on in {n_on} phases and off in {n_off}; with fewer than {FEW_PHASES} of "
-            "either, a change that came by itself at one switch weighs heavily."
+            f"It was on in {n_on} phase{'s' * (n_on != 1)} and off in {n_off}; with fewer than "
+            f"{FEW_PHASES} of either, a change that came by itself at one switch weighs heavily."
         )
         numbers = {"phases_on": n_on, "phases_off": n_off, "needed": FEW_PHASES}
         found.append(warning(warning_codes.FEW_PHASES, text, numbers))
