@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 import yaml
 
-from its_pipeline.report.cent_answers import ANSWERS, Facts
+from its_pipeline.report.cent_answers import ANSWERS
+from its_pipeline.report.facts import Facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,7 +233,9 @@ def compliance_table(filled: Mapping[str, Iterable[CentAnswer]]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=columns)
 
 
-def wwc_rating(points_of: Sequence[int], *, by_lot: bool = False) -> WwcRating:
+def wwc_rating(
+    points_of: Sequence[int], *, by_lot: bool = False, planned: bool = False
+) -> WwcRating:
     """Rate a design by the What Works Clearinghouse's single-case standards.
 
     Parameters
@@ -241,6 +244,8 @@ def wwc_rating(points_of: Sequence[int], *, by_lot: bool = False) -> WwcRating:
         Observed points in each phase; every switch between phases is an attempt to show the effect.
     by_lot
         Whether a lot drew the days ahead of them.
+    planned
+        Whether the points are those of a plan: how many come to be observed is not known yet.
     """
     attempts = len(points_of) - 1
     fewest = min(points_of)
@@ -264,10 +269,10 @@ def wwc_rating(points_of: Sequence[int], *, by_lot: bool = False) -> WwcRating:
         WwcCriterion(
             f"Each phase has at least {WWC_POINTS} points "
             f"({WWC_POINTS_WITH_RESERVATIONS} with reservations)",
-            points,
-            f"{fewest} in the shortest of {len(points_of)} phases"
+            None if points and planned else points,
+            f"{fewest}{' planned' * planned} in the shortest of {len(points_of)} phases"
             if len(points_of) > 2
-            else " and ".join(map(str, points_of)),
+            else " and ".join(map(str, points_of)) + " planned" * planned,
         ),
     )
     if attempts < WWC_ATTEMPTS:

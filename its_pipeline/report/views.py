@@ -26,7 +26,7 @@ from its_pipeline.its.estimand_names import (
 )
 from its_pipeline.its.warning_codes import HEAVY_TAILS, OUTLIER_DAYS, warning_code
 from its_pipeline.report.cent import CentAnswer
-from its_pipeline.report.cent_answers import Facts, computed_by, outcome_label, phase_text
+from its_pipeline.report.facts import Facts, computed_by, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent

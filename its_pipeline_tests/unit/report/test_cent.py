@@ -21,7 +21,8 @@ from its_pipeline.report.cent import (
     reported_count,
     wwc_rating,
 )
-from its_pipeline.report.cent_answers import ANSWERS, Facts
+from its_pipeline.report.cent_answers import ANSWERS
+from its_pipeline.report.facts import Facts
 from its_pipeline_tests.unit.report.factories import (
     make_analysis,
     make_intervention,
