@@ -168,12 +168,18 @@ def _fill(item: CentItem, facts: Facts, protocol: Mapping[str, str]) -> CentAnsw
         return CentAnswer(item, "partial", missing, "data")
     if known:
         return CentAnswer(item, "reported", known, "system" if item.source == "system" else "data")
-    if item.needs and not protocol.get(item.needs):
+    if item.needs and not protocol.get(item.needs) and not _is_said_by_a_lot(item, facts):
         reason = f"Applies only where the protocol field “{item.needs}” is filled."
         return CentAnswer(item, "not_applicable", reason, "")
     if item.field:
         return CentAnswer(item, "blank", f"Not known. Protocol field “{item.field}” is empty.", "")
     return CentAnswer(item, "blank", "Not known: there is no published result.", "")
+
+
+def _is_said_by_a_lot(item: CentItem, facts: Facts) -> bool:
+    """Tell whether a lot in the log stands for the protocol field that an item needs."""
+    schedule = facts.intervention.schedule
+    return item.needs == "randomisation" and schedule is not None and bool(schedule.mechanism)
 
 
 def plain_answers(answers: Iterable[CentAnswer]) -> list[dict[str, str]]:

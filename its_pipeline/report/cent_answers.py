@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.its.series import MINIMUM_DAYS
+from its_pipeline.report import cent_design
 from its_pipeline.report.facts import (
     Facts,
     computed_by,
@@ -25,8 +25,6 @@ from its_pipeline.report.sentence import answer_sentences, date_text, finding_of
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
-
-_MOST_PERIODS: Final = 8
 
 Answerer = Callable[[Facts], str | None]
 
@@ -46,8 +44,11 @@ def _summary(facts: Facts) -> str | None:
     finding = finding_of(
         analysis, intervention_name(facts), outcome_label(facts), ongoing_until(facts)
     )
+    design = (
+        "time series, on and off again" if analysis.is_on_and_off else "interrupted time series"
+    )
     return (
-        f"Single-person interrupted time series, {analysis.n_pre} and {analysis.n_post} observed "
+        f"Single-person {design}, {analysis.n_pre} and {analysis.n_post} observed "
         f"{analysis.spec.step}s. {answer_sentences(finding).text}"
     )
 
@@ -66,23 +67,6 @@ def _objective(facts: Facts) -> str | None:
     )
 
 
-def _design(facts: Facts) -> str:
-    intervention = facts.intervention
-    schedule = intervention.schedule
-    if schedule is not None:
-        kind = "days drawn by lot" if schedule.mechanism else "reversal: on and off again"
-        return (
-            f"Single-person time series, {kind}; planned {intervention.baseline_days} days before "
-            f"and {intervention.horizon_days} from the start; {intervention.carryover_days} days "
-            "left out after each switch; no run-in."
-        )
-    return (
-        "Interrupted time series with two periods and one change: baseline (A), planned "
-        f"{intervention.baseline_days} days, then intervention (B), planned "
-        f"{intervention.horizon_days} days; washout {intervention.washout_days} days; no run-in."
-    )
-
-
 def _never_amended(what: str) -> Answerer:
     """Return the answer that holds while the intervention has its first version."""
 
@@ -92,17 +76,6 @@ def _never_amended(what: str) -> Answerer:
         return None
 
     return answer
-
-
-def _interventions(facts: Facts) -> str:
-    intervention = facts.intervention
-    end = (
-        "and goes on" if intervention.ended_on is None else f"to {date_text(intervention.ended_on)}"
-    )
-    return (
-        f"Baseline: life as before. Intervention: “{own_direction(intervention_name(facts))}” from "
-        f"{date_text(intervention.started_on)} {end}."
-    )
 
 
 def _outcomes(facts: Facts) -> str | None:
@@ -119,52 +92,12 @@ def _outcomes(facts: Facts) -> str | None:
     )
 
 
-def _sample_size(facts: Facts) -> str:
-    intervention = facts.intervention
-    return (
-        f"Planned {intervention.baseline_days} days of baseline and {intervention.horizon_days} of "
-        f"intervention; at least {MINIMUM_DAYS} observed days in each. No power calculation is "
-        "recorded."
-    )
-
-
 def _interim(facts: Facts) -> str:
     del facts
     return (
         "The analysis is repeated as days come in, and every earlier verdict is kept; no rule "
         "stops the experiment."
     )
-
-
-def _randomised(facts: Facts) -> str:
-    schedule = facts.intervention.schedule
-    if schedule is not None and schedule.mechanism is not None:
-        lot = schedule.mechanism
-        rules = f"units of {lot.unit_days} days, balance {lot.balance}, seed {lot.seed}"
-        when = "" if lot.drawn_at is None else f" on {date_text(lot.drawn_at.date())}"
-        return (
-            f"Drawn by lot{when}, uniformly among all sequences that keep the rules ({rules}; "
-            f"{lot.algorithm})."
-        )
-    if schedule is not None:
-        return "Not randomised: on the dates that the person logged."
-    return (
-        "Not randomised: one change, on the date that the person logged "
-        f"({date_text(facts.intervention.started_on)})."
-    )
-
-
-def _sequence(facts: Facts) -> str:
-    schedule = facts.intervention.schedule
-    if schedule is not None:
-        periods = [
-            f"{date_text(p.from_on)} to "
-            f"{'further notice' if p.to_on is None else date_text(p.to_on)}"
-            for p in schedule.on_periods[:_MOST_PERIODS]
-        ]
-        more = len(schedule.on_periods) - len(periods)
-        return f"On: {'; '.join(periods)}{f'; and {more} more' if more else ''}. Off else."
-    return f"A, then B from {date_text(facts.intervention.started_on)}."
 
 
 def _statistics(facts: Facts) -> str | None:
@@ -186,8 +119,13 @@ def _carry_over(facts: Facts) -> str | None:
         return None
     season = {"day_of_week": "weekday terms", "month": "month terms", "none": "no season"}
     trend = "a linear trend" if analysis.spec.trend else "no trend"
+    left_out = f"{analysis.spec.washout_days} {analysis.spec.step}s of washout left out"
+    if facts.intervention.schedule is not None:
+        left_out = (
+            f"{analysis.spec.carryover_days} {analysis.spec.step}s left out after each switch"
+        )
     return (
-        f"Carry-over: {analysis.spec.washout_days} {analysis.spec.step}s of washout left out. "
+        f"Carry-over: {left_out}. "
         f"Period effects: {trend}, {season[analysis.spec.season]}. Correlation: AR(1) plus "
         "white noise over calendar time; missing days widen the gap and are not filled."
     )
@@ -202,11 +140,16 @@ def _periods(facts: Facts) -> str | None:
         for cut in facts.window.cuts
     )
     intervention = facts.intervention
-    order = "On and off again" if analysis.is_on_and_off else "A then B"
+    step, ends = analysis.spec.step, f"Ends: {cuts or 'as planned'}."
+    if analysis.is_on_and_off:
+        return (
+            f"On and off again, with {analysis.n_pre} observed {step}s without it and "
+            f"{analysis.n_post} with it; planned {intervention.baseline_days} {step}s before the "
+            f"start and {intervention.horizon_days} from it on. {ends}"
+        )
     return (
-        f"{order}, with {analysis.n_pre} and {analysis.n_post} observed {analysis.spec.step}s, of "
-        f"{intervention.baseline_days} and {intervention.horizon_days} planned. Ends: "
-        f"{cuts or 'as planned'}."
+        f"A then B, with {analysis.n_pre} and {analysis.n_post} observed {step}s, of "
+        f"{intervention.baseline_days} and {intervention.horizon_days} planned. {ends}"
     )
 
 
@@ -239,7 +182,8 @@ def _phase_text(analysis: Analysis, phase: str) -> str:
 def _baseline(facts: Facts) -> str | None:
     if facts.analysis is None:
         return None
-    return f"Outcome at baseline: {_phase_text(facts.analysis, facts.analysis.phase_names[0])}."
+    when = "on days without it" if facts.analysis.is_on_and_off else "at baseline"
+    return f"Outcome {when}: {_phase_text(facts.analysis, facts.analysis.phase_names[0])}."
 
 
 def _analysed(facts: Facts) -> str | None:
@@ -351,15 +295,16 @@ ANSWERS: Final[dict[str, Answerer]] = {
     "1a": _title,
     "1b": _summary,
     "2b": _objective,
-    "3a": _design,
+    "3a": cent_design.design,
     "3b": _never_amended("intervention"),
-    "5": _interventions,
+    "5": cent_design.interventions,
     "6a.1": _outcomes,
     "6b": _never_amended("outcome"),
-    "7a": _sample_size,
+    "7a": cent_design.sample_size,
     "7b": _interim,
-    "8a": _randomised,
-    "8c": _sequence,
+    "8a": cent_design.randomised,
+    "8b": cent_design.restrictions,
+    "8c": cent_design.sequence,
     "12a": _statistics,
     "12c": _carry_over,
     "13a.1": _periods,

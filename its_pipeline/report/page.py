@@ -122,7 +122,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "dates": _dates(analysis),
         "coefficients": views.coefficient_rows(analysis),
         "assumptions": _assumptions(analysis),
-        "figures": _figures(pngs or figure_pngs(report), step),
+        "figures": _figures(pngs or figure_pngs(report), step, analysis.is_on_and_off),
         "gate": views.gate_rows(analysis.diagnostics),
         "schedule": schedule_view(analysis),
         "wwc": _wwc(analysis),
@@ -289,7 +289,8 @@ def _figure(png: bytes, title: str, alt: str, caption: str, heading: bool = Fals
     return render_macro("figure", data_uri(png), width, height, alt, title, caption, heading)
 
 
-def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
+def _figures(pngs: Mapping[str, bytes], step: str, on_and_off: bool) -> dict[str, Markup]:
+    shaded = f" Upright stripes of shade are {step}s with it." if on_and_off else ""
     return {
         "counterfactual": _figure(
             pngs["counterfactual"],
@@ -299,7 +300,7 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             f"Dots are observed {step}s; gaps and ticks at the bottom are {step}s without data. "
             "The dashed line is where this person would be expected had nothing changed, slow "
             "drift included; the shaded gap to the solid line is the effect. Bands hold it with "
-            "50 % and 95 % probability.",
+            f"50 % and 95 % probability.{shaded}",
         ),
         "effects": _figure(
             pngs["effects"],

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_MAX_BYTES = 30_000
 _THUMBNAIL_DPI = (100, 80, 60)
+_TWO_ROWS = 8
 
 
 def require_effects(analysis: Analysis) -> Effects:
@@ -52,7 +53,7 @@ def require_effects(analysis: Analysis) -> Effects:
     return analysis.effects
 
 
-def _frame(_shape: Hashable) -> Figure:
+def _frame(is_on_and_off: Hashable) -> Figure:
     figure = new_figure(8.0, 7.0)
     grid = figure.add_gridspec(
         3, 1, height_ratios=(3.1, 1.15, 1.15), left=0.095, right=0.975, top=0.895, bottom=0.06
@@ -64,8 +65,17 @@ def _frame(_shape: Hashable) -> Figure:
         style.date_axis(ax, show_labels=ax is total)
     for ax in (point, total):
         ax.locator_params(axis="y", nbins=4)
-    top.set_title("Observed, and expected without the change", pad=35)
-    total.set_title("Difference added up since the change")
+    top.set_title(
+        "Observed, and expected without it"
+        if is_on_and_off
+        else "Observed, and expected without the change",
+        pad=35,
+    )
+    total.set_title(
+        "Difference added up over the days with it"
+        if is_on_and_off
+        else "Difference added up since the change"
+    )
     for ax in (top, point, total):
         fix_y_label(ax, 0.032)
     for ax in (top, point):
@@ -90,7 +100,7 @@ def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
 
 def _shape(analysis: Analysis) -> Hashable:
     require_effects(analysis)
-    return None
+    return analysis.is_on_and_off
 
 
 COUNTERFACTUAL = Drawing("counterfactual", _shape, _frame, _fill)
@@ -143,7 +153,8 @@ def _draw_legend(ax: Axes) -> None:
         names,
         loc="lower left",
         bbox_to_anchor=(-0.012, 0.99),
-        ncols=4,
+        # Two rows of them have room under the title.
+        ncols=4 if len(names) <= _TWO_ROWS else 5,
         borderaxespad=0.2,
         fontsize=7.6,
         labelspacing=0.35,
@@ -187,8 +198,11 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
     fitted = daily["fitted"].to_numpy(float)
     counterfactual = daily["counterfactual"].to_numpy(float)
     post = is_on(daily)
+    days_on, with_it, without_it = of_rows(analysis, x, post, fitted, counterfactual)
     ax.fill_between(
-        *of_rows(analysis, x, post, fitted, counterfactual),
+        days_on,
+        with_it,
+        without_it,
         facecolor=(*style.ORANGE_RGB, 0.12),
         edgecolor=(*style.ORANGE_RGB, 0.55),
         hatch="||||",
@@ -226,8 +240,7 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
         label="fitted mean",
         gid="fitted-pre",
     )
-    with_it = of_rows(analysis, x, post, fitted)
-    ax.plot(*with_it, color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
+    ax.plot(days_on, with_it, color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
     _mark_missing(ax, x, observed, analysis.spec.step)
     bands = daily[["counterfactual_lower", "counterfactual_upper"]].to_numpy(float)[after]
     style.fit_height(ax, observed, fitted, counterfactual[after], bands)
@@ -239,11 +252,11 @@ def _draw_effect(
     """Draw one effect series with its 95 % band and the line of no effect."""
     daily = analysis.daily
     post = is_on(daily)
-    effect = [daily[name].to_numpy(float) for name in (lower, upper, mean)]
-    shown, *band, line = of_rows(analysis, x, post, *effect)
+    effect = [daily[name].to_numpy(float) for name in (mean, lower, upper)]
+    shown, line, low, high = of_rows(analysis, x, post, *effect)
     draw_intervention(ax, analysis, x)
     ax.axhline(0.0, color=style.MUTED, linewidth=1.0, zorder=2, gid="zero")
-    ax.fill_between(shown, *band, color=style.ORANGE, alpha=0.2, linewidth=0)
+    ax.fill_between(shown, low, high, color=style.ORANGE, alpha=0.2, linewidth=0)
     ax.plot(shown, line, color=style.ORANGE, linewidth=1.5, gid=mean)
     style.fit_height(ax, daily[[mean, lower, upper]].to_numpy(float)[post], 0.0)
 
