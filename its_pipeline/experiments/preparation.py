@@ -242,7 +242,8 @@ class Snapshot:
         self, intervention: Intervention, window: Window, daily: pd.DataFrame
     ) -> dict[str, Schedule]:
         """Return the schedules of those in the same model that acted on some of the days."""
-        days = [day.date() for day in daily["day"]]
+        # Timestamps of one person's series, dates of a preloaded one.
+        days = daily["day"].to_numpy().astype("datetime64[D]").tolist()
         found = {}
         for other in self.interventions.get(intervention.user_id, ()):
             if other.intervention_id not in window.together:
