@@ -16,6 +16,7 @@ import pytest
 from its_pipeline.defs.home import open_instance
 from its_pipeline.defs.local import LocalRunner
 from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
 from its_pipeline.its import Analysis
@@ -135,8 +136,13 @@ def test_pages_and_index_speak_of_days_with_it(store):
     waits = page_of(store, WAITS)
     assert "Days without it" in waits
     assert "too few days on" in waits
-    index = (store.settings.reports_dir / "index.html").read_text()
+    evidence = collect_evidence(store.settings)
+    index = evidence.index_path.read_text()
     assert all(key.split("|")[0] in index for key in (REVERSAL, LOT, TEA, WAITS))
+    assert "too few days on" in index or "possible from" in index
+    table = evidence.table.set_index("key")
+    assert table.loc[LOT, ["is_on_and_off", "by_lot"]].tolist() == [True, True]
+    assert table.loc[TEA, ["is_on_and_off", "by_lot"]].tolist() == [False, False]
 
 
 def test_the_stored_analysis_and_its_run_hold_phases_lot_and_others(store):
