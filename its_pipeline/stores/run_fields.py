@@ -112,8 +112,9 @@ def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
         Its effects, diagnostics and counts.
     stored
         `read_stored_analysis`; its ``timing`` gives the seconds of fit and audit, its
-        ``by_schedule`` how many phases there were on and off, how probably they are alike, and the
-        p value of the lot.
+        ``by_schedule`` how many phases there were (``phases.on``, ``phases.off``), how probably
+        they are alike (``likeness.probability_alike``), and the p value of the lot
+        (``randomisation.p_value``).
     """
     numbers: dict[str, Any] = {
         "n_pre": verdict.n_pre,
@@ -170,7 +171,17 @@ def _params_of_schedule(stored: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the analysis was asked and what it ran on, as MLflow parameters."""
+    """Return what the analysis was asked and what it ran on, as MLflow parameters.
+
+    Parameters
+    ----------
+    verdict
+        Whose intervention, window and model these are.
+    stored
+        `read_stored_analysis`; its ``spec`` gives the settings, its ``by_schedule`` the parameters
+        ``schedule`` (when it acted, in words; not for one change) and ``in_one_model_with`` (names
+        of the person's other interventions in the model).
+    """
     params: dict[str, Any] = {
         "outcome_metric": verdict.outcome_metric,
         "intervention_name": verdict.intervention_name,
