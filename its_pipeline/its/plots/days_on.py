@@ -56,7 +56,7 @@ def of_rows(
         Day numbers, shape (n_days,).
     rows
         Which are wanted, shape (n_days,).
-    series
+    *series
         Values, each of shape (n_days,).
     """
     import numpy as np

@@ -140,9 +140,12 @@ def test_pages_and_index_speak_of_days_with_it(store):
     index = evidence.index_path.read_text()
     assert all(key.split("|")[0] in index for key in (REVERSAL, LOT, TEA, WAITS))
     assert "too few days on" in index or "possible from" in index
-    table = evidence.table.set_index("key")
-    assert table.loc[LOT, ["is_on_and_off", "by_lot"]].tolist() == [True, True]
-    assert table.loc[TEA, ["is_on_and_off", "by_lot"]].tolist() == [False, False]
+    table = evidence.table
+    flags = dict(
+        zip(table["key"], zip(table["is_on_and_off"], table["by_lot"], strict=True), strict=True)
+    )
+    assert flags[LOT] == (True, True)
+    assert flags[TEA] == (False, False)
 
 
 def test_the_stored_analysis_and_its_run_hold_phases_lot_and_others(store):
@@ -151,8 +154,12 @@ def test_the_stored_analysis_and_its_run_hold_phases_lot_and_others(store):
     assert reversal.by_schedule.likeness.word == "same"
     assert lot.randomisation.p_value < 0.05
     assert [other.name for other in tea.by_schedule.others] == ["Walks"]
-    history = RunStore.from_settings(store.settings).history
-    runs = {key: history(*key.split("|")).runs[0] for key in (REVERSAL, LOT, TEA)}
+    recorded = RunStore.from_settings(store.settings)
+    runs = {
+        key: recorded.history(user, name).runs[0]
+        for key in (REVERSAL, LOT, TEA)
+        for user, name in [key.split("|")]
+    }
     assert runs[REVERSAL].params["schedule"].startswith("on ")
     assert runs[REVERSAL].numbers["phases.on"] == 2
     assert runs[REVERSAL].numbers["phases.off"] == 3

@@ -30,7 +30,7 @@ from its_pipeline_tests.unit.report.scheduled import (
 )
 from its_pipeline_tests.unit.report.test_page import Skeleton
 
-NO_PNGS = dict.fromkeys(
+NO_PNGS: dict[str, bytes] = dict.fromkeys(
     ("counterfactual", "effects", "predictive_check", "diagnostics"),
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x08\x00\x00\x00\x08" + b"\x00" * 9,
 )

@@ -332,7 +332,9 @@ def test_days_on_are_shaded_and_named_and_no_start_is_drawn():
     }
     # Two days after each of four switches, on each of three panels.
     assert [span.get_width() for span in by_gid(figure, "washout")] == [2.0] * 12
-    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    names = [text.get_text() for text in legend.get_texts()]
     assert names[-3:] == ["effect", "days on", "days left out"]
     assert "washout (left out)" not in names
     titles = [ax.get_title(loc="left") for ax in figure.axes]
