@@ -233,7 +233,7 @@ def test_the_lot_and_what_was_done_otherwise_are_answered(live):
     failed = replace(verdict, status="not_converged", effects=None, probability_of_benefit=None)
     bare = analysis_answer(live.settings, failed, None, cached=True, told=told)
     assert (bare.phases, bare.others) == ([], [])
-    assert {bare.likeness, bare.as_done, bare.randomisation} == {None}
+    assert (bare.likeness, bare.as_done, bare.randomisation) == (None, None, None)
 
 
 def test_the_persons_other_interventions_are_in_the_model_as_at_night(live):
