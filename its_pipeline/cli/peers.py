@@ -20,7 +20,10 @@ def peers(
         typer.Argument(help="Experiments (user_id|intervention_id); default: drawn by lot."),
     ] = None,
 ) -> None:
-    """Fit a few analyses again with PyMC through CausalPy, and say whether they agree."""
+    """Fit a few analyses again with PyMC through CausalPy, and say whether they agree.
+
+    Of one change that is alone in its model: what was on and off again cannot be fitted so.
+    """
     from datetime import UTC, datetime
 
     from its_pipeline.experiments.peer_audit import audit_by_peers

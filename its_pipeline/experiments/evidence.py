@@ -190,6 +190,8 @@ def _row(
         analysable_on=date.fromisoformat(verdict.analysable_on) if verdict.analysable_on else None,
         effect=effect,
         warning_codes=tuple(str(warning["code"]) for warning in verdict.warnings),
+        is_on_and_off=verdict.is_on_and_off,
+        by_lot=verdict.by_lot,
         ongoing_until=ongoing_until(verdict),
         report_href=page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None,
         mlflow_url=mlflow_run_url(settings, run_id),

@@ -4,9 +4,10 @@ What belongs here: which analyses are drawn, the second fit, and how the two ans
 What does not: PyMC's graph of the model (`its.adapters.causalpy`), or how Dagster shows the outcome
 (`defs`).
 
-Nothing of ours takes part in the second fit but the statement of the model: CausalPy's formula and
-design, PyMC's graph, compiled and sampled by PyMC's own NUTS, diagnosed by ArviZ. It takes minutes
-an analysis, so it is done weekly and on command, of a few.
+Only experiments with one change and nothing else in their model are drawn: CausalPy's piecewise
+formula knows no other. Nothing of ours takes part in the second fit but the statement of the model:
+CausalPy's formula and design, PyMC's graph, compiled and sampled by PyMC's own NUTS, diagnosed by
+ArviZ. It takes minutes an analysis, so it is done weekly and on command, of a few.
 """
 
 from __future__ import annotations
@@ -143,7 +144,8 @@ def audit_by_peers(settings: Settings, now: datetime, keys: list[str] | None = N
         if unknown:
             raise ValueError(
                 f"{unknown[0]} has no published analysis of a kind that PyMC can fit again: it "
-                "must be analysed, up to date, with the normal likelihood and every weekday seen"
+                "must be analysed, up to date, one change from one day on and alone in its model, "
+                "with the normal likelihood and every weekday seen"
             )
         drawn = keys
     else:
@@ -192,6 +194,9 @@ def _candidates(snapshot: Snapshot) -> dict[str, Prepared]:
 def _can_be_fitted(prepared: Prepared) -> bool:
     spec, outcome = prepared.spec, prepared.outcome
     if spec is None or outcome is None or spec.likelihood != "normal":
+        return False
+    # CausalPy's piecewise formula has one step and one ramp: no phases, and no second intervention.
+    if not prepared.schedule.is_single_change or prepared.others:
         return False
     days = outcome.index[outcome.notna()].to_numpy().astype("datetime64[D]")
     return spec.season == "none" or len(set(days.astype(int) % _WEEKDAYS)) == _WEEKDAYS

@@ -295,6 +295,8 @@ def _analyse(
         probability_of_benefit=analysis.probability_of_benefit,
         diagnostics=analysis.diagnostics.to_dict(),
         warnings=tuple(warning.to_dict() for warning in analysis.warnings),
+        is_on_and_off=converged and analysis.is_on_and_off,
+        by_lot=analysis.randomisation is not None,
         model_version=analysis.model_version,
         computed_seconds=time.perf_counter() - started,
     )

@@ -13,9 +13,9 @@ from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.warnings import warning
 
 FEW_PHASES = 3
-"""Phases on, and off, below which switches and chance are hardly told apart: with fewer than three
-of either, the three attempts to show an effect are missing that evidence standards ask of single-case
-designs (Kratochwill et al. 2010, What Works Clearinghouse's technical documentation 1.0)."""
+"""Phases on, and off, below which switches and chance are hardly told apart: evidence standards for
+single-case designs ask for three attempts to show an effect (Kratochwill et al. 2010, What Works
+Clearinghouse's technical documentation 1.0)."""
 SHORT_PHASE = 3
 """Days in a phase; the same standards ask for at least three."""
 INSEPARABLE = 0.9

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 import yaml
 
-from its_pipeline.report.cent_answers import ANSWERS, Facts
+from its_pipeline.report.cent_answers import ANSWERS
+from its_pipeline.report.facts import Facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,12 +168,18 @@ def _fill(item: CentItem, facts: Facts, protocol: Mapping[str, str]) -> CentAnsw
         return CentAnswer(item, "partial", missing, "data")
     if known:
         return CentAnswer(item, "reported", known, "system" if item.source == "system" else "data")
-    if item.needs and not protocol.get(item.needs):
+    if item.needs and not protocol.get(item.needs) and not _is_said_by_a_lot(item, facts):
         reason = f"Applies only where the protocol field “{item.needs}” is filled."
         return CentAnswer(item, "not_applicable", reason, "")
     if item.field:
         return CentAnswer(item, "blank", f"Not known. Protocol field “{item.field}” is empty.", "")
     return CentAnswer(item, "blank", "Not known: there is no published result.", "")
+
+
+def _is_said_by_a_lot(item: CentItem, facts: Facts) -> bool:
+    """Tell whether a lot in the log stands for the protocol field that an item needs."""
+    schedule = facts.intervention.schedule
+    return item.needs == "randomisation" and schedule is not None and bool(schedule.mechanism)
 
 
 def plain_answers(answers: Iterable[CentAnswer]) -> list[dict[str, str]]:
@@ -232,7 +239,9 @@ def compliance_table(filled: Mapping[str, Iterable[CentAnswer]]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=columns)
 
 
-def wwc_rating(points_of: Sequence[int], *, by_lot: bool = False) -> WwcRating:
+def wwc_rating(
+    points_of: Sequence[int], *, by_lot: bool = False, planned: bool = False
+) -> WwcRating:
     """Rate a design by the What Works Clearinghouse's single-case standards.
 
     Parameters
@@ -241,6 +250,8 @@ def wwc_rating(points_of: Sequence[int], *, by_lot: bool = False) -> WwcRating:
         Observed points in each phase; every switch between phases is an attempt to show the effect.
     by_lot
         Whether a lot drew the days ahead of them.
+    planned
+        Whether the points are those of a plan: how many come to be observed is not known yet.
     """
     attempts = len(points_of) - 1
     fewest = min(points_of)
@@ -264,10 +275,10 @@ def wwc_rating(points_of: Sequence[int], *, by_lot: bool = False) -> WwcRating:
         WwcCriterion(
             f"Each phase has at least {WWC_POINTS} points "
             f"({WWC_POINTS_WITH_RESERVATIONS} with reservations)",
-            points,
-            f"{fewest} in the shortest of {len(points_of)} phases"
+            None if points and planned else points,
+            f"{fewest}{' planned' * planned} in the shortest of {len(points_of)} phases"
             if len(points_of) > 2
-            else " and ".join(map(str, points_of)),
+            else " and ".join(map(str, points_of)) + " planned" * planned,
         ),
     )
     if attempts < WWC_ATTEMPTS:

@@ -7,59 +7,26 @@ here guesses: what only a person knows stays None, and `cent` turns it into a na
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from its_pipeline.its.series import MINIMUM_DAYS
-from its_pipeline.report.html import own_direction
-from its_pipeline.report.inputs import ReportInput, StateInput
-from its_pipeline.report.sentence import (
-    answer_sentences,
-    date_text,
-    decimals_for,
-    finding_of,
-    number_text,
+from its_pipeline.report import cent_design
+from its_pipeline.report.facts import (
+    Facts,
+    computed_by,
+    effect_text,
+    intervention_name,
+    ongoing_until,
+    outcome_label,
+    phase_text,
 )
+from its_pipeline.report.html import own_direction
+from its_pipeline.report.inputs import ReportInput
+from its_pipeline.report.sentence import answer_sentences, date_text, finding_of, number_text
 
 if TYPE_CHECKING:
-    from its_pipeline.its import Analysis, Diagnostics, Effect
+    from its_pipeline.its import Analysis
 
-_MOST_PERIODS: Final = 8
-
-Facts = ReportInput | StateInput
 Answerer = Callable[[Facts], str | None]
-
-
-def outcome_label(facts: Facts) -> str:
-    """Return the outcome's name for people."""
-    if facts.metric is not None:
-        return facts.metric.title
-    return facts.intervention.outcome_metric
-
-
-def intervention_name(facts: Facts) -> str:
-    """Return the intervention's name for people; its identifier where it has none."""
-    return facts.intervention.name or facts.intervention.intervention_id
-
-
-def ongoing_until(facts: Facts) -> date | None:
-    """Return the last day still to come in the post-period, or None where it is complete."""
-    window = facts.window
-    if window is None or window.post_end_on >= window.final_end_on:
-        return None
-    return window.final_end_on
-
-
-def effect_text(effect: Effect) -> str:
-    """Return mean, interval and unit of an effect, with the decimals its uncertainty deserves."""
-    decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
-    mean, lower, upper = (
-        number_text(value, decimals) for value in (effect.mean, effect.ci_lower, effect.ci_upper)
-    )
-    unit = f" {own_direction(effect.unit)}" if effect.unit else ""
-    return f"{mean}{unit} (95 % interval {lower} to {upper})"
 
 
 def _converged(facts: Facts) -> Analysis | None:
@@ -77,8 +44,11 @@ def _summary(facts: Facts) -> str | None:
     finding = finding_of(
         analysis, intervention_name(facts), outcome_label(facts), ongoing_until(facts)
     )
+    design = (
+        "time series, on and off again" if analysis.is_on_and_off else "interrupted time series"
+    )
     return (
-        f"Single-person interrupted time series, {analysis.n_pre} and {analysis.n_post} observed "
+        f"Single-person {design}, {analysis.n_pre} and {analysis.n_post} observed "
         f"{analysis.spec.step}s. {answer_sentences(finding).text}"
     )
 
@@ -97,23 +67,6 @@ def _objective(facts: Facts) -> str | None:
     )
 
 
-def _design(facts: Facts) -> str:
-    intervention = facts.intervention
-    schedule = intervention.schedule
-    if schedule is not None:
-        kind = "days drawn by lot" if schedule.mechanism else "reversal: on and off again"
-        return (
-            f"Single-person time series, {kind}; planned {intervention.baseline_days} days before "
-            f"and {intervention.horizon_days} from the start; {intervention.carryover_days} days "
-            "left out after each switch; no run-in."
-        )
-    return (
-        "Interrupted time series with two periods and one change: baseline (A), planned "
-        f"{intervention.baseline_days} days, then intervention (B), planned "
-        f"{intervention.horizon_days} days; washout {intervention.washout_days} days; no run-in."
-    )
-
-
 def _never_amended(what: str) -> Answerer:
     """Return the answer that holds while the intervention has its first version."""
 
@@ -123,17 +76,6 @@ def _never_amended(what: str) -> Answerer:
         return None
 
     return answer
-
-
-def _interventions(facts: Facts) -> str:
-    intervention = facts.intervention
-    end = (
-        "and goes on" if intervention.ended_on is None else f"to {date_text(intervention.ended_on)}"
-    )
-    return (
-        f"Baseline: life as before. Intervention: “{own_direction(intervention_name(facts))}” from "
-        f"{date_text(intervention.started_on)} {end}."
-    )
 
 
 def _outcomes(facts: Facts) -> str | None:
@@ -150,52 +92,12 @@ def _outcomes(facts: Facts) -> str | None:
     )
 
 
-def _sample_size(facts: Facts) -> str:
-    intervention = facts.intervention
-    return (
-        f"Planned {intervention.baseline_days} days of baseline and {intervention.horizon_days} of "
-        f"intervention; at least {MINIMUM_DAYS} observed days in each. No power calculation is "
-        "recorded."
-    )
-
-
 def _interim(facts: Facts) -> str:
     del facts
     return (
         "The analysis is repeated as days come in, and every earlier verdict is kept; no rule "
         "stops the experiment."
     )
-
-
-def _randomised(facts: Facts) -> str:
-    schedule = facts.intervention.schedule
-    if schedule is not None and schedule.mechanism is not None:
-        lot = schedule.mechanism
-        rules = f"units of {lot.unit_days} days, balance {lot.balance}, seed {lot.seed}"
-        when = "" if lot.drawn_at is None else f" on {date_text(lot.drawn_at.date())}"
-        return (
-            f"Drawn by lot{when}, uniformly among all sequences that keep the rules ({rules}; "
-            f"{lot.algorithm})."
-        )
-    if schedule is not None:
-        return "Not randomised: on the dates that the person logged."
-    return (
-        "Not randomised: one change, on the date that the person logged "
-        f"({date_text(facts.intervention.started_on)})."
-    )
-
-
-def _sequence(facts: Facts) -> str:
-    schedule = facts.intervention.schedule
-    if schedule is not None:
-        periods = [
-            f"{date_text(p.from_on)} to "
-            f"{'further notice' if p.to_on is None else date_text(p.to_on)}"
-            for p in schedule.on_periods[:_MOST_PERIODS]
-        ]
-        more = len(schedule.on_periods) - len(periods)
-        return f"On: {'; '.join(periods)}{f'; and {more} more' if more else ''}. Off else."
-    return f"A, then B from {date_text(facts.intervention.started_on)}."
 
 
 def _statistics(facts: Facts) -> str | None:
@@ -211,22 +113,19 @@ def _statistics(facts: Facts) -> str | None:
     )
 
 
-def computed_by(verdict: Diagnostics) -> str:
-    """Return in a few words how a posterior was computed."""
-    chains = f"NUTS, {verdict.chains} chains of {verdict.draws:,} draws"
-    if not verdict.by_quadrature:
-        return chains
-    return f"quadrature, audited by {chains}" if verdict.is_sampled else "quadrature, not audited"
-
-
 def _carry_over(facts: Facts) -> str | None:
     analysis = facts.analysis
     if analysis is None:
         return None
     season = {"day_of_week": "weekday terms", "month": "month terms", "none": "no season"}
     trend = "a linear trend" if analysis.spec.trend else "no trend"
+    left_out = f"{analysis.spec.washout_days} {analysis.spec.step}s of washout left out"
+    if facts.intervention.schedule is not None:
+        left_out = (
+            f"{analysis.spec.carryover_days} {analysis.spec.step}s left out after each switch"
+        )
     return (
-        f"Carry-over: {analysis.spec.washout_days} {analysis.spec.step}s of washout left out. "
+        f"Carry-over: {left_out}. "
         f"Period effects: {trend}, {season[analysis.spec.season]}. Correlation: AR(1) plus "
         "white noise over calendar time; missing days widen the gap and are not filled."
     )
@@ -241,11 +140,16 @@ def _periods(facts: Facts) -> str | None:
         for cut in facts.window.cuts
     )
     intervention = facts.intervention
-    order = "On and off again" if analysis.is_on_and_off else "A then B"
+    step, ends = analysis.spec.step, f"Ends: {cuts or 'as planned'}."
+    if analysis.is_on_and_off:
+        return (
+            f"On and off again, with {analysis.n_pre} observed {step}s without it and "
+            f"{analysis.n_post} with it; planned {intervention.baseline_days} {step}s before the "
+            f"start and {intervention.horizon_days} from it on. {ends}"
+        )
     return (
-        f"{order}, with {analysis.n_pre} and {analysis.n_post} observed {analysis.spec.step}s, of "
-        f"{intervention.baseline_days} and {intervention.horizon_days} planned. Ends: "
-        f"{cuts or 'as planned'}."
+        f"A then B, with {analysis.n_pre} and {analysis.n_post} observed {step}s, of "
+        f"{intervention.baseline_days} and {intervention.horizon_days} planned. {ends}"
     )
 
 
@@ -270,22 +174,6 @@ def _stopped(facts: Facts) -> str | None:
     return f"Ended {date_text(window.final_end_on)}: {'; '.join(reasons) or 'as planned'}."
 
 
-def phase_text(analysis: Analysis, phase: str) -> str:
-    """Return mean and standard deviation of the observed values of one of `phase_names`."""
-    daily = analysis.daily
-    values = daily.loc[daily["phase"] == phase, "observed"].dropna().to_numpy(float)
-    with np.errstate(over="ignore"):
-        spread = float(values.std(ddof=1))
-    unit = f" {own_direction(analysis.spec.unit)}" if analysis.spec.unit else ""
-    if not np.isfinite(spread):
-        return f"values from {values.min():.3g} to {values.max():.3g}{unit}"
-    decimals = decimals_for(spread)
-    return (
-        f"mean {number_text(float(values.mean()), decimals)}{unit}, standard deviation "
-        f"{number_text(spread, decimals)}"
-    )
-
-
 def _phase_text(analysis: Analysis, phase: str) -> str:
     count = analysis.n_pre if phase == analysis.phase_names[0] else analysis.n_post
     return f"{phase_text(analysis, phase)}, {count} {analysis.spec.step}s"
@@ -294,7 +182,8 @@ def _phase_text(analysis: Analysis, phase: str) -> str:
 def _baseline(facts: Facts) -> str | None:
     if facts.analysis is None:
         return None
-    return f"Outcome at baseline: {_phase_text(facts.analysis, facts.analysis.phase_names[0])}."
+    when = "on days without it" if facts.analysis.is_on_and_off else "at baseline"
+    return f"Outcome {when}: {_phase_text(facts.analysis, facts.analysis.phase_names[0])}."
 
 
 def _analysed(facts: Facts) -> str | None:
@@ -406,15 +295,16 @@ ANSWERS: Final[dict[str, Answerer]] = {
     "1a": _title,
     "1b": _summary,
     "2b": _objective,
-    "3a": _design,
+    "3a": cent_design.design,
     "3b": _never_amended("intervention"),
-    "5": _interventions,
+    "5": cent_design.interventions,
     "6a.1": _outcomes,
     "6b": _never_amended("outcome"),
-    "7a": _sample_size,
+    "7a": cent_design.sample_size,
     "7b": _interim,
-    "8a": _randomised,
-    "8c": _sequence,
+    "8a": cent_design.randomised,
+    "8b": cent_design.restrictions,
+    "8c": cent_design.sequence,
     "12a": _statistics,
     "12c": _carry_over,
     "13a.1": _periods,

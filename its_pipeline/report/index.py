@@ -184,6 +184,8 @@ def _finding(row: IndexRow, effect: EffectNumbers) -> Finding:
         minimum_effect=row.minimum_effect,
         warning_codes=row.warning_codes,
         ongoing_until=row.ongoing_until,
+        is_on_and_off=row.is_on_and_off,
+        by_lot=row.by_lot,
     )
 
 

@@ -267,6 +267,8 @@ class IndexRow:
         None unless `state` is "analysed".
     warning_codes
         Codes of the analysis' warnings.
+    is_on_and_off, by_lot
+        Whether it was on and off again in the analysis, and on days drawn by lot ahead of them.
     ongoing_until
         Last day the post-period can still reach, while it is not there yet; else None.
     report_href, mlflow_url, dagster_url
@@ -296,6 +298,8 @@ class IndexRow:
     analysable_on: date | None = None
     effect: EffectNumbers | None = None
     warning_codes: tuple[str, ...] = ()
+    is_on_and_off: bool = False
+    by_lot: bool = False
     ongoing_until: date | None = None
     report_href: str | None = None
     mlflow_url: str | None = None

@@ -7,12 +7,13 @@ Here belong the order of a page and what it says beside the numbers. The sentenc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
-from its_pipeline.report import views
+from its_pipeline.report import state_texts, views
 from its_pipeline.report.cent import (
     WwcRating,
     cent_caveat,
@@ -22,8 +23,8 @@ from its_pipeline.report.cent import (
     reported_count,
     wwc_rating,
 )
-from its_pipeline.report.cent_answers import Facts, intervention_name, ongoing_until, outcome_label
 from its_pipeline.report.drawing import TONES, Span, Tone, dates_svg, scale_svg, status_tone
+from its_pipeline.report.facts import Facts, intervention_name, ongoing_until, outcome_label
 from its_pipeline.report.html import (
     data_uri,
     isolate,
@@ -44,26 +45,11 @@ from its_pipeline.report.sentence import (
     number_text,
     percent,
 )
-from its_pipeline.stores.verdict import Status
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, Effect
 
 FIGURE_DPI: Final = 150
-
-
-@dataclass(frozen=True)
-class DayCount:
-    """Observed days of one phase beside what it needs."""
-
-    name: str
-    count: int
-    wanted: int
-
-    @property
-    def shown(self) -> int:
-        """How far the bar goes."""
-        return min(self.count, self.wanted)
 
 
 def report_answer(report: ReportInput) -> Answer:
@@ -136,7 +122,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "dates": _dates(analysis),
         "coefficients": views.coefficient_rows(analysis),
         "assumptions": _assumptions(analysis),
-        "figures": _figures(pngs or figure_pngs(report), step),
+        "figures": _figures(pngs or figure_pngs(report), step, analysis.is_on_and_off),
         "gate": views.gate_rows(analysis.diagnostics),
         "schedule": schedule_view(analysis),
         "wwc": _wwc(analysis),
@@ -154,6 +140,18 @@ def _wwc(analysis: Analysis) -> WwcRating:
     if found is None or not found.is_on_and_off:
         return wwc_rating((analysis.n_pre, analysis.n_post))
     return wwc_rating([phase.n for phase in found.phases], by_lot=found.randomisation is not None)
+
+
+def _wwc_of_state(state: StateInput) -> WwcRating:
+    """Rate the design by the observed days, or by the planned ones of a schedule."""
+    intervention, window = state.intervention, state.window
+    if intervention.schedule is None or window is None:
+        return wwc_rating((state.n_pre or 0, state.n_post or 0))
+    schedule = intervention.schedule.in_zone(intervention.time_zone)
+    n_days = (window.final_end_on - window.pre_start_on).days + 1
+    days = (window.pre_start_on + timedelta(days=day) for day in range(n_days))
+    planned = [len(list(phase)) for _, phase in groupby(days, key=schedule.is_on)]
+    return wwc_rating(planned, by_lot=schedule.is_randomised, planned=True)
 
 
 def render_state_page(state: StateInput) -> str:
@@ -182,13 +180,13 @@ def render_state_page(state: StateInput) -> str:
         "headline": (
             "Too early to tell" if state.state == "waiting" else STATUS_LABELS[state.state]
         ),
-        "lead": _lead(state),
-        "reason": _sentence(state.reason.strip() or "No reason is recorded."),
-        "advice": _advice(state),
-        "days": _day_counts(state),
+        "lead": state_texts.lead(state),
+        "reason": state_texts.sentence(state.reason.strip() or "No reason is recorded."),
+        "advice": state_texts.advice(state),
+        "days": state_texts.day_counts(state),
         "gate": gate,
         "figure": picture,
-        "wwc": wwc_rating((state.n_pre or 0, state.n_post or 0)),
+        "wwc": _wwc_of_state(state),
     }
     return render_page("state.html", view)
 
@@ -291,7 +289,8 @@ def _figure(png: bytes, title: str, alt: str, caption: str, heading: bool = Fals
     return render_macro("figure", data_uri(png), width, height, alt, title, caption, heading)
 
 
-def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
+def _figures(pngs: Mapping[str, bytes], step: str, on_and_off: bool) -> dict[str, Markup]:
+    shaded = f" Upright stripes of shade are {step}s with it." if on_and_off else ""
     return {
         "counterfactual": _figure(
             pngs["counterfactual"],
@@ -301,7 +300,7 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             f"Dots are observed {step}s; gaps and ticks at the bottom are {step}s without data. "
             "The dashed line is where this person would be expected had nothing changed, slow "
             "drift included; the shaded gap to the solid line is the effect. Bands hold it with "
-            "50 % and 95 % probability.",
+            f"50 % and 95 % probability.{shaded}",
         ),
         "effects": _figure(
             pngs["effects"],
@@ -328,77 +327,3 @@ def _figures(pngs: Mapping[str, bytes], step: str) -> dict[str, Markup]:
             "Chains that agree look like one even band, and their ranks like one level line.",
         ),
     }
-
-
-def _sentence(text: str) -> str:
-    """Return text with a capital at its start, unless a name is there, and a stop at its end."""
-    if text.split(maxsplit=1)[0].islower():
-        text = text[0].upper() + text[1:]
-    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
-
-
-def _lead(state: StateInput) -> str:
-    leads: dict[Status, str] = {
-        "waiting": "There are not enough days yet to say anything about this change.",
-        "not_converged": (
-            "The computation did not pass its own checks, so no effect is published for this "
-            "experiment."
-        ),
-        "refused": "These data cannot be analysed as they are, so there is no result.",
-        "closed": "This intervention was withdrawn. It is not analysed any more.",
-        "crashed": "The analysis stopped with an error, so there is no result.",
-    }
-    lead = leads[state.state]
-    if state.state == "waiting" and state.analysable_on is not None:
-        lead += (
-            f" If there is an observation every day, it can be analysed from "
-            f"{date_text(state.analysable_on)} on."
-        )
-    return lead
-
-
-def _advice(state: StateInput) -> list[str]:
-    if state.state == "waiting":
-        if state.analysable_on is None:
-            return [
-                "As logged, no coming day makes this possible. Amend its dates, baseline or "
-                "horizon, or log the intervention anew.",
-                "Events that arrive late are taken up by themselves.",
-            ]
-        return [
-            "Carry on as you do. It is looked at again every night and analysed when its day has "
-            "come.",
-            "Days without any activity do not count, so the date may move.",
-        ]
-    advice: dict[Status, list[str]] = {
-        "not_converged": [
-            "It was already computed a second time with stricter settings. Look below at what "
-            "failed.",
-            "A few extreme days, an outcome that hardly varies or very few days are the usual "
-            "causes; more days often help.",
-            "New data start a new attempt by themselves.",
-        ],
-        "refused": [
-            "Change what the reason names: the data at their source, or the intervention in the "
-            "log.",
-            "After that it is looked at again in the next run.",
-        ],
-        "closed": ["Log a new intervention if you want to try it again."],
-        "crashed": [
-            "This is a fault of the system, not of your data. Whoever runs it finds the error in "
-            "the run named below.",
-            "The next run tries again.",
-        ],
-    }
-    return advice[state.state]
-
-
-def _day_counts(state: StateInput) -> list[DayCount]:
-    if state.state != "waiting":
-        return []
-    from its_pipeline.its.series import MINIMUM_DAYS
-
-    counts = (("Before the start", state.n_pre), ("Since the start", state.n_post))
-    if state.intervention.schedule is not None:
-        counts = (("Days without it", state.n_pre), ("Days with it", state.n_post))
-    return [DayCount(name, n, MINIMUM_DAYS) for name, n in counts if n is not None]

@@ -7,6 +7,8 @@ What belongs here: from an answer's schedule to rows and words. What does not: t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_PHASES: Final = 24
 """Rows of phases that a page shows; days by lot may have hundreds."""
+
+_SMALLEST_P: Final = 0.0001
 
 _LIKENESS: Final = {
     "same": "The effect was about the same each time",
@@ -57,10 +61,11 @@ def schedule_view(analysis: Analysis) -> dict[str, Any] | None:
     found = analysis.by_schedule
     if found is None or not (found.is_on_and_off or found.others or found.randomisation):
         return None
-    phases = _phase_rows(found) if found.is_on_and_off else []
+    phases = _phase_rows(found, analysis.spec.direction) if found.is_on_and_off else []
     return {
         "phases": phases[:MOST_PHASES],
         "more": max(len(phases) - MOST_PHASES, 0),
+        "shared": bool(phases) and _shared(found),
         "likeness": likeness_text(found.likeness),
         "as_done": _as_done(found),
         "lot": None if found.randomisation is None else _lot(found.randomisation),
@@ -83,33 +88,50 @@ def _percent(likeness: Likeness) -> str:
     return percent(likeness.probability_alike)
 
 
-def _phase_rows(found: ScheduleResults) -> list[PhaseRow]:
+def days_text(from_on: date, to_on: date) -> str:
+    """Return a stretch of days as people write it, with the year once where it is the same."""
+    last = date_text(to_on)
+    if from_on == to_on:
+        return last
+    first = date_text(from_on)
+    if from_on.year == to_on.year:
+        first = first.rpartition(" ")[0]
+    return f"{first} to {last}"
+
+
+def _shared(found: ScheduleResults) -> bool:
+    """Tell whether neighbouring times share an effect, as they do where there are many."""
+    told = [phase.effect for phase in found.phases if phase.effect]
+    return any(before == after for before, after in pairwise(told))
+
+
+def _phase_rows(found: ScheduleResults, direction: str) -> list[PhaseRow]:
     ends = [
         abs(b) for p in found.phases if p.effect for b in (p.effect.ci_lower, p.effect.ci_upper)
     ]
     reach = max(ends, default=1.0) or 1.0
     rows = []
+    # The spread of all effects alike, so that the means of all rows have the same decimals.
+    spread = max((phase.effect.sd for phase in found.phases if phase.effect), default=0.0)
     for phase in found.phases:
         effect = phase.effect
-        days = date_text(phase.from_on)
-        if phase.to_on != phase.from_on:
-            days += f" to {date_text(phase.to_on)}"
-        spread = effect.sd if effect else 0.0
         rows.append(
             PhaseRow(
-                days=days,
+                days=days_text(phase.from_on, phase.to_on),
                 state="on" if phase.on else "off",
                 n=str(phase.n),
-                mean=number_text(phase.mean, decimals_for(spread, phase.mean)) if phase.n else "–",
+                mean=number_text(phase.mean, decimals_for(spread)) if phase.n else "–",
                 effect=_interval(effect) if effect else "",
-                picture=interval_svg(_span(effect), reach) if effect else Markup(""),
+                picture=interval_svg(_span(effect, direction), reach) if effect else Markup(""),
             )
         )
     return rows
 
 
-def _span(effect: Effect) -> Span:
-    tone: Tone = "open" if effect.ci_lower <= 0.0 <= effect.ci_upper else "good"
+def _span(effect: Effect, direction: str) -> Span:
+    tone: Tone = "good" if (effect.mean > 0.0) == (direction == "increase") else "bad"
+    if effect.ci_lower <= 0.0 <= effect.ci_upper:
+        tone = "open"
     return Span(effect.mean, effect.ci_lower, effect.ci_upper, tone)
 
 
@@ -136,19 +158,23 @@ def _lot(tested: Randomisation) -> dict[str, Any]:
     among = (
         f"all {tested.n_assignments:,} schedules that the lot could have drawn"
         if tested.exact
-        else f"{tested.n_assignments:,} of the schedules that the lot could have drawn"
+        else f"{tested.n_assignments:,} schedules drawn at random from those that the lot could "
+        "have drawn"
     )
-    p_value = f"= {tested.p_value:.4f}" if tested.p_value < 0.01 else f"= {tested.p_value:.3f}"
-    if tested.p_value < 0.0001:
-        p_value = "< 0.0001"
     words = (
         f"Had the intervention done nothing, the lot alone would have made a difference at least "
-        f"as large in {percent(tested.p_value)} of {among} (p {p_value})"
+        f"as large in {percent(tested.p_value)} of {among} ({_p_text(tested.p_value)})"
     )
     return {
         "words": words,
         "picture": lot_svg(tested.bin_edges, tested.bin_counts, tested.statistic, words),
     }
+
+
+def _p_text(p_value: float) -> str:
+    if p_value < _SMALLEST_P:
+        return f"p < {_SMALLEST_P}"
+    return f"p = {p_value:.4f}" if p_value < 0.01 else f"p = {p_value:.3f}"
 
 
 def _other_rows(found: ScheduleResults) -> list[OtherRow]:

@@ -26,12 +26,14 @@ from its_pipeline.its.estimand_names import (
 )
 from its_pipeline.its.warning_codes import HEAVY_TAILS, OUTLIER_DAYS, warning_code
 from its_pipeline.report.cent import CentAnswer
-from its_pipeline.report.cent_answers import Facts, computed_by, outcome_label, phase_text
+from its_pipeline.report.facts import Facts, computed_by, outcome_label, phase_text
 from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
+from its_pipeline.schedules.as_text import schedule_text
 
 if TYPE_CHECKING:
+    from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis, AnalysisWarning, Diagnostics, Effect
 
 NOT_RECORDED: Final = "not recorded"
@@ -268,6 +270,7 @@ def data_rows(facts: Facts) -> list[Row]:
         rows.append(Row("Hypothesis", intervention.hypothesis))
     if window is not None:
         rows += _window_rows(window, intervention.ended_on)
+    rows += _schedule_rows(intervention)
     if facts.analysis is not None:
         rows += _day_rows(facts.analysis, window)
     data = facts.data
@@ -306,6 +309,17 @@ def _window_rows(window: WindowLike, ended_on: date | None) -> list[Row]:
     if ended_on is not None:
         rows.append(Row("Intervention ended", date_text(ended_on)))
     rows += [Row("In one model with", cut.reason) for cut in window.cuts if cut.side == "with"]
+    return rows
+
+
+def _schedule_rows(intervention: Intervention) -> list[Row]:
+    """Return when an intervention acted that did not from one day on for good."""
+    if intervention.schedule is None:
+        return []
+    rows = [Row("Schedule", schedule_text(intervention.schedule, intervention.time_zone))]
+    days = intervention.carryover_days
+    if days:
+        rows.append(Row("Carryover", f"{days} day{'s' * (days > 1)} left out after every switch"))
     return rows
 
 

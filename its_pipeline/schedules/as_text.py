@@ -92,7 +92,7 @@ def read_lot(text: str, unit_days: int = 1, longest_run: int | None = None) -> M
     return Mechanism(unit_days=unit_days, balance=balance, longest_run=longest_run)
 
 
-def schedule_text(schedule: Schedule, time_zone: str = "UTC") -> str:
+def schedule_text(schedule: Schedule, time_zone: str | None = None) -> str:
     """Return a schedule in a line of text.
 
     Parameters
@@ -100,11 +100,12 @@ def schedule_text(schedule: Schedule, time_zone: str = "UTC") -> str:
     schedule
         The schedule.
     time_zone
-        IANA name of the person's zone; it decides whether a lot was drawn ahead of its days.
+        IANA name of the person's zone; it decides whether a lot was drawn ahead of its days. None
+        where the schedule's own instant is in it already.
     """
     parts = [_days_text(schedule)]
     if schedule.mechanism is not None:
-        in_time = schedule.in_zone(time_zone).is_randomised
+        in_time = (schedule.in_zone(time_zone) if time_zone else schedule).is_randomised
         parts.append("drawn by lot" + ("" if in_time else ", but not ahead of its first day"))
     if schedule.done_otherwise:
         parts.append(f"done otherwise on {_listed([str(day) for day in schedule.done_otherwise])}")

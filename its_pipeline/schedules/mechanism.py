@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 Balance = Literal["none", "block", "total"]
@@ -98,7 +98,8 @@ class Mechanism:
         """Return the fields as JSON-able values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.drawn_at is not None:
-            values["drawn_at"] = self.drawn_at.astimezone(UTC).isoformat()
+            # With its own offset: whether that was ahead of the first day is asked by its date.
+            values["drawn_at"] = self.drawn_at.isoformat()
         return values
 
     @classmethod

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+from its_pipeline.schedules.as_text import schedule_text
+from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.stores.provenance import code_version, library_versions
 from its_pipeline.stores.verdict import RunContext, Verdict
 
@@ -109,7 +111,10 @@ def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
     verdict
         Its effects, diagnostics and counts.
     stored
-        `read_stored_analysis`; its ``timing`` gives the seconds of fit and audit.
+        `read_stored_analysis`; its ``timing`` gives the seconds of fit and audit, its
+        ``by_schedule`` how many phases there were (``phases.on``, ``phases.off``), how probably
+        they are alike (``likeness.probability_alike``), and the p value of the lot
+        (``randomisation.p_value``).
     """
     numbers: dict[str, Any] = {
         "n_pre": verdict.n_pre,
@@ -124,6 +129,7 @@ def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
         numbers[f"diagnostics.{name}"] = value
     for part in ("fit", "audit"):
         numbers[f"seconds.{part}"] = (stored.get("timing") or {}).get(part)
+    numbers |= _numbers_of_schedule(verdict, stored)
     return {
         name: float(value)
         for name, value in numbers.items()
@@ -134,8 +140,48 @@ def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
     }
 
 
+def _numbers_of_schedule(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a schedule adds to an analysis with effects; nothing for one change."""
+    found = stored.get("by_schedule") or {}
+    if verdict.effects is None or not found:
+        return {}
+    numbers = {
+        "likeness.probability_alike": (found["likeness"] or {}).get("probability_alike"),
+        "randomisation.p_value": (found["randomisation"] or {}).get("p_value"),
+    }
+    if verdict.is_on_and_off:
+        n_on = sum(phase["on"] for phase in found["phases"])
+        numbers |= {"phases.on": n_on, "phases.off": len(found["phases"]) - n_on}
+    return numbers
+
+
+def _params_of_schedule(stored: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return when it acted and what else was in the model, in words; None where there is neither.
+
+    What is stored of an analysis without effects names no other interventions, so neither does it.
+    """
+    found = stored.get("by_schedule") or {}
+    if not found:
+        return {}
+    schedule = Schedule.from_dict(found["schedule"])
+    return {
+        "schedule": None if schedule.is_single_change else schedule_text(schedule),
+        "in_one_model_with": ", ".join(other["name"] for other in found["others"]) or None,
+    }
+
+
 def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the analysis was asked and what it ran on, as MLflow parameters."""
+    """Return what the analysis was asked and what it ran on, as MLflow parameters.
+
+    Parameters
+    ----------
+    verdict
+        Whose intervention, window and model these are.
+    stored
+        `read_stored_analysis`; its ``spec`` gives the settings, its ``by_schedule`` the parameters
+        ``schedule`` (when it acted, in words; not for one change) and ``in_one_model_with`` (names
+        of the person's other interventions in the model).
+    """
     params: dict[str, Any] = {
         "outcome_metric": verdict.outcome_metric,
         "intervention_name": verdict.intervention_name,
@@ -146,6 +192,7 @@ def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, st
         "post_end_on": verdict.post_end_on,
         "model_version": verdict.model_version,
         "code_version": code_version(),
+        **_params_of_schedule(stored),
         **{f"spec.{name}": value for name, value in (stored.get("spec") or {}).items()},
         "versions": ", ".join(f"{name} {found}" for name, found in library_versions().items()),
     }

@@ -67,6 +67,10 @@ class Verdict:
         The gate's numbers, of any analysis that was sampled.
     warnings
         Each a mapping of code, text and numbers.
+    is_on_and_off, by_lot
+        Of an analysis with effects: whether the intervention was on and off again in it, and tested
+        by the lot that its days were drawn by. What was stored before there were schedules has
+        neither.
     """
 
     key: str
@@ -100,6 +104,8 @@ class Verdict:
     model_version: str = ""
     computed_seconds: float = 0.0
     dagster_run_id: str | None = None
+    is_on_and_off: bool = False
+    by_lot: bool = False
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

@@ -15,12 +15,19 @@ from its_pipeline.api.questions.responses import (
     AnalysisAnswer,
     CoefficientAnswer,
     DiagnosticsAnswer,
-    EffectAnswer,
     RunEntry,
     State,
+    TogetherAnswer,
     WarningAnswer,
     WhatIfAnswer,
     WindowAnswer,
+)
+from its_pipeline.api.questions.responses_effects import (
+    EffectAnswer,
+    LikenessAnswer,
+    OtherAnswer,
+    PhaseAnswer,
+    RandomisationAnswer,
 )
 from its_pipeline.api.questions.responses_interventions import ExperimentAnswer, InterventionAnswer
 from its_pipeline.api.workers.jobs import PLOT_NAMES, PlotName
@@ -37,9 +44,14 @@ _RUNS = "/analytics/its/runs"
 
 def effect_answer(effects: Mapping[str, Any] | None, name: str) -> EffectAnswer | None:
     """Return one effect, or None where there is none."""
-    found = (effects or {}).get(name)
-    if not found:
-        return None
+    return _effect((effects or {}).get(name))
+
+
+def _effect(found: Mapping[str, Any] | None) -> EffectAnswer | None:
+    return _some_effect(found) if found else None
+
+
+def _some_effect(found: Mapping[str, Any]) -> EffectAnswer:
     return EffectAnswer(
         estimate=found["mean"],
         sd=found["sd"],
@@ -149,6 +161,7 @@ def analysis_answer(
             for name, (mean, sd) in published.get("coefficients", {}).items()
         },
         what_if=[WhatIfAnswer(**each) for each in published.get("what_if", ())],
+        **_by_schedule(verdict, published.get("by_schedule") or {}),
         mcmc_diagnostics=diagnostics_answer(verdict.diagnostics),
         n_pre=verdict.n_pre,
         n_post=verdict.n_post,
@@ -157,6 +170,15 @@ def analysis_answer(
             started_on=date.fromisoformat(verdict.started_on),
             fit_start_on=_day(verdict.fit_start_on),
             post_end_on=_day(verdict.post_end_on),
+            together=[
+                TogetherAnswer(
+                    started_on=date.fromisoformat(cut["on"]),
+                    code=cut["code"],
+                    reason=cut["reason"],
+                )
+                for cut in verdict.cuts
+                if cut["side"] == "with"
+            ],
         ),
         warnings=[
             WarningAnswer(
@@ -179,6 +201,36 @@ def analysis_answer(
             key=verdict.key,
         ),
     )
+
+
+def _by_schedule(verdict: Verdict, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what follows from when it acted; nothing of an analysis without effects."""
+    likeness, tested = found.get("likeness"), found.get("randomisation")
+    return {
+        "phases": [
+            PhaseAnswer(**{**phase, "effect": _effect(phase["effect"])})
+            for phase in (found["phases"] if verdict.is_on_and_off and found else ())
+        ],
+        "likeness": likeness
+        and LikenessAnswer(
+            **{**likeness, "first_less_later": _some_effect(likeness["first_less_later"])}
+        ),
+        "others": [
+            OtherAnswer(
+                **{
+                    **other,
+                    "effect": _some_effect(other["effect"]),
+                    "together": _some_effect(other["together"]),
+                }
+            )
+            for other in found.get("others", ())
+        ],
+        "as_done": _effect(found.get("as_done")),
+        "randomisation": tested
+        and RandomisationAnswer(
+            **{name: tested[name] for name in RandomisationAnswer.model_fields}
+        ),
+    }
 
 
 def run_entry(settings: Settings, run: RunSummary) -> RunEntry:

@@ -1,8 +1,9 @@
 """What clients get: the bodies of responses.
 
 What belongs here: fields, rules and examples of analyses and of the server's state. What does not:
-those of interventions and experiments (`responses_interventions`), filling them (`bodies`),
-refusals (`http.problems`), or what clients send (`requests`).
+those of effects (`responses_effects`), of interventions and experiments
+(`responses_interventions`), filling them (`bodies`), refusals (`http.problems`), or what clients
+send (`requests`).
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from its_pipeline.api.questions.fields import LocalDate
+from its_pipeline.api.questions.responses_effects import (
+    EFFECT_EXAMPLE,
+    LIKENESS_EXAMPLE,
+    PHASE_EXAMPLES,
+    RANDOMISATION_EXAMPLE,
+    EffectAnswer,
+    LikenessAnswer,
+    OtherAnswer,
+    PhaseAnswer,
+    RandomisationAnswer,
+    with_example,
+)
 from its_pipeline.api.workers.jobs import PlotName
 from its_pipeline.stores.verdict import Status
 
 State = Literal["analysed", "due", "waiting", "not_converged", "refused", "closed", "crashed"]
 
-_EFFECT = {
-    "estimate": 4.7,
-    "sd": 1.3,
-    "ci_lower": 2.1,
-    "ci_upper": 7.3,
-    "probability_positive": 0.999,
-    "probability_negative": 0.001,
-    "unit": "points",
-}
 _DIAGNOSTICS = {
     "converged": True,
     "max_r_hat": 1.001,
@@ -51,25 +55,6 @@ _LINKS = {
     "report": "/analytics/its/runs/0123456789abcdef0123456789abcdef/report",
     "history": "/analytics/its/history/anna",
 }
-
-
-def with_example(**members: Any) -> ConfigDict:
-    """Return the configuration of a model that has this example."""
-    return ConfigDict(json_schema_extra={"examples": [members]})
-
-
-class EffectAnswer(BaseModel):
-    """The posterior of one effect."""
-
-    model_config = with_example(**_EFFECT)
-
-    estimate: float = Field(description="Posterior mean.")
-    sd: float = Field(description="Posterior standard deviation.")
-    ci_lower: float = Field(description="2.5 % quantile.")
-    ci_upper: float = Field(description="97.5 % quantile.")
-    probability_positive: float = Field(ge=0, le=1)
-    probability_negative: float = Field(ge=0, le=1)
-    unit: str
 
 
 class DiagnosticsAnswer(BaseModel):
@@ -152,23 +137,47 @@ class WhatIfAnswer(BaseModel):
     probability_positive: float
 
 
+_TOGETHER = {
+    "started_on": "2026-05-20",
+    "code": "overlap",
+    "reason": "“Evening walks” is in the same model: both acted on some of the same days",
+}
+
+
+class TogetherAnswer(BaseModel):
+    """Why another intervention is in the same model, and no end of the window."""
+
+    model_config = with_example(**_TOGETHER)
+
+    started_on: LocalDate = Field(description="The other's first day.")
+    code: str = Field(description="The rule: `same_start`, `overlap` or `short_baseline`.")
+    reason: str = Field(description="The rule in a sentence that names the other.")
+
+
+_WINDOW: Final[dict[str, Any]] = {
+    "pre_start_on": "2026-01-31",
+    "started_on": "2026-05-01",
+    "fit_start_on": "2026-05-01",
+    "post_end_on": "2026-06-19",
+    "together": [],
+}
+
+
 class WindowAnswer(BaseModel):
     """The days of the analysis; every bound is inclusive."""
 
-    model_config = with_example(
-        pre_start_on="2026-01-31",
-        started_on="2026-05-01",
-        fit_start_on="2026-05-01",
-        post_end_on="2026-06-19",
-    )
+    model_config = with_example(**{**_WINDOW, "together": [_TOGETHER]})
 
     pre_start_on: LocalDate | None
     started_on: LocalDate
     fit_start_on: LocalDate | None = Field(description="First day after the washout.")
     post_end_on: LocalDate | None
+    together: list[TogetherAnswer] = Field(
+        description="The person's other interventions in the same model."
+    )
 
 
-_ANALYSIS = {
+_ANALYSIS: Final[dict[str, Any]] = {
     "status": "analysed",
     "user_id": "anna",
     "intervention_id": "morning",
@@ -176,23 +185,23 @@ _ANALYSIS = {
     "outcome_metric": "sessionPerformanceScore",
     "direction": "increase",
     "minimum_effect": 0.0,
-    "immediate_effect": _EFFECT,
-    "sustained_effect": {**_EFFECT, "unit": "points per week"},
-    "counterfactual_effect": _EFFECT,
-    "cumulative_effect": {**_EFFECT, "unit": "points sum over days"},
-    "relative_effect": {**_EFFECT, "unit": "%"},
+    "immediate_effect": EFFECT_EXAMPLE,
+    "sustained_effect": {**EFFECT_EXAMPLE, "unit": "points per week"},
+    "counterfactual_effect": EFFECT_EXAMPLE,
+    "cumulative_effect": {**EFFECT_EXAMPLE, "unit": "points sum over days"},
+    "relative_effect": {**EFFECT_EXAMPLE, "unit": "%"},
     "probability_of_benefit": 0.999,
     "coefficients": {"share_morning": _COEFFICIENT},
     "what_if": [_WHAT_IF],
+    "phases": [],
+    "likeness": None,
+    "others": [],
+    "as_done": None,
+    "randomisation": None,
     "mcmc_diagnostics": _DIAGNOSTICS,
     "n_pre": 85,
     "n_post": 48,
-    "window": {
-        "pre_start_on": "2026-01-31",
-        "started_on": "2026-05-01",
-        "fit_start_on": "2026-05-01",
-        "post_end_on": "2026-06-19",
-    },
+    "window": _WINDOW,
     "warnings": [],
     "plots": {},
     "mlflow_run_id": "0123456789abcdef0123456789abcdef",
@@ -205,10 +214,19 @@ _ANALYSIS = {
 }
 
 
+_ON_AND_OFF: Final[dict[str, Any]] = {
+    **_ANALYSIS,
+    "sustained_effect": None,
+    "phases": list(PHASE_EXAMPLES),
+    "likeness": LIKENESS_EXAMPLE,
+    "randomisation": RANDOMISATION_EXAMPLE,
+}
+
+
 class AnalysisAnswer(BaseModel):
     """One analysis: the effects if the sampler converged, and never any if it did not."""
 
-    model_config = with_example(**_ANALYSIS)
+    model_config = ConfigDict(json_schema_extra={"examples": [_ANALYSIS, _ON_AND_OFF]})
 
     status: Status
     reason: str = Field(default="", description="Why there are no effects, where there are none.")
@@ -237,6 +255,23 @@ class AnalysisAnswer(BaseModel):
     )
     what_if: list[WhatIfAnswer] = Field(
         description="The effect under other beliefs about trends; empty likewise."
+    )
+    phases: list[PhaseAnswer] = Field(
+        description="Each time that it was on or off, in order; empty where there is one change."
+    )
+    likeness: LikenessAnswer | None = Field(
+        description="How alike the effects of the times on are; null without two of them."
+    )
+    others: list[OtherAnswer] = Field(
+        description="The person's other interventions in the same model."
+    )
+    as_done: EffectAnswer | None = Field(
+        description="The average effect of the days as the person really had them; null where "
+        "those are the scheduled ones."
+    )
+    randomisation: RandomisationAnswer | None = Field(
+        description="The test by the lot that the days were drawn by; null where none was, or not "
+        "ahead of its first day."
     )
     mcmc_diagnostics: DiagnosticsAnswer | None
     n_pre: int = Field(description="Observed days before the intervention.")

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from its_pipeline.api.questions.fields import LocalDate
-from its_pipeline.api.questions.responses import EffectAnswer, State, with_example
+from its_pipeline.api.questions.responses import State
+from its_pipeline.api.questions.responses_effects import EffectAnswer, with_example
 from its_pipeline.schedules.mechanism import ALGORITHM
 
 _INTERVENTION: Final[dict[str, Any]] = {

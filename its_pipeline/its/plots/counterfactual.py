@@ -10,6 +10,13 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from its_pipeline.its.plots import style
+from its_pipeline.its.plots.days_on import (
+    draw_intervention,
+    is_on,
+    of_rows,
+    phase_masks,
+    spacing,
+)
 from its_pipeline.its.plots.frames import (
     Drawing,
     draw_legend,
@@ -19,10 +26,7 @@ from its_pipeline.its.plots.frames import (
 )
 
 if TYPE_CHECKING:
-    from datetime import date
-
     import numpy as np
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL_MAX_BYTES = 30_000
 _THUMBNAIL_DPI = (100, 80, 60)
+_TWO_ROWS = 8
 
 
 def require_effects(analysis: Analysis) -> Effects:
@@ -48,7 +53,7 @@ def require_effects(analysis: Analysis) -> Effects:
     return analysis.effects
 
 
-def _frame(_shape: Hashable) -> Figure:
+def _frame(is_on_and_off: Hashable) -> Figure:
     figure = new_figure(8.0, 7.0)
     grid = figure.add_gridspec(
         3, 1, height_ratios=(3.1, 1.15, 1.15), left=0.095, right=0.975, top=0.895, bottom=0.06
@@ -60,8 +65,17 @@ def _frame(_shape: Hashable) -> Figure:
         style.date_axis(ax, show_labels=ax is total)
     for ax in (point, total):
         ax.locator_params(axis="y", nbins=4)
-    top.set_title("Observed, and expected without the change", pad=35)
-    total.set_title("Difference added up since the change")
+    top.set_title(
+        "Observed, and expected without it"
+        if is_on_and_off
+        else "Observed, and expected without the change",
+        pad=35,
+    )
+    total.set_title(
+        "Difference added up over the days with it"
+        if is_on_and_off
+        else "Difference added up since the change"
+    )
     for ax in (top, point, total):
         fix_y_label(ax, 0.032)
     for ax in (top, point):
@@ -86,7 +100,7 @@ def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
 
 def _shape(analysis: Analysis) -> Hashable:
     require_effects(analysis)
-    return None
+    return analysis.is_on_and_off
 
 
 COUNTERFACTUAL = Drawing("counterfactual", _shape, _frame, _fill)
@@ -139,7 +153,8 @@ def _draw_legend(ax: Axes) -> None:
         names,
         loc="lower left",
         bbox_to_anchor=(-0.012, 0.99),
-        ncols=4,
+        # Two rows of them have room under the title.
+        ncols=4 if len(names) <= _TWO_ROWS else 5,
         borderaxespad=0.2,
         fontsize=7.6,
         labelspacing=0.35,
@@ -158,12 +173,10 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
     x
         Day numbers, shape (n_days,).
     """
-    import numpy as np
-
     daily = analysis.daily
-    pre, after = _phase_masks(analysis)
+    pre, after = phase_masks(analysis)
     observed = daily["observed"].to_numpy(float)
-    _draw_intervention(ax, analysis, x, named=True)
+    draw_intervention(ax, analysis, x, named=True)
     ax.fill_between(
         x[after],
         daily["counterfactual_lower"].to_numpy(float)[after],
@@ -184,12 +197,12 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
     )
     fitted = daily["fitted"].to_numpy(float)
     counterfactual = daily["counterfactual"].to_numpy(float)
-    post = _is_on(daily)
+    post = is_on(daily)
+    days_on, with_it, without_it = of_rows(analysis, x, post, fitted, counterfactual)
     ax.fill_between(
-        x,
-        fitted,
-        counterfactual,
-        where=post,
+        days_on,
+        with_it,
+        without_it,
         facecolor=(*style.ORANGE_RGB, 0.12),
         edgecolor=(*style.ORANGE_RGB, 0.55),
         hatch="||||",
@@ -220,111 +233,31 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
         label="expected without it",
     )
     ax.plot(
-        x,
-        np.where(pre, fitted, np.nan),
+        *of_rows(analysis, x, pre, fitted),
         color=style.ORANGE,
         linewidth=1.7,
         zorder=4,
         label="fitted mean",
         gid="fitted-pre",
     )
-    shown = np.where(post, fitted, np.nan)
-    ax.plot(x, shown, color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
+    ax.plot(days_on, with_it, color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
     _mark_missing(ax, x, observed, analysis.spec.step)
     bands = daily[["counterfactual_lower", "counterfactual_upper"]].to_numpy(float)[after]
     style.fit_height(ax, observed, fitted, counterfactual[after], bands)
-
-
-def _phase_masks(analysis: Analysis) -> tuple[np.ndarray, np.ndarray]:
-    """Return which rows are without the intervention, and from its first day on; (n_days,) each."""
-    daily = analysis.daily
-    without = (daily["phase"] == analysis.phase_names[0]).to_numpy()
-    if not analysis.is_on_and_off:
-        return without, ~without
-    return without, (daily["day"] >= _day_of(analysis.intervention_on)).to_numpy()
-
-
-def _day_of(day: date) -> np.datetime64:
-    import numpy as np
-
-    return np.datetime64(day)
-
-
-def _is_on(daily: pd.DataFrame) -> np.ndarray:
-    return daily["phase"].isin(("post", "on")).to_numpy()
-
-
-def _draw_intervention(ax: Axes, analysis: Analysis, x: np.ndarray, named: bool = False) -> None:
-    """Draw when the intervention acted: its start, or its days on, and the days left out."""
-    half = _spacing(x) / 2
-    if analysis.is_on_and_off and analysis.by_schedule is not None:
-        for number, phase in enumerate(p for p in analysis.by_schedule.phases if p.on):
-            ax.axvspan(
-                style.date_number(phase.from_on) - half,
-                style.date_number(phase.to_on) + half,
-                facecolor=style.ORANGE,
-                alpha=0.09,
-                linewidth=0.0,
-                zorder=0,
-                gid="on",
-                label="days on" if named and number == 0 else None,
-            )
-    else:
-        start = style.date_number(analysis.intervention_on) - half
-        ax.axvline(
-            start,
-            color=style.INK,
-            linewidth=1.1,
-            linestyle=(0, (1, 1.2)),
-            zorder=6,
-            gid="intervention",
-        )
-    left_out = analysis.daily["phase"].isin(("washout", "left_out")).to_numpy()
-    name = "days left out" if analysis.is_on_and_off else "washout (left out)"
-    for number, (first, last) in enumerate(_runs(left_out)):
-        ax.axvspan(
-            x[first] - half,
-            x[last] + half,
-            facecolor=style.WASHOUT,
-            edgecolor="#b9a76a",
-            linewidth=0.0,
-            hatch="////",
-            alpha=0.75,
-            zorder=0,
-            gid="washout",
-            label=name if named and number == 0 else None,
-        )
-
-
-def _runs(rows: np.ndarray) -> list[tuple[int, int]]:
-    """Return first and last number of each run of marked rows."""
-    import numpy as np
-
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], rows, [False]]).astype(int)))
-    return [(int(a), int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _draw_effect(
     ax: Axes, analysis: Analysis, x: np.ndarray, mean: str, lower: str, upper: str
 ) -> None:
     """Draw one effect series with its 95 % band and the line of no effect."""
-    import numpy as np
-
     daily = analysis.daily
-    post = _is_on(daily)
-    _draw_intervention(ax, analysis, x)
+    post = is_on(daily)
+    effect = [daily[name].to_numpy(float) for name in (mean, lower, upper)]
+    shown, line, low, high = of_rows(analysis, x, post, *effect)
+    draw_intervention(ax, analysis, x)
     ax.axhline(0.0, color=style.MUTED, linewidth=1.0, zorder=2, gid="zero")
-    ax.fill_between(
-        x,
-        daily[lower].to_numpy(float),
-        daily[upper].to_numpy(float),
-        where=post,
-        color=style.ORANGE,
-        alpha=0.2,
-        linewidth=0,
-    )
-    shown = np.where(post, daily[mean].to_numpy(float), np.nan)
-    ax.plot(x, shown, color=style.ORANGE, linewidth=1.5, gid=mean)
+    ax.fill_between(shown, low, high, color=style.ORANGE, alpha=0.2, linewidth=0)
+    ax.plot(shown, line, color=style.ORANGE, linewidth=1.5, gid=mean)
     style.fit_height(ax, daily[[mean, lower, upper]].to_numpy(float)[post], 0.0)
 
 
@@ -350,15 +283,8 @@ def _mark_missing(ax: Axes, x: np.ndarray, observed: np.ndarray, period: str) ->
         )
 
 
-def _spacing(x: np.ndarray) -> float:
-    """Return the usual distance between rows in days; 1 for a daily series."""
-    import numpy as np
-
-    return float(np.median(np.diff(x))) if len(x) > 1 else 1.0
-
-
 def _margin(x: np.ndarray) -> float:
-    return max(_spacing(x), 0.012 * float(x[-1] - x[0]))
+    return max(spacing(x), 0.012 * float(x[-1] - x[0]))
 
 
 def _marker_size(x: np.ndarray) -> float:

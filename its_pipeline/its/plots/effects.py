@@ -47,9 +47,14 @@ def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
     effects = require_effects(analysis)
     unit = style.axis_label(analysis.spec.unit, 24)
     draws = analysis.draws
-    first = "in the first month" if analysis.spec.step == "month" else "on the first day"
+    first = "At once, " + (
+        "in the first month" if analysis.spec.step == "month" else "on the first day"
+    )
+    average = "On average since the change"
+    if analysis.is_on_and_off:
+        first, average = "The first time", f"On average, {analysis.spec.step}s with it"
     panels: list[tuple[str, str, Effect, str, float]] = [
-        ("immediate", f"At once, {first}", effects.immediate, unit, 0.0)
+        ("immediate", first, effects.immediate, unit, 0.0)
     ]
     if effects.sustained is not None:
         slope_unit = f"{unit} per {analysis.spec.slope_period}".strip()
@@ -57,7 +62,7 @@ def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
     panels.append(
         (
             "counterfactual",
-            "On average since the change",
+            average,
             effects.counterfactual,
             unit,
             analysis.spec.minimum_effect,

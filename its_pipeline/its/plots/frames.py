@@ -75,10 +75,13 @@ class Drawing:
         figure = _frames.pop(key, None)
         if figure is None:
             figure = self.frame(shape)
+        n_texts = len(figure.texts)
         self.fill(figure, analysis, label)
         png = style.render(figure, "png", dpi)
         for ax in figure.axes:
             _clear(ax)
+        for text in figure.texts[n_texts:]:
+            text.remove()
         _frames[key] = figure
         while len(_frames) > MOST_FRAMES:
             _frames.popitem(last=False)

@@ -13,6 +13,7 @@ import numpy as np
 
 from its_pipeline.its.plots import style
 from its_pipeline.its.plots.counterfactual import outcome_name, require_effects
+from its_pipeline.its.plots.days_on import draw_intervention
 from its_pipeline.its.plots.density import bandwidth, density
 from its_pipeline.its.plots.frames import (
     Drawing,
@@ -261,7 +262,12 @@ def _draw_course(
         label=f"outside ({share:.0f} %; 5 % expected)",
         gid="outside",
     )
-    ax.axvline(start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), gid="intervention")
+    if analysis.is_on_and_off:
+        draw_intervention(ax, analysis, x)
+    else:
+        ax.axvline(
+            start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), gid="intervention"
+        )
     style.fit_height(ax, observed, lower, upper)
     ax.set_ylabel(style.axis_label(name, 34), fontsize=7.4)
     draw_legend(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from its_pipeline.api.http.problems import Problem
+from its_pipeline.api.questions.bodies import analysis_answer
 from its_pipeline.api.questions.preparing import ask
 from its_pipeline.api.questions.requests import AnalyzeRequest
-from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.service import fit_experiment
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline_tests.integration.api.test_analyze import problem
 from its_pipeline_tests.integration.api.test_interventions import path, written
@@ -138,9 +141,10 @@ def test_the_schedule_that_is_logged_is_the_logged_experiment(live, entry):
     own = asked(live, user_id="p14", intervention_id=entry["intervention_id"])
     same = asked(live, user_id="p14", schedule=schedule)
     assert same.intervention == own.intervention
-    # Other days from the same first one are another intervention beside it.
-    with pytest.raises(Problem, match=f"{entry['intervention_id']} started on the same day"):
-        asked(live, user_id="p14", schedule={"on_periods": [PERIODS[0]]})
+    # Other days from the same first one are another intervention beside it, in one model with it.
+    other = asked(live, user_id="p14", schedule={"on_periods": [PERIODS[0]]})
+    assert other.intervention.intervention_id.startswith("adhoc-")
+    assert list(other.others) == [entry["intervention_id"]]
     refused = live.analyze(
         user_id="p14",
         intervention_id=entry["intervention_id"],
@@ -171,3 +175,95 @@ def test_too_few_days_on_are_said(live):
     refused = problem(answer, 422, "insufficient_data")
     assert "too few days on" in refused["detail"]
     assert (refused["n_pre"], refused["n_post"]) == (45 + 36, 4)
+
+
+def test_the_answer_has_phases_likeness_and_no_histogram_of_the_lot(live):
+    answer = live.analyze(
+        user_id="p13", intervention_date=..., schedule={"on_periods": PERIODS}, carryover_days=1
+    ).json()
+    told = _stored(live, "p13", answer)
+    assert [phase["on"] for phase in answer["phases"]] == [False, True, False, True]
+    assert answer["phases"][1]["from_on"] == "2026-05-01"
+    for phase, stored in zip(answer["phases"], told["phases"], strict=True):
+        assert (phase["n"], phase["mean"]) == (stored["n"], stored["mean"])
+        assert (phase["effect"] is None) is not phase["on"]
+    on = told["phases"][1]["effect"]
+    assert answer["phases"][1]["effect"]["estimate"] == on["mean"]
+    assert answer["likeness"]["word"] == told["likeness"]["word"]
+    alike = answer["likeness"]["probability_alike"]
+    assert alike == told["likeness"]["probability_alike"]
+    later = told["likeness"]["first_less_later"]["mean"]
+    assert answer["likeness"]["first_less_later"]["estimate"] == later
+    assert (answer["others"], answer["as_done"], answer["randomisation"]) == ([], None, None)
+    assert answer["sustained_effect"] is None
+    assert live.request("GET", answer["links"]["self"]).json()["phases"] == answer["phases"]
+
+
+def test_one_change_has_nothing_of_a_schedule(live):
+    answer = live.analyze(user_id="p12").json()
+    assert answer["status"] == "analysed"
+    assert (answer["phases"], answer["others"], answer["window"]["together"]) == ([], [], [])
+    assert {answer[name] for name in ("likeness", "as_done", "randomisation")} == {None}
+    assert len(_stored(live, "p12", answer)["phases"]) == 2
+
+
+def test_the_lot_and_what_was_done_otherwise_are_answered(live):
+    schedule = {
+        "on_periods": PERIODS,
+        "done_otherwise": ["2026-05-03", "2026-05-04"],
+    }
+    answer = live.analyze(user_id="p11", intervention_date=..., schedule=schedule).json()
+    done = _stored(live, "p11", answer)["as_done"]
+    assert answer["as_done"]["estimate"] == done["mean"]
+    # Only the log can make a lot count, and what it logs now lies ahead: so a stored test is given.
+    verdict = live.services.store.finished(
+        f"p11|{answer['intervention_id']}", answer["fingerprint"]
+    )
+    tested = {
+        "p_value": 0.01, "n_assignments": 165, "exact": True, "statistic": 2.5,
+        "alternative": "two-sided", "bin_edges": [0.0, 1.0], "bin_counts": [165],
+    }  # fmt: skip
+    told = {"by_schedule": {**_stored(live, "p11", answer), "randomisation": tested}}
+    full = analysis_answer(live.settings, verdict, None, cached=True, told=told)
+    assert full.randomisation is not None
+    assert full.randomisation.model_dump() == {
+        name: value for name, value in tested.items() if not name.startswith("bin_")
+    }
+    # Nothing of it where the analysis did not converge, whatever lies in the folder.
+    failed = replace(verdict, status="not_converged", effects=None, probability_of_benefit=None)
+    bare = analysis_answer(live.settings, failed, None, cached=True, told=told)
+    assert (bare.phases, bare.others) == ([], [])
+    assert (bare.likeness, bare.as_done, bare.randomisation) == (None, None, None)
+
+
+def test_the_persons_other_interventions_are_in_the_model_as_at_night(live):
+    first, second = (
+        {"user_id": "p10", "intervention_id": name, "started_on": started_on, "name": name}
+        for name, started_on in (("tea", "2026-05-01"), ("walks", "2026-05-15"))
+    )
+    for body in (first, second):
+        assert live.request("POST", "/interventions", json=body).status_code == 201
+    answer = live.analyze(user_id="p10", intervention_id="tea", intervention_date=...).json()
+    (other,) = answer["others"]
+    assert other["name"] == "walks"
+    (stored,) = _stored(live, "p10", answer)["others"]
+    assert other["effect"]["estimate"] == stored["effect"]["mean"]
+    assert other["together"]["ci_upper"] == stored["together"]["ci_upper"]
+    assert (other["correlation"], other["same_days"]) == (stored["correlation"], False)
+    assert answer["phases"] == []
+    (together,) = answer["window"]["together"]
+    assert (together["started_on"], together["code"]) == ("2026-05-15", "overlap")
+    assert "“walks” is in the same model" in together["reason"]
+    at_night = fit_experiment(Snapshot(live.settings), "p10|tea", recorder=live.services.runs)
+    assert at_night.cached
+    assert at_night.verdict.fingerprint == answer["fingerprint"]
+    # A date that is not logged is asked beside both of them, too.
+    beside = live.analyze(user_id="p10", intervention_date="2026-05-08").json()
+    assert {each["name"] for each in beside["others"]} == {"tea", "walks"}
+
+
+def _stored(live, user_id, answer):
+    folder = live.services.store.analysis_folder(
+        f"{user_id}|{answer['intervention_id']}", answer["fingerprint"]
+    )
+    return json.loads((folder / "analysis.json").read_text())["by_schedule"]

@@ -25,6 +25,7 @@ from its_pipeline.experiments.publish import page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, is_stale
 from its_pipeline.its import analyze
 from its_pipeline.its.spec import MODEL_VERSION
+from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.stores.placebo_audit import AuditStore
 from tools.stores import METRIC, START_ON, log_intervention, series, short_settings, write_daily
 
@@ -101,6 +102,30 @@ def test_no_window_reaches_into_an_intervention_or_an_unfinished_day(tmp_path):
     everything = audit_windows(Snapshot(early, logged=()), ["p00", "p01"])
     ends = pd.to_datetime(everything["middle_on"]) + pd.to_timedelta(everything["n_days"] // 2, "D")
     assert ends.max() <= pd.Timestamp(START_ON) - pd.Timedelta(days=1)
+
+
+def test_what_is_pretended_is_one_change_alone_in_its_model(tmp_path, monkeypatch):
+    settings = short_settings(tmp_path)
+    write_daily(settings, {"u": series(220, 40, seed=1)})
+    schedule = Schedule.periods([("2026-05-01", "2026-05-10"), ("2026-05-21", "2026-05-30")])
+    log_intervention(settings, schedule=schedule)
+    log_intervention(settings, intervention_id="walks", started_on=date(2026, 5, 5))
+    asked = []
+
+    def prepare(self, intervention, options=None):
+        prepared = ask(self, intervention, options)
+        asked.append(prepared)
+        return prepared
+
+    ask = Snapshot.prepare_intervention
+    monkeypatch.setattr(Snapshot, "prepare_intervention", prepare)
+    assert len(audit_windows(Snapshot(settings), ["u"])) == len(asked) > 5
+    assert all(each.schedule.is_single_change for each in asked)
+    assert [each.others for each in asked] == [{}] * len(asked)
+    assert max(each.outcome.index.max().date() for each in asked) < START_ON
+    # The logged ones are in one model, and their effects are what the factor widens.
+    prepared = Snapshot(settings).prepare("u|morning")
+    assert list(prepared.others) == ["Study in the morning"]
 
 
 def test_the_pretended_window_is_prepared_whole(tmp_path, monkeypatch):

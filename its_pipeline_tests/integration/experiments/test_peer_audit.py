@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -16,11 +16,13 @@ from its_pipeline.experiments import peer_audit
 from its_pipeline.experiments.peer_audit import (
     PeerAnswer,
     PeerAudit,
+    _candidates,
     audit_by_peers,
     read_peer_audit,
 )
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment
+from its_pipeline.schedules.schedule import Schedule
 from tools.stores import log_intervention, series, short_settings, write_daily
 
 NOW = datetime(2026, 11, 22, 5, tzinfo=UTC)
@@ -102,3 +104,21 @@ def test_the_check_tells_what_the_newest_audit_came_to(store, audit):
 def test_only_what_can_be_fitted_again_is_taken(store):
     with pytest.raises(ValueError, match=r"wait\|morning has no published analysis of a kind"):
         audit_by_peers(store, NOW, ["wait|morning"])
+
+
+def test_only_one_change_that_is_alone_in_its_model_is_taken(tmp_path):
+    settings = short_settings(tmp_path)
+    people = {user: series(effect=9.0, seed=3) for user in ("change", "reversal", "two")}
+    write_daily(settings, people)
+    on_and_off = Schedule.periods([("2026-05-01", "2026-05-12"), ("2026-05-25", None)])
+    log_intervention(settings, "change")
+    log_intervention(settings, "reversal", schedule=on_and_off)
+    for name, first_on in (("morning", date(2026, 5, 1)), ("walks", date(2026, 5, 15))):
+        log_intervention(settings, "two", intervention_id=name, started_on=first_on)
+    keys = ["change|morning", "reversal|morning", "two|morning", "two|walks"]
+    for key in keys:
+        assert fit_experiment(Snapshot(settings), key).verdict.status == "analysed"
+    assert set(_candidates(Snapshot(settings))) == {"change|morning"}
+    for key in keys[1:]:
+        with pytest.raises(ValueError, match="one change from one day on and alone in its model"):
+            audit_by_peers(settings, NOW, [key])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -88,6 +89,68 @@ def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
     assert store.artifact(run_id, "analysis.json").is_file()
     with pytest.raises(UnknownRunError, match="no artifact"):
         store.artifact(run_id, "../mlflow.db")
+
+
+BY_SCHEDULE = {
+    "schedule": {
+        "on_periods": [["2026-01-15", "2026-01-20"], ["2026-02-01", None]],
+        "mechanism": {"drawn_at": "2026-01-14T23:30:00+01:00", "seed": 3},
+        "drawn_from_on": "2026-01-15",
+    },
+    "phases": [{"on": False}, {"on": True}, {"on": False}, {"on": True}],
+    "likeness": {"word": "same", "probability_alike": 0.8},
+    "others": [{"name": "Walks"}, {"name": "Tea"}],
+    "as_done": None,
+    "randomisation": {"p_value": 0.02},
+}
+
+
+def _stored(folder, by_schedule):
+    folder.mkdir()
+    (folder / "analysis.json").write_text(json.dumps({"by_schedule": by_schedule}))
+    return folder
+
+
+def test_a_run_says_when_it_acted_and_what_the_lot_gave(store, tmp_path):
+    verdict = replace(make_verdict(user="flo", fingerprint="12" * 16), is_on_and_off=True)
+    folder = _stored(tmp_path / "analysis", BY_SCHEDULE)
+    run = store.get(store.record_analysis(verdict, folder, RunContext()))
+    assert run.params["schedule"] == "on 2026-01-15 to 2026-01-20, from 2026-02-01 on; drawn by lot"
+    assert run.params["in_one_model_with"] == "Walks, Tea"
+    assert run.numbers["randomisation.p_value"] == 0.02
+    assert (run.numbers["phases.on"], run.numbers["phases.off"]) == (2, 2)
+    assert run.numbers["likeness.probability_alike"] == 0.8
+
+
+def test_one_change_records_nothing_of_a_schedule_nor_does_what_did_not_converge(store, tmp_path):
+    one = {
+        **BY_SCHEDULE,
+        "schedule": {"on_periods": [["2026-01-15", None]]},
+        "likeness": None,
+        "others": [],
+        "randomisation": None,
+    }
+    failed = make_verdict(user="gus", fingerprint="34" * 16, status="not_converged")
+    for number, (verdict, by_schedule) in enumerate(
+        [
+            (make_verdict(user="gus", fingerprint="56" * 16), one),
+            (make_verdict(user="gus", fingerprint="78" * 16), None),
+            (failed, {**BY_SCHEDULE, "others": []}),
+        ]
+    ):
+        folder = _stored(tmp_path / str(number), by_schedule)
+        run = store.get(store.record_analysis(verdict, folder, RunContext()))
+        names = {*run.numbers, *run.params} - {"schedule" if verdict is failed else ""}
+        told = ("schedule", "in_one_model_with", "phases.", "likeness.", "randomisation.")
+        assert not [name for name in names if name.startswith(told)]
+
+
+def test_a_long_schedule_is_cut_to_what_mlflow_takes(store, tmp_path):
+    others = [{"name": f"Intervention number {number} of many"} for number in range(60)]
+    folder = _stored(tmp_path / "analysis", {**BY_SCHEDULE, "others": others})
+    verdict = make_verdict(user="hal", fingerprint="9a" * 16)
+    run = store.get(store.record_analysis(verdict, folder, RunContext()))
+    assert len(run.params["in_one_model_with"]) == 500
 
 
 def test_an_unconverged_analysis_has_no_effect_metric(store, tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pytest
 
-from its_pipeline.its import AnalysisSpec
+from its_pipeline.its import AnalysisSpec, Schedule, analyze
 from its_pipeline.its.fingerprinting import fingerprint
 from its_pipeline.its.posterior import SampleMarginal, WidenedMarginal, widened
 from its_pipeline_tests.unit.its.series_factory import make_series, run
@@ -131,3 +134,27 @@ def test_a_factor_makes_another_fingerprint_and_the_default_none():
 def test_no_factor_narrows(value):
     with pytest.raises(ValueError, match=r"interval_factor must be .* but got"):
         AnalysisSpec(interval_factor=value)
+
+
+def test_what_a_schedule_adds_is_widened_alike():
+    outcome, _ = make_series(80, rho=0.2, seed=4)
+    on = [("2024-01-21", "2024-02-09"), ("2024-03-01", None)]
+    schedule = replace(Schedule.periods(on), done_otherwise=(date(2024, 1, 23),))
+    others = {"walks": "2024-02-15"}
+
+    def told(factor):
+        spec = AnalysisSpec(season="none", interval_factor=factor)
+        found = analyze(outcome, schedule, spec, others=others, audited=False).by_schedule
+        assert found is not None
+        assert found.likeness is not None
+        (other,) = found.others
+        effects = [phase.effect for phase in found.phases if phase.on]
+        return [*effects, found.likeness.first_less_later, other.effect, other.together,
+                found.as_done]  # fmt: skip
+
+    for plain, wide in zip(told(1.0), told(FACTOR), strict=True):
+        assert plain is not None
+        assert wide is not None
+        assert wide.mean == pytest.approx(plain.mean, abs=1e-6)
+        assert wide.sd == pytest.approx(FACTOR * plain.sd)
+        assert wide.ci_upper - wide.mean == pytest.approx(FACTOR * (plain.ci_upper - plain.mean))

@@ -243,4 +243,31 @@ CASES = [
         "helped, if nothing else changed at that time: the probability is more than 99 %.",
         id="no unit",
     ),
+    pytest.param(
+        make_finding(6.1, 1.9, is_on_and_off=True),
+        "Very likely helped",
+        "Session performance has been on average 6.1 points higher on days with “Study in the "
+        "morning” than expected without it (95 % interval 2.4 to 9.8 points higher). It is very "
+        "likely that it helped, if nothing else came and went with it: the probability is more "
+        "than 99 %.",
+        id="on and off again",
+    ),
+    pytest.param(
+        make_finding(-6.1, 1.9, is_on_and_off=True, by_lot=True),
+        "Very likely made it worse",
+        "Session performance has been on average 6.1 points lower on days with “Study in the "
+        "morning” than expected without it (95 % interval 2.4 to 9.8 points lower). It is very "
+        "likely that it made things worse, as the lot alone decided the days: the probability "
+        "that it helped is less than 1 %.",
+        id="days by lot, fall found",
+    ),
+    pytest.param(
+        make_finding(0.01, 1.9, is_on_and_off=True),
+        "No clear effect",
+        "Session performance has been on days with “Study in the morning” on average about where "
+        "it was expected to be without it, but the 95 % interval goes from 3.7 points lower to 3.7 "
+        "points higher and includes no change. The data do not tell whether it helped: the "
+        "probability is 50 % (about as likely as not).",
+        id="on and off again, nothing found",
+    ),
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
-from its_pipeline.its import AnalysisWarning
+from its_pipeline.its import AnalysisWarning, Mechanism
 from its_pipeline.report.cent import (
     N_ITEMS,
     N_SUB_ITEMS,
@@ -21,7 +22,8 @@ from its_pipeline.report.cent import (
     reported_count,
     wwc_rating,
 )
-from its_pipeline.report.cent_answers import ANSWERS, Facts
+from its_pipeline.report.cent_answers import ANSWERS
+from its_pipeline.report.facts import Facts
 from its_pipeline_tests.unit.report.factories import (
     make_analysis,
     make_intervention,
@@ -29,6 +31,12 @@ from its_pipeline_tests.unit.report.factories import (
     make_report,
     make_state,
     make_window,
+)
+from its_pipeline_tests.unit.report.scheduled import (
+    LOT,
+    REVERSAL,
+    scheduled_analysis,
+    scheduled_report,
 )
 
 READINGS = ("cent", "consort", "memory")
@@ -188,3 +196,82 @@ def test_single_change_never_meets_the_clearinghouse_standards():
     assert wwc_rating((2, 90)).criteria[3].met is False
     assert wwc_rating((2, 90, 40, 40)).rating == "Does not meet the standards"
     assert wwc_rating((9, 90, 40, 40)).rating == "Not rated"
+    assert wwc_rating((9, 90, 40, 4)).rating == "Not rated"
+    planned = wwc_rating((9, 90, 40, 4), by_lot=True, planned=True)
+    assert [criterion.met for criterion in planned.criteria] == [True, None, True, None]
+    assert "4 planned" in planned.criteria[3].found
+    assert wwc_rating((9, 90, 2), planned=True).criteria[3].met is False
+
+
+def reversed_report():
+    return scheduled_report(scheduled_analysis(carryover_days=2))
+
+
+def drawn_report():
+    return scheduled_report(scheduled_analysis(LOT, n_days=92))
+
+
+@pytest.mark.parametrize(
+    ("report", "item", "words"),
+    [
+        (reversed_report, "1b", ["time series, on and off again, "]),
+        (
+            reversed_report,
+            "3a",
+            ["reversal: on and off again", "28 days before", "2 days left out after"],
+        ),
+        (reversed_report, "5", ["“Magnesium” on and off again, from 30 March 2026 to 31 May 2026"]),
+        (reversed_report, "7a", ["84 from the start on; without it and with it at least 8"]),
+        (reversed_report, "8a", ["Not randomised: on the dates that the person logged."]),
+        (
+            reversed_report,
+            "8c",
+            ["On: 30 March to 19 April 2026; 11 May to 31 May 2026. Off else."],
+        ),
+        (reversed_report, "12c", ["Carry-over: 2 days left out after each switch."]),
+        (
+            reversed_report,
+            "13a.1",
+            ["On and off again, with 60 observed days without it and 36 with it"],
+        ),
+        (reversed_report, "15", ["Outcome on days without it: mean"]),
+        (reversed_report, "16", ["2 periods on and 3 off: 60 days without and 36 with"]),
+        (reversed_report, "17a.1", ["Days off: mean", "60 days. Intervention: mean"]),
+        (reversed_report, "20", ["not randomised: anything else that came and went with it"]),
+        (reversed_report, "22", ["if nothing else came and went with it"]),
+        (drawn_report, "3a", ["days drawn by lot"]),
+        (drawn_report, "8a", ["Drawn by lot on 20 March 2026, uniformly", "seed 5"]),
+        (drawn_report, "8b", ["single days, as many on as off in every 4 days", "at most 3 alike"]),
+        (drawn_report, "8c", ["; and 13 more. Off else."]),
+        (drawn_report, "20", ["One person; the days were drawn by lot."]),
+        (drawn_report, "22", ["as the lot alone decided the days"]),
+    ],
+)
+def test_a_schedule_is_answered_as_what_it_is(report, item: str, words: list[str]):
+    answer = by_id(report())[item]
+    for word in words:
+        assert word in answer.text
+    assert "single change" not in answer.text
+
+
+def test_a_lot_asks_how_it_was_kept_hidden_and_no_other_design_does():
+    assert by_id(drawn_report())["9"].status == "blank"
+    for report in (make_report(), reversed_report()):
+        assert {by_id(report)[item].status for item in ("8b", "9")} == {"not_applicable"}
+    report = drawn_report()
+    made = report.intervention.schedule
+    assert made is not None
+    late = made.with_drawn_at(datetime(2026, 3, 30, 1, tzinfo=UTC))
+    answers = by_id(replace(report, intervention=replace(report.intervention, schedule=late)))
+    assert "Drawn by lot on 30 March 2026, but not ahead of its first day" in answers["8a"].text
+
+
+def test_the_rules_of_a_lot_are_all_told():
+    lot = Mechanism(unit_days=7, balance="total", shortest_run=2, phases=4, first="off")
+    schedule = replace(REVERSAL, mechanism=lot)
+    report = reversed_report()
+    drawn = replace(report, intervention=replace(report.intervention, schedule=schedule))
+    assert by_id(drawn)["8b"].text == (
+        "Drawn were blocks of 7 days, as many on as off in all, at least 2 alike in a row, "
+        "4 phases, the first one off."
+    )

@@ -9,8 +9,14 @@ import pytest
 
 from its_pipeline.report.cent import checklist
 from its_pipeline.report.drawing import Span, interval_svg, scale_svg
-from its_pipeline.report.index import render_index
+from its_pipeline.report.index import _finding, render_index
 from its_pipeline.report.inputs import EffectNumbers, IndexRow
+from its_pipeline.report.sentence import (
+    PROVISO,
+    PROVISO_BY_LOT,
+    PROVISO_ON_AND_OFF,
+    answer_sentences,
+)
 from its_pipeline.stores.verdict import STATUSES
 from its_pipeline_tests.unit.report.factories import STARTED_ON, make_report, make_state
 from its_pipeline_tests.unit.report.test_page import HOSTILE, Skeleton
@@ -154,3 +160,20 @@ def test_large_scale_names_the_better_side_and_escapes_its_labels(increase: bool
     assert ("better →" in drawing) == increase
     assert ("worse →" in drawing) != increase
     assert 'class="t"' in drawing
+
+
+def test_a_row_says_of_days_with_it_what_the_report_says():
+    plain, reversal, lot = (
+        _finding(row, row.effect)
+        for row in (
+            make_row(),
+            make_row(is_on_and_off=True),
+            make_row(is_on_and_off=True, by_lot=True),
+        )
+        if row.effect is not None
+    )
+    assert (plain.is_on_and_off, plain.by_lot) == (False, False)
+    assert PROVISO in answer_sentences(plain).text
+    assert PROVISO_ON_AND_OFF in answer_sentences(reversal).text
+    assert PROVISO_BY_LOT in answer_sentences(lot).text
+    assert "without / with it where it was on and off again" in render_index([make_row()])

@@ -34,6 +34,14 @@ def test_a_lot_is_one_if_it_was_drawn_ahead_of_its_first_day_where_the_person_is
     assert drawn(drawn_from_on=first).in_zone(time_zone).is_randomised is in_time
 
 
+def test_it_is_as_early_or_late_when_it_is_read_back() -> None:
+    late = drawn(drawn_from_on="2026-05-01").in_zone("Pacific/Auckland")
+    again = Schedule.from_dict(late.to_dict())
+    assert again == late
+    assert not again.is_randomised
+    assert again.in_zone("UTC").is_randomised
+
+
 def test_without_an_instant_the_caller_vouches_and_without_a_lot_nobody_does() -> None:
     assert drawn(None).is_randomised
     assert not Schedule.days(["2026-05-02"]).is_randomised

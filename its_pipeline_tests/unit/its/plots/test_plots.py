@@ -22,6 +22,7 @@ from its_pipeline.its.plots.diagnostics import TRACE_POINTS
 from its_pipeline.its.plots.frames import new_figure
 from its_pipeline.its.plots.predictive_check import REPLICATES, SEED, autocorrelation
 from its_pipeline_tests.unit.report.factories import STARTED_ON, make_analysis
+from its_pipeline_tests.unit.report.scheduled import LOT, REVERSAL, scheduled_analysis
 
 
 def by_gid(figure: Figure, gid: str) -> list[Any]:
@@ -207,6 +208,7 @@ def test_a_frame_that_was_used_before_draws_the_bytes_of_a_fresh_figure(name: st
         make_analysis(2000.0, 800.0, has_slope=False),
         make_analysis(9.0, 0.1, washout_days=5, missing=0.2, minimum_effect=2.0),
     ]
+    different += [scheduled_analysis(), scheduled_analysis(LOT, n_days=92), different[0]]
     if name == "diagnostics":
         different.insert(1, make_analysis(converged=False))
     for number, analysis in enumerate(different):
@@ -317,3 +319,68 @@ def test_autocorrelation_uses_calendar_gaps_and_only_pairs_that_are_there():
     series[0, rng.random(4000) < 0.3] = np.nan
     found = autocorrelation(series, np.array([1, 2, 3]))[0]
     np.testing.assert_allclose(found, [0.6, 0.36, 0.216], atol=0.06)
+
+
+def test_days_on_are_shaded_and_named_and_no_start_is_drawn():
+    analysis = scheduled_analysis(carryover_days=2)
+    figure = plots.counterfactual_figure(analysis)
+    assert by_gid(figure, "intervention") == []
+    shaded = {(span.get_x(), span.get_width()) for span in by_gid(figure, "on")}
+    assert len(by_gid(figure, "on")) == 2 * 3
+    assert shaded == {
+        (mdates.date2num(period.from_on) - 0.5, 21.0) for period in REVERSAL.on_periods
+    }
+    # Two days after each of four switches, on each of three panels.
+    assert [span.get_width() for span in by_gid(figure, "washout")] == [2.0] * 12
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names[-3:] == ["effect", "days on", "days left out"]
+    assert "washout (left out)" not in names
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles[0] == "Observed, and expected without it"
+    assert titles[2] == "Difference added up over the days with it"
+
+
+def test_no_line_runs_across_days_off():
+    analysis = scheduled_analysis()
+    daily = analysis.daily
+    figure = plots.counterfactual_figure(analysis)
+    days = mdates.date2num(daily["day"].to_numpy())
+    for gid, column, rows in (
+        ("fitted-pre", "fitted", daily["phase"] == "off"),
+        ("fitted-post", "fitted", daily["phase"] == "on"),
+        ("effect", "effect", daily["phase"] == "on"),
+        ("cumulative_effect", "cumulative_effect", daily["phase"] == "on"),
+    ):
+        (line,) = by_gid(figure, gid)
+        x, y = line.get_xdata(), line.get_ydata()
+        on_a_day = np.isin(x, days[rows])
+        np.testing.assert_array_equal(y[on_a_day], daily.loc[rows, column])
+        # Between two runs there is a gap, and a run reaches half a day out.
+        n_runs = 3 if gid == "fitted-pre" else 2
+        assert np.isnan(x).sum() == np.isnan(y).sum() == n_runs - 1
+        assert (~on_a_day & np.isfinite(x)).sum() == 2 * n_runs
+        assert np.nanmax(np.diff(x)) <= 1.0
+
+
+def test_a_day_on_alone_is_seen():
+    analysis = scheduled_analysis(LOT, n_days=92)
+    figure = plots.counterfactual_figure(analysis)
+    (line,) = by_gid(figure, "effect")
+    runs = np.split(line.get_xdata(), np.flatnonzero(np.isnan(line.get_xdata())))
+    widths = [np.nanmax(run) - np.nanmin(run) for run in runs]
+    assert len(widths) == len(LOT.on_periods)
+    assert min(widths) == 1.0
+    assert len(by_gid(figure, "on")) == 3 * len(LOT.on_periods)
+
+
+def test_other_figures_speak_of_days_with_it():
+    analysis = scheduled_analysis()
+    effects = plots.effects_figure(analysis)
+    titles = [ax.get_title(loc="left") for ax in effects.axes]
+    assert titles == ["The first time", "On average, days with it"]
+    checked = plots.predictive_check_figure(analysis)
+    assert by_gid(checked, "intervention") == []
+    assert len(by_gid(checked, "on")) == 2
+    assert len(by_gid(plots.predictive_check_figure(make_analysis()), "intervention")) == 1
