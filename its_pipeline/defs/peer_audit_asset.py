@@ -22,7 +22,8 @@ from its_pipeline.defs.resources import Installation
         "The independent witness. A few analyses of one change, alone in its model, drawn by lot "
         "each week, are fitted again through CausalPy with PyMC's own graph of the same model, "
         "sampled by PyMC's own NUTS, diagnosed by ArviZ. None of the project's kernels "
-        "take part, and no published number comes from here: the published ones are the quadrature's (its_fit)."
+        "take part, and no published number comes from here: the published ones are the "
+        "quadrature's (its_fit)."
     ),
 )
 def peer_audit(
