@@ -29,10 +29,13 @@ N_SUB_ITEMS: Final = 44
 
 #: What Works Clearinghouse, Single-Case Design Technical Documentation 1.0 (Kratochwill et al.
 #: 2010), section B: at least three attempts at three points in time, and in each phase at least 5
-#: points (3 with reservations).
+#: points (3 with reservations); an alternating design repeats its sequence 5 times (4 with
+#: reservations). The later handbooks' text was not within reach.
 WWC_ATTEMPTS: Final = 3
 WWC_POINTS: Final = 5
 WWC_POINTS_WITH_RESERVATIONS: Final = 3
+WWC_REPEATS: Final = 5
+WWC_REPEATS_WITH_RESERVATIONS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -255,7 +258,14 @@ def wwc_rating(
     """
     attempts = len(points_of) - 1
     fewest = min(points_of)
-    points = fewest >= WWC_POINTS_WITH_RESERVATIONS
+    repeats = len(points_of) // 2
+    # Days by lot are an alternating design: its phases are short, and it counts repetitions.
+    alternates = by_lot and fewest < WWC_POINTS_WITH_RESERVATIONS
+    points = (
+        repeats >= WWC_REPEATS_WITH_RESERVATIONS
+        if alternates
+        else fewest >= WWC_POINTS_WITH_RESERVATIONS
+    )
     criteria = (
         WwcCriterion(
             "The intervention's timing is decided by the researcher",
@@ -273,6 +283,13 @@ def wwc_rating(
             f"{attempts} change" + ("s" if attempts != 1 else ""),
         ),
         WwcCriterion(
+            f"The alternating sequence is repeated at least {WWC_REPEATS} times "
+            f"({WWC_REPEATS_WITH_RESERVATIONS} with reservations)",
+            None if points and planned else points,
+            f"{repeats}{' planned' * planned}",
+        )
+        if alternates
+        else WwcCriterion(
             f"Each phase has at least {WWC_POINTS} points "
             f"({WWC_POINTS_WITH_RESERVATIONS} with reservations)",
             None if points and planned else points,
@@ -290,7 +307,10 @@ def wwc_rating(
             criteria,
         )
     if not points:
-        return WwcRating("Does not meet the standards", "A phase has too few points.", criteria)
+        what = (
+            "The sequence is repeated too seldom." if alternates else "A phase has too few points."
+        )
+        return WwcRating("Does not meet the standards", what, criteria)
     return WwcRating(
         "Not rated",
         "Number of attempts and points would allow a rating; timing and agreement between "

@@ -275,3 +275,13 @@ def test_the_rules_of_a_lot_are_all_told():
         "Drawn were blocks of 7 days, as many on as off in all, at least 2 alike in a row, "
         "4 phases, the first one off."
     )
+
+
+def test_days_by_lot_are_rated_by_their_repetitions():
+    for n_on, met in ((3, False), (4, True)):
+        rating = wwc_rating([1, 2] * n_on, by_lot=True)
+        assert rating.criteria[3].met is met
+        assert rating.criteria[3].found == str(n_on)
+        assert rating.rating == ("Not rated" if met else "Does not meet the standards")
+    assert wwc_rating([1, 2] * 4).criteria[3].met is False
+    assert wwc_rating([3] * 6, by_lot=True).criteria[3].found == "3 in the shortest of 6 phases"
