@@ -161,14 +161,15 @@ def _together(intervention: Intervention, other: Intervention) -> Cut | None:
     start, name = intervention.started_on, f"“{other.name}”"
     from_on = start - timedelta(days=intervention.baseline_days)
     to_on = min(start + timedelta(days=intervention.horizon_days - 1), _own_end(intervention))
-    acted = other.started_on <= to_on and (other.ended_on or date.max) >= from_on
-    if not acted or (other.started_on <= from_on and (other.ended_on or date.max) >= to_on):
+    until = other.ended_on or date.max
+    throughout = other.schedule is None and other.started_on <= from_on and until >= to_on
+    if throughout or other.started_on > to_on or until < from_on:
         return None
     if other.started_on == start:
         reason = f"{name} is in the same model: it started on the same day"
         return Cut("with", other.started_on, "same_start", reason)
     if gap < 0:
-        reason = f"{name} is in the same model: both acted on some of the same days"
+        reason = f"{name} is in the same model: both ran over some of the same days"
         return Cut("with", other.started_on, "overlap", reason)
     if gap < FEWEST_BASELINE_DAYS:
         reason = (

@@ -208,6 +208,8 @@ class _AsDone:
         if not schedule.done_otherwise:
             return None
         done = schedule.as_done(series.days[-1].date())
+        if done is None:
+            return None
         try:
             told = headline(self.outcome, done, self.spec, self.covariates, self.others)
         except (InsufficientData, InvalidSeries):

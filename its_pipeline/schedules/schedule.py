@@ -238,8 +238,8 @@ class Schedule:
             for period in self.on_periods
         )
 
-    def as_done(self, until_on: date) -> Schedule:
-        """Return what the person really did, up to a day.
+    def as_done(self, until_on: date) -> Schedule | None:
+        """Return what the person really did, up to a day; None where that was never on.
 
         Parameters
         ----------
@@ -252,7 +252,8 @@ class Schedule:
         n = (until_on - first).days + 1
         otherwise = set(self.done_otherwise)
         days = [first + i * _DAY for i in range(n)]
-        return Schedule.days([day for day in days if self.is_on(day) != (day in otherwise)])
+        done = [day for day in days if self.is_on(day) != (day in otherwise)]
+        return Schedule.days(done) if done else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-able values."""

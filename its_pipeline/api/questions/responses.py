@@ -140,7 +140,7 @@ class WhatIfAnswer(BaseModel):
 _TOGETHER = {
     "started_on": "2026-05-20",
     "code": "overlap",
-    "reason": "“Evening walks” is in the same model: both acted on some of the same days",
+    "reason": "“Evening walks” is in the same model: both ran over some of the same days",
 }
 
 

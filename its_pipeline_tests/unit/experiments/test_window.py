@@ -8,6 +8,7 @@ import pytest
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.window import experiment_window, last_complete_day
+from its_pipeline.schedules.schedule import Schedule
 
 START = date(2026, 5, 1)
 LATE = date(2027, 1, 1)
@@ -146,7 +147,7 @@ def test_those_in_the_same_model_are_named_with_the_reason():
     assert window.together == ("b", "c")
     assert [cut.reason for cut in window.cuts if cut.side == "with"] == [
         "“Tea” is in the same model: it started on the same day",
-        "“c” is in the same model: both acted on some of the same days",
+        "“c” is in the same model: both ran over some of the same days",
     ]
     assert window.pre_start_on == date(2026, 2, 21)
 
@@ -170,3 +171,12 @@ def test_the_last_complete_day_is_yesterday_of_the_zone(monkeypatch):
         last_complete_day("Pacific/Honolulu"),
     )
     assert 0 <= (auckland - honolulu).days <= 1
+
+
+def test_one_that_is_on_and_off_all_through_the_window_is_in_the_model():
+    weeks = [(date(2026, 1, 5) + timedelta(days=14 * i), 7) for i in range(20)]
+    periods = Schedule.periods([(day, day + timedelta(days=n - 1)) for day, n in weeks])
+    other = intervention("b", started_on=periods.first_on, schedule=periods)
+    window = experiment_window(intervention(), [other], LATE)
+    assert window.together == ("b",)
+    assert window.pre_start_on == date(2026, 1, 31)

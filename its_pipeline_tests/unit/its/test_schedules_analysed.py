@@ -182,6 +182,8 @@ def test_days_done_otherwise_give_a_second_answer():
     assert by_schedule.as_done.mean > found.effects.counterfactual.mean + 1.0
     assert by_schedule.as_done.ci_lower < 20.0 < by_schedule.as_done.ci_upper
     assert found.randomisation.p_value < 0.01
+    never = run(outcome, replace(schedule, done_otherwise=tuple(on)), SPEC)
+    assert never.by_schedule.as_done is None
     kept = run(outcome, replace(schedule, done_otherwise=()), SPEC)
     assert kept.by_schedule.as_done is None
     assert kept.effects == found.effects

@@ -93,12 +93,15 @@ def test_what_was_done_differs_on_the_days_that_are_named():
         ["2026-05-02", "2026-05-03"], done_otherwise=["2026-05-03", "2026-05-05", "2026-05-01"]
     )
     done = planned.as_done(date(2026, 5, 6))
+    assert done is not None
     assert _on(done, "2026-04-30", 7) == "0110010"
     assert done.done_otherwise == ()
     # What lies behind the last day told is not known.
     assert _on(planned.as_done(date(2026, 5, 4)), "2026-04-30", 7) == "0110000"
     plain = Schedule.since("2026-05-02")
     assert plain.as_done(date(2026, 5, 6)) is plain
+    never = Schedule.days(["2026-05-02"], done_otherwise=["2026-05-02"])
+    assert never.as_done(date(2026, 5, 6)) is None
 
 
 @pytest.mark.parametrize(
