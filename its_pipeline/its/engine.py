@@ -162,9 +162,13 @@ def _joint(
     found = {}
     for name, schedule in schedules.items():
         others = {other: what for other, what in schedules.items() if other != name}
-        found[name] = analyze(
-            outcome, schedule, spec, covariates, others=others, cores=cores, audited=audited
-        )
+        try:
+            found[name] = analyze(
+                outcome, schedule, spec, covariates, others=others, cores=cores, audited=audited
+            )
+        except (InvalidSeries, InsufficientData) as error:
+            error.add_note(f"this was asked about {name!r}")
+            raise
     return JointAnalysis(found)
 
 

@@ -246,6 +246,9 @@ def test_an_intervention_outside_the_series_changes_nothing():
     assert found.effects == run(outcome, day, SPEC).effects
     with pytest.raises(InvalidSeries, match="at least one"):
         analyze(outcome, {}, SPEC)
+    with pytest.raises(InvalidSeries, match="lie before") as caught:
+        analyze(outcome, {"tea": day, "walks": "2030-01-01"}, SPEC)
+    assert caught.value.__notes__ == ["this was asked about 'walks'"]
 
 
 def test_heavy_tails_with_a_schedule():
