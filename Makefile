@@ -30,7 +30,7 @@ demo: setup  ## simulate 16 people and run the whole pipeline on them
 	$(BIN)/its-pipeline demo
 
 test: setup  ## run the tests, with coverage
-	$(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report=term:skip-covered --cov-fail-under=85
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 # Each part is a hook of .pre-commit-config.yaml as well; a test holds that the two lists are one.
 check: check-lint check-format check-types check-definitions check-docstrings docs  ## run what CI runs beside the tests: lint, format, types, definitions, documentation

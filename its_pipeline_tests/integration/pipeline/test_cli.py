@@ -164,7 +164,7 @@ def test_analyze_says_phases_and_how_alike_they_are(run, series_file):
         "analyze", series_file, "--date", "day", "--outcome", "score",
         "--on", "2026-01-21..2026-02-09", "--on", "2026-03-02..", *FEW,
     )  # fmt: skip
-    assert "21 January 2026 to 9 February 2026" in said
+    assert "21 January to 9 February 2026" in said
     assert "the first time less the later ones is" in said
     assert "the lot" not in said
 
