@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from its_pipeline.schedules.schedule import Schedule
-
 _DAY = timedelta(days=1)
 
 #: Of an experiment: its state, the code and the words for it, and from when it can be analysed.
@@ -43,21 +41,23 @@ def off_and_on(
         First and last day, **INCLUSIVE**; no days where the last is earlier.
     """
     import numpy as np
+    import pandas as pd
+
+    from its_pipeline.its.exposure import Exposure
 
     if intervention.schedule is None:
         raise ValueError(f"{intervention.key} has no schedule, so its days are pre and post")
     if to_on < from_on:
         return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
-    # A switch ahead of the first day may reach into it.
-    first = min(from_on, window.pre_start_on) - _DAY
-    done = _scheduled(intervention.schedule, first, to_on)
-    counts = np.ones(len(done), dtype=bool)
-    for switch in np.flatnonzero(done[1:] != done[:-1]) + 1:
-        counts[switch : switch + intervention.carryover_days] = False
-    start, fit_start = ((day - first).days for day in (window.started_on, window.fit_start_on))
-    counts[max(start, 0) : max(fit_start, 0)] = False
+    schedule = intervention.schedule
+    first = min(from_on, window.pre_start_on)
+    days = pd.date_range(first, to_on)
+    steps = np.arange(len(days)) + (first - schedule.first_on).days
+    # The analysis' own rule, so that a plan never promises what the analysis refuses.
+    exposure = Exposure.of("", schedule, days, steps)
+    counts = ~exposure.is_left_out(intervention.washout_days, intervention.carryover_days)
     asked = slice((from_on - first).days, None)
-    return (counts & ~done)[asked], (counts & done)[asked]
+    return (counts & ~exposure.is_on)[asked], (counts & exposure.is_on)[asked]
 
 
 def observed_off_and_on(
@@ -129,15 +129,3 @@ def scheduled_state(
     if never_on:
         return ("refused" if window.is_final else "waiting"), "too_few_on_days", reason, None
     return "waiting", "too_few_off_days", reason, None
-
-
-def _scheduled(schedule: Schedule, from_on: date, to_on: date) -> NDArray[np.bool_]:
-    """Return for each calendar day whether it is on."""
-    import numpy as np
-
-    done = np.zeros((to_on - from_on).days + 1, dtype=bool)
-    for period in schedule.on_periods:
-        start = max((period.from_on - from_on).days, 0)
-        end = len(done) if period.to_on is None else (period.to_on - from_on).days + 1
-        done[start : max(end, 0)] = True
-    return done

@@ -6,11 +6,14 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from its_pipeline.experiments.plan import Plan, plan_experiment
 from its_pipeline.experiments.scheduled_days import off_and_on
 from its_pipeline.experiments.window import experiment_window
+from its_pipeline.its import AnalysisSpec, InsufficientData
+from its_pipeline.its.series import MINIMUM_DAYS, prepare_series
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline_tests.unit.experiments.test_window import LATE, START, intervention
@@ -175,3 +178,33 @@ def test_what_can_never_be_enough_says_which_days(
 
 def test_a_withdrawn_one_is_closed() -> None:
     assert plan_of(LATE, schedule=REVERSAL, status="withdrawn").state == "closed"
+
+
+LATER = Schedule.days(
+    [f"2026-05-{day:02}" for day in (4, 5, 8, 9, 10, 14, 15, 17, 20, 21, 24, 25, 26, 30)],
+    Mechanism(),
+    drawn_from_on="2026-05-01",
+    drawn_to_on="2026-05-31",
+)
+"""The first day drawn is off, so the first day on comes after the start."""
+
+
+@pytest.mark.parametrize("schedule", [REVERSAL, TEMPORARY, LATER])
+@pytest.mark.parametrize(("washout", "carryover"), [(0, 0), (2, 0), (0, 1)])
+def test_the_plan_counts_the_days_that_the_analysis_takes(
+    schedule: Schedule, washout: int, carryover: int
+) -> None:
+    plan = plan_of(
+        date(2026, 5, 31), schedule=schedule, washout_days=washout, carryover_days=carryover
+    )
+    days = pd.date_range(START - timedelta(days=10), "2026-05-31")
+    outcome = pd.Series(np.linspace(40.0, 60.0, len(days)), days)
+    spec = AnalysisSpec(washout_days=washout, carryover_days=carryover)
+    if min(plan.n_pre, plan.n_post) < MINIMUM_DAYS:
+        with pytest.raises(InsufficientData) as caught:
+            prepare_series(outcome, schedule, spec)
+        taken = (caught.value.n_pre, caught.value.n_post)
+    else:
+        series = prepare_series(outcome, schedule, spec)
+        taken = (series.n_pre, series.n_post)
+    assert (plan.n_pre, plan.n_post) == taken
