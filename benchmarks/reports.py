@@ -33,10 +33,10 @@ from its_pipeline.its.plots import (
     render,
     thumbnail_png,
 )
+from its_pipeline.report.finding import finding_of
 from its_pipeline.report.index import render_index
 from its_pipeline.report.inputs import EffectNumbers, IndexRow, ReportInput
 from its_pipeline.report.page import render_report
-from its_pipeline.report.sentence import finding_of
 
 METRIC = "sessionPerformanceScore"
 STARTED_ON = date(2026, 3, 1)

@@ -30,7 +30,7 @@ from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, shown, to_json
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.questions import requests, responses, responses_interventions
 from its_pipeline.api.questions.services import Services
-from its_pipeline.api.routes import analyses, experiments, interventions, server
+from its_pipeline.api.routes import analyses, experiments, interventions, plans, server
 from its_pipeline.api.routes.dependencies import check_query
 from its_pipeline.settings import Settings
 
@@ -122,7 +122,7 @@ def _bare(lifespan: Any) -> FastAPI:
         openapi_url="/openapi.json",
         dependencies=[Depends(check_query)],
     )
-    for routes in (analyses, interventions, experiments, server):
+    for routes in (analyses, plans, interventions, experiments, server):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

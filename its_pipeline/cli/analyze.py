@@ -297,7 +297,8 @@ def as_plain(analysis: Analysis, log: bool) -> dict[str, Any]:
 
 
 def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str]) -> None:
-    from its_pipeline.report.sentence import answer_sentences, finding_of
+    from its_pipeline.report.finding import finding_of
+    from its_pipeline.report.sentence import answer_sentences
 
     if analysis.effects is not None:
         name = f"log({outcome})" if log else outcome

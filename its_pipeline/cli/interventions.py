@@ -59,6 +59,15 @@ Kind = Annotated[
 ]
 
 
+Looks = Annotated[
+    str | None,
+    typer.Option(
+        help="How it is looked at while it goes on: daily (default), pocock, hwang_shih_decani, "
+        "haybittle_peto, at_end or always_valid."
+    ),
+]
+
+
 #: Options of `log` and `amend` that are fields of an intervention, by the field's name.
 FIELDS: Final = (
     "started_on",
@@ -73,6 +82,7 @@ FIELDS: Final = (
     "time_zone",
     "carryover_days",
     "kind",
+    "looks",
 )
 
 
@@ -126,6 +136,7 @@ def log_intervention(
     ] = None,
     carryover_days: CarryoverDays = None,
     kind: Kind = None,
+    looks: Looks = None,
     likelihood: Likelihood = None,
     season: Season = None,
     slope: Slope = None,
@@ -247,6 +258,7 @@ def amend(
     protocol: Annotated[list[str] | None, typer.Option(help="ITEM=TEXT; repeatable.")] = None,
     carryover_days: CarryoverDays = None,
     kind: Kind = None,
+    looks: Looks = None,
     no_schedule: Annotated[
         bool, typer.Option("--no-schedule", help="It acts from its first day on for good.")
     ] = False,

@@ -17,6 +17,7 @@ from its_pipeline.cli import (
     installation,
     interventions,
     peers,
+    planning,
     results,
     schedules,
     servers,
@@ -36,6 +37,8 @@ app.command("import")(events.import_events)
 interventions.app.command("draw")(schedules.draw)
 interventions.app.command("otherwise")(schedules.otherwise)
 app.add_typer(interventions.app, name="intervention")
+app.command("plan")(planning.plan)
+app.command("looks")(planning.looks)
 app.command("run")(update.run)
 app.command("refresh")(update.refresh)
 app.command("audit")(audit.audit)

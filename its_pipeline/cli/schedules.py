@@ -41,6 +41,7 @@ FIELDS: Final = (
     "time_zone",
     "carryover_days",
     "kind",
+    "looks",
 )
 #: Beyond as many digits nobody reads a number.
 _MOST_DIGITS: Final = 15
@@ -81,6 +82,7 @@ def draw(
         int | None, typer.Option(help="Days left out after every switch.")
     ] = None,
     kind: Annotated[str | None, typer.Option(help="What groups it over people.")] = None,
+    looks: Annotated[str | None, typer.Option(help="How it is looked at; daily if not.")] = None,
     into: Annotated[Path, typer.Option(help="Folder for the calendar and the table.")] = Path(),
 ) -> None:
     """Draw by lot on which days a person does it, log that, and write a calendar and a table.

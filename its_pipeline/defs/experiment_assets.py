@@ -32,17 +32,19 @@ from its_pipeline.stores.verdict import RunContext, Verdict
     kinds={"python"},
     description=(
         "What is known of an experiment before any effect is: its window, the observed days of "
-        "each phase, the baseline's mean, spread and autocorrelation, and the first date on which "
-        "it can be analysed."
+        "each phase, the baseline's mean, spread and autocorrelation, the first date on which "
+        "it can be analysed, and how many days an effect that matters needs to be told."
     ),
 )
 def its_plan(
     context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult:
     """Plan one experiment."""
+    from its_pipeline.experiments.planning import with_days_needed
     from its_pipeline.experiments.preparation import Snapshot
 
-    plan = Snapshot(installation.settings).prepare(context.partition_key).plan
+    settings = installation.settings
+    plan = with_days_needed(settings, Snapshot(settings).prepare(context.partition_key))
     context.log.info(f"{plan.key} is {plan.state}. {plan.reason}".rstrip())
     return dg.MaterializeResult(metadata=shown.plan_metadata(plan))
 

@@ -81,6 +81,10 @@ def plan_metadata(plan: Plan) -> Metadata:
         shown["left_out"] = plan.left_out
     if plan.analysable_on is not None:
         shown["analysable_on"] = plan.analysable_on.isoformat()
+    if plan.planned_effect is not None:
+        shown["planned_effect"] = plan.planned_effect
+        shown["planned_from"] = plan.planned_from
+        shown["days_needed"] = "more than a year" if plan.days_needed is None else plan.days_needed
     return shown
 
 

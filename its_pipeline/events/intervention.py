@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 
 from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
 from its_pipeline.events.keys import ExperimentKey, validate_id
+from its_pipeline.schedules.look_plans import DAILY, LOOK_PLANS
 from its_pipeline.schedules.schedule import Schedule
 
 Direction = Literal["increase", "decrease"]
@@ -65,6 +66,8 @@ class Intervention:
         means, and becomes None.
     carryover_days
         Days left out of the fit after every switch between on and off; 0 without a schedule.
+    looks
+        How it is looked at while it goes on: a name in `schedules.look_plans.LOOK_PLANS`.
     kind
         What groups the same intervention over people: a legal identifier; empty: its own
         `intervention_id`.
@@ -90,6 +93,7 @@ class Intervention:
     analysis: AnalysisOptions = UNSAID
     schedule: Schedule | None = None
     carryover_days: int = 0
+    looks: str = DAILY
     kind: str = ""
     status: Status = "open"
     version: int = 1
@@ -201,6 +205,7 @@ class Intervention:
         for choice, allowed in (
             ("direction", ("increase", "decrease")),
             ("status", ("open", "withdrawn")),
+            ("looks", LOOK_PLANS),
         ):
             value = getattr(self, choice)
             if value not in allowed:

@@ -41,6 +41,7 @@ VERSIONS = sa.Table(
     sa.Column("schedule", sa.Text),
     sa.Column("carryover_days", sa.Integer, nullable=False, server_default="0"),
     sa.Column("kind", sa.Text, nullable=False, server_default=""),
+    sa.Column("looks", sa.Text, nullable=False, server_default="daily"),
     sa.UniqueConstraint("user_id", "intervention_id", "version", name="one_of_each_version"),
 )
 """One row a version. `logged_at` is when version 1 was written, `recorded_at` when this one was."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from its_pipeline.experiments.planning import with_days_needed
 from its_pipeline.experiments.preparation import Prepared, Snapshot
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import RunRecorder, fit_prepared, record_crash
@@ -135,9 +136,8 @@ class Evaluator:
             audit_share=self.settings.audit_share,
         )
         publication = self._publish(prepared, self.recorder)
-        return Evaluation(
-            prepared.plan, outcome.verdict, outcome.cached, publication, outcome.mlflow_run_id
-        )
+        plan = with_days_needed(self.settings, prepared)
+        return Evaluation(plan, outcome.verdict, outcome.cached, publication, outcome.mlflow_run_id)
 
     def _with_page(self, crash: Crash, prepared: Prepared) -> Crash:
         """Put a page that says so in the place of an older one, unless it is what crashed."""

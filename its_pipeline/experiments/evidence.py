@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
+from its_pipeline.experiments.looking import standing_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import (
     CHECKLIST_FILE,
@@ -22,7 +23,8 @@ from its_pipeline.experiments.publish import (
     ongoing_until,
     page_path,
 )
-from its_pipeline.experiments.service import open_store, summary
+from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.summary import summary
 from its_pipeline.experiments.trust import publish_trust
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.its.estimand_names import HEADLINE
@@ -45,7 +47,7 @@ class Evidence:
     Attributes
     ----------
     table
-        One row an experiment that has a verdict, see `service.summary`.
+        One row an experiment that has a verdict, see `summary.summary`.
     counts
         Status to number of experiments; every status is there.
     table_path, index_path
@@ -192,6 +194,7 @@ def _row(
         warning_codes=tuple(str(warning["code"]) for warning in verdict.warnings),
         is_on_and_off=verdict.is_on_and_off,
         by_lot=verdict.by_lot,
+        standing=standing_of(verdict),
         ongoing_until=ongoing_until(verdict),
         report_href=page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None,
         mlflow_url=mlflow_run_url(settings, run_id),

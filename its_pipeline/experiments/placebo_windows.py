@@ -84,6 +84,7 @@ def pretended_windows(
     values: NDArray[np.float64],
     n_days: int,
     acted: Iterable[tuple[date, date]] = (),
+    baseline_days: int | None = None,
 ) -> Iterator[PretendedWindow]:
     """Yield windows of one length: one after the other, none overlapping another or a day in use.
 
@@ -95,6 +96,8 @@ def pretended_windows(
         Calendar days of a window.
     acted
         Days that no window may hold, see `acted_days`.
+    baseline_days
+        Of the calendar days those ahead of the pretended intervention; half by default.
     """
     import numpy as np
 
@@ -102,7 +105,7 @@ def pretended_windows(
     number = days[seen].astype("datetime64[D]").astype(np.int64)
     values = values[seen]
     taken = sorted((_number(first), _number(last)) for first, last in acted)
-    half, found = n_days // 2, 0
+    half, found = n_days // 2 if baseline_days is None else baseline_days, 0
     start = int(number[0]) if len(number) else 0
     while found < MOST_WINDOWS:
         at = int(np.searchsorted(number, start))
@@ -115,7 +118,7 @@ def pretended_windows(
             start = max(blocked) + 1
             continue
         cut, stop = np.searchsorted(number, (start + half, end))
-        if _is_usable(values[at:cut], half) and _is_usable(values[cut:stop], half):
+        if _is_usable(values[at:cut], half) and _is_usable(values[cut:stop], n_days - half):
             yield PretendedWindow(n_days, *map(_day, (start, start + half, end - 1)))
             found += 1
             start = end

@@ -51,6 +51,10 @@ class Plan:
         Its days.
     left_out
         What of the usual model its analysis goes without, and why; empty where nothing.
+    days_needed, planned_effect, planned_from
+        Days with the intervention until an effect of that size is told with 80 % probability (None
+        beyond a year), and from whose days that was planned, ``own`` or ``others``; empty where it
+        was not planned, see `planning.with_days_needed`.
     """
 
     key: str
@@ -65,6 +69,9 @@ class Plan:
     analysable_on: date | None
     window: Window
     left_out: str = ""
+    days_needed: int | None = None
+    planned_effect: float | None = None
+    planned_from: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, dates as ISO 8601."""

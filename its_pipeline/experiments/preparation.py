@@ -98,6 +98,7 @@ class Snapshot:
         self._logged = None if logged is None else tuple(logged)
         self._series: dict[tuple[str, str], pd.DataFrame] = {}
         self._preloaded: set[str] = set()
+        self._people: dict[str, list[str]] = {}
 
     @cached_property
     def metrics(self) -> dict[str, OutcomeMetric]:
@@ -171,6 +172,21 @@ class Snapshot:
         for (user, outcome), rows in table.groupby(["user_id", "outcome"], sort=False):
             self._series[str(user), str(outcome)] = rows.reset_index(drop=True)
         self._preloaded.update(users)
+
+    def people(self, outcome: str) -> list[str]:
+        """Return who has days of an outcome, sorted."""
+        if outcome not in self._people:
+            self._people[outcome] = []
+            if self.settings.daily_outcomes_path.is_file():
+                import pyarrow.parquet as pq
+
+                table = pq.read_table(
+                    self.settings.daily_outcomes_path,
+                    columns=["user_id"],
+                    filters=[("outcome", "=", outcome)],
+                )
+                self._people[outcome] = sorted(table["user_id"].unique().to_pylist())
+        return self._people[outcome]
 
     def series(self, user_id: str, outcome: str) -> pd.DataFrame:
         """Return all observed days of one person's outcome, in order.

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
+from its_pipeline.experiments.looking import looks_at, standing_of
+from its_pipeline.experiments.planning import plan_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import RunRecorder, load_analysis, open_store
@@ -29,10 +31,11 @@ from its_pipeline.stores.verdict import Verdict
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis
+    from its_pipeline.its.planning.summary import PlanSummary
     from its_pipeline.report.inputs import DataFacts, Provenance
 
 #: Part of what decides whether a page is up to date: raise it when pages change their form.
-PAGE_VERSION: Final = 6
+PAGE_VERSION: Final = 7
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
 #: The page on how far intervals can be trusted, beside the index.
@@ -151,9 +154,16 @@ def _publication(
     thumbnail = None
     if analysis is not None and analysis.effects is not None:
         from its_pipeline.its.plots import thumbnail_png
-        from its_pipeline.report.sentence import answer_sentences, finding_of
+        from its_pipeline.report.finding import finding_of
+        from its_pipeline.report.sentence import answer_sentences
 
-        finding = finding_of(analysis, verdict.intervention_name, outcome, ongoing_until(verdict))
+        finding = finding_of(
+            analysis,
+            verdict.intervention_name,
+            outcome,
+            ongoing_until(verdict),
+            standing_of(verdict),
+        )
         sentences = answer_sentences(finding).sentences
         thumbnail = thumbnail_png(analysis)
     return Publication(verdict, page, _plots(page, verdict), sentences, thumbnail, unchanged)
@@ -191,12 +201,18 @@ def _write(
             n_post=verdict.n_post,
             analysable_on=_day(verdict.analysable_on),
             analysis=analysis,
+            planned=_planned(settings, verdict, intervention),
         )
         html = render_state_page(facts)
         for plot in page.parent.glob("*.png"):
             plot.unlink()
     else:
-        facts = ReportInput(**shared, analysis=analysis)
+        facts = ReportInput(
+            **shared,
+            analysis=analysis,
+            looks=looks_at(settings, intervention) if verdict.standing else (),
+            standing=standing_of(verdict),
+        )
         pngs = figure_pngs(facts)
         html = render_report(facts, pngs)
         for name, png in pngs.items():
@@ -204,6 +220,19 @@ def _write(
     # Kept beside the page, so that the table over all experiments need not load every analysis.
     write_json(page.with_name(CHECKLIST_FILE), plain_answers(checklist(facts)))
     write_bytes(page, html.encode())
+
+
+def _planned(
+    settings: Settings, verdict: Verdict, intervention: Intervention
+) -> PlanSummary | None:
+    """Return how many days a waiting experiment needs."""
+    if verdict.status != "waiting":
+        return None
+    from its_pipeline.its.planning.summary import PlanSummary
+
+    # Its window depends on the person's other interventions, which the caller need not have read.
+    found = plan_of(settings, Snapshot(settings).prepare(str(intervention.key)))
+    return None if found is None else PlanSummary.of(found[0], is_own=found[1])
 
 
 def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:

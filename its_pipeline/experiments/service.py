@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from its_pipeline.experiments.preparation import Prepared, Snapshot
-from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
@@ -162,7 +161,13 @@ def fit_prepared(
         if run_id is not None:
             return FitOutcome(known, True, prepared, run_id)
     with store.locked(key):
-        verdict, cached = _decide(store, prepared, context, audit_share)
+        verdict, cached, analysis = _decide(store, prepared, context, audit_share)
+        if make_newest and verdict.status == "analysed":
+            from its_pipeline.experiments.looking import with_standing
+
+            found = analysis or load_analysis(settings, verdict)
+            if found is not None:
+                verdict = with_standing(settings, prepared, verdict, found)
 
         def on_run(run_id: str) -> None:
             if on_known is not None:
@@ -219,7 +224,9 @@ def _still_true(prepared: Prepared, known: Verdict) -> bool:
     if known.intervention_version != prepared.intervention.version:
         return False
     if plan.state == "ready":
-        return known.status != "crashed" and known.fingerprint == prepared.fingerprint
+        if known.status == "crashed" or known.fingerprint != prepared.fingerprint:
+            return False
+        return known.status != "analysed" or _is_told_of(prepared, known)
     return (
         known.status == plan.state
         and known.reason == plan.reason
@@ -227,10 +234,19 @@ def _still_true(prepared: Prepared, known: Verdict) -> bool:
     )
 
 
+def _is_told_of(prepared: Prepared, known: Verdict) -> bool:
+    """Whether an analysed verdict says what the looks come to, and still awaits days if it does."""
+    told = known.standing
+    return told is not None and (told["kind"] != "so_far" or not prepared.plan.window.is_final)
+
+
 def _decide(
     store: ExperimentStore, prepared: Prepared, context: RunContext, audit_share: float
-) -> tuple[Verdict, bool]:
-    """Return the verdict and whether it was there already; the experiment's lock is held."""
+) -> tuple[Verdict, bool, Analysis | None]:
+    """Return the verdict, whether it was there already, and the analysis where it was made now.
+
+    The experiment's lock is held.
+    """
     plan = prepared.plan
     if plan.state != "ready":
         verdict = _verdict(
@@ -241,15 +257,16 @@ def _decide(
             reason_code=plan.reason_code,
             analysable_on=plan.analysable_on.isoformat() if plan.analysable_on else None,
         )
-        return verdict, False
+        return verdict, False, None
     if prepared.fingerprint is None:
         raise ValueError(f"a ready experiment should have a fingerprint: {plan.key}")
     finished = store.finished(plan.key, prepared.fingerprint)
     if finished is not None:
         # The numbers are the stored ones; names and versions may have been amended since.
-        return replace(finished, **_who(prepared)), True
+        return replace(finished, **_who(prepared)), True, None
     audited = _is_drawn(prepared.fingerprint, audit_share)
-    return _analyse(store, prepared, context, audited=audited), False
+    verdict, analysis = _analyse(store, prepared, context, audited=audited)
+    return verdict, False, analysis
 
 
 def _is_drawn(fingerprint: str, share: float) -> bool:
@@ -259,7 +276,7 @@ def _is_drawn(fingerprint: str, share: float) -> bool:
 
 def _analyse(
     store: ExperimentStore, prepared: Prepared, context: RunContext, *, audited: bool
-) -> Verdict:
+) -> tuple[Verdict, Analysis | None]:
     from its_pipeline.its import InsufficientData, InvalidSeries, analyze
 
     if prepared.spec is None or prepared.outcome is None:
@@ -275,7 +292,7 @@ def _analyse(
             audited=audited,
         )
     except (InsufficientData, InvalidSeries) as refusal:
-        return _verdict(
+        refused = _verdict(
             prepared,
             "refused",
             context,
@@ -283,6 +300,7 @@ def _analyse(
             reason_code=getattr(refusal, "code", "insufficient_data"),
             fingerprint=prepared.fingerprint,
         )
+        return refused, None
     converged = analysis.effects is not None
     verdict = _verdict(
         prepared,
@@ -306,7 +324,7 @@ def _analyse(
         prepared.daily.to_parquet(folder / "series.parquet", index=False)
 
     store.write_analysis(verdict, save)
-    return verdict
+    return verdict, analysis
 
 
 def _record(
@@ -364,20 +382,3 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
         dagster_run_id=context.dagster_run_id,
         **{"reason": "", "reason_code": "", "fingerprint": None, **found},
     )
-
-
-def summary(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
-    from its_pipeline.its.inference.diagnostics import GATE
-
-    nested = {"warnings", "cuts", "effects", "diagnostics"}
-    row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
-    for estimand in ESTIMANDS:
-        effect = (verdict.effects or {}).get(estimand.name)
-        for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):
-            row[f"{estimand.name}_{number}"] = effect[number] if effect else None
-    diagnostics = verdict.diagnostics or {}
-    for number in ("converged", *(criterion.figure for criterion in GATE)):
-        row[number] = diagnostics.get(number)
-    row["warning_codes"] = ",".join(str(warning["code"]) for warning in verdict.warnings)
-    return row

@@ -1,4 +1,4 @@
-"""Public door of the statistics: `analyze`, its settings, its answer, its errors.
+"""Public door of the statistics: `analyze`, `plan`, `boundaries`, settings, answers, errors.
 
 Names are resolved on first use, so importing the package loads neither numba nor pandas nor any
 modelling library.
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from its_pipeline.its.analysis import Analysis
+    from its_pipeline.its.decisions.boundaries import Boundaries, boundaries
     from its_pipeline.its.engine import analyze, warm_up
     from its_pipeline.its.errors import InsufficientData, InvalidSeries, NotConverged
     from its_pipeline.its.fingerprinting import fingerprint
+    from its_pipeline.its.planning.plan import ExperimentPlan, plan
     from its_pipeline.its.results import (
         AnalysisWarning,
         Diagnostics,
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Analysis": "its.analysis",
+    "Boundaries": "its.decisions.boundaries",
+    "boundaries": "its.decisions.boundaries",
+    "ExperimentPlan": "its.planning.plan",
+    "plan": "its.planning.plan",
     "analyze": "its.engine",
     "warm_up": "its.engine",
     "InsufficientData": "its.errors",
@@ -49,9 +55,11 @@ __all__ = [
     "Analysis",
     "AnalysisSpec",
     "AnalysisWarning",
+    "Boundaries",
     "Diagnostics",
     "Effect",
     "Effects",
+    "ExperimentPlan",
     "InsufficientData",
     "InvalidSeries",
     "Mechanism",
@@ -59,7 +67,9 @@ __all__ = [
     "ParameterDiagnostics",
     "Schedule",
     "analyze",
+    "boundaries",
     "fingerprint",
+    "plan",
     "warm_up",
 ]
 

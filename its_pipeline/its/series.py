@@ -139,16 +139,11 @@ def prepare_series(
     InsufficientData
         If fewer than `MINIMUM_DAYS` observed days are off, or on.
     """
-    index = _checked_index(outcome, spec)
-    values = _checked_values(outcome)
+    calendar, on_calendar, first = laid_on_calendar(outcome, spec)
     declared = _schedule(schedule, spec)
-    numbers = _steps(index, spec)
-    calendar = _calendar(index, int(numbers[-1] - numbers[0]) + 1, spec)
-    on_calendar = np.full(len(calendar), np.nan)
-    on_calendar[numbers - numbers[0]] = values
-    exposure = _exposure("", declared, calendar, numbers[0], spec)
+    exposure = _exposure("", declared, calendar, first, spec)
     laid = [
-        _exposure(name, _schedule(other, spec), calendar, numbers[0], spec)
+        _exposure(name, _schedule(other, spec), calendar, first, spec)
         for name, other in (others or {}).items()
     ]
     # One that never acted in these days, or always did, is part of what is usual.
@@ -157,8 +152,8 @@ def prepare_series(
         side = "after" if exposure.is_on.all() else "before"
         raise InvalidSeries(
             "one_sided",
-            f"all days of the series, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, lie {side} "
-            f"the intervention on {declared.first_on}; both phases are needed",
+            f"all days of the series, {calendar[0]:%Y-%m-%d} to {calendar[-1]:%Y-%m-%d}, lie "
+            f"{side} the intervention on {declared.first_on}; both phases are needed",
         )
     _check_options(exposure, also, spec)
     steps = exposure.steps
@@ -194,6 +189,35 @@ def prepare_series(
         scale=scale,
         flat_baseline=flat,
     )
+
+
+def laid_on_calendar(
+    outcome: pd.Series, spec: AnalysisSpec
+) -> tuple[pd.DatetimeIndex, np.ndarray, int]:
+    """Validate a series and lay its values on every day (month) from its first to its last.
+
+    Parameters
+    ----------
+    outcome, spec
+        As in `prepare_series`.
+
+    Returns
+    -------
+    tuple
+        The calendar; the values on it, NaN where missing; the number of its first time step.
+
+    Raises
+    ------
+    InvalidSeries
+        If the series breaks a rule.
+    """
+    index = _checked_index(outcome, spec)
+    values = _checked_values(outcome)
+    numbers = _steps(index, spec)
+    calendar = _calendar(index, int(numbers[-1] - numbers[0]) + 1, spec)
+    on_calendar = np.full(len(calendar), np.nan)
+    on_calendar[numbers - numbers[0]] = values
+    return calendar, on_calendar, int(numbers[0])
 
 
 def _schedule(value: Any, spec: AnalysisSpec) -> Schedule:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from markupsafe import Markup
 
-from its_pipeline.report.sentence import Kind
+from its_pipeline.report.finding import Kind
 from its_pipeline.stores.verdict import Status
 
 #: Classes of the style sheet.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from its_pipeline.report.finding import Finding, finding_of
 from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput, StateInput
 from its_pipeline.report.sentence import decimals_for, number_text
@@ -39,6 +40,17 @@ def ongoing_until(facts: Facts) -> date | None:
     if window is None or window.post_end_on >= window.final_end_on:
         return None
     return window.final_end_on
+
+
+def finding(report: ReportInput) -> Finding:
+    """Return the finding of a report: its analysis, and what the looks at it come to."""
+    return finding_of(
+        report.analysis,
+        intervention_name(report),
+        outcome_label(report),
+        ongoing_until(report),
+        report.standing,
+    )
 
 
 def effect_text(effect: Effect) -> str:

@@ -23,10 +23,10 @@ from its_pipeline.report.cent import (
     cent_scope,
 )
 from its_pipeline.report.drawing import TONES, Span, interval_svg, status_tone
+from its_pipeline.report.finding import Finding
 from its_pipeline.report.html import own_direction, render_page, safe_href
 from its_pipeline.report.inputs import STATUS_LABELS, EffectNumbers, IndexRow
 from its_pipeline.report.sentence import (
-    Finding,
     answer_sentences,
     date_text,
     decimals_for,
@@ -186,6 +186,7 @@ def _finding(row: IndexRow, effect: EffectNumbers) -> Finding:
         ongoing_until=row.ongoing_until,
         is_on_and_off=row.is_on_and_off,
         by_lot=row.by_lot,
+        standing=row.standing,
     )
 
 

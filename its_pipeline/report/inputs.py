@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.events.metrics import OutcomeMetric
     from its_pipeline.its import Analysis
+    from its_pipeline.its.decisions.looks import Look, Standing
+    from its_pipeline.its.planning.summary import PlanSummary
 
 STATUS_LABELS: Final[Mapping[Status, str]] = {
     "analysed": "Analysed",
@@ -157,6 +159,8 @@ class ReportInput:
     index_href, trust_href
         Relative addresses of the index page and of the page on how far intervals can be trusted, or
         None.
+    looks, standing
+        The looks taken at it, in order, and what they come to; none of a question asked once.
 
     Raises
     ------
@@ -172,6 +176,8 @@ class ReportInput:
     provenance: Provenance = Provenance()
     index_href: str | None = None
     trust_href: str | None = None
+    looks: tuple[Look, ...] = ()
+    standing: Standing | None = None
 
     def __post_init__(self) -> None:
         if self.analysis.effects is None:
@@ -199,6 +205,8 @@ class StateInput:
         First date on which a waiting experiment can be analysed; None where there is none.
     analysis
         Of a "not_converged" experiment, for its diagnostics; must have no effects.
+    planned
+        Of a waiting experiment, how many days it needs; None where there was nothing to plan from.
 
     Raises
     ------
@@ -217,6 +225,7 @@ class StateInput:
     data: DataFacts = DataFacts()
     provenance: Provenance = Provenance()
     analysis: Analysis | None = None
+    planned: PlanSummary | None = None
     index_href: str | None = None
     trust_href: str | None = None
 
@@ -267,6 +276,8 @@ class IndexRow:
         None unless `state` is "analysed".
     warning_codes
         Codes of the analysis' warnings.
+    standing
+        What the looks at it come to; None of a question asked once.
     is_on_and_off, by_lot
         Whether it was on and off again in the analysis, and on days drawn by lot ahead of them.
     ongoing_until
@@ -298,6 +309,7 @@ class IndexRow:
     analysable_on: date | None = None
     effect: EffectNumbers | None = None
     warning_codes: tuple[str, ...] = ()
+    standing: Standing | None = None
     is_on_and_off: bool = False
     by_lot: bool = False
     ongoing_until: date | None = None

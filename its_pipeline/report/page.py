@@ -24,7 +24,7 @@ from its_pipeline.report.cent import (
     wwc_rating,
 )
 from its_pipeline.report.drawing import TONES, Span, Tone, dates_svg, scale_svg, status_tone
-from its_pipeline.report.facts import Facts, intervention_name, ongoing_until, outcome_label
+from its_pipeline.report.facts import Facts, finding, intervention_name, outcome_label
 from its_pipeline.report.html import (
     data_uri,
     isolate,
@@ -35,13 +35,14 @@ from its_pipeline.report.html import (
     safe_href,
 )
 from its_pipeline.report.inputs import STATUS_LABELS, ReportInput, StateInput
+from its_pipeline.report.look_views import looks_view
+from its_pipeline.report.plan_views import planned_view
 from its_pipeline.report.schedule_views import schedule_view
 from its_pipeline.report.sentence import (
     Answer,
     answer_sentences,
     date_text,
     decimals_for,
-    finding_of,
     number_text,
     percent,
 )
@@ -54,14 +55,7 @@ FIGURE_DPI: Final = 150
 
 def report_answer(report: ReportInput) -> Answer:
     """Return the answer in two sentences of a report."""
-    return answer_sentences(
-        finding_of(
-            report.analysis,
-            intervention_name(report),
-            outcome_label(report),
-            ongoing_until(report),
-        )
-    )
+    return answer_sentences(finding(report))
 
 
 def figure_pngs(report: ReportInput) -> dict[str, bytes]:
@@ -125,6 +119,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "figures": _figures(pngs or figure_pngs(report), step, analysis.is_on_and_off),
         "gate": views.gate_rows(analysis.diagnostics),
         "schedule": schedule_view(analysis),
+        "looks": looks_view(report.looks, report.standing, analysis.spec.unit),
         "wwc": _wwc(analysis),
     }
     return render_page("report.html", view)
@@ -187,6 +182,7 @@ def render_state_page(state: StateInput) -> str:
         "gate": gate,
         "figure": picture,
         "wwc": _wwc_of_state(state),
+        "planned": planned_view(state.planned, state.metric.unit if state.metric else ""),
     }
     return render_page("state.html", view)
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from math import floor, isfinite, log10
-from typing import TYPE_CHECKING, Final, Literal
+from math import floor, log10
+from typing import TYPE_CHECKING, Final
 
-from its_pipeline.its.warning_codes import warning_code
+from its_pipeline.report.finding import Finding, Kind
 from its_pipeline.report.html import own_direction
 
 if TYPE_CHECKING:
-    from its_pipeline.its import Analysis
-
-Kind = Literal["helped", "harmed", "negligible", "unclear", "open"]
+    from its_pipeline.its.decisions.looks import Standing
 
 #: From which probability on a word may be used, INCLUSIVE. The five plain levels of the IPCC's
 #: guidance note on uncertainty (Mastrandrea et al. 2010, table 1). Its stronger words ("virtually
@@ -34,103 +32,6 @@ PROBABILITY_WORDS: Final[tuple[tuple[float, str], ...]] = (
 PROVISO: Final = "if nothing else changed at that time"
 PROVISO_ON_AND_OFF: Final = "if nothing else came and went with it"
 PROVISO_BY_LOT: Final = "as the lot alone decided the days"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The numbers that an answer is written from, in outcome units.
-
-    Parameters
-    ----------
-    name
-        The intervention's name.
-    outcome
-        The outcome's name for people.
-    unit
-        Its unit; may be empty.
-    direction
-        "increase" or "decrease": which way a benefit points.
-    mean, sd, ci_lower, ci_upper
-        Posterior mean, standard deviation and 95 % interval of the counterfactual effect.
-    probability_positive
-        P(effect > 0).
-    probability_of_benefit
-        P(effect beats `minimum_effect` in the direction).
-    minimum_effect
-        Smallest effect that counts, >= 0.
-    warning_codes
-        Codes of the warnings that apply.
-    ongoing_until
-        Last day that is still to be counted; None when no more days will come.
-    is_on_and_off
-        Whether the intervention was on and off again, not one change from one day on.
-    by_lot
-        Whether its days were drawn by lot ahead of them.
-    """
-
-    name: str
-    outcome: str
-    unit: str
-    direction: str
-    mean: float
-    sd: float
-    ci_lower: float
-    ci_upper: float
-    probability_positive: float
-    probability_of_benefit: float
-    minimum_effect: float = 0.0
-    warning_codes: tuple[str, ...] = ()
-    ongoing_until: date | None = None
-    is_on_and_off: bool = False
-    by_lot: bool = False
-
-    def __post_init__(self) -> None:
-        if self.direction not in ("increase", "decrease"):
-            raise ValueError(f"direction must be increase or decrease but got {self.direction!r}")
-        numbers = (self.mean, self.sd, self.ci_lower, self.ci_upper)
-        if not all(isfinite(number) for number in numbers):
-            raise ValueError(f"effect of {self.name!r} must be finite but got {numbers}")
-        if not self.ci_lower <= self.ci_upper:
-            raise ValueError(
-                f"ci_lower must not exceed ci_upper but got {self.ci_lower} and {self.ci_upper}"
-            )
-        for field in ("probability_positive", "probability_of_benefit"):
-            if not 0 <= getattr(self, field) <= 1:
-                raise ValueError(
-                    f"{field} must be in the interval [0, 1] but got {getattr(self, field)}"
-                )
-
-    @property
-    def covers_zero(self) -> bool:
-        """Whether no change at all lies within the 95 % interval, bounds INCLUSIVE."""
-        return self.ci_lower <= 0 <= self.ci_upper
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """What the warnings that weaken the answer mean, each once, in the order given."""
-        warned = map(warning_code, self.warning_codes)
-        return tuple(dict.fromkeys(w.reason for w in warned if w.severity != "remark"))
-
-    @property
-    def contradicted(self) -> bool:
-        """Whether a warning speaks against the answer itself."""
-        return any(warning_code(code).severity == "contradicts" for code in self.warning_codes)
-
-    @property
-    def probability_of_any_benefit(self) -> float:
-        """P(effect points the wanted way), whatever its size."""
-        positive = self.probability_positive
-        return positive if self.direction == "increase" else 1 - positive
-
-    @property
-    def kind(self) -> Kind:
-        """Which of the five answers these numbers allow."""
-        if not self.covers_zero:
-            rises = self.ci_lower > 0
-            return "helped" if rises == (self.direction == "increase") else "harmed"
-        if self.minimum_effect > max(abs(self.ci_lower), abs(self.ci_upper)):
-            return "negligible"
-        return "unclear" if self.ongoing_until is None else "open"
 
 
 @dataclass(frozen=True)
@@ -157,44 +58,13 @@ class Answer:
         return " ".join(self.sentences)
 
 
-def finding_of(
-    analysis: Analysis, name: str, outcome: str, ongoing_until: date | None = None
-) -> Finding:
-    """Return the finding of a converged analysis.
-
-    Raises
-    ------
-    ValueError
-        If the analysis has no effects.
-    """
-    if analysis.effects is None or analysis.probability_of_benefit is None:
-        raise ValueError("an analysis that did not converge has no finding to tell")
-    effect = analysis.effects.counterfactual
-    return Finding(
-        name=name,
-        outcome=outcome,
-        unit=analysis.spec.unit,
-        direction=analysis.spec.direction,
-        mean=effect.mean,
-        sd=effect.sd,
-        ci_lower=effect.ci_lower,
-        ci_upper=effect.ci_upper,
-        probability_positive=effect.probability_positive,
-        probability_of_benefit=analysis.probability_of_benefit,
-        minimum_effect=analysis.spec.minimum_effect,
-        warning_codes=tuple(warning.code for warning in analysis.warnings),
-        ongoing_until=ongoing_until,
-        is_on_and_off=analysis.is_on_and_off,
-        by_lot=analysis.randomisation is not None,
-    )
-
-
 def answer_sentences(finding: Finding) -> Answer:
     """Write the answer.
 
     An interval that covers zero is said so and never gets a stronger word than "likely"; so does
     any answer with warnings, and "possible" where a warning contradicts it. While days still come,
-    an answer holds "so far". No sentence calls anything significant, proved or certain.
+    an answer holds "so far"; of an experiment that is looked at again and again, nothing is said to
+    have helped ahead of the boundary. No sentence calls anything significant, proved or certain.
     """
     return Answer(_headline(finding), (_effect_sentence(finding), _verdict(finding)), finding.kind)
 
@@ -207,7 +77,8 @@ def probability_word(probability: float, capped: bool = False) -> str:
 
 def _word(finding: Finding, probability: float) -> str:
     """Return the word for a probability that interval and warnings leave standing."""
-    word = probability_word(probability, capped=finding.covers_zero or bool(finding.doubts))
+    capped = finding.covers_zero or bool(finding.doubts) or finding.kind in ("open", "unclear")
+    word = probability_word(probability, capped=capped)
     return "possible" if finding.contradicted and word == "likely" else word
 
 
@@ -305,13 +176,16 @@ def _effect_sentence(finding: Finding) -> str:
 def _verdict(finding: Finding) -> str:
     """Say how probable a benefit is, in words that the numbers carry."""
     kind = finding.kind
-    if kind == "helped":
+    if finding.standing is not None and finding.standing.is_doubted:
+        core = _doubted(finding, finding.standing)
+    elif kind == "helped":
         core = _helped(finding)
     elif kind == "harmed":
         word = _word(finding, 1 - finding.probability_of_any_benefit)
         core = (
             f"It is {word} that it made things worse{_so_far(finding)}, {_proviso(finding)}: the "
             f"probability that it helped is {percent(finding.probability_of_any_benefit)}"
+            f"{_reached(finding)}"
         )
     elif kind == "negligible":
         smallest = _minimum(finding)
@@ -319,6 +193,12 @@ def _verdict(finding: Finding) -> str:
             f"If there is an effect{_so_far(finding)}, it is {_likely(finding)} smaller than "
             f"the {smallest} named as the least that matters: the probability that it helped by at "
             f"least as much is {percent(finding.probability_of_benefit)}"
+        )
+    elif kind == "open" and finding.standing is not None:
+        core = (
+            f"So far it is not sure whether it helped: {_undecided(finding)}, and the days hold "
+            f"{percent(finding.standing.information_share)} of the information planned until "
+            f"{date_text(finding.standing.last.planned_until_on)}"
         )
     elif kind == "open" and finding.ongoing_until is not None:
         core = (
@@ -337,11 +217,32 @@ def _helped(finding: Finding) -> str:
     anyhow, so_far = finding.probability_of_any_benefit, _so_far(finding)
     lead = f"It is {_word(finding, anyhow)} that it helped{so_far}, {_proviso(finding)}"
     if finding.minimum_effect == 0:
-        return f"{lead}: the probability is {percent(anyhow)}"
+        return f"{lead}: the probability is {percent(anyhow)}{_reached(finding)}"
     wanted = finding.probability_of_benefit
     return (
         f"{lead} (probability {percent(anyhow)}), and {_word(finding, wanted)} that it helped by "
-        f"at least {_minimum(finding)} ({percent(wanted)})"
+        f"at least {_minimum(finding)} ({percent(wanted)}){_reached(finding)}"
+    )
+
+
+def _reached(finding: Finding) -> str:
+    """Say when a verdict was reached, and what the days since make of it."""
+    standing = finding.standing
+    if standing is None or standing.crossed is None:
+        return ""
+    return f"; this was reached on {date_text(standing.crossed.looked_on)}"
+
+
+def _doubted(finding: Finding, standing: Standing) -> str:
+    """Say what was reached, and that later days speak less for it."""
+    what = "helped" if finding.kind == "helped" else "made things worse"
+    if standing.crossed is None:
+        raise ValueError(f"a doubted verdict should have a look that reached it: {finding.name}")
+    return (
+        f"On {date_text(standing.crossed.looked_on)} it was sure enough that it {what}, "
+        f"{_proviso(finding)}, but the days since leave it less sure: the probability that it "
+        f"helped is now "
+        f"{percent(finding.probability_of_any_benefit)}"
     )
 
 
@@ -364,11 +265,18 @@ def _minimum(finding: Finding) -> str:
 def _headline(finding: Finding) -> str:
     """Return the badge's words."""
     if finding.kind == "open":
-        return "Too early to tell"
+        word = _word(finding, finding.probability_of_any_benefit)
+        if finding.standing is None or word == "about as likely as not":
+            return "Too early to tell"
+        return f"{word.capitalize()}, not yet sure"
     if finding.kind == "unclear":
         return "No clear effect"
+    if finding.kind == "negligible" and finding.standing is not None:
+        return f"No effect as large as {_minimum(finding)}"
     if finding.kind == "negligible":
         return f"{_likely(finding).capitalize()} too small to matter{_so_far(finding)}"
+    if finding.standing is not None and finding.standing.is_doubted:
+        return f"{'Helped' if finding.kind == 'helped' else 'Made it worse'}, less sure since"
     anyhow = finding.probability_of_any_benefit
     if finding.kind == "harmed":
         return f"{_adverb(finding, 1 - anyhow)} made it worse{_so_far(finding)}"

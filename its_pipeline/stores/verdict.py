@@ -71,6 +71,10 @@ class Verdict:
         Of an analysis with effects: whether the intervention was on and off again in it, and tested
         by the lot that its days were drawn by. What was stored before there were schedules has
         neither.
+    standing
+        Of an analysis with effects: what the looks at the experiment come to, as
+        `its.decisions.looks.Standing.to_dict`. None for a question that is no logged experiment's
+        own, and in what was stored before looks were kept.
     """
 
     key: str
@@ -106,11 +110,16 @@ class Verdict:
     dagster_run_id: str | None = None
     is_on_and_off: bool = False
     by_lot: bool = False
+    standing: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status should be one of {STATUSES} but got {self.status!r}")
-        published = self.effects is not None or self.probability_of_benefit is not None
+        published = (
+            self.effects is not None
+            or self.probability_of_benefit is not None
+            or self.standing is not None
+        )
         if published and self.status != "analysed":
             raise ValueError(
                 f"a verdict of status {self.status!r} should carry no effects but got some for "

@@ -202,12 +202,13 @@ def test_each_floor_of_the_api_is_described():
 
 #: What each floor of the statistics may import of the others.
 ITS_FLOORS = {
-    "decisions": set(),
+    "decisions": {"inference"},
     "designs": set(),
     "inference": set(),
     "noise": {"inference"},
     "likelihoods": {"inference", "noise"},
     "sensitivity": {"designs", "inference", "noise", "likelihoods"},
+    "planning": {"decisions", "designs", "inference", "likelihoods", "sensitivity"},
     "plots": {"inference"},
     "adapters": {"designs", "inference", "noise", "likelihoods"},
 }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from its_pipeline.api.questions.bodies_looks import StandingAnswer
 from its_pipeline.api.questions.preparing import ADHOC_PREFIX
 from its_pipeline.api.questions.responses import (
     AnalysisAnswer,
@@ -61,6 +62,13 @@ def _some_effect(found: Mapping[str, Any]) -> EffectAnswer:
         probability_negative=found["probability_negative"],
         unit=found["unit"],
     )
+
+
+def standing_answer(verdict: Verdict | None) -> StandingAnswer | None:
+    """Return what the looks at an experiment come to; None where none was taken."""
+    if verdict is None or verdict.standing is None:
+        return None
+    return StandingAnswer.model_validate(verdict.standing)
 
 
 def diagnostics_answer(found: Mapping[str, Any] | None) -> DiagnosticsAnswer | None:
@@ -155,6 +163,7 @@ def analysis_answer(
         direction="decrease" if verdict.direction == "decrease" else "increase",
         minimum_effect=verdict.minimum_effect,
         **{each.effect_name: effect_answer(verdict.effects, each.name) for each in ESTIMANDS},
+        standing=standing_answer(verdict),
         probability_of_benefit=verdict.probability_of_benefit,
         coefficients={
             name: CoefficientAnswer(mean=mean, sd=sd)
@@ -318,6 +327,7 @@ def experiment_answer(
         decided_at=datetime.fromisoformat(known.decided_at) if known else None,
         probability_of_benefit=shown.probability_of_benefit if shown else None,
         counterfactual_effect=effect_answer(shown.effects, HEADLINE.name) if shown else None,
+        standing=standing_answer(shown),
         mlflow_run_id=run_id,
         links=run_links(
             settings,

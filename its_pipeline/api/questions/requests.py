@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from its_pipeline.api.questions.bodies_looks import Looks
 from its_pipeline.api.questions.fields import (
     Amount,
     Flag,
@@ -300,6 +301,7 @@ class InterventionRequest(BaseModel):
         default="",
         description="Groups the same intervention over people; its intervention_id by default.",
     )
+    looks: Looks = Field(default="daily", description="How it is looked at while it goes on.")
 
     @model_validator(mode="after")
     def _has_a_first_day(self) -> InterventionRequest:
@@ -355,6 +357,7 @@ class AmendmentRequest(BaseModel):
     )
     carryover_days: Washout | None = None
     kind: Kind | None = None
+    looks: Looks | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> AmendmentRequest:

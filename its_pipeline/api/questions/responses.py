@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from its_pipeline.api.questions.bodies_looks import StandingAnswer
 from its_pipeline.api.questions.fields import LocalDate
 from its_pipeline.api.questions.responses_effects import (
     EFFECT_EXAMPLE,
@@ -247,6 +248,10 @@ class AnalysisAnswer(BaseModel):
     )
     cumulative_effect: EffectAnswer | None
     relative_effect: EffectAnswer | None
+    standing: StandingAnswer | None = Field(
+        default=None,
+        description="What the looks at a logged experiment come to; null for any other question.",
+    )
     probability_of_benefit: float | None = Field(
         description="P(counterfactual_effect beats minimum_effect in the direction)."
     )

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from its_pipeline.api.questions.bodies_looks import Looks, StandingAnswer
 from its_pipeline.api.questions.fields import LocalDate
 from its_pipeline.api.questions.responses import State
 from its_pipeline.api.questions.responses_effects import EffectAnswer, with_example
@@ -35,6 +36,7 @@ _INTERVENTION: Final[dict[str, Any]] = {
     "schedule": None,
     "carryover_days": 0,
     "kind": "",
+    "looks": "daily",
     "status": "open",
     "version": 1,
     "sequence": 17,
@@ -129,6 +131,7 @@ class InterventionAnswer(BaseModel):
     )
     carryover_days: int
     kind: str = Field(description="Empty: its intervention_id.")
+    looks: Looks = Field(description="How it is looked at while it goes on.")
     status: Literal["open", "withdrawn"]
     version: int
     sequence: int
@@ -181,6 +184,7 @@ _EXPERIMENT: Final[dict[str, Any]] = {
     "decided_at": None,
     "probability_of_benefit": None,
     "counterfactual_effect": None,
+    "standing": None,
     "mlflow_run_id": None,
     "links": {},
 }
@@ -213,6 +217,9 @@ class ExperimentAnswer(BaseModel):
     decided_at: datetime | None
     probability_of_benefit: float | None
     counterfactual_effect: EffectAnswer | None
+    standing: StandingAnswer | None = Field(
+        description="What the looks at it come to; null before the first."
+    )
     mlflow_run_id: str | None
     links: dict[str, str]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from its_pipeline.experiments.preparation import Prepared
 from its_pipeline.settings import Settings
@@ -63,8 +63,20 @@ class PublishJob:
     key: str
 
 
-Job = FitJob | PlotJob | PublishJob
-Answer = FitAnswer | dict[str, bytes] | None
+@dataclass(frozen=True)
+class PlanJob:
+    """Plan an experiment; answered with a plan's JSON form, or with why there is none."""
+
+    user_id: str
+    outcome_metric: str
+    effect: float | None
+    direction: Literal["increase", "decrease"]
+    power: float
+    looks: str
+
+
+Job = FitJob | PlotJob | PublishJob | PlanJob
+Answer = FitAnswer | dict[str, bytes] | dict[str, Any] | str | None
 
 
 def start_jobs(settings: Settings) -> JobHandler:
@@ -108,6 +120,8 @@ class JobHandler:
                 return self._draw(job)
             case PublishJob():
                 return self._publish(job)
+            case PlanJob():
+                return self._plan(job)
 
     def _fit(self, job: FitJob, answer: Callable[[Answer], None] | None) -> FitAnswer:
         from its_pipeline.experiments.service import fit_prepared, record_crash
@@ -152,6 +166,26 @@ class JobHandler:
         from its_pipeline.experiments.publish import publish_experiment
 
         publish_experiment(self._settings, job.key, self._runs)
+
+    def _plan(self, job: PlanJob) -> dict[str, Any] | str:
+        from its_pipeline.events.metrics import UnknownMetricError
+        from its_pipeline.experiments.planning import NothingToPlanFromError, plan_for
+        from its_pipeline.experiments.preparation import Snapshot
+        from its_pipeline.its.planning.summary import PlanSummary
+
+        try:
+            found, is_own = plan_for(
+                Snapshot(self._settings),
+                job.user_id,
+                job.outcome_metric,
+                job.effect,
+                direction=job.direction,
+                power=job.power,
+                looks=job.looks,
+            )
+        except (NothingToPlanFromError, UnknownMetricError) as error:
+            return str(error)
+        return PlanSummary.of(found, is_own=is_own).to_dict()
 
 
 def _fit_answer(outcome: FitOutcome) -> FitAnswer:

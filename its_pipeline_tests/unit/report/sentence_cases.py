@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from its_pipeline.report.sentence import Finding
+from its_pipeline.report.finding import Finding
 
 UNTIL = date(2026, 11, 12)
 

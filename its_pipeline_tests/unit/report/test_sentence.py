@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
+from its_pipeline.report.finding import Finding, finding_of
 from its_pipeline.report.sentence import (
     PROBABILITY_WORDS,
-    Finding,
     answer_sentences,
     decimals_for,
-    finding_of,
     number_text,
     percent,
     probability_word,

@@ -7,7 +7,13 @@ import pytest
 from its_pipeline.api.app import openapi_document
 from its_pipeline.api.http.admission import OPEN_PATHS
 from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, TYPE_PREFIX
-from its_pipeline.api.questions import requests, responses, responses_interventions, schedules
+from its_pipeline.api.questions import (
+    bodies_looks,
+    requests,
+    responses,
+    responses_interventions,
+    schedules,
+)
 from its_pipeline.api.reference import reference_text
 from its_pipeline_tests.support import PROJECT_ROOT
 
@@ -36,7 +42,7 @@ def test_every_body_has_an_example_that_its_own_rules_accept(document):
         assert schema.get("examples"), f"{name} has no example"
         [model] = {
             getattr(module, name)
-            for module in (responses, responses_interventions, requests, schedules)
+            for module in (responses, responses_interventions, requests, schedules, bodies_looks)
             if hasattr(module, name)
         }
         for example in schema["examples"]:

@@ -1,0 +1,357 @@
+"""`plan`: how long somebody must try something before its effect can be told from their noise.
+
+What belongs here: from a person's own days to the probability of a verdict over the number of days,
+for each design. What does not: the formula (`assurance`), the designs' days (`designs`), or asking
+for people in a store (`experiments`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from its_pipeline.its import models
+from its_pipeline.its.days_ahead import NoiseNodes, foresee
+from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.errors import InsufficientData
+from its_pipeline.its.exposure import Exposure
+from its_pipeline.its.fitting import design_of, fit_of
+from its_pipeline.its.inference.quadrature import integrate
+from its_pipeline.its.likelihoods.normal import NORMAL
+from its_pipeline.its.planning.assurance import (
+    Precision,
+    critical_z,
+    expected_log_evidence,
+    precision_of,
+)
+from its_pipeline.its.planning.designs import PLANNED_DESIGNS
+from its_pipeline.its.sensitivity.estimate import TOLERANCE
+from its_pipeline.its.series import (
+    MINIMUM_DAYS,
+    POST,
+    PRE,
+    WASHOUT,
+    PreparedSeries,
+    laid_on_calendar,
+    standardisation,
+)
+from its_pipeline.its.spec import AnalysisSpec, Direction
+from its_pipeline.schedules.look_plans import DAILY, LOOK_PLANS
+from its_pipeline.schedules.schedule import Schedule
+
+POWER = 0.8
+LONGEST_DAYS = 365
+"""Plans look no further ahead."""
+AB = "AB"
+_DAYS = (8, 11, 15, 21, 30, 42, 60, 90, 130, 180, 250, LONGEST_DAYS)
+_NODES = 32
+_LARGEST = 64.0
+"""In sds of the baseline: what days do not show of an effect that large they show of none."""
+_LEAST_SHARE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class ExperimentPlan:
+    """How probable a verdict of "helped" is, by the number of days, and how many are needed.
+
+    Parameters
+    ----------
+    effect
+        The true average effect asked about, in outcome units, above 0; in the wanted direction.
+    direction
+        Which change is the benefit.
+    power
+        Probability of a verdict that is wanted.
+    looks
+        The plan of looking, a name in `schedules.look_plans.LOOK_PLANS`.
+    baseline_sd
+        Of the baseline's days, in outcome units; of several people's on average.
+    n_baseline
+        Observed days of the baseline, of all people together.
+    n_people
+        Whose days it was planned from.
+    """
+
+    effect: float
+    direction: Direction
+    power: float
+    looks: str
+    baseline_sd: float
+    n_baseline: int
+    n_people: int
+    _foresights: tuple[_Foresight, ...] = field(repr=False)
+
+    @cached_property
+    def days_needed(self) -> int | None:
+        """Days with the intervention until `power` is reached; None beyond `LONGEST_DAYS`."""
+        return self.days_needed_by(AB)
+
+    @cached_property
+    def by_design(self) -> Mapping[str, int | None]:
+        """Days needed after the baseline by design, days off among them; None beyond a year."""
+        return MappingProxyType({name: self.days_needed_by(name) for name in PLANNED_DESIGNS})
+
+    def power_at(self, n_days: int, effect: float | None = None, design: str = AB) -> float:
+        """Return the probability of a verdict of "helped" within some days after the baseline.
+
+        Parameters
+        ----------
+        n_days
+            Calendar days, at least 1.
+        effect
+            Another true effect than the one asked about, in outcome units.
+        design
+            A name in `planning.designs.PLANNED_DESIGNS`.
+        """
+        size = self.effect if effect is None else _checked_effect(effect)
+        return self._power(design, _checked_days(n_days), size)
+
+    def detectable(self, n_days: int, design: str = AB) -> float:
+        """Return the smallest effect that some days show with `power`, in outcome units.
+
+        Parameters
+        ----------
+        n_days, design
+            As in `power_at`. Infinite where the days are too few for any verdict.
+        """
+        n = _checked_days(n_days)
+        low, high = 0.0, self.baseline_sd
+        while self._power(design, n, high) < self.power:
+            if high > _LARGEST * self.baseline_sd:
+                return math.inf
+            low, high = high, 2.0 * high
+        while high - low > 1e-3 * high:
+            middle = 0.5 * (low + high)
+            enough = self._power(design, n, middle) >= self.power
+            low, high = (low, middle) if enough else (middle, high)
+        return high
+
+    def days_needed_by(self, design: str, effect: float | None = None) -> int | None:
+        """Return the days needed by one design, for the effect asked about or another.
+
+        Parameters
+        ----------
+        design, effect
+            As in `power_at`.
+        """
+        low = 0
+        # Not a bisection over all: far ahead, a straight trend that may be there makes power fall.
+        for high in _DAYS:
+            if self.power_at(high, effect, design) >= self.power:
+                break
+            low = high
+        else:
+            return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            enough = self.power_at(middle, effect, design) >= self.power
+            low, high = (low, middle) if enough else (middle, high)
+        return high
+
+    def _power(self, design: str, n_days: int, effect: float) -> float:
+        found = [each.power(design, n_days, effect) for each in self._foresights]
+        return sum(found) / len(found)
+
+
+def plan(
+    baseline: pd.Series | Sequence[pd.Series],
+    effect: float | None = None,
+    direction: Direction = "increase",
+    power: float = POWER,
+    looks: str = DAILY,
+    spec: AnalysisSpec | None = None,
+) -> ExperimentPlan:
+    """Plan an experiment from a person's own days.
+
+    Parameters
+    ----------
+    baseline
+        Local days to values, as `analyze` takes them, without any intervention; or several
+        people's, where nothing is known of the one who asks: each is as probable as the others.
+    effect
+        True average effect in outcome units, above 0; one standard deviation of the baseline by
+        default.
+    direction
+        Which change is the benefit.
+    power
+        Probability of a verdict that is wanted, in (0, 1).
+    looks
+        How it will be looked at: a name in `schedules.look_plans.LOOK_PLANS`.
+    spec
+        Settings of the analysis to come.
+
+    Raises
+    ------
+    InvalidSeries
+        If the series breaks a rule.
+    InsufficientData
+        If fewer than 8 days of the baseline were observed.
+    ValueError
+        If another argument breaks a rule.
+    """
+    spec = AnalysisSpec(direction=direction) if spec is None else spec
+    if not 0.0 < power < 1.0:
+        raise ValueError(f"power must lie in (0, 1) but got {power!r}")
+    if looks not in LOOK_PLANS:
+        raise ValueError(f"looks must be one of {', '.join(LOOK_PLANS)} but got {looks!r}")
+    if effect is not None:
+        _checked_effect(effect)
+    baselines = [baseline] if isinstance(baseline, pd.Series) else list(baseline)
+    if not baselines:
+        raise ValueError("a plan needs the days of at least one person but got none")
+    prepared = [_baseline(each, spec) for each in baselines]
+    baseline_sd = float(np.mean([series.scale for series in prepared]))
+    return ExperimentPlan(
+        effect=baseline_sd if effect is None else float(effect),
+        direction=direction,
+        power=power,
+        looks=looks,
+        baseline_sd=baseline_sd,
+        n_baseline=sum(series.n_pre for series in prepared),
+        n_people=len(prepared),
+        _foresights=tuple(_Foresight.of(series, spec, looks) for series in prepared),
+    )
+
+
+class _Foresight:
+    """What days after one baseline would show, each number of days of a design computed once."""
+
+    def __init__(
+        self,
+        series: PreparedSeries,
+        spec: AnalysisSpec,
+        looks: str,
+        nodes: NoiseNodes,
+        trend_odds: float,
+    ) -> None:
+        self._series = series
+        self._spec = spec
+        self._looks = looks
+        self._share = max(_LEAST_SHARE, float(series.observed.mean()))
+        self._nodes = nodes
+        self._trend_odds = trend_odds
+        self._known: dict[tuple[str, int], Precision] = {}
+        self._firsts: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, series: PreparedSeries, spec: AnalysisSpec, looks: str) -> _Foresight:
+        noise = models.noise_model(spec.noise)
+        fit = fit_of(series, design_of(series, spec, Covariates(), None), noise, NORMAL)
+        level = np.eye(1, fit.problem.design.shape[1])
+        mixture = integrate(fit.problem, noise, level, TOLERANCE)
+        nodes = NoiseNodes.of_mixture(mixture, _NODES)
+        known = foresee(series, spec, nodes)
+        odds = 1.0
+        if known.has_trend.any():
+            # The baseline's own components come in the order of its design, the plain one first.
+            share = float(mixture.weights[mixture.component == 0].sum())
+            usual = known.prior_weights[:, None] * np.exp(expected_log_evidence(known.log_volume))
+            usual_share = float(nodes.weights @ (usual[0] / usual.sum(axis=0)))
+            odds = (1.0 - share) / max(share, 1e-9) * usual_share / (1.0 - usual_share)
+        return cls(series, spec, looks, nodes, odds)
+
+    def power(self, design: str, n_days: int, effect: float) -> float:
+        first = self._first(design)
+        if n_days < first:
+            return 0.0
+        now = self._precision(design, n_days)
+        before = self._precision(design, first)
+        critical = critical_z(
+            self._looks,
+            float(now.weights @ (now.sd / before.sd) ** 2),
+            1 + round((n_days - first) * self._share),
+            1.0 / float(now.weights @ now.sd**2),
+        )
+        return now.power(effect / self._series.scale, critical)
+
+    def _precision(self, design: str, n_days: int) -> Precision:
+        key = design, n_days
+        if key not in self._known:
+            found = foresee(self._days(design, n_days), self._spec, self._nodes)
+            self._known[key] = precision_of(found, self._nodes, self._trend_odds)
+        return self._known[key]
+
+    def _first(self, design: str) -> int:
+        """Return the first day after which enough days with the intervention were observed."""
+        if design not in self._firsts:
+            n = MINIMUM_DAYS
+            while self._days(design, n).n_post < MINIMUM_DAYS:
+                n += 1
+            self._firsts[design] = n
+        return self._firsts[design]
+
+    def _days(self, design: str, n_days: int) -> PreparedSeries:
+        series, spec = self._series, self._spec
+        before = len(series.values)
+        is_on = np.concatenate([np.zeros(before, dtype=bool), PLANNED_DESIGNS[design](n_days)])
+        ahead = np.arange(1, n_days + 1) * self._share + 1e-9
+        is_seen = np.floor(ahead) > np.floor(ahead - self._share)
+        freq = "MS" if spec.season == "month" else "D"
+        exposure = Exposure("", np.arange(len(is_on)) - int(np.argmax(is_on)), is_on)
+        is_left_out = exposure.is_left_out(spec.washout_days, spec.carryover_days)
+        return _laid_out(
+            pd.date_range(series.days[0], periods=len(is_on), freq=freq),
+            np.append(series.values, np.where(is_seen, 0.0, np.nan)),
+            np.where(is_left_out, WASHOUT, np.where(is_on, POST, PRE)),
+            exposure,
+            series.centre,
+            series.scale,
+        )
+
+
+def _baseline(outcome: pd.Series, spec: AnalysisSpec) -> PreparedSeries:
+    days, values, _ = laid_on_calendar(outcome, spec)
+    seen = np.isfinite(values)
+    if seen.sum() < MINIMUM_DAYS:
+        raise InsufficientData(int(seen.sum()), 0, MINIMUM_DAYS, f"{spec.step}s", False)
+    centre, scale, _ = standardisation(values[seen])
+    n = len(values)
+    exposure = Exposure("", np.arange(n) - n, np.zeros(n, dtype=bool))
+    return _laid_out(days, values, np.full(n, PRE), exposure, centre, scale)
+
+
+def _laid_out(
+    days: pd.DatetimeIndex,
+    values: np.ndarray,
+    phase: np.ndarray,
+    exposure: Exposure,
+    centre: float,
+    scale: float,
+) -> PreparedSeries:
+    start_on: date = days[0].date()
+    return PreparedSeries(
+        days=days,
+        steps=exposure.steps,
+        values=values,
+        phase=phase,
+        exposure=exposure,
+        others=(),
+        schedule=Schedule.since(start_on),
+        intervention_on=start_on,
+        fit_start_on=start_on,
+        centre=centre,
+        scale=scale,
+        flat_baseline=False,
+    )
+
+
+def _checked_effect(effect: float) -> float:
+    if not (math.isfinite(effect) and effect > 0.0):
+        raise ValueError(
+            f"effect must be finite and above 0 but got {effect!r}; which way a benefit points is "
+            "said by `direction`"
+        )
+    return float(effect)
+
+
+def _checked_days(n_days: int) -> int:
+    if isinstance(n_days, bool) or n_days != int(n_days) or n_days < 1:
+        raise ValueError(f"n_days must be a whole number of at least 1 but got {n_days!r}")
+    return int(n_days)
