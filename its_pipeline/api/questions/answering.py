@@ -59,12 +59,14 @@ def known_answer(services: Services, question: Question) -> FitAnswer | None:
 async def compute(services: Services, request: Request, question: Question) -> FitAnswer:
     """Let the pool answer; the same question asked meanwhile shares the work."""
     key = f"fit {question.key} {question.fingerprint} {question.is_own}"
-    answer: FitAnswer = await work(
-        services, request, key, FitJob(question.prepared, question.is_own)
-    )
-    if not answer.cached:
-        services.monitoring.fit_seconds.observe(answer.verdict.computed_seconds)
-    return answer
+    job = FitJob(question.prepared, question.is_own, services.server_settings.adhoc_analyses)
+
+    def count(answer: FitAnswer) -> None:
+        services.monitoring.adhoc_removed.inc(answer.removed)
+        if not answer.cached:
+            services.monitoring.fit_seconds.observe(answer.verdict.computed_seconds)
+
+    return await work(services, request, key, job, count)
 
 
 def check_published(verdict: Verdict, run_id: str | None) -> None:

@@ -20,7 +20,7 @@ from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.bodies import run_entry
 from its_pipeline.api.questions.preparing import invalid
-from its_pipeline.api.questions.responses import HistoryAnswer
+from its_pipeline.api.questions.responses import HistoryAnswer, KeptAnswer
 from its_pipeline.api.questions.services import Services
 from its_pipeline.api.questions.waiting import work
 from its_pipeline.api.workers.jobs import PublishJob
@@ -120,6 +120,16 @@ def stored_analysis(services: Services, verdict: Verdict) -> Mapping[str, Any]:
         return {}
     folder = services.store.analysis_folder(verdict.key, verdict.fingerprint)
     return read_stored_analysis(folder)
+
+
+def kept(services: Services, verdict: Verdict) -> KeptAnswer | None:
+    """Return how many analyses like this one are kept of its person, if they are counted."""
+    if verdict.fingerprint is None:
+        return None
+    analyses = services.adhoc.kept(verdict.key, verdict.fingerprint)
+    if analyses is None:
+        return None
+    return KeptAnswer(analyses=analyses, limit=services.server_settings.adhoc_analyses)
 
 
 async def report_of(services: Services, request: Request, run: RunSummary) -> bytes:

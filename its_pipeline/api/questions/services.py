@@ -11,6 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from its_pipeline.api.http.audit import AuditLog
 from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.http.server_settings import ServerSettings
@@ -19,6 +20,7 @@ from its_pipeline.events.interventions import Intervention, InterventionLog
 from its_pipeline.experiments.service import open_store
 from its_pipeline.processes.pool import WorkerPool
 from its_pipeline.settings import Settings
+from its_pipeline.stores.adhoc import AdhocAnalyses
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.runs import RunStore
 
@@ -71,10 +73,10 @@ class Services:
         The intervention log, for reading.
     runs
         MLflow.
-    store
-        Verdicts and analyses.
-    monitoring, plots
-        What is counted, and plots drawn before.
+    store, adhoc
+        Verdicts and analyses, and which of them are kept of questions besides the log's.
+    audit, monitoring, plots
+        Who asked for whom, what is counted, and plots drawn before.
     """
 
     settings: Settings
@@ -83,6 +85,8 @@ class Services:
     log: InterventionLog
     runs: RunStore
     store: ExperimentStore
+    adhoc: AdhocAnalyses
+    audit: AuditLog
     monitoring: Monitoring
     plots: PlotCache
 
@@ -98,6 +102,11 @@ class Services:
             abandoned_seconds=server_settings.abandoned_seconds,
             start_seconds=server_settings.start_seconds,
         )
+        audit = AuditLog(
+            server_settings.audit_log or settings.store_root / "api" / "audit.jsonl",
+            server_settings.audit_log_bytes,
+            server_settings.audit_log_days,
+        )
         return cls(
             settings=settings,
             server_settings=server_settings,
@@ -105,7 +114,9 @@ class Services:
             log=InterventionLog(settings.resolved_intervention_log_url),
             runs=RunStore.from_settings(settings),
             store=open_store(settings),
-            monitoring=Monitoring(pool),
+            adhoc=AdhocAnalyses(settings.adhoc_dir),
+            audit=audit,
+            monitoring=Monitoring(pool, audit),
             plots=PlotCache(server_settings.plot_cache_size),
         )
 

@@ -33,19 +33,33 @@ class FitJob:
         Ready to be analysed.
     is_own
         Whether this is the experiment's own question, which its reports and tables show.
+    keep_adhoc
+        How many analyses of the person's other questions are kept.
     """
 
     prepared: Prepared
     is_own: bool
+    keep_adhoc: int
 
 
 @dataclass(frozen=True)
 class FitAnswer:
-    """What a `FitJob` came to; `mlflow_run_id` is None where nothing was sampled."""
+    """What a `FitJob` came to.
+
+    Attributes
+    ----------
+    verdict, cached
+        The verdict, and whether it was there already.
+    mlflow_run_id
+        None where nothing was sampled.
+    removed
+        How many older analyses were removed to make room for this one.
+    """
 
     verdict: Verdict
     cached: bool
     mlflow_run_id: str | None
+    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,12 +127,13 @@ class JobHandler:
         from its_pipeline.experiments.service import fit_prepared, record_crash
 
         known = False
+        removed = 0 if job.is_own else self._make_room(job)
 
         def on_known(outcome: FitOutcome) -> None:
             nonlocal known
             known = True
             if answer is not None:
-                answer(_fit_answer(outcome))
+                answer(_fit_answer(outcome, removed))
 
         try:
             outcome = fit_prepared(
@@ -134,7 +149,22 @@ class JobHandler:
             if job.is_own and not known:
                 record_crash(self._settings, job.prepared, error)
             raise
-        return _fit_answer(outcome)
+        return _fit_answer(outcome, removed)
+
+    def _make_room(self, job: FitJob) -> int:
+        from its_pipeline.experiments.service import open_store
+        from its_pipeline.stores.adhoc import AdhocAnalyses
+
+        prepared = job.prepared
+        if prepared.fingerprint is None:
+            return 0
+        return AdhocAnalyses(self._settings.adhoc_dir).make_room(
+            prepared.plan.key,
+            prepared.fingerprint,
+            job.keep_adhoc,
+            open_store(self._settings),
+            self._runs.forget,
+        )
 
     def _draw(self, job: PlotJob) -> dict[str, bytes]:
         from its_pipeline.events.metrics import registered_metrics
@@ -154,5 +184,5 @@ class JobHandler:
         publish_experiment(self._settings, job.key, self._runs)
 
 
-def _fit_answer(outcome: FitOutcome) -> FitAnswer:
-    return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id)
+def _fit_answer(outcome: FitOutcome, removed: int) -> FitAnswer:
+    return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id, removed)
