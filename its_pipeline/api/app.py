@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -124,7 +125,7 @@ def _bare(lifespan: Any) -> FastAPI:
         # The framework's pages load their scripts from elsewhere; docs/api.md is ours.
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
         # It would be built from the Host header, which anybody can write.
         redirect_slashes=False,
         dependencies=[Depends(check_query)],
@@ -132,6 +133,16 @@ def _bare(lifespan: Any) -> FastAPI:
     for routes in (analyses, interventions, experiments, server):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+
+    @cache
+    def document() -> bytes:
+        return to_json(app.openapi())
+
+    async def show_document(_: Request) -> Response:
+        # Open to everybody and large: written once, not for each who asks.
+        return Response(document(), media_type="application/json")
+
+    app.add_route("/openapi.json", show_document, include_in_schema=False)
     return app
 
 

@@ -184,8 +184,8 @@ class WorkerPool:
             ready = tuple(pid for _, pid in sorted(self._ready.items()))
             return PoolState(self._workers, ready, len(self._queue), self._running, self._replaced)
 
-    def settle(self, seconds: float) -> bool:
-        """Wait until nothing is left to do of all that was answered before this call.
+    def settle(self, seconds: float, prefix: str = "") -> bool:
+        """Wait until nothing is left to do of what was answered before, of keys with a prefix.
 
         A worker may answer ahead of its last writes (`process.Handler`); whoever reads what it
         writes asks here first, and so finds what it has been told of.
@@ -196,7 +196,7 @@ class WorkerPool:
             Whether that was so within `seconds`.
         """
         with self._changed:
-            pending = set(self._unsettled)
+            pending = {work for work in self._unsettled if work.key.startswith(prefix)}
             return self._changed.wait_for(lambda: not pending & self._unsettled, seconds)
 
     def submit(self, key: str, job: Any, owner: str = "") -> PoolRequest:

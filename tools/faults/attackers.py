@@ -147,7 +147,9 @@ def dawdles(target: Target, rng: random.Random) -> None:
                     connection.sendall(b" ")
 
 
-ATTACKERS: dict[str, Callable[[Target, random.Random], None]] = {
+Attack = Callable[[Target, random.Random], None]
+
+ATTACKERS: dict[str, Attack] = {
     "never reads": never_reads,
     "guesses": guesses,
     "asks too much": asks_too_much,

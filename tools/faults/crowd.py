@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
 from its_pipeline.stores.runs import RunStore
-from tools.faults.attackers import ATTACKERS
+from tools.faults.attackers import ATTACKERS, Attack, Target
 from tools.faults.forked import run_child, wait_for
 from tools.faults.served import ask_known, ask_new, looked_at, serving
 from tools.faults.state import leftovers, mlflow_state
@@ -107,7 +108,9 @@ def analyst(root: Path, rng: random.Random) -> None:
         connection.close()
 
 
-PARTS: dict[str, Callable[[Path, random.Random], None]] = {
+Part = Callable[[Path, random.Random], None]
+
+PARTS: dict[str, Part] = {
     "nights": nights,
     "single runs": single_runs,
     "amendments": amendments,
@@ -134,17 +137,26 @@ def crowd(
     with serving(folder, settings_of(root), users[:2], day) as served:
         ask_known(served, random.Random(seed), scratch / "first.jsonl")
         parts = {
-            **PARTS,
+            **{name: partial(_behind, part) for name, part in PARTS.items()},
             "known": lambda _, rng: ask_known(served, rng, known),
             "new": lambda _, rng: ask_new(served, rng, new),
-            **{
-                name: lambda _, rng, attack=attack: attack(served.target, rng)
-                for name, attack in ATTACKERS.items()
-            },
+            **{name: partial(_attack, served.target, attack) for name, attack in ATTACKERS.items()},
         }
         found = _crowd(root, scratch, seconds, seed, count, parts)
     summary, problems = looked_at(served, known, new)
     return {**found, **summary, "problems": found["problems"] + problems}
+
+
+def _behind(part: Part, root: Path, rng: random.Random) -> None:
+    # Answers go before whatever is computed at the same time.
+    os.setpriority(os.PRIO_PROCESS, 0, 10)
+    part(root, rng)
+
+
+def _attack(target: Target, attack: Attack, root: Path, rng: random.Random) -> None:
+    # From another machine, it would not take this one's processors.
+    os.setpriority(os.PRIO_PROCESS, 0, 15)
+    attack(target, rng)
 
 
 def _crowd(
@@ -153,7 +165,7 @@ def _crowd(
     seconds: float,
     seed: int,
     count: int,
-    parts: dict[str, Callable[[Path, random.Random], None]],
+    parts: dict[str, Part],
 ) -> dict[str, Any]:
     children: dict[str, int] = {}
     answers = {name: scratch / f"{name}.json" for name in parts}
@@ -182,7 +194,7 @@ def _crowd(
 
 
 def _work(
-    part: Callable[[Path, random.Random], None],
+    part: Part,
     root: Path,
     rng: random.Random,
     until: float,

@@ -218,6 +218,10 @@ def looked_at(served: Served, known: Path, new: Path) -> tuple[dict[str, Any], l
         "known": len(notes),
         "known_p99_seconds": round(float(np.quantile(seconds, 0.99)), 3),
         "known_longest_seconds": round(max(seconds), 3),
+        "known_slowest_by_path": {
+            path: round(max(note["seconds"] for note in notes if note["path"] == path), 2)
+            for path in sorted({note["path"] for note in notes})
+        },
         "new": len(news),
         "new_median_seconds": round(float(np.median([note["seconds"] for note in news])), 2),
         "resident_mb": [round(value, 1) for value in (later[0], max(later), later[-1])],

@@ -53,6 +53,11 @@ class Exchange:
     let_in: bool = False
     on_authorised: Callable[[], None] | None = field(default=None, repr=False)
 
+    @property
+    def caller_name(self) -> str:
+        """Whose share of the server this takes: the token's name."""
+        return self.caller.name if self.caller is not None else ""
+
     def authorise(self, user_id: str) -> None:
         """Note for whom this is, and refuse it where the caller may not.
 

@@ -39,7 +39,8 @@ def known_answer(services: Services, question: Question) -> FitAnswer | None:
     """Return the answer if it was computed and recorded before, by whatever process."""
     verdict = services.store.finished(question.key, question.fingerprint)
     if verdict is not None:
-        services.settle()
+        intervention = question.prepared.intervention
+        services.settle(intervention.user_id, intervention.intervention_id)
     run_id = services.store.recorded_run(question.key, question.fingerprint)
     if verdict is None or run_id is None:
         return None

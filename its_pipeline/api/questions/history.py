@@ -53,7 +53,7 @@ def read_history(
     """
     if page is not None and not _is_page(page):
         raise invalid("query.page", "is not a `next_page` of an answer", page)
-    services.settle()
+    services.settle(user_id)
     found = services.runs.history(user_id, intervention_id, status, page, limit)
     if not found.runs:
         services.require_user(user_id)
@@ -140,7 +140,7 @@ async def report_of(services: Services, request: Request, run: RunSummary) -> by
     Problem
         ``no_report`` for an older analysis that never got one, or one of a date that is not logged.
     """
-    await run_in_threadpool(services.settle)
+    await run_in_threadpool(services.settle, run.user_id, run.intervention_id)
     page = await run_in_threadpool(_report_artifact, services, run)
     if page is not None:
         return page

@@ -6,6 +6,7 @@ or anything about a single request.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from its_pipeline.stores.runs import RunStore
 
 _SETTLING_SECONDS: Final = 2.0
 """Usually it is some hundredths; a store that hangs must not hang every reader."""
+
+_PREPARED_AT_ONCE: Final = 2
+"""Questions of one token; more would not be prepared any faster."""
 
 
 class PlotCache:
@@ -59,6 +63,22 @@ class PlotCache:
                 self._plots.popitem(last=False)
 
 
+class Turns:
+    """Lets each token have a few questions prepared at once; its others wait without a thread.
+
+    Preparing one reads a person's days and fills a thread and a processor: a token that asks for
+    forty at once must not stand in front of everybody else's one.
+    """
+
+    def __init__(self) -> None:
+        # One a token of the settings: no more than those are ever let in.
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
+    def of(self, token: str) -> asyncio.Semaphore:
+        """Return what a token's questions wait for, as an asynchronous context."""
+        return self._turns.setdefault(token, asyncio.Semaphore(_PREPARED_AT_ONCE))
+
+
 @dataclass(frozen=True)
 class Services:
     """The parts of one server.
@@ -75,8 +95,8 @@ class Services:
         MLflow.
     store, adhoc
         Verdicts and analyses, and which of them are kept of questions besides the log's.
-    audit, monitoring, plots
-        Who asked for whom, what is counted, and plots drawn before.
+    audit, monitoring, plots, turns
+        Who asked for whom, what is counted, plots drawn before, and who has how many questions.
     """
 
     settings: Settings
@@ -89,6 +109,7 @@ class Services:
     audit: AuditLog
     monitoring: Monitoring
     plots: PlotCache
+    turns: Turns
 
     @classmethod
     def make(cls, settings: Settings, server_settings: ServerSettings) -> Services:
@@ -118,15 +139,16 @@ class Services:
             audit=audit,
             monitoring=Monitoring(pool, audit),
             plots=PlotCache(server_settings.plot_cache_size),
+            turns=Turns(),
         )
 
-    def settle(self) -> None:
-        """Wait until what this server has told of is in the stores; ask before reading them.
+    def settle(self, user_id: str, intervention_id: str = "") -> None:
+        """Wait until what this server has told of somebody is in the stores, ahead of reading them.
 
         An analysis is answered as soon as it is kept for good; its run in MLflow is completed, and
-        its verdict becomes the experiment's newest one, right after.
+        its verdict becomes the experiment's newest one, right after. Nobody waits for others'.
         """
-        self.pool.settle(_SETTLING_SECONDS)
+        self.pool.settle(_SETTLING_SECONDS, f"fit {user_id}|{intervention_id}")
 
     def interventions(self, user_id: str) -> list[Intervention]:
         """Return a person's logged interventions, withdrawn ones included."""

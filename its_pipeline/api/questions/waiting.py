@@ -54,9 +54,8 @@ async def work(
     ClientGoneError
         The client went away; work that nobody else waits for is given up.
     """
-    caller = Exchange.of(request.scope).caller
     try:
-        pool_request = services.pool.submit(key, job, caller.name if caller else "")
+        pool_request = services.pool.submit(key, job, Exchange.of(request.scope).caller_name)
     except QueueFullError:
         raise _busy(services) from None
     except WorkerUnavailableError:

@@ -85,7 +85,8 @@ async def analyze(
     same run in MLflow. The effects of a sampler that did not converge are never shown.
     """
     exchange.authorise(body.user_id)
-    question, answer = await run_in_threadpool(ask_and_look_up, services, body)
+    async with services.turns.of(exchange.caller_name):
+        question, answer = await run_in_threadpool(ask_and_look_up, services, body)
     exchange.intervention_id = question.prepared.intervention.intervention_id
     if answer is None:
         answer = await compute(services, request, question)

@@ -6,6 +6,7 @@ pipeline uses too. What does not: the processes around it (`its_pipeline.process
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
 PLOT_NAMES: Final[tuple[PlotName, ...]] = get_args(PlotName)
 PLOT_DPI: Final = 150
+_NICENESS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ Answer = FitAnswer | dict[str, bytes] | None
 
 def start_jobs(settings: Settings) -> JobHandler:
     """Load and compile what jobs need and return their handler; takes some seconds."""
+    # What is known is answered without a worker, and not later because the workers are busy.
+    os.nice(_NICENESS)
     # Not needed before the first plot, but then it would be in somebody's way.
     import matplotlib.figure  # noqa: F401
 
