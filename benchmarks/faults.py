@@ -1,8 +1,9 @@
 """The faults of a night in their long form; the test suite runs short forms of the same programs.
 
 ``python -m benchmarks.faults`` runs 30 kills, 10 more among worker processes, 12 full disks, a
-crowd for five minutes, another one among attackers of a server, 20 killed ticks and three bad experiments among 100; it prints what each
-came to and keeps it in ``benchmarks/tables/faults.md``. A part with 0 is left out.
+crowd for five minutes, another one among attackers of a server, 20 killed ticks and three bad
+experiments among 100; it prints what each came to and keeps it in
+``benchmarks/tables/faults.md``. A part with 0 is left out.
 """
 
 from __future__ import annotations
