@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
 PLOT_NAMES: Final[tuple[PlotName, ...]] = get_args(PlotName)
 PLOT_DPI: Final = 150
-_NICENESS: Final = 10
+_NICENESS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,6 @@ Answer = FitAnswer | dict[str, bytes] | None
 
 def start_jobs(settings: Settings) -> JobHandler:
     """Load and compile what jobs need and return their handler; takes some seconds."""
-    # What is known is answered without a worker, and not later because the workers are busy.
-    os.nice(_NICENESS)
     # Not needed before the first plot, but then it would be in somebody's way.
     import matplotlib.figure  # noqa: F401
 
@@ -96,6 +94,8 @@ def start_jobs(settings: Settings) -> JobHandler:
     runs = RunStore.from_settings(settings)
     runs.open()
     warm_up()
+    # What is known is answered without a worker, and not later because the workers are busy.
+    os.nice(_NICENESS)
     return JobHandler(settings, runs)
 
 
