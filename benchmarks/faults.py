@@ -1,8 +1,9 @@
 """The faults of a night in their long form; the test suite runs short forms of the same programs.
 
 ``python -m benchmarks.faults`` runs 30 kills, 10 more among worker processes, 12 full disks, a
-crowd for five minutes, 20 killed ticks and three bad experiments among 100; it prints what each
-came to and keeps it in ``benchmarks/tables/faults.md``. A part with 0 is left out.
+crowd for five minutes, another one among attackers of a server, 20 killed ticks and three bad
+experiments among 100; it prints what each came to and keeps it in
+``benchmarks/tables/faults.md``. A part with 0 is left out.
 """
 
 from __future__ import annotations
@@ -79,6 +80,18 @@ def crowd(seconds: int) -> str:
     )
 
 
+def attackers(seconds: int) -> str:
+    found, _ = run("crowd", "--seconds", seconds, "--attackers")
+    memory = " / ".join(f"{value:g}" for value in found["resident_mb"])
+    return (
+        f"| the same crowd and a server among attackers of six kinds for {seconds} s | "
+        f"{found['known']} known answers to honest clients, {found['refused']} refusals | "
+        f"{_problems(found)}: p99 {found['known_p99_seconds']:g} s, longest "
+        f"{found['known_longest_seconds']:g} s; server's memory after a third, at most, in the end "
+        f"{memory} MB |"
+    )
+
+
 def ticks(times: int) -> str:
     found, _ = run("ticks", "--kills", times)
     return (
@@ -105,6 +118,7 @@ PARTS = {
     "worker_kills": worker_kills,
     "disks": disks,
     "seconds": crowd,
+    "attackers": attackers,
     "ticks": ticks,
     "people": bad_apples,
 }
@@ -113,8 +127,8 @@ PARTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (
-        ("kills", 30), ("worker_kills", 10), ("disks", 12), ("seconds", 300), ("ticks", 20),
-        ("people", 100),
+        ("kills", 30), ("worker_kills", 10), ("disks", 12), ("seconds", 300), ("attackers", 300),
+        ("ticks", 20), ("people", 100),
     ):  # fmt: skip
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     arguments = vars(parser.parse_args())

@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         return self.store_root / "experiments"
 
     @property
+    def adhoc_dir(self) -> Path:
+        """Folder of the lists of what is kept besides logged interventions' own analyses."""
+        return self.store_root / "adhoc"
+
+    @property
     def reports_dir(self) -> Path:
         """Folder of the index page and of every experiment's report."""
         return self.store_root / "reports"

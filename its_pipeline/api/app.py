@@ -8,9 +8,11 @@ What belongs here: putting the parts together. What does not: any part.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -23,7 +25,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
 from its_pipeline.api.http.admission import Admission
-from its_pipeline.api.http.audit import AuditLog
 from its_pipeline.api.http.documentation import complete
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, shown, to_json
@@ -32,6 +33,7 @@ from its_pipeline.api.questions import requests, responses, responses_interventi
 from its_pipeline.api.questions.services import Services
 from its_pipeline.api.routes import analyses, experiments, interventions, plans, server
 from its_pipeline.api.routes.dependencies import check_query
+from its_pipeline.files.atomic import close_to_others
 from its_pipeline.settings import Settings
 
 _MOST_ERRORS = 20
@@ -62,14 +64,17 @@ def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
     """
     server_settings.check_safe()
     services = Services.make(settings, server_settings)
-    audit = AuditLog(
-        server_settings.audit_log or settings.store_root / "api" / "audit.jsonl",
-        server_settings.audit_log_bytes,
-        server_settings.audit_log_files,
-    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Whatever is written is about people: worker processes inherit this.
+        others = os.umask(0o077)
+        try:
+            close_to_others(settings.store_root)
+        except PermissionError:
+            _log.warning(
+                "%s belongs to somebody else, who decides who reads it", settings.store_root
+            )
         services.pool.start()
         # MLflow takes seconds to import; whoever asks for a history first should not wait for it.
         threading.Thread(target=services.runs.open, name="its-runs", daemon=True).start()
@@ -78,7 +83,8 @@ def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
         finally:
             await run_in_threadpool(services.pool.stop)
             services.log.close()
-            audit.close()
+            services.audit.close()
+            os.umask(others)
 
     app = _bare(lifespan)
     app.state.services = services
@@ -90,7 +96,7 @@ def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
         server_settings=server_settings,
         records=server_settings.token_records(),
         monitoring=services.monitoring,
-        audit=audit,
+        audit=services.audit,
     )
     if server_settings.cors_origins:
         app.add_middleware(
@@ -119,12 +125,24 @@ def _bare(lifespan: Any) -> FastAPI:
         # The framework's pages load their scripts from elsewhere; docs/api.md is ours.
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
+        # It would be built from the Host header, which anybody can write.
+        redirect_slashes=False,
         dependencies=[Depends(check_query)],
     )
     for routes in (analyses, plans, interventions, experiments, server):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+
+    @cache
+    def document() -> bytes:
+        return to_json(app.openapi())
+
+    async def show_document(_: Request) -> Response:
+        # Open to everybody and large: written once, not for each who asks.
+        return Response(document(), media_type="application/json")
+
+    app.add_route("/openapi.json", show_document, include_in_schema=False)
     return app
 
 

@@ -36,6 +36,23 @@ is computed by a small pool of worker processes that have the model compiled. It
 is kept for good; its run in MLflow, whose id the answer has, is completed right after, and whoever
 asks this server for a history, a state or a report meanwhile waits for that. Effects of a sampler
 that did not converge are never shown.
+
+## What one client may cost the others
+
+Requests, connections, unread answers and places in the queue are bounded for each token and
+address (the settings below); the queue serves tokens in turn. Of a person's questions that are
+not logged interventions' own, the newest analyses are kept (`ITS_API_ADHOC_ANALYSES`), and the
+oldest is deleted for good when another one is made.
+
+## The audit log
+
+`<store_root>/api/audit.jsonl` has a line for every request that was let in: who asked, for whom,
+and what came of it. Whoever is about to change something has a line before (its `status` is null)
+and one after. Full files are renamed and stay for `ITS_API_AUDIT_LOG_DAYS`. Refusals at the door
+(no valid token, too many requests, not HTTP/1.1) are summed up each minute in
+`audit-refused.jsonl`, two files of `ITS_API_AUDIT_LOG_BYTES` at most. While the log cannot be
+written, whatever needs a token is refused with `audit_unavailable`, `/ready` too, and the
+server's own log says why. Store and log are readable by their owner alone.
 """
 
 

@@ -55,9 +55,7 @@ def make_server(settings: Settings, server_settings: ServerSettings) -> Any:
     return uvicorn.Server(
         uvicorn.Config(
             create_app(settings, server_settings),
-            http=bounded_connection(
-                server_settings.header_seconds, server_settings.max_header_bytes
-            ),
+            http=bounded_connection(server_settings),
             host=server_settings.host,
             port=server_settings.port,
             lifespan="on",

@@ -47,6 +47,20 @@ def write_bytes(path: Path, content: bytes) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+def close_to_others(folder: Path) -> None:
+    """Make a folder that its owner alone can enter; one that is there already becomes so.
+
+    Raises
+    ------
+    PermissionError
+        It belongs to somebody else.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = folder.stat().st_mode
+    if mode & 0o077:
+        folder.chmod(mode & 0o700)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON whole or not at all; NaN and infinities are refused because JSON has none."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True)

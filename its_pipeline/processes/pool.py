@@ -1,8 +1,8 @@
 """A few long-lived worker processes behind a bounded queue, for the HTTP API and for bulk runs.
 
-What belongs here: queueing, sharing one piece of work between those who ask for the same, giving
-up work nobody waits for, and replacing workers that die. What does not: what the work is, or the
-process itself (`process`).
+What belongs here: sharing one piece of work between those who ask for the same, giving
+up work nobody waits for, and replacing workers that die. What does not: what the work is, the
+process itself (`process`), or whose turn it is (`fair_queue`).
 
 Every slot is a thread that owns one process. State is guarded by one condition; processes are
 talked to outside of it.
@@ -19,7 +19,6 @@ import math
 import pickle
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from its_pipeline.processes.errors import (
     WorkerLostError,
     WorkerUnavailableError,
 )
+from its_pipeline.processes.fair_queue import FairQueue
 from its_pipeline.processes.process import READY, TICK_SECONDS, Done, Handler, Worker
 
 _FIRST_PAUSE_SECONDS: Final = 1.0
@@ -99,6 +99,7 @@ class _Work:
     """One piece of work, its pickled job, and who waits for it."""
 
     key: str
+    owner: str
     job: bytes
     waiting: set[PoolRequest] = field(default_factory=set)
     attempts: int = 0
@@ -140,13 +141,12 @@ class WorkerPool:
         self._start = start
         self._arguments = arguments
         self._workers = workers
-        self._queue_size = queue_size
         self._job_seconds = job_seconds
         self._abandoned_seconds = abandoned_seconds
         self._start_seconds = start_seconds
         self._changed = threading.Condition()
         self._unsettled: set[_Work] = set()
-        self._queue: deque[_Work] = deque()
+        self._queue: FairQueue[_Work] = FairQueue(queue_size)
         self._by_key: dict[str, _Work] = {}
         self._ready: dict[int, int] = {}
         self._failing: set[int] = set()
@@ -184,8 +184,8 @@ class WorkerPool:
             ready = tuple(pid for _, pid in sorted(self._ready.items()))
             return PoolState(self._workers, ready, len(self._queue), self._running, self._replaced)
 
-    def settle(self, seconds: float) -> bool:
-        """Wait until nothing is left to do of all that was answered before this call.
+    def settle(self, seconds: float, prefix: str = "") -> bool:
+        """Wait until nothing is left to do of what was answered before, of keys with a prefix.
 
         A worker may answer ahead of its last writes (`process.Handler`); whoever reads what it
         writes asks here first, and so finds what it has been told of.
@@ -196,10 +196,10 @@ class WorkerPool:
             Whether that was so within `seconds`.
         """
         with self._changed:
-            pending = set(self._unsettled)
+            pending = {work for work in self._unsettled if work.key.startswith(prefix)}
             return self._changed.wait_for(lambda: not pending & self._unsettled, seconds)
 
-    def submit(self, key: str, job: Any) -> PoolRequest:
+    def submit(self, key: str, job: Any, owner: str = "") -> PoolRequest:
         """Ask for work to be done.
 
         Parameters
@@ -208,11 +208,14 @@ class WorkerPool:
             Same key, same answer: whoever asks while it is queued or running shares it.
         job
             Picklable.
+        owner
+            Owners' work is done in turn. Where all places are taken, the newest work of whoever
+            has the most gives way to somebody with less, and ends with `QueueFullError`.
 
         Raises
         ------
         QueueFullError
-            As much work waits as may wait.
+            As much work waits as may wait, and no other owner has more of it.
         WorkerUnavailableError
             No worker could be started, or the pool is stopped.
         """
@@ -224,11 +227,14 @@ class WorkerPool:
             if work is None:
                 if len(self._failing) == self._workers:
                     raise _none_started()
-                if len(self._queue) >= self._queue_size:
-                    raise QueueFullError(f"{len(self._queue)} pieces of work wait already")
-                work = _Work(key, pickle.dumps(job))
+                full = QueueFullError(f"{len(self._queue)} pieces of work wait already")
+                if self._queue.is_full_for(owner):
+                    raise full
+                work = _Work(key, owner, pickle.dumps(job))
                 self._by_key[key] = work
-                self._queue.append(work)
+                gave_way = self._queue.put(owner, work)
+                if gave_way is not None:
+                    self._finish(gave_way, full)
                 self._changed.notify_all()
             work.abandoned_at = None
             work.waiting.add(request)
@@ -241,8 +247,7 @@ class WorkerPool:
             work.waiting.discard(request)
             if work.waiting or work.answered or self._by_key.get(work.key) is not work:
                 return
-            if work in self._queue:
-                self._queue.remove(work)
+            if self._queue.remove(work.owner, work):
                 del self._by_key[work.key]
             else:
                 work.abandoned_at = time.monotonic()
@@ -304,8 +309,8 @@ class WorkerPool:
         _log.error("worker %d could not start; trying again", slot)
         self._failing.add(slot)
         if len(self._failing) == self._workers:
-            while self._queue:
-                self._finish(self._queue.popleft(), _none_started())
+            while len(self._queue):
+                self._finish(self._queue.take(), _none_started())
 
     def _work_with(self, worker: Worker) -> None:
         """Give a process one job after the other, until it is lost or the pool stops."""
@@ -321,11 +326,11 @@ class WorkerPool:
 
     def _next(self) -> _Work | None:
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._queue) or self._stopping, TICK_SECONDS)
-            if self._stopping or not self._queue:
+            self._changed.wait_for(lambda: len(self._queue) > 0 or self._stopping, TICK_SECONDS)
+            if self._stopping or not len(self._queue):
                 return None
             self._running += 1
-            return self._queue.popleft()
+            return self._queue.take()
 
     def _do(self, work: _Work, worker: Worker) -> Done | Exception | None:
         """Return how a job ended, with a reason to end its process, or with None if it died."""
@@ -374,7 +379,7 @@ class WorkerPool:
             if again and work.attempts < _MOST_ATTEMPTS:
                 work.abandoned_at = None
                 self._by_key[work.key] = work
-                self._queue.appendleft(work)
+                self._queue.put_back(work.owner, work)
             else:
                 self._finish(work, end or _lost())
 

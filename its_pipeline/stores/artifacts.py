@@ -59,6 +59,18 @@ def drop_artifacts(run: Run, names: Iterable[str]) -> None:
         repository.delete_artifacts(name)
 
 
+def drop_all_artifacts(run: Run) -> None:
+    """Delete every file of a run's artifacts, wherever they lie, and on a disk their folder."""
+    folder = local_folder(str(run.info.artifact_uri))
+    if folder is not None:
+        # MLflow's own folder of the run has nothing but its artifacts.
+        shutil.rmtree(folder.parent if folder.parent.name == run.info.run_id else folder, True)
+        return
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    get_artifact_repository(str(run.info.artifact_uri)).delete_artifacts()
+
+
 def local_folder(artifact_uri: str) -> Path | None:
     """Return the folder of artifacts that lie on a disk of this machine, or None."""
     if "://" not in artifact_uri:

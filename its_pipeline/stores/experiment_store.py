@@ -100,16 +100,14 @@ class ExperimentStore:
 
     def recorded_run(self, key: str, fingerprint: str) -> str | None:
         """Return the MLflow run that holds this analysis, or None."""
-        path = self.folder(key) / "recorded" / f"{fingerprint}.json"
+        path = self._recorded_path(key, fingerprint)
         if not path.is_file():
             return None
         return str(json.loads(path.read_text())["mlflow_run_id"])
 
     def write_recorded_run(self, key: str, fingerprint: str, mlflow_run_id: str) -> None:
         """Remember which MLflow run holds this analysis."""
-        write_json(
-            self.folder(key) / "recorded" / f"{fingerprint}.json", {"mlflow_run_id": mlflow_run_id}
-        )
+        write_json(self._recorded_path(key, fingerprint), {"mlflow_run_id": mlflow_run_id})
 
     def history(self, key: str) -> list[Verdict]:
         """Return the verdicts of all stored analyses of an experiment, newest first."""
@@ -153,12 +151,47 @@ class ExperimentStore:
                 run_id = self.recorded_run(key, fingerprint)
                 if drop is not None and run_id is not None:
                     drop(run_id)
-                folder = self.analysis_folder(key, fingerprint)
-                # Renamed first: a deletion that is interrupted must not look like an analysis.
-                doomed = folder.with_name(f"{UNFINISHED_PREFIX}{fingerprint}")
-                folder.rename(doomed)
-                shutil.rmtree(doomed)
+                self._delete(key, fingerprint)
         return len(removable)
+
+    def remove(self, key: str, fingerprint: str, forget: Callable[[str], None]) -> bool:
+        """Delete one analysis for good, unless it is the experiment's current one.
+
+        Parameters
+        ----------
+        key, fingerprint
+            The analysis; one that is gone already is no error.
+        forget
+            Called with its MLflow run, to delete that too.
+
+        Returns
+        -------
+        bool
+            Whether it was there and is gone.
+        """
+        with self.locked(key):
+            current = self.verdict(key)
+            if current is not None and current.fingerprint == fingerprint:
+                return False
+            # In this order: as long as the run is known, it can be deleted after an interruption.
+            was_there = self.finished(key, fingerprint) is not None
+            if was_there:
+                self._delete(key, fingerprint)
+            run_id = self.recorded_run(key, fingerprint)
+            if run_id is not None:
+                forget(run_id)
+                self._recorded_path(key, fingerprint).unlink()
+        return was_there
+
+    def _delete(self, key: str, fingerprint: str) -> None:
+        folder = self.analysis_folder(key, fingerprint)
+        # Renamed first: a deletion that is interrupted must not look like an analysis.
+        doomed = folder.with_name(f"{UNFINISHED_PREFIX}{fingerprint}")
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+
+    def _recorded_path(self, key: str, fingerprint: str) -> Path:
+        return self.folder(key) / "recorded" / f"{fingerprint}.json"
 
 
 def _read_verdict(path: Path) -> Verdict | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
-from its_pipeline.stores.artifacts import drop_artifacts, put_artifacts
+from its_pipeline.stores.artifacts import drop_all_artifacts, drop_artifacts, put_artifacts
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
     is_database,
@@ -48,8 +48,6 @@ from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-    from its_pipeline.stores.verdict import RunContext
 
 #: More runs than one fingerprint has: one an experiment with these very days, and killed ones.
 _MOST_ALIKE: Final = 1000
@@ -216,19 +214,32 @@ class RunStore:
 
         A run that somebody deleted in MLflow is no error: there is nothing to keep apart.
         """
-        from mlflow.exceptions import MlflowException
-
         client, _ = self.open()
-        try:
-            run = client.get_run(run_id)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
+        run = self._run(run_id)
+        if run is None:
             return
         drop_artifacts(run, DRAWS_FILES)
         if run.info.lifecycle_stage == "active":
             with self._writing():
                 client.set_tag(run_id, TAG_POSTERIOR, "pruned")
+
+    def forget(self, run_id: str) -> None:
+        """Delete a recorded run for good, its numbers and all its files.
+
+        A run that is gone already is no error. A tracking server keeps it among its deleted runs
+        until ``mlflow gc`` is run there.
+        """
+        client, _ = self.open()
+        run = self._run(run_id)
+        if run is None:
+            return
+        drop_all_artifacts(run)
+        with self._writing():
+            client.delete_run(run_id)
+            # What ``mlflow gc`` calls, for stores that can; a program of its own takes seconds.
+            delete = getattr(client._tracking_client.store, "_hard_delete_run", None)
+            if delete is not None:
+                delete(run_id)
 
     @contextmanager
     def _creating(self) -> Iterator[None]:
@@ -253,6 +264,17 @@ class RunStore:
         else:
             with exclusive(self._sqlite.with_name(f".{self._sqlite.name}.lock")):
                 yield
+
+    def _run(self, run_id: str) -> Run | None:
+        from mlflow.exceptions import MlflowException
+
+        client, _ = self.open()
+        try:
+            return client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
 
     def _run_of(self, verdict: Verdict) -> Run | None:
         """Return the run of this very analysis that is finished or was being written, if any."""
@@ -339,17 +361,12 @@ class RunStore:
         UnknownRunError
             There is no such run, or it holds no analysis.
         """
-        from mlflow.exceptions import MlflowException
-
         if not _RUN_ID.fullmatch(run_id):
             raise UnknownRunError(f"no run {run_id!r}: a run id has 32 hexadecimal digits")
-        client, experiment_id = self.open()
-        try:
-            run = client.get_run(run_id)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            raise UnknownRunError(f"no run {run_id!r} in the run store") from error
+        _, experiment_id = self.open()
+        run = self._run(run_id)
+        if run is None:
+            raise UnknownRunError(f"no run {run_id!r} in the run store")
         if run.info.experiment_id != experiment_id or TAG_FINGERPRINT not in run.data.tags:
             raise UnknownRunError(f"run {run_id!r} holds no analysis")
         return summarise(run)

@@ -3,7 +3,8 @@
 ``python -m tools.faults.crowd --seconds 300`` forks one process for each
 part and lets them work on one store. While interventions are amended, so that there is always
 something to analyse, nobody may meet a lock or a half-written file, and in the end every analysis
-is recorded exactly once.
+is recorded exactly once. With ``--attackers`` a server runs over the same store among clients of
+every hostile kind (`attackers`), and honest clients must not notice.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +29,12 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
 from its_pipeline.stores.runs import RunStore
+from tools.faults.attackers import ATTACKERS, Attack, Target
 from tools.faults.forked import run_child, wait_for
+from tools.faults.served import ask_known, ask_new, looked_at, serving
 from tools.faults.state import leftovers, mlflow_state
 from tools.faults.world import (
+    STARTED_ON,
     build_world,
     import_everything,
     night,
@@ -102,7 +108,9 @@ def analyst(root: Path, rng: random.Random) -> None:
         connection.close()
 
 
-PARTS: dict[str, Callable[[Path, random.Random], None]] = {
+Part = Callable[[Path, random.Random], None]
+
+PARTS: dict[str, Part] = {
     "nights": nights,
     "single runs": single_runs,
     "amendments": amendments,
@@ -111,17 +119,58 @@ PARTS: dict[str, Callable[[Path, random.Random], None]] = {
 }
 
 
-def crowd(folder: Path, seconds: float, seed: int, count: int = 3) -> dict[str, Any]:
+def crowd(
+    folder: Path, seconds: float, seed: int, count: int = 3, *, attackers: bool = False
+) -> dict[str, Any]:
     """Let every part work for `seconds`; return how often each did, and what went wrong."""
     import_everything()
     root, scratch = folder / "store", folder / "scratch"
     first = run_child(lambda: night(build_world(root, count)), scratch)
     if first.error or first.result:
         raise RuntimeError(f"the first night failed: {first.error or first.result}")
+    if not attackers:
+        return _crowd(root, scratch, seconds, seed, count, PARTS)
+    known, new = scratch / "known.jsonl", scratch / "new.jsonl"
+    # Not the date of what is amended meanwhile.
+    day = (STARTED_ON + timedelta(days=1)).isoformat()
+    users = [person.user_id for person in people(count)]
+    with serving(folder, settings_of(root), users[:2], day) as served:
+        ask_known(served, random.Random(seed), scratch / "first.jsonl")
+        parts = {
+            **{name: partial(_behind, part) for name, part in PARTS.items()},
+            "known": lambda _, rng: ask_known(served, rng, known),
+            "new": lambda _, rng: ask_new(served, rng, new),
+            **{name: partial(_attack, served.target, attack) for name, attack in ATTACKERS.items()},
+        }
+        found = _crowd(root, scratch, seconds, seed, count, parts)
+    summary, problems = looked_at(served, known, new)
+    return {**found, **summary, "problems": found["problems"] + problems}
+
+
+def _behind(part: Part, root: Path, rng: random.Random) -> None:
+    # Answers go before whatever is computed at the same time.
+    os.setpriority(os.PRIO_PROCESS, 0, 10)
+    part(root, rng)
+
+
+def _attack(target: Target, attack: Attack, root: Path, rng: random.Random) -> None:
+    # From another machine, it would not take this one's processors.
+    os.setpriority(os.PRIO_PROCESS, 0, 15)
+    attack(target, rng)
+
+
+def _crowd(
+    root: Path,
+    scratch: Path,
+    seconds: float,
+    seed: int,
+    count: int,
+    parts: dict[str, Part],
+) -> dict[str, Any]:
     children: dict[str, int] = {}
-    answers = {name: scratch / f"{name}.json" for name in PARTS}
+    answers = {name: scratch / f"{name}.json" for name in parts}
     until = time.time() + seconds
-    for number, (name, part) in enumerate(PARTS.items()):
+    for number, (name, part) in enumerate(parts.items()):
         child = os.fork()
         if child == 0:
             _work(part, root, random.Random(seed + number), until, answers[name])
@@ -145,7 +194,7 @@ def crowd(folder: Path, seconds: float, seed: int, count: int = 3) -> dict[str, 
 
 
 def _work(
-    part: Callable[[Path, random.Random], None],
+    part: Part,
     root: Path,
     rng: random.Random,
     until: float,
@@ -177,10 +226,19 @@ def _settled(root: Path, count: int) -> dict[str, Any]:
         wanted = snapshot.prepare(key).fingerprint
         if verdict is None or verdict.fingerprint != wanted:
             problems.append(f"{key} does not show its newest analysis")
-        stored = {path.name for path in (open_store(settings).folder(key) / "runs").glob("[!.]*")}
+        folder = open_store(settings).folder(key)
+        stored = {path.name for path in (folder / "runs").glob("[!.]*")}
+        # Of all that this person asked; what was asked and not waited for may be unrecorded.
+        asked = {path.name for path in folder.parent.glob("*/runs/[!.]*")}
         known = {name.split("|")[1] for name in recorded if name.startswith(person.user_id)}
-        if stored != known:
-            problems.append(f"{key}: {len(stored)} analyses stored, {len(known)} recorded")
+        if not stored <= known <= asked:
+            problems.append(
+                f"{key}: {len(stored)} of {len(asked)} analyses stored, {len(known)} recorded"
+            )
+        for adhoc in folder.parent.glob("adhoc-*"):
+            # Whoever comes next takes away what a process that was ended left.
+            with open_store(settings).locked(f"{person.user_id}|{adhoc.name}"):
+                pass
     problems += [f"{name} is recorded {n} times" for name, n in recorded.items() if n != 1]
     problems += leftovers(root)
     return {"problems": problems, "analyses": len(recorded)}
@@ -191,9 +249,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--people", type=int, default=3)
+    parser.add_argument("--attackers", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = crowd(Path(folder), arguments.seconds, arguments.seed, arguments.people)
+        found = crowd(
+            Path(folder),
+            arguments.seconds,
+            arguments.seed,
+            arguments.people,
+            attackers=arguments.attackers,
+        )
     print(json.dumps(found, indent=1))
 
 

@@ -7,14 +7,16 @@ not: whose data a caller may see, which routes decide with `Exchange.authorise`.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from its_pipeline.api.http.audit import AuditLog
+from its_pipeline.api.http.audit import SUM_SECONDS, AuditLog, AuditUnavailableError
 from its_pipeline.api.http.body import ClientGoneError, Message, Receive, read_body, replayed
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.monitoring import Monitoring
@@ -87,25 +89,31 @@ class Admission:
         client = scope.get("client")
         exchange = Exchange(scope["method"], scope["path"], client[0] if client else "")
         exchange.put(scope)
-        response = _Response(send, exchange)
         started = time.perf_counter()
+
+        def note(status: int) -> None:
+            self._note(exchange, status, time.perf_counter() - started)
+
+        response = _Response(send, exchange, note)
         try:
             await self._pass(scope, receive, response, exchange)
         except ClientGoneError:
             response.status = CLIENT_GONE_STATUS
+            with contextlib.suppress(AuditUnavailableError):
+                # Nobody is there to be refused; the audit has told of it in the server's log.
+                note(CLIENT_GONE_STATUS)
         finally:
-            self._note(scope, exchange, response.status, time.perf_counter() - started)
+            self._count(scope, exchange, response.status, time.perf_counter() - started)
 
     async def _pass(
         self, scope: Scope, receive: Receive, response: _Response, exchange: Exchange
     ) -> None:
-        self._inside += 1
+        takes_place = False
         try:
-            headers = {
-                name.decode("latin-1").lower(): value.decode("latin-1")
-                for name, value in scope["headers"]
-            }
+            headers = _single_headers(scope)
             self._admit(headers, exchange)
+            takes_place = exchange.let_in
+            self._inside += takes_place
             body = await read_body(
                 exchange.method,
                 headers,
@@ -115,6 +123,8 @@ class Admission:
             )
             await self._app(scope, replayed(body, receive), response.send)
         except Problem as problem:
+            if not exchange.let_in:
+                self._count_refusal(exchange.client, problem.code)
             await response.refuse(problem)
         except ClientGoneError:
             raise
@@ -126,23 +136,36 @@ class Admission:
                 raise
             await response.refuse(Problem("internal_error", "the request could not be answered"))
         finally:
-            self._inside -= 1
+            self._inside -= takes_place
 
     def _admit(self, headers: dict[str, str], exchange: Exchange) -> None:
         if self._settings.allow_anonymous:
             _check_host(headers.get("host", ""))
         if exchange.path in OPEN_PATHS:
+            # Each by itself: who asks for a large one for ever does not hide that the server lives.
+            self._take(f"{exchange.path} {exchange.client}", _CLOSE)
             return
         exchange.caller = self._identify(headers.get("authorization"), exchange.client)
-        name = exchange.caller.name
-        wait = self._rate.take(name if exchange.caller is not ANONYMOUS else exchange.client)
-        if wait:
-            raise _too_many(f"more than {self._settings.rate_per_minute:g} requests a minute", wait)
-        if self._inside > self._settings.max_requests:
+        if exchange.caller is ANONYMOUS:
+            self._take(exchange.client, {})
+        else:
+            # No address has a space in front.
+            self._take(f" {exchange.caller.name}", {})
+        if self._inside >= self._settings.max_requests:
             raise Problem(
                 "busy",
                 f"{self._settings.max_requests} requests are being answered already",
                 headers={"Retry-After": "1"},
+            )
+        exchange.let_in = True
+        if exchange.method not in _READING:
+            exchange.on_authorised = lambda: self._announce(exchange)
+
+    def _take(self, name: str, headers: Mapping[str, str]) -> None:
+        wait = self._rate.take(name)
+        if wait:
+            raise _too_many(
+                f"more than {self._settings.rate_per_minute:g} requests a minute", wait, headers
             )
 
     def _identify(self, authorization: str | None, client: str) -> Caller:
@@ -155,60 +178,121 @@ class Admission:
             return caller
         wait = self._refusals.take(client)
         if wait:
-            raise _too_many("too many requests without a valid token", wait)
+            raise _too_many("too many requests without a valid token", wait, _CLOSE)
         detail = "the token is not valid" if token else "the request carries no bearer token"
         raise Problem("unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
 
-    def _note(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
+    def _announce(self, exchange: Exchange) -> None:
+        """Write down that somebody's data is about to be changed; its end is another line."""
+        try:
+            self._audit.write(_entry(exchange, None, None))
+        except AuditUnavailableError:
+            raise unaudited() from None
+
+    def _note(self, exchange: Exchange, status: int, seconds: float) -> None:
+        """Write down what was let in."""
+        if exchange.let_in:
+            self._audit.write(_entry(exchange, status, seconds))
+
+    def _count_refusal(self, client: str, problem: str) -> None:
+        """Count what was refused at the door, which no line of its own is written of."""
+        self._monitoring.refusals.labels(problem).inc()
+        if self._audit.refuse(client, problem):
+            asyncio.get_running_loop().call_later(SUM_SECONDS, self._audit.sum_up)
+
+    def _count(self, scope: Scope, exchange: Exchange, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         # Anything may come as a method; as a label it would grow what is counted without bound.
         method = exchange.method if exchange.method in _METHODS else "other"
         self._monitoring.requests.labels(method, route, str(status)).inc()
         self._monitoring.request_seconds.labels(route).observe(seconds)
-        if exchange.path in OPEN_PATHS:
-            return
-        self._audit.write(
-            {
-                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "request_id": exchange.request_id,
-                "token": exchange.caller.name if exchange.caller else None,
-                "client": exchange.client,
-                "method": exchange.method[:16],
-                "path": exchange.path[:256],
-                "user_id": exchange.user_id,
-                "intervention_id": exchange.intervention_id,
-                "mlflow_run_id": exchange.mlflow_run_id,
-                "status": status,
-                "problem": exchange.problem,
-                "seconds": round(seconds, 4),
-            }
-        )
 
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _READING | {"POST", "PUT", "PATCH", "DELETE"}
+_CLOSE: Final = {"Connection": "close"}
+
+
+def unaudited() -> Problem:
+    """Return the refusal of what cannot be written down."""
+    return Problem(
+        "audit_unavailable",
+        "who asks for whom cannot be written down, so nobody's data is read or changed",
+        headers={"Retry-After": "10"},
+    )
+
+
+def _entry(exchange: Exchange, status: int | None, seconds: float | None) -> dict[str, Any]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "request_id": exchange.request_id,
+        "token": exchange.caller.name if exchange.caller else None,
+        "client": exchange.client,
+        "method": exchange.method[:16],
+        "path": exchange.path[:256],
+        "user_id": exchange.user_id,
+        "intervention_id": exchange.intervention_id,
+        "mlflow_run_id": exchange.mlflow_run_id,
+        "status": status,
+        "problem": exchange.problem,
+        "seconds": None if seconds is None else round(seconds, 4),
+    }
 
 
 class _Response:
-    """The way out: adds headers and remembers the status."""
+    """The way out: adds headers, remembers the status, and gives nothing out that is not noted.
 
-    def __init__(self, send: Send, exchange: Exchange) -> None:
+    Parameters
+    ----------
+    send
+        Of ASGI.
+    exchange
+        The request's.
+    note
+        Called with the status before anything is sent; where it raises, a refusal is sent instead.
+    """
+
+    def __init__(self, send: Send, exchange: Exchange, note: Callable[[int], None]) -> None:
         self._send = send
         self._exchange = exchange
+        self._note = note
+        self._withheld = False
         self.begun = False
         self.status = 500
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begun = True
-            self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            present = {name.lower() for name, _ in headers}
-            headers += [(name, value) for name, value in HEADERS if name not in present]
-            headers.append((b"x-request-id", self._exchange.request_id.encode()))
-            message = {**message, "headers": headers}
-        await self._send(message)
+        if self._withheld:
+            return
+        if message["type"] != "http.response.start":
+            await self._send(message)
+            return
+        self.begun = True
+        try:
+            self._note(message["status"])
+        except AuditUnavailableError:
+            self._withheld = True
+            await self._send_problem(unaudited())
+        else:
+            await self._start(message)
 
     async def refuse(self, problem: Problem) -> None:
+        self.begun = True
+        self._exchange.problem = problem.code
+        try:
+            self._note(problem.kind.status)
+        except AuditUnavailableError:
+            problem = unaudited()
+        await self._send_problem(problem)
+
+    async def _start(self, message: Message) -> None:
+        self.status = message["status"]
+        headers = list(message.get("headers", ()))
+        present = {name.lower() for name, _ in headers}
+        headers += [(name, value) for name, value in HEADERS if name not in present]
+        headers.append((b"x-request-id", self._exchange.request_id.encode()))
+        await self._send({**message, "headers": headers})
+
+    async def _send_problem(self, problem: Problem) -> None:
         self._exchange.problem = problem.code
         content = to_json(problem.to_dict(self._exchange.request_id))
         headers = {
@@ -216,7 +300,7 @@ class _Response:
             "content-length": str(len(content)),
             **problem.headers,
         }
-        await self.send(
+        await self._start(
             {
                 "type": "http.response.start",
                 "status": problem.kind.status,
@@ -226,7 +310,37 @@ class _Response:
                 ],
             }
         )
-        await self.send({"type": "http.response.body", "body": content})
+        await self._send({"type": "http.response.body", "body": content})
+
+
+def _single_headers(scope: Scope) -> dict[str, str]:
+    """Return a request's headers by lower-case name.
+
+    Raises
+    ------
+    Problem
+        ``malformed_request`` where what stands before us might read the request otherwise: two
+        tokens, or another number of hosts than one.
+    """
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key = name.decode("latin-1").lower()
+        if key in headers and key in ("authorization", "host"):
+            raise Problem(
+                "malformed_request",
+                f"there is more than one {key.title()} header",
+                remedy="send one",
+                headers=_CLOSE,
+            )
+        headers[key] = value.decode("latin-1")
+    if "host" not in headers and scope.get("http_version") != "1.0":
+        raise Problem(
+            "malformed_request",
+            "there is no Host header",
+            remedy="send one, as HTTP/1.1 asks for",
+            headers=_CLOSE,
+        )
+    return headers
 
 
 def _check_host(host: str) -> None:
@@ -241,7 +355,9 @@ def _check_host(host: str) -> None:
         )
 
 
-def _too_many(detail: str, wait: float) -> Problem:
+def _too_many(detail: str, wait: float, headers: Mapping[str, str]) -> Problem:
     return Problem(
-        "too_many_requests", detail, headers={"Retry-After": str(max(1, math.ceil(wait)))}
+        "too_many_requests",
+        detail,
+        headers={"Retry-After": str(max(1, math.ceil(wait))), **headers},
     )

@@ -17,13 +17,15 @@ from its_pipeline.api.http.admission import OPEN_PATHS
 from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, example
 
 _ALWAYS: Final = (
+    "malformed_request",
     "body_too_large",
     "body_too_slow",
     "wrong_host",
+    "too_many_requests",
     "validation",
     "internal_error",
 )
-_ADMISSION: Final = ("unauthenticated", "forbidden", "too_many_requests", "busy")
+_ADMISSION: Final = ("unauthenticated", "forbidden", "busy", "audit_unavailable")
 _WITH_BODY: Final = ("malformed_body", "unsupported_media_type")
 _RETRY: Final = frozenset({429, 503})
 

@@ -7,7 +7,7 @@ What belongs here: who asks, for whom, and what came of it. What does not: readi
 from __future__ import annotations
 
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,12 @@ class Exchange:
         For whom, and what came of it, for the audit log.
     problem
         Code of the refusal, if it was one.
+    let_in
+        Whether the admission let it in: what it did is written down, and a refusal at the door
+        counted.
+    on_authorised
+        Called when it is known for whom something is to be written, before it is; raises where it
+        must not be.
     """
 
     method: str
@@ -44,6 +50,13 @@ class Exchange:
     intervention_id: str | None = None
     mlflow_run_id: str | None = None
     problem: str | None = None
+    let_in: bool = False
+    on_authorised: Callable[[], None] | None = field(default=None, repr=False)
+
+    @property
+    def caller_name(self) -> str:
+        """Whose share of the server this takes: the token's name."""
+        return self.caller.name if self.caller is not None else ""
 
     def authorise(self, user_id: str) -> None:
         """Note for whom this is, and refuse it where the caller may not.
@@ -51,7 +64,8 @@ class Exchange:
         Raises
         ------
         Problem
-            ``forbidden``; whether that user exists is not told.
+            ``forbidden``; whether that user exists is not told. ``audit_unavailable`` where it
+            cannot be written down who is about to write.
         """
         self.user_id = user_id
         if self.caller is None:
@@ -62,6 +76,8 @@ class Exchange:
                 f"the token {self.caller.name!r} is for one person's own data",
                 value=user_id,
             )
+        if self.on_authorised is not None:
+            self.on_authorised()
 
     def may_see(self, user_id: str) -> bool:
         """Tell whether the caller may see a person's data; for answers that hide what exists."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from its_pipeline.api.http.audit import AuditLog
 from its_pipeline.processes.pool import WorkerPool
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -18,11 +19,11 @@ class Monitoring:
 
     Parameters
     ----------
-    pool
-        Its state is read when the counts are.
+    pool, audit
+        Their state is read when the counts are.
     """
 
-    def __init__(self, pool: WorkerPool) -> None:
+    def __init__(self, pool: WorkerPool, audit: AuditLog) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "its_api_requests_total",
@@ -59,6 +60,22 @@ class Monitoring:
             "Requests whose client went away before the answer.",
             registry=self.registry,
         )
+        self.refusals = Counter(
+            "its_api_refusals_total",
+            "Requests refused at the door, by problem: no token, too many, not HTTP/1.1.",
+            ("problem",),
+            registry=self.registry,
+        )
+        self.adhoc_removed = Counter(
+            "its_api_adhoc_removed_total",
+            "Analyses of people's own questions removed because newer ones took their place.",
+            registry=self.registry,
+        )
+        Gauge(
+            "its_api_audit_writable",
+            "1, or 0 while the audit log cannot be written.",
+            registry=self.registry,
+        ).set_function(lambda: float(audit.is_writable))
         for name, text in (
             ("workers", "Worker processes configured."),
             ("ready", "Worker processes that can take work."),

@@ -289,6 +289,16 @@ KINDS: Final[Mapping[str, Kind]] = {
             "remedy": "ask again after Retry-After seconds",
         },
     ),
+    "audit_unavailable": Kind(
+        503,
+        "The audit log cannot be written",
+        {
+            "detail": "who asks for whom cannot be written down, so nobody's data is read or "
+            "changed",
+            "remedy": "ask again after Retry-After seconds; whoever runs this server finds the "
+            "reason in its log",
+        },
+    ),
     "analysis_timeout": Kind(
         504,
         "The analysis took too long",

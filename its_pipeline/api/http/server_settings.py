@@ -72,15 +72,28 @@ class ServerSettings(BaseSettings):
     body_seconds: float = Field(
         default=10.0, gt=0, description="Longest that a client may take to send a body."
     )
+    write_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="Longest that a client may take to read an answer, or 64 KiB of a larger one.",
+    )
     max_requests: int = Field(
         default=256, ge=1, description="Requests answered at once; one more gets a 503."
     )
     rate_per_minute: float = Field(
-        default=600.0, gt=0, description="Requests a minute of one token, or of one address."
+        default=600.0,
+        gt=0,
+        description="Requests a minute of one token; without one, for one page of one address.",
     )
     rate_burst: int = Field(default=100, ge=1, description="Requests at once within that rate.")
     refusals_per_minute: float = Field(
         default=30.0, gt=0, description="Refused tokens a minute of one address, then 429."
+    )
+    adhoc_analyses: int = Field(
+        default=100,
+        ge=1,
+        description="Analyses kept of one person's questions that are not logged interventions' "
+        "own; the oldest goes first.",
     )
     plot_cache_size: int = Field(
         default=64, ge=0, description="Drawn plots kept in memory, some 100 KB each."
@@ -89,9 +102,11 @@ class ServerSettings(BaseSettings):
         default=None, description="Who asked for whom; default <store_root>/api/audit.jsonl."
     )
     audit_log_bytes: int = Field(
-        default=10_000_000, ge=10_000, description="Size at which the audit log is turned over."
+        default=10_000_000, ge=10_000, description="Size at which an audit file is turned over."
     )
-    audit_log_files: int = Field(default=10, ge=1, description="Audit logs kept.")
+    audit_log_days: int = Field(
+        default=365, ge=1, description="Days that what was let in stays in the audit log."
+    )
 
     @model_validator(mode="before")
     @classmethod

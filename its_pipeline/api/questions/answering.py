@@ -39,7 +39,8 @@ def known_answer(services: Services, question: Question) -> FitAnswer | None:
     """Return the answer if it was computed and recorded before, by whatever process."""
     verdict = services.store.finished(question.key, question.fingerprint)
     if verdict is not None:
-        services.settle()
+        intervention = question.prepared.intervention
+        services.settle(intervention.user_id, intervention.intervention_id)
     run_id = services.store.recorded_run(question.key, question.fingerprint)
     if verdict is None or run_id is None:
         return None
@@ -59,12 +60,14 @@ def known_answer(services: Services, question: Question) -> FitAnswer | None:
 async def compute(services: Services, request: Request, question: Question) -> FitAnswer:
     """Let the pool answer; the same question asked meanwhile shares the work."""
     key = f"fit {question.key} {question.fingerprint} {question.is_own}"
-    answer: FitAnswer = await work(
-        services, request, key, FitJob(question.prepared, question.is_own)
-    )
-    if not answer.cached:
-        services.monitoring.fit_seconds.observe(answer.verdict.computed_seconds)
-    return answer
+    job = FitJob(question.prepared, question.is_own, services.server_settings.adhoc_analyses)
+
+    def count(answer: FitAnswer) -> None:
+        services.monitoring.adhoc_removed.inc(answer.removed)
+        if not answer.cached:
+            services.monitoring.fit_seconds.observe(answer.verdict.computed_seconds)
+
+    return await work(services, request, key, job, count)
 
 
 def check_published(verdict: Verdict, run_id: str | None) -> None:

@@ -16,6 +16,7 @@ from its_pipeline.api.questions.responses import (
     AnalysisAnswer,
     CoefficientAnswer,
     DiagnosticsAnswer,
+    KeptAnswer,
     RunEntry,
     State,
     TogetherAnswer,
@@ -134,6 +135,7 @@ def analysis_answer(
     *,
     cached: bool,
     told: Mapping[str, Any],
+    kept: KeptAnswer | None = None,
     plots: Mapping[PlotName, str] | None = None,
 ) -> AnalysisAnswer:
     """Return one analysis in full; without any effect unless the verdict has them.
@@ -148,6 +150,8 @@ def analysis_answer(
         Whether it was known already.
     told
         What the stored analysis says of itself; empty where it is not kept any more.
+    kept
+        How many of its kind are kept of this person, where there is a limit.
     plots
         PNGs in base64.
     """
@@ -202,6 +206,7 @@ def analysis_answer(
         decided_at=datetime.fromisoformat(verdict.decided_at),
         computation_time_seconds=verdict.computed_seconds,
         cached=cached,
+        kept=kept,
         links=run_links(
             settings,
             verdict.user_id,

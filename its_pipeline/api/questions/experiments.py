@@ -21,7 +21,7 @@ def read_experiments(services: Services, user_id: str) -> ExperimentsAnswer:
     Problem
         ``unknown_user``.
     """
-    services.settle()
+    services.settle(user_id)
     logged = services.require_user(user_id)
     snapshot = Snapshot(services.settings, logged=logged)
     return ExperimentsAnswer(

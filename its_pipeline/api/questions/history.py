@@ -20,7 +20,7 @@ from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.bodies import run_entry
 from its_pipeline.api.questions.preparing import invalid
-from its_pipeline.api.questions.responses import HistoryAnswer
+from its_pipeline.api.questions.responses import HistoryAnswer, KeptAnswer
 from its_pipeline.api.questions.services import Services
 from its_pipeline.api.questions.waiting import work
 from its_pipeline.api.workers.jobs import PublishJob
@@ -53,7 +53,7 @@ def read_history(
     """
     if page is not None and not _is_page(page):
         raise invalid("query.page", "is not a `next_page` of an answer", page)
-    services.settle()
+    services.settle(user_id)
     found = services.runs.history(user_id, intervention_id, status, page, limit)
     if not found.runs:
         services.require_user(user_id)
@@ -122,6 +122,16 @@ def stored_analysis(services: Services, verdict: Verdict) -> Mapping[str, Any]:
     return read_stored_analysis(folder)
 
 
+def kept(services: Services, verdict: Verdict) -> KeptAnswer | None:
+    """Return how many analyses like this one are kept of its person, if they are counted."""
+    if verdict.fingerprint is None:
+        return None
+    analyses = services.adhoc.kept(verdict.key, verdict.fingerprint)
+    if analyses is None:
+        return None
+    return KeptAnswer(analyses=analyses, limit=services.server_settings.adhoc_analyses)
+
+
 async def report_of(services: Services, request: Request, run: RunSummary) -> bytes:
     """Return the report of a run; where it is the experiment's newest, it is written if need be.
 
@@ -130,7 +140,7 @@ async def report_of(services: Services, request: Request, run: RunSummary) -> by
     Problem
         ``no_report`` for an older analysis that never got one, or one of a date that is not logged.
     """
-    await run_in_threadpool(services.settle)
+    await run_in_threadpool(services.settle, run.user_id, run.intervention_id)
     page = await run_in_threadpool(_report_artifact, services, run)
     if page is not None:
         return page

@@ -178,6 +178,15 @@ class WindowAnswer(BaseModel):
     )
 
 
+class KeptAnswer(BaseModel):
+    """How many analyses are kept of a person's questions that are not logged interventions' own."""
+
+    model_config = with_example(analyses=12, limit=100)
+
+    analyses: int = Field(description="Kept now, this one included.")
+    limit: int = Field(description="Beyond it the oldest is deleted for good, with its run.")
+
+
 _ANALYSIS: Final[dict[str, Any]] = {
     "status": "analysed",
     "user_id": "anna",
@@ -211,6 +220,7 @@ _ANALYSIS: Final[dict[str, Any]] = {
     "decided_at": "2026-06-20T03:00:00Z",
     "computation_time_seconds": 0.41,
     "cached": False,
+    "kept": None,
     "links": _LINKS,
 }
 
@@ -290,6 +300,10 @@ class AnalysisAnswer(BaseModel):
     decided_at: datetime
     computation_time_seconds: float = Field(description="What computing it took, then.")
     cached: bool = Field(description="Whether it was known already.")
+    kept: KeptAnswer | None = Field(
+        description="How many such questions' analyses are kept; null for a logged intervention's "
+        "own question, whose analysis stays."
+    )
     links: dict[str, str]
 
 

@@ -6,11 +6,13 @@ or anything about a single request.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from its_pipeline.api.http.audit import AuditLog
 from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.http.server_settings import ServerSettings
@@ -19,11 +21,15 @@ from its_pipeline.events.interventions import Intervention, InterventionLog
 from its_pipeline.experiments.service import open_store
 from its_pipeline.processes.pool import WorkerPool
 from its_pipeline.settings import Settings
+from its_pipeline.stores.adhoc import AdhocAnalyses
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.runs import RunStore
 
 _SETTLING_SECONDS: Final = 2.0
 """Usually it is some hundredths; a store that hangs must not hang every reader."""
+
+_PREPARED_AT_ONCE: Final = 2
+"""Questions of one token; more would not be prepared any faster."""
 
 
 class PlotCache:
@@ -57,6 +63,22 @@ class PlotCache:
                 self._plots.popitem(last=False)
 
 
+class Turns:
+    """Lets each token have a few questions prepared at once; its others wait without a thread.
+
+    Preparing one reads a person's days and fills a thread and a processor: a token that asks for
+    forty at once must not stand in front of everybody else's one.
+    """
+
+    def __init__(self) -> None:
+        # One a token of the settings: no more than those are ever let in.
+        self._turns: dict[str, asyncio.Semaphore] = {}
+
+    def of(self, token: str) -> asyncio.Semaphore:
+        """Return what a token's questions wait for, as an asynchronous context."""
+        return self._turns.setdefault(token, asyncio.Semaphore(_PREPARED_AT_ONCE))
+
+
 @dataclass(frozen=True)
 class Services:
     """The parts of one server.
@@ -71,10 +93,10 @@ class Services:
         The intervention log, for reading.
     runs
         MLflow.
-    store
-        Verdicts and analyses.
-    monitoring, plots
-        What is counted, and plots drawn before.
+    store, adhoc
+        Verdicts and analyses, and which of them are kept of questions besides the log's.
+    audit, monitoring, plots, turns
+        Who asked for whom, what is counted, plots drawn before, and who has how many questions.
     """
 
     settings: Settings
@@ -83,8 +105,11 @@ class Services:
     log: InterventionLog
     runs: RunStore
     store: ExperimentStore
+    adhoc: AdhocAnalyses
+    audit: AuditLog
     monitoring: Monitoring
     plots: PlotCache
+    turns: Turns
 
     @classmethod
     def make(cls, settings: Settings, server_settings: ServerSettings) -> Services:
@@ -98,6 +123,11 @@ class Services:
             abandoned_seconds=server_settings.abandoned_seconds,
             start_seconds=server_settings.start_seconds,
         )
+        audit = AuditLog(
+            server_settings.audit_log or settings.store_root / "api" / "audit.jsonl",
+            server_settings.audit_log_bytes,
+            server_settings.audit_log_days,
+        )
         return cls(
             settings=settings,
             server_settings=server_settings,
@@ -105,17 +135,20 @@ class Services:
             log=InterventionLog(settings.resolved_intervention_log_url),
             runs=RunStore.from_settings(settings),
             store=open_store(settings),
-            monitoring=Monitoring(pool),
+            adhoc=AdhocAnalyses(settings.adhoc_dir),
+            audit=audit,
+            monitoring=Monitoring(pool, audit),
             plots=PlotCache(server_settings.plot_cache_size),
+            turns=Turns(),
         )
 
-    def settle(self) -> None:
-        """Wait until what this server has told of is in the stores; ask before reading them.
+    def settle(self, user_id: str, intervention_id: str = "") -> None:
+        """Wait until what this server has told of somebody is in the stores, ahead of reading them.
 
         An analysis is answered as soon as it is kept for good; its run in MLflow is completed, and
-        its verdict becomes the experiment's newest one, right after.
+        its verdict becomes the experiment's newest one, right after. Nobody waits for others'.
         """
-        self.pool.settle(_SETTLING_SECONDS)
+        self.pool.settle(_SETTLING_SECONDS, f"fit {user_id}|{intervention_id}")
 
     def interventions(self, user_id: str) -> list[Intervention]:
         """Return a person's logged interventions, withdrawn ones included."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.requests import Request
 
 from its_pipeline.api.http.body import ClientGoneError
+from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.services import Services
 from its_pipeline.processes.errors import (
@@ -27,8 +29,23 @@ _USUAL_SECONDS: Final = 0.5
 """Of one analysis, to guess how long a full queue takes."""
 
 
-async def work(services: Services, request: Request, key: str, job: Any) -> Any:
+async def work(
+    services: Services,
+    request: Request,
+    key: str,
+    job: Any,
+    on_done: Callable[[Any], None] | None = None,
+) -> Any:
     """Let the pool do a job, as long as the client waits for it.
+
+    Parameters
+    ----------
+    services, request
+        The server's parts, and who waits.
+    key, job
+        See `WorkerPool.submit`; work is shared fairly between tokens.
+    on_done
+        Called with the answer, for the first of those who share it.
 
     Raises
     ------
@@ -38,7 +55,7 @@ async def work(services: Services, request: Request, key: str, job: Any) -> Any:
         The client went away; work that nobody else waits for is given up.
     """
     try:
-        pool_request = services.pool.submit(key, job)
+        pool_request = services.pool.submit(key, job, Exchange.of(request.scope).caller_name)
     except QueueFullError:
         raise _busy(services) from None
     except WorkerUnavailableError:
@@ -52,7 +69,12 @@ async def work(services: Services, request: Request, key: str, job: Any) -> Any:
         if not future.done():
             services.monitoring.abandoned.inc()
             raise ClientGoneError
-        return future.result()
+        answer = future.result()
+        if on_done is not None and not pool_request.coalesced:
+            on_done(answer)
+        return answer
+    except QueueFullError:
+        raise _busy(services) from None
     except JobTimeoutError as error:
         raise Problem("analysis_timeout", f"the analysis was ended: {error}") from None
     except WorkerUnavailableError:

@@ -23,6 +23,7 @@ from its_pipeline.api.questions.answering import (
 from its_pipeline.api.questions.bodies import analysis_answer
 from its_pipeline.api.questions.fields import Identifier
 from its_pipeline.api.questions.history import (
+    kept,
     read_history,
     report_of,
     stored_analysis,
@@ -84,7 +85,8 @@ async def analyze(
     same run in MLflow. The effects of a sampler that did not converge are never shown.
     """
     exchange.authorise(body.user_id)
-    question, answer = await run_in_threadpool(ask_and_look_up, services, body)
+    async with services.turns.of(exchange.caller_name):
+        question, answer = await run_in_threadpool(ask_and_look_up, services, body)
     exchange.intervention_id = question.prepared.intervention.intervention_id
     if answer is None:
         answer = await compute(services, request, question)
@@ -99,6 +101,7 @@ async def analyze(
         answer.mlflow_run_id,
         cached=answer.cached,
         told=await run_in_threadpool(stored_analysis, services, answer.verdict),
+        kept=await run_in_threadpool(kept, services, answer.verdict),
         plots=encoded(drawn),
     )
 
@@ -134,7 +137,14 @@ async def run(found: FoundRun, services: Parts) -> AnalysisAnswer:
     """Return one past analysis in full; one that did not converge has diagnostics alone."""
     verdict = await run_in_threadpool(stored_verdict, services, found)
     told = await run_in_threadpool(stored_analysis, services, verdict)
-    return analysis_answer(services.settings, verdict, found.run_id, cached=True, told=told)
+    return analysis_answer(
+        services.settings,
+        verdict,
+        found.run_id,
+        cached=True,
+        told=told,
+        kept=await run_in_threadpool(kept, services, verdict),
+    )
 
 
 @router.get(

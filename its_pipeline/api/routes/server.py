@@ -12,6 +12,8 @@ from importlib.metadata import version
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from its_pipeline.api.http.admission import unaudited
+from its_pipeline.api.http.audit import AuditUnavailableError
 from its_pipeline.api.http.documentation import refusals
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.responses import HealthAnswer, ReadyAnswer
@@ -26,9 +28,13 @@ async def health() -> HealthAnswer:
     return HealthAnswer(status="ok", version=version("its-pipeline"))
 
 
-@router.get("/ready", responses=refusals("not_ready"))
+@router.get("/ready", responses=refusals("not_ready", "audit_unavailable"))
 async def ready(services: Parts) -> ReadyAnswer:
     """Say whether an analysis asked for now would be started at once: the model is compiled."""
+    try:
+        services.audit.check()
+    except AuditUnavailableError:
+        raise unaudited() from None
     state = services.pool.state()
     if state.ready == 0:
         raise Problem("not_ready", "the model is being compiled", headers={"Retry-After": "5"})

@@ -6,6 +6,7 @@ pipeline uses too. What does not: the processes around it (`its_pipeline.process
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PlotName = Literal["counterfactual", "predictive_check", "effects", "diagnostics"]
 PLOT_NAMES: Final[tuple[PlotName, ...]] = get_args(PlotName)
 PLOT_DPI: Final = 150
+_NICENESS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,33 @@ class FitJob:
         Ready to be analysed.
     is_own
         Whether this is the experiment's own question, which its reports and tables show.
+    keep_adhoc
+        How many analyses of the person's other questions are kept.
     """
 
     prepared: Prepared
     is_own: bool
+    keep_adhoc: int
 
 
 @dataclass(frozen=True)
 class FitAnswer:
-    """What a `FitJob` came to; `mlflow_run_id` is None where nothing was sampled."""
+    """What a `FitJob` came to.
+
+    Attributes
+    ----------
+    verdict, cached
+        The verdict, and whether it was there already.
+    mlflow_run_id
+        None where nothing was sampled.
+    removed
+        How many older analyses were removed to make room for this one.
+    """
 
     verdict: Verdict
     cached: bool
     mlflow_run_id: str | None
+    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +106,8 @@ def start_jobs(settings: Settings) -> JobHandler:
     runs = RunStore.from_settings(settings)
     runs.open()
     warm_up()
+    # What is known is answered without a worker, and not later because the workers are busy.
+    os.nice(_NICENESS)
     return JobHandler(settings, runs)
 
 
@@ -127,12 +145,13 @@ class JobHandler:
         from its_pipeline.experiments.service import fit_prepared, record_crash
 
         known = False
+        removed = 0 if job.is_own else self._make_room(job)
 
         def on_known(outcome: FitOutcome) -> None:
             nonlocal known
             known = True
             if answer is not None:
-                answer(_fit_answer(outcome))
+                answer(_fit_answer(outcome, removed))
 
         try:
             outcome = fit_prepared(
@@ -148,7 +167,22 @@ class JobHandler:
             if job.is_own and not known:
                 record_crash(self._settings, job.prepared, error)
             raise
-        return _fit_answer(outcome)
+        return _fit_answer(outcome, removed)
+
+    def _make_room(self, job: FitJob) -> int:
+        from its_pipeline.experiments.service import open_store
+        from its_pipeline.stores.adhoc import AdhocAnalyses
+
+        prepared = job.prepared
+        if prepared.fingerprint is None:
+            return 0
+        return AdhocAnalyses(self._settings.adhoc_dir).make_room(
+            prepared.plan.key,
+            prepared.fingerprint,
+            job.keep_adhoc,
+            open_store(self._settings),
+            self._runs.forget,
+        )
 
     def _draw(self, job: PlotJob) -> dict[str, bytes]:
         from its_pipeline.events.metrics import registered_metrics
@@ -188,5 +222,5 @@ class JobHandler:
         return PlanSummary.of(found, is_own=is_own).to_dict()
 
 
-def _fit_answer(outcome: FitOutcome) -> FitAnswer:
-    return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id)
+def _fit_answer(outcome: FitOutcome, removed: int) -> FitAnswer:
+    return FitAnswer(outcome.verdict, outcome.cached, outcome.mlflow_run_id, removed)

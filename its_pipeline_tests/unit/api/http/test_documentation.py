@@ -84,7 +84,7 @@ def test_every_kind_of_problem_is_documented_where_it_happens(document):
         for code in response["content"][MEDIA_TYPE]["examples"]
     }
     # These are of no address that is documented.
-    of_no_address = {"not_found", "method_not_allowed", "malformed_request", "headers_too_large"}
+    of_no_address = {"not_found", "method_not_allowed", "headers_too_large"}
     assert documented == KINDS.keys() - of_no_address
 
 
