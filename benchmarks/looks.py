@@ -27,14 +27,15 @@ from benchmarks.placebo import DATA, MACHINES, SURE, clustered
 from its_pipeline.experiments.placebo_windows import pretended_windows
 from its_pipeline.its import AnalysisSpec, InsufficientData, InvalidSeries
 from its_pipeline.its.days_ahead import NoiseNodes
+from its_pipeline.its.decisions.boundaries import ALPHA, always_valid_multiplier, boundaries
 from its_pipeline.its.decisions.information import information_given
-from its_pipeline.its.decisions.looks import Look, Seen, crossing, next_look
+from its_pipeline.its.decisions.looks import LEAST_GROWTH, normal_score
 from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.posterior import MixtureMarginal
 from its_pipeline.its.sensitivity.estimate import TOLERANCE
-from its_pipeline.schedules.look_plans import LOOK_PLANS
+from its_pipeline.schedules.look_plans import ALWAYS_VALID, LOOK_PLANS
 
 BASELINES = (28, 90)
 HORIZON = 60
@@ -43,6 +44,7 @@ NOISES = {"rho 0": 0.0, "rho .3": 0.3, "rho .6": 0.6, "drifting": None}
 """AR(1) with these autocorrelations; drifting: time constant 30 days, half of it new every day."""
 _DRIFT = np.exp(-1.0 / 30.0)
 _MOST_OF_A_SERIES = 3
+Z_SURE = normal_score(SURE)
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,7 @@ def judge(days: Days) -> list[dict[str, object]]:
 def _look_daily(days: Days, values: pd.Series, effect: float) -> list[dict[str, object]]:
     spec = AnalysisSpec()
     until_on = (days.start + pd.Timedelta(HORIZON - 1, "D")).date()
-    looks: dict[str, list[Look]] = {plan: [] for plan in LOOK_PLANS}
-    probabilities: list[float] = []
-    prior_sd = float(values[values.index < days.start].std())
+    probabilities, shares, errors, numbers = [], [], [], []
     for last in values.index[values.index >= days.start]:
         known = values[values.index <= last]
         try:
@@ -146,55 +146,46 @@ def _look_daily(days: Days, values: pd.Series, effect: float) -> list[dict[str, 
             continue
         mixture, _ = integrate_posterior(fit, TOLERANCE, only_headline=True)
         told = MixtureMarginal(mixture, 0, fit.series.scale)
-        nodes = NoiseNodes.of_mixture(mixture)
         information = information_given(
-            nodes, fit.series, known, days.start, spec, until_on, until_on
+            NoiseNodes.of_mixture(mixture),
+            fit.series,
+            known,
+            days.start,
+            spec,
+            until_on,
+            until_on,
         )
+        if shares and information.now - shares[-1] < LEAST_GROWTH:
+            continue
         probabilities.append(told.above(0.0))
-        for plan, earlier in looks.items():
-            seen = Seen(
-                looked_on=last.date(),
-                planned_until_on=until_on,
-                plan=plan,
-                direction="increase",
-                information=information.now,
-                planned_information=1.0,
-                probability_of_benefit=probabilities[-1],
-                effect_mean=told.mean,
-                effect_sd=told.sd,
-                prior_sd=prior_sd,
-                fingerprint="",
-            )
-            look = next_look(earlier, seen)
-            if look is not None:
-                earlier.append(look)
+        shares.append(information.now)
+        errors.append(told.sd)
+        numbers.append((last - days.start).days + 1)
     about = {"kind": days.kind, "unit": days.unit, "baseline": days.n_baseline, "effect": effect}
-    rows = [
-        _row(about, "every look at P > .95", np.array(probabilities)),
-        _row(about, "last look at P > .95", np.array(probabilities[-1:])),
-    ]
-    for plan, taken in looks.items():
-        said = crossing(taken)
-        day = (pd.Timestamp(said.looked_on) - days.start).days + 1 if said else HORIZON
-        rows.append(
-            {
-                **about,
-                "plan": plan,
-                "helped": any(look.said == "helped" for look in taken),
-                "worse": any(look.said == "made_worse" for look in taken),
-                "days": day,
-            }
-        )
-    return rows
+    z = np.array([normal_score(p) for p in probabilities])
+    needed = {"every look at P > .95": np.full(len(z), Z_SURE)}
+    needed["last look at P > .95"] = np.append(np.full(len(z) - 1, np.inf), Z_SURE)
+    prior_sd = float(values[values.index < days.start].std())
+    for plan, spending in LOOK_PLANS.items():
+        # One by one they come to the same, see the tests of `next_look`.
+        if plan == ALWAYS_VALID:
+            x = (prior_sd / np.array(errors)) ** 2
+            needed[plan] = always_valid_multiplier(x, 2.0 * ALPHA)
+        else:
+            needed[plan] = boundaries(shares, ALPHA, spending).z
+    return [_row(about, plan, z, bound, numbers) for plan, bound in needed.items()]
 
 
-def _row(about: dict[str, object], plan: str, probabilities: np.ndarray) -> dict[str, object]:
+def _row(
+    about: dict[str, object], plan: str, z: np.ndarray, needed: np.ndarray, numbers: list[int]
+) -> dict[str, object]:
+    helped = z >= needed
     return {
         **about,
         "plan": plan,
-        "helped": bool((probabilities > SURE).any()),
-        "worse": bool((probabilities < 1.0 - SURE).any()),
-        "days": HORIZON,
+        "helped": bool(helped.any()),
+        "worse": bool((-z >= needed).any()),
+        "days": numbers[int(np.argmax(helped))] if helped.any() else HORIZON,
     }
 
 

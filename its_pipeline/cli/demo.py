@@ -7,7 +7,8 @@ its answers are judged (`experiments.demo`).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,6 +39,7 @@ def demo(
         demo_settings,
         first_people,
         index_page,
+        live_earlier_nights,
         prepare_demo,
     )
     from its_pipeline.settings import checkout_root, get_settings
@@ -52,7 +54,10 @@ def demo(
         f"{simulation.events} simulated events"
     )
     with local_runner(settings, PURPOSE_DEMO) as runner, progress_shown():
-        outcomes = runner.ingest(), runner.refresh(), runner.evidence()
+        ingest = runner.ingest()
+        if ingest.success:
+            live_earlier_nights(settings, simulation)
+        outcomes = ingest, runner.refresh(), runner.evidence()
     for outcome in outcomes:
         if not outcome.success:
             fail(f"Dagster run {outcome.run_id} failed: {outcome.message}", code=1)
@@ -103,10 +108,20 @@ def _say(result: DemoResult) -> None:
         )
 
 
+def _standing(told: Mapping[str, Any]) -> str:
+    """Return what the looks at an experiment come to in a few words."""
+    words = told["kind"].replace("_", " ")
+    if told["crossed"] is not None:
+        return f"{words}, since {told['crossed']['looked_on']}"
+    return f"{words} ({told['information_share']:.0%} of the information)"
+
+
 def _row(result: ExperimentResult) -> tuple[str, ...]:
     truth, verdict = result.truth, result.verdict
     benefit = verdict.probability_of_benefit if verdict else None
     status = verdict.status.replace("_", " ") if verdict else "not evaluated"
+    if verdict is not None and verdict.standing is not None:
+        status = _standing(verdict.standing)
     if verdict is not None and verdict.status == "waiting" and verdict.analysable_on:
         status += f" until {verdict.analysable_on}"
     elif verdict is not None and verdict.status != "analysed":

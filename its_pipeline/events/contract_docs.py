@@ -19,6 +19,7 @@ from its_pipeline.events.intervention import (
 from its_pipeline.events.metrics import EXAMPLES, SHIPPED, OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
 from its_pipeline.events.schema import DUPLICATE_RULE
+from its_pipeline.schedules.look_plans import LOOK_PLANS
 
 _HEAD = """# Data contract
 
@@ -127,6 +128,7 @@ options as above |
 | `carryover_days` | 0 to {most} | 0 | with a schedule: days left out of the fit after \
 every switch |
 | `kind` | identifier | its `intervention_id` | groups the same intervention over people |
+| `looks` | {looks} | `daily` | how it is looked at while it goes on |
 
 A schedule has these fields; the first is needed:
 
@@ -169,6 +171,7 @@ def contract_document() -> str:
             most=MAXIMUM_DAYS,
             baseline=DEFAULT_BASELINE_DAYS,
             horizon=DEFAULT_HORIZON_DAYS,
+            looks=", ".join(f"`{name}`" for name in LOOK_PLANS),
             **_option_values(),
         )
     )

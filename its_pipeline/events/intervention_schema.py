@@ -30,6 +30,8 @@ from its_pipeline.files.atomic import UNFINISHED_PREFIX
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 ALEMBIC_TABLE = "interventions_alembic"
+LOOKS_TABLE = "intervention_looks"
+"""Looks that were taken at experiments; `stores.look_log` reads and writes them."""
 
 REVISIONS = sa.Table(
     "interventions_revisions",
@@ -110,7 +112,8 @@ def keep_copy(engine: sa.Engine, connection: sa.Connection, revision: str) -> No
     """Copy the log as it is ahead of a migration to `revision`; one of that name is replaced.
 
     SQLite: the whole database, as `<name>.before-<revision>.sqlite` beside it. PostgreSQL: the
-    rows, as the table `interventions_before_<revision>`, in the transaction of the migration.
+    rows, as the table `interventions_before_<revision>` and the looks likewise, in the transaction
+    of the migration.
 
     Parameters
     ----------
@@ -120,9 +123,11 @@ def keep_copy(engine: sa.Engine, connection: sa.Connection, revision: str) -> No
         The one that the log is about to get.
     """
     if connection.dialect.name != "sqlite":
-        name = f"{VERSIONS.name}_before_{revision}"
-        connection.execute(sa.text(f"DROP TABLE IF EXISTS {name}"))
-        connection.execute(sa.text(f"CREATE TABLE {name} AS TABLE {VERSIONS.name}"))
+        for table in (VERSIONS.name, LOOKS_TABLE):
+            if sa.inspect(connection).has_table(table):
+                name = f"{table}_before_{revision}"
+                connection.execute(sa.text(f"DROP TABLE IF EXISTS {name}"))
+                connection.execute(sa.text(f"CREATE TABLE {name} AS TABLE {table}"))
         return
     path = connection.scalar(sa.text("SELECT file FROM pragma_database_list WHERE name = 'main'"))
     if not path:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from its_pipeline.stores.verdict import Verdict
 
 DEMO_SEED: Final = 7
+#: People whose earlier weeks the demo lives through as well, one night a week.
+LOOKED_AT_WEEKLY: Final = frozenset({"ada", "ben", "dana"})
+_FIRST_NIGHT: Final = 9
 #: At least this share of analysable experiments should have their truth inside the 95 % interval.
 EXPECTED_COVERAGE: Final = 0.9
 
@@ -157,6 +160,38 @@ def _by_instant(people: Sequence[Person]) -> dict[datetime | None, list[Interven
         lot = entry.schedule.mechanism if entry.schedule is not None else None
         found.setdefault(None if lot is None else lot.drawn_at, []).append(entry)
     return found
+
+
+def live_earlier_nights(settings: Settings, simulation: Simulation) -> int:
+    """Evaluate some experiments as the nights of earlier weeks would have, so that looks add up.
+
+    Repeated, nothing is computed: what an earlier night saw is known, and no look is taken twice.
+
+    Returns
+    -------
+    int
+        How many nights were lived.
+    """
+    from its_pipeline.experiments.looking import looks_at
+    from its_pipeline.experiments.preparation import Snapshot
+    from its_pipeline.experiments.service import fit_prepared
+
+    n_nights = 0
+    end_on = settings.utc_today()
+    for truth in simulation.truth:
+        if truth.user_id not in LOOKED_AT_WEEKLY:
+            continue
+        key = f"{truth.user_id}|{truth.intervention_id}"
+        intervention = Snapshot(settings).intervention(key)
+        if looks_at(settings, intervention):
+            continue
+        night_on = intervention.started_on + timedelta(days=_FIRST_NIGHT)
+        while night_on < end_on:
+            then = settings.model_copy(update={"today_on": night_on})
+            fit_prepared(then, Snapshot(then).prepare(key), audit_share=0.0)
+            n_nights += 1
+            night_on += timedelta(days=7)
+    return n_nights
 
 
 def demo_result(settings: Settings, simulation: Simulation, computed: int) -> DemoResult:

@@ -19,12 +19,12 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from its_pipeline.events.intervention_schema import bring_up_to_date
+from its_pipeline.events.intervention_schema import LOOKS_TABLE, bring_up_to_date
 from its_pipeline.events.intervention_table import open_engine, writing
 from its_pipeline.its.decisions.looks import Look
 
 LOOKS = sa.Table(
-    "intervention_looks",
+    LOOKS_TABLE,
     sa.MetaData(),
     sa.Column("user_id", sa.String(64), primary_key=True),
     sa.Column("intervention_id", sa.String(64), primary_key=True),

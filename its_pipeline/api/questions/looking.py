@@ -20,7 +20,7 @@ def read_looks(services: Services, user_id: str, intervention_id: str) -> LooksA
     Problem
         ``unknown_user``, ``unknown_intervention``.
     """
-    services.settle()
+    services.settle(user_id)
     for entry in services.require_user(user_id):
         if entry.intervention_id == intervention_id:
             known = services.store.verdict(str(entry.key))

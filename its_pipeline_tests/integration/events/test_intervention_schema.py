@@ -94,7 +94,7 @@ def test_a_log_from_before_there_were_schedules_has_none_and_takes_some(
     log = InterventionLog(uncounted)
     earlier = log.get("ada", "tea")
     assert (earlier.schedule, earlier.carryover_days, earlier.kind) == (None, 0, "")
-    assert copy_of(uncounted, "0003") == before
+    assert copy_of(uncounted, "0004") == before
     fresh = Intervention.declared(**earlier.declaration())
     assert fresh.declaration() == earlier.declaration()
     assert log.log_all([fresh]) == [earlier], "what was logged before is not the same any more"
@@ -135,8 +135,8 @@ def test_a_later_revision_keeps_every_row_and_the_rules_of_the_log(
     history = log.history("ada", "tea")
     assert [(entry.sequence, entry.version) for entry in history] == [(1, 1), (3, 2), (5, 3)]
     assert rows(uncounted) == [(*row, 0) for row in before]
-    assert revisions(uncounted) == [*OURS, ("0004", "9.1.0")]
-    assert copy_of(uncounted, "0004") == before
+    assert revisions(uncounted) == [*OURS, ("0005", "9.1.0")]
+    assert copy_of(uncounted, "0005") == before
     assert log.withdraw("ada", "tea", "enough").sequence == 6
     log.close()
     for column in ("version", "sequence"):
@@ -151,7 +151,7 @@ def test_several_revisions_are_run_at_once(
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(uncounted).list()
     assert rows(uncounted) == [(*row, *ADDED, 0) for row in before]
-    assert copy_of(uncounted, "0004") == before
+    assert copy_of(uncounted, "0005") == before
 
 
 def test_a_new_database_gets_the_table_as_the_code_uses_it_and_no_copy(
@@ -179,7 +179,7 @@ def test_a_newer_log_is_refused_with_the_version_it_needs(
         newer.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
         InterventionLog(uncounted).list()
     before = rows(uncounted)
-    needed = r"has revision 0004, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
+    needed = r"has revision 0005, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
     for _ in range(2):
         with pytest.raises(LogSchemaError, match=needed) as caught:
             InterventionLog(uncounted).list()
@@ -200,7 +200,7 @@ def test_the_way_back_is_the_copy(
     # As docs/intervention-log.md says.
     if uncounted.startswith("sqlite"):
         file = Path(uncounted.removeprefix("sqlite:///"))
-        file.with_name(f"{file.stem}.before-0004.sqlite").replace(file)
+        file.with_name(f"{file.stem}.before-0005.sqlite").replace(file)
         InterventionLog(uncounted).list()
     else:
         with connected(uncounted) as connection:
@@ -209,7 +209,7 @@ def test_the_way_back_is_the_copy(
         InterventionLog(uncounted).list()
         with connected(uncounted) as connection:
             connection.exec_driver_sql(
-                "INSERT INTO interventions SELECT * FROM interventions_before_0004"
+                "INSERT INTO interventions SELECT * FROM interventions_before_0005"
             )
     assert rows(uncounted) == before
     assert InterventionLog(uncounted).amend("ada", "tea", washout_days=3).sequence == 5

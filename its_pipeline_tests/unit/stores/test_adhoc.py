@@ -41,7 +41,9 @@ def test_the_oldest_goes_for_good_and_never_the_interventions_own(asked):
     assert [answer.removed for _, answer in answers] == [0, 0, 1, 1]
     kept = {path.name for path in (store.folder("anna|morning") / "runs").iterdir()}
     assert kept == {own.fingerprint, *(prepared.fingerprint for prepared, _ in answers[2:])}
-    assert store.verdict("anna|morning").fingerprint == own.fingerprint
+    newest = store.verdict("anna|morning")
+    assert newest is not None
+    assert newest.fingerprint == own.fingerprint
     assert len(runs.history("anna").runs) == 3
     for _, answer in answers[:2]:
         with pytest.raises(UnknownRunError):
@@ -62,6 +64,7 @@ def test_what_has_become_the_interventions_own_stays(asked):
     store = open_store(settings)
     prepared, _ = ask(20.0)
     finished = store.finished("anna|morning", prepared.fingerprint)
+    assert finished is not None
     store.write_verdict(finished)
     for number in range(21, 24):
         ask(float(number))
