@@ -166,6 +166,15 @@ class AutoregressivePlusWhiteNoise:
         columns = np.ascontiguousarray(residuals[:, None] / parameters["sigma"])
         return _kernel().whitened(columns, gaps, parameters["phi"], parameters["share_new"])[:, 0]
 
+    def log_likelihood(
+        self, errors: np.ndarray, steps: np.ndarray, parameters: Mapping[str, float]
+    ) -> np.ndarray:
+        """Return the sums of the filter's log densities up to each row."""
+        rows = np.ascontiguousarray(errors / parameters["sigma"])
+        gaps = np.diff(steps).astype(float)
+        found = _kernel().log_densities(rows, gaps, parameters["phi"], parameters["share_new"])
+        return np.cumsum(found - math.log(parameters["sigma"]), axis=0)
+
     def simulate(self, parameters: Parameters, shocks: np.ndarray) -> np.ndarray:
         """Turn shocks (draws, n_days) into errors, each the filter's forecast plus a new one."""
         rest = np.zeros((0, len(shocks)))

@@ -82,6 +82,39 @@ def whitened(rows, gaps, phi, share):
 
 
 @numba.njit(nogil=True, **OPTIONS)
+def log_densities(rows, gaps, phi, share):
+    """Return the log density of each row given those before it, under one noise of unit variance.
+
+    Parameters
+    ----------
+    rows
+        Columns, shape (n, width).
+    gaps, phi, share
+        As in `cross_products`, of one noise.
+    """
+    n, width = rows.shape
+    out = np.empty_like(rows)
+    state = np.zeros(width)
+    first = 1.0 - share
+    variance = first
+    for t in range(n):
+        factor = 1.0
+        if t > 0:
+            factor = phi ** gaps[t - 1]
+            variance = first + factor * factor * (variance - first)
+        spread = variance + share
+        gain = variance / spread
+        constant = -0.5 * math.log(2.0 * math.pi * spread)
+        for j in range(width):
+            before = factor * state[j]
+            surprise = rows[t, j] - before
+            out[t, j] = constant - 0.5 * surprise * surprise / spread
+            state[j] = before + gain * surprise
+        variance = variance * share / spread
+    return out
+
+
+@numba.njit(nogil=True, **OPTIONS)
 def lasting(rows, is_seen, points, loadings, variances):
     """Smooth the lasting part of every column (Rauch, Tung & Striebel 1965).
 

@@ -157,6 +157,15 @@ class NoiseModel(Protocol):
         """Return standardised one-step innovations of residuals (n,) at increasing steps (n,)."""
         ...
 
+    def log_likelihood(
+        self, errors: np.ndarray, steps: np.ndarray, parameters: Mapping[str, float]
+    ) -> np.ndarray:
+        """Return log densities of courses of errors (n, k) up to each of their rows, (n, k).
+
+        At increasing steps (n,), with normal innovations.
+        """
+        ...
+
     def simulate(self, parameters: Parameters, shocks: np.ndarray) -> np.ndarray:
         """Turn standard shocks (draws, n_days) into errors on consecutive days, one a draw."""
         ...

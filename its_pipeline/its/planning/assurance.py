@@ -31,7 +31,7 @@ from its_pipeline.schedules.look_plans import ALWAYS_VALID, LOOK_PLANS
 
 _DRIFTS = np.linspace(0.0, 6.0, 13)
 _MOST_LOOKS = 24
-_NEWTON_STEPS = 8
+_NEWTON_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Precision:
         Of the estimate under each, shape (p,).
     stretch
         How much wider than that the analysis believes it to be, at the probability a verdict
-        needs, shape (p,).
+        needs, in each of some courses that it may take, shape (p, courses).
     """
 
     weights: np.ndarray
@@ -65,10 +65,13 @@ class Precision:
         """
         drift = effect / self.sd
         needed = np.interp(drift, _DRIFTS, critical)
-        return float(self.weights @ special.ndtr(drift - self.stretch * needed))
+        reached = special.ndtr((drift - self.stretch.T * needed).T)
+        return float(self.weights @ reached.mean(axis=1))
 
 
-def precision_of(found: Foreseen, nodes: NoiseNodes, trend_odds: float) -> Precision:
+def precision_of(
+    found: Foreseen, nodes: NoiseNodes, trend_odds: float, learnt: np.ndarray
+) -> Precision:
     """Return how an analysis of foreseen days would conclude.
 
     Parameters
@@ -80,6 +83,9 @@ def precision_of(found: Foreseen, nodes: NoiseNodes, trend_odds: float) -> Preci
     trend_odds
         What the baseline makes of the odds of a straight trend, over what it would make of them
         on average where there is none.
+    learnt
+        How probable the analysis will find each noise, by the true one and the course its days may
+        take, shape (p * courses, p); see `learning`.
     """
     beliefs = found.prior_weights[:, None] * np.exp(expected_log_evidence(found.log_volume))
     beliefs[found.has_trend] *= trend_odds
@@ -89,16 +95,17 @@ def precision_of(found: Foreseen, nodes: NoiseNodes, trend_odds: float) -> Preci
     apart = found.variance - found.variance[0]
     others = np.sum(beliefs * apart, axis=0) - beliefs * apart
     own = (1.0 - beliefs) ** 2 * apart + beliefs * others
-    weights = (beliefs * nodes.weights).reshape(-1)
     all_sd = np.sqrt(found.variance + own).reshape(-1)
+    m, p = found.variance.shape
+    weights = (learnt[:, None, :] * beliefs).reshape(len(learnt), m * p)
     z = float(special.ndtri(1.0 - ALPHA))
-    at = z * math.sqrt(float(weights @ all_sd**2))
+    at = z * np.sqrt(weights @ all_sd**2)
     for _ in range(_NEWTON_STEPS):
-        away = at / all_sd
-        missing = weights @ special.ndtr(away) - (1.0 - ALPHA)
-        density = weights @ (np.exp(-0.5 * away**2) / all_sd) / math.sqrt(2.0 * math.pi)
-        at -= float(missing / density)
-    return Precision(nodes.weights, sd, at / (z * sd))
+        away = at[:, None] / all_sd
+        missing = np.sum(weights * special.ndtr(away), axis=1) - (1.0 - ALPHA)
+        density = np.sum(weights * np.exp(-0.5 * away**2) / all_sd, axis=1)
+        at = at - missing * math.sqrt(2.0 * math.pi) / density
+    return Precision(nodes.weights, sd, at.reshape(p, -1) / (z * sd[:, None]))
 
 
 def expected_log_evidence(log_volume: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from its_pipeline.its.planning.assurance import (
     precision_of,
 )
 from its_pipeline.its.planning.designs import PLANNED_DESIGNS
+from its_pipeline.its.planning.learning import Learning
 from its_pipeline.its.sensitivity.estimate import TOLERANCE
 from its_pipeline.its.series import (
     MINIMUM_DAYS,
@@ -51,7 +52,7 @@ LONGEST_DAYS = 365
 """Plans look no further ahead."""
 AB = "AB"
 _DAYS = (8, 11, 15, 21, 30, 42, 60, 90, 130, 180, 250, LONGEST_DAYS)
-_NODES = 32
+_NODES = 16
 _LARGEST = 64.0
 """In sds of the baseline: what days do not show of an effect that large they show of none."""
 _LEAST_SHARE = 0.05
@@ -206,7 +207,7 @@ def plan(
     baselines = [baseline] if isinstance(baseline, pd.Series) else list(baseline)
     if not baselines:
         raise ValueError("a plan needs the days of at least one person but got none")
-    prepared = [_baseline(each, spec) for each in baselines]
+    prepared = [prepared_baseline(each, spec) for each in baselines]
     baseline_sd = float(np.mean([series.scale for series in prepared]))
     return ExperimentPlan(
         effect=baseline_sd if effect is None else float(effect),
@@ -237,6 +238,7 @@ class _Foresight:
         self._share = max(_LEAST_SHARE, float(series.observed.mean()))
         self._nodes = nodes
         self._trend_odds = trend_odds
+        self._learning = Learning(nodes, models.noise_model(spec.noise))
         self._known: dict[tuple[str, int], Precision] = {}
         self._firsts: dict[str, int] = {}
 
@@ -275,7 +277,9 @@ class _Foresight:
         key = design, n_days
         if key not in self._known:
             found = foresee(self._days(design, n_days), self._spec, self._nodes)
-            self._known[key] = precision_of(found, self._nodes, self._trend_odds)
+            n_observed = max(1, round(n_days * self._share))
+            learnt = self._learning.weights(n_observed)
+            self._known[key] = precision_of(found, self._nodes, self._trend_odds, learnt)
         return self._known[key]
 
     def _first(self, design: str) -> int:
@@ -306,7 +310,8 @@ class _Foresight:
         )
 
 
-def _baseline(outcome: pd.Series, spec: AnalysisSpec) -> PreparedSeries:
+def prepared_baseline(outcome: pd.Series, spec: AnalysisSpec) -> PreparedSeries:
+    """Return a baseline on its calendar, standardised; see `plan` for what is raised."""
     days, values, _ = laid_on_calendar(outcome, spec)
     seen = np.isfinite(values)
     if seen.sum() < MINIMUM_DAYS:
