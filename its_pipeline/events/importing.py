@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from its_pipeline.events.duck import in_memory, literal, sql
+from its_pipeline.events.file_rules import ImportFileError, file_signature
 from its_pipeline.events.import_folders import (
     EVENTS_FILE,
     RECORD_FILE,
@@ -35,8 +36,9 @@ from its_pipeline.events.metrics import (
     read_metrics_file,
     write_metrics_file,
 )
-from its_pipeline.events.reading import ImportFileError, file_signature, open_rows
+from its_pipeline.events.reading import open_rows
 from its_pipeline.files.atomic import exclusive, finished_folder, remove_unfinished, write_json
+from its_pipeline.files.names import path_of_name
 from its_pipeline.files.parquet import ParquetSink
 
 if TYPE_CHECKING:
@@ -93,10 +95,12 @@ def import_file(
         file, column and remedy, and the earlier version stays.
     MetricError
         If an outcome's name is registered already with another meaning.
+    ValueError
+        If the name cannot be that of a folder.
     """
     name = name or import_name(path)
-    folder = imports_dir(settings) / name
-    with exclusive(imports_dir(settings) / f".{name}.lock"):
+    folder = path_of_name(imports_dir(settings), name)
+    with exclusive(folder.with_name(f".{folder.name}.lock")):
         remove_unfinished(folder)
         before, taken_at = file_signature(path), _arrival(settings)
         digest = _digest(path, mapping)
@@ -130,8 +134,7 @@ def import_file(
             }
             write_json(unfinished / RECORD_FILE, record)
         if metrics:
-            metrics_file = settings.store_root / IMPORTED_FOLDER / f"{name}.yaml"
-            write_metrics_file(metrics_file, metrics)
+            write_metrics_file(_metrics_file(settings, name), metrics)
     registered = tuple(metric.name for metric in metrics)
     return ImportResult(name, number, rows, True, len(days), registered)
 
@@ -140,6 +143,10 @@ def import_name(path: Path) -> str:
     """Return the default name of a file's import: its name without illegal characters."""
     cleaned = re.sub(r"[^A-Za-z0-9_-]+", "_", path.name).strip("_")
     return cleaned[:100] or "import"
+
+
+def _metrics_file(settings: Settings, name: str) -> Path:
+    return path_of_name(settings.store_root / IMPORTED_FOLDER, name, suffix=".yaml")
 
 
 def _own_metrics(
@@ -156,7 +163,7 @@ def _own_metrics(
     earlier: dict[str, OutcomeMetric] = {}
     for file in sorted((settings.store_root / IMPORTED_FOLDER).glob("*.yaml")):
         found = {metric.name: metric for metric in read_metrics_file(file)}
-        if file.stem == name:
+        if file == _metrics_file(settings, name):
             earlier = found
         else:
             others.update(found)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
@@ -67,6 +68,10 @@ class FitOutcome:
     cached: bool
     prepared: Prepared
     mlflow_run_id: str | None = None
+
+
+class LostAnalysisError(LookupError):
+    """A verdict's analysis is not there any more."""
 
 
 def open_store(settings: Settings) -> ExperimentStore:
@@ -155,7 +160,7 @@ def fit_prepared(
     store = open_store(settings)
     key = prepared.plan.key
     known = store.verdict(key)
-    if not force and known is not None and _still_true(prepared, known):
+    if not force and known is not None and _still_true(prepared, known) and _is_there(store, known):
         if recorder is None or known.fingerprint is None or known.diagnostics is None:
             return FitOutcome(known, True, prepared)
         run_id = store.recorded_run(key, known.fingerprint)
@@ -205,12 +210,29 @@ def record_crash(
 
 
 def load_analysis(settings: Settings, verdict: Verdict) -> Analysis | None:
-    """Return the stored analysis behind a verdict, or None where nothing was sampled."""
+    """Return the stored analysis behind a verdict, or None where nothing was sampled.
+
+    Raises
+    ------
+    LostAnalysisError
+        It is not there, or it is damaged; it was set aside then.
+    """
     from its_pipeline.its import Analysis
 
     if verdict.fingerprint is None or verdict.diagnostics is None:
         return None
-    return Analysis.load(open_store(settings).analysis_folder(verdict.key, verdict.fingerprint))
+    store = open_store(settings)
+    folder = store.analysis_folder(verdict.key, verdict.fingerprint)
+    found = None
+    if store.is_whole(verdict.key, verdict.fingerprint):
+        found = read_or_set_aside(folder, Analysis.load, settings.store_root)
+    if found is None:
+        store.forget_recorded_run(verdict.key, verdict.fingerprint)
+        raise LostAnalysisError(
+            f"the analysis of {verdict.key} in {folder} is missing or was damaged; "
+            "`its-pipeline run` makes it again"
+        )
+    return found
 
 
 def _still_true(prepared: Prepared, known: Verdict) -> bool:
@@ -225,6 +247,13 @@ def _still_true(prepared: Prepared, known: Verdict) -> bool:
         and known.reason == plan.reason
         and (known.n_pre, known.n_post) == (plan.n_pre, plan.n_post)
     )
+
+
+def _is_there(store: ExperimentStore, known: Verdict) -> bool:
+    """Whether the analysis behind a verdict is there whole, if there is one."""
+    if known.fingerprint is None or known.diagnostics is None:
+        return True
+    return store.is_whole(known.key, known.fingerprint)
 
 
 def _decide(

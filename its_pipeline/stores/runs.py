@@ -21,10 +21,12 @@ from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_artifacts, put_artifacts
+from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
     is_database,
     make_sqlite,
+    move_locations,
     sqlite_path,
 )
 from its_pipeline.stores.run_fields import (
@@ -79,6 +81,8 @@ class RunStore:
     artifact_dir
         Folder of the artifacts where the tracking URI is a database; of a SQLite file by default
         ``mlartifacts`` beside it. A tracking server decides for itself.
+    on_lost
+        Called where a SQLite file had to be made: what points into an earlier one points nowhere.
     """
 
     def __init__(
@@ -86,7 +90,9 @@ class RunStore:
         tracking_uri: str,
         experiment_name: str = "its_pipeline",
         artifact_dir: Path | None = None,
+        on_lost: Callable[[], object] | None = None,
     ) -> None:
+        self._on_lost = on_lost
         self.tracking_uri = tracking_uri
         self.experiment_name = experiment_name
         self._sqlite = sqlite_path(tracking_uri)
@@ -104,6 +110,7 @@ class RunStore:
             uri,
             settings.mlflow_experiment,
             settings.mlflow_artifact_dir if is_database(uri) else None,
+            ExperimentStore(settings.experiments_dir).forget_recorded_runs,
         )
 
     @property
@@ -127,7 +134,12 @@ class RunStore:
 
             with self._creating():
                 if self._sqlite is not None and self._artifact_dir is not None:
-                    make_sqlite(self._sqlite, self._artifact_dir)
+                    made = make_sqlite(self._sqlite, self._artifact_dir)
+                    if made and self._on_lost is not None:
+                        self._on_lost()
+                    if self._artifact_dir.parent == self._sqlite.parent:
+                        # Both lie in the store, wherever that lies today.
+                        move_locations(self.client_uri, self.experiment_name, self._artifact_dir)
                 client = MlflowClient(tracking_uri=self.client_uri)
                 experiment_id = self._ensure_experiment(client)
             self._opened = client, experiment_id
@@ -158,8 +170,9 @@ class RunStore:
     ) -> str:
         """Record one analysis and the files of its folder as one finished MLflow run.
 
-        The same analysis of the same experiment is recorded once: where a finished run exists, its
-        id is returned; one that an interrupted writer left is completed, under the id it has.
+        The same analysis of the same experiment is recorded once: where a finished run exists, it
+        gets the files again and its id is returned; one that an interrupted writer left is
+        completed, under the id it has.
 
         Parameters
         ----------
@@ -196,6 +209,9 @@ class RunStore:
                 on_run(run_id)
             if run.info.status != "FINISHED":
                 self._complete(run, verdict, folder)
+            else:
+                # Whoever records it again does not know the run, or found its files damaged.
+                self._put_analysis(self.open()[0], run, folder)
         return run_id
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
@@ -209,7 +225,7 @@ class RunStore:
             Path inside the run's artifacts to local file.
         """
         client, _ = self.open()
-        put_artifacts(client, client.get_run(run_id), files)
+        put_artifacts(client, client.get_run(run_id), files, self._artifact_dir)
 
     def drop_posterior(self, run_id: str) -> None:
         """Delete a recorded run's draws; its numbers, plots, report and series stay.
@@ -225,7 +241,7 @@ class RunStore:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return
-        drop_artifacts(run, DRAWS_FILES)
+        drop_artifacts(run, DRAWS_FILES, self._artifact_dir)
         if run.info.lifecycle_stage == "active":
             with self._writing():
                 client.set_tag(run_id, TAG_POSTERIOR, "pruned")
@@ -291,8 +307,12 @@ class RunStore:
             metrics=[Metric(name, value, at, 0) for name, value in numbers.items()],
             params=[Param(name, value) for name, value in params.items()],
         )
-        put_artifacts(client, run, {file.name: file for file in folder.iterdir()})
+        self._put_analysis(client, run, folder)
         client.set_terminated(run_id, "FINISHED")
+
+    def _put_analysis(self, client: MlflowClient, run: Run, folder: Path) -> None:
+        files = {file.name: file for file in folder.iterdir() if not file.name.startswith(".")}
+        put_artifacts(client, run, files, self._artifact_dir)
 
     def history(
         self,
