@@ -25,6 +25,7 @@ from its_pipeline.events.import_folders import (
     import_versions,
     imports_dir,
     read_record,
+    version_damage,
 )
 from its_pipeline.events.import_sql import event_expressions
 from its_pipeline.events.mapping import ImportMapping
@@ -38,6 +39,8 @@ from its_pipeline.events.metrics import (
 )
 from its_pipeline.events.reading import open_rows
 from its_pipeline.files.atomic import exclusive, finished_folder, remove_unfinished, write_json
+from its_pipeline.files.contents import write_contents
+from its_pipeline.files.damage import set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.files.parquet import ParquetSink
 
@@ -105,6 +108,9 @@ def import_file(
         before, taken_at = file_signature(path), _arrival(settings)
         digest = _digest(path, mapping)
         versions = import_versions(folder)
+        if versions and (damage := version_damage(folder / versions[-1])):
+            # Taken again in its place, from the same file.
+            set_aside(folder / versions.pop(), settings.store_root, damage)
         if versions:
             newest = read_record(folder / versions[-1])
             if newest["digest"] == digest:
@@ -116,7 +122,7 @@ def import_file(
                     len(newest["days"]),
                     tuple(metric.name for metric in mapping.metrics()),
                 )
-        metrics = _own_metrics(settings, name, mapping)
+        metrics = _own_metrics(settings, _metrics_file(settings, folder.name), mapping)
         number = int(versions[-1]) + 1 if versions else 1
         with finished_folder(folder / f"{number:06d}") as unfinished:
             rows, days = _write_events(path, name, mapping, unfinished / EVENTS_FILE, taken_at)
@@ -133,10 +139,29 @@ def import_file(
                 "mapping": mapping.model_dump(mode="json"),
             }
             write_json(unfinished / RECORD_FILE, record)
+            write_contents(unfinished, (RECORD_FILE, EVENTS_FILE))
         if metrics:
-            write_metrics_file(_metrics_file(settings, name), metrics)
+            write_metrics_file(_metrics_file(settings, folder.name), metrics)
     registered = tuple(metric.name for metric in metrics)
     return ImportResult(name, number, rows, True, len(days), registered)
+
+
+def restore_metrics(settings: Settings) -> list[str]:
+    """Register again the metrics of imports whose settings file is gone; return the imports.
+
+    They are what the import's mapping says; an analysis that somebody had chosen in the file is
+    not known any more.
+    """
+    restored = []
+    for folder in sorted(imports_dir(settings).glob("[!.]*")):
+        versions, file = import_versions(folder), _metrics_file(settings, folder.name)
+        if not versions or file.is_file():
+            continue
+        mapping = read_record(folder / versions[-1])["mapping"]
+        if mapping and (metrics := ImportMapping.model_validate(mapping).metrics()):
+            write_metrics_file(file, metrics)
+            restored.append(folder.name)
+    return restored
 
 
 def import_name(path: Path) -> str:
@@ -146,11 +171,12 @@ def import_name(path: Path) -> str:
 
 
 def _metrics_file(settings: Settings, name: str) -> Path:
-    return path_of_name(settings.store_root / IMPORTED_FOLDER, name, suffix=".yaml")
+    """Return where the metrics of an import are registered, by the name of its folder."""
+    return imports_dir(settings).parent / IMPORTED_FOLDER / f"{name}.yaml"
 
 
 def _own_metrics(
-    settings: Settings, name: str, mapping: ImportMapping
+    settings: Settings, own: Path, mapping: ImportMapping
 ) -> tuple[OutcomeMetric, ...]:
     """Return the metrics of an import, each with the analysis that somebody has chosen for it.
 
@@ -163,7 +189,7 @@ def _own_metrics(
     earlier: dict[str, OutcomeMetric] = {}
     for file in sorted((settings.store_root / IMPORTED_FOLDER).glob("*.yaml")):
         found = {metric.name: metric for metric in read_metrics_file(file)}
-        if file == _metrics_file(settings, name):
+        if file == own:
             earlier = found
         else:
             others.update(found)

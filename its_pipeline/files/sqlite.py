@@ -6,9 +6,11 @@ done about it (the log of interventions, the run store, Dagster).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from its_pipeline.files.damage import set_aside
 
@@ -40,7 +42,9 @@ def sqlite_damage(path: Path, *, thorough: bool = False) -> str:
             return "it is no file"
         if path.stat().st_size == 0:
             return "it is empty"
-        connection = sqlite3.connect(f"file:{_quoted(path)}?mode=rw", uri=True, timeout=_WAIT_SECONDS)
+        mode = "rw" if os.access(path, os.W_OK) else "ro"
+        address = f"file:{quote(str(path))}?mode={mode}"
+        connection = sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if not thorough:
@@ -64,9 +68,3 @@ def set_aside_sqlite(path: Path, store_root: Path, why: str) -> None:
         if companion.exists():
             set_aside(companion, store_root, f"{path.name} is damaged")
     set_aside(path, store_root, why)
-
-
-def _quoted(path: Path) -> str:
-    from urllib.parse import quote
-
-    return quote(str(path))
