@@ -19,7 +19,8 @@ from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive
 from its_pipeline.files.sqlite import set_aside_sqlite, sqlite_damage
 
 _NEWEST: Final = "SELECT coalesce(max(sequence), 0) FROM interventions"
-_checked: set[tuple[str, int]] = set()
+#: What each log's file was when this process last looked at all of it.
+_checked: dict[str, tuple[int, int, int]] = {}
 
 
 class DamagedLogError(ValueError):
@@ -48,7 +49,7 @@ def log_damage(url: str) -> str:
 
 
 def check_log(url: str) -> None:
-    """Refuse to go on with a damaged log; looked at once a process and file.
+    """Refuse to go on with a damaged log; it is looked at whenever the file is another than before.
 
     Raises
     ------
@@ -56,8 +57,8 @@ def check_log(url: str) -> None:
         Names the file, what is wrong, and the command that restores its newest copy.
     """
     file = log_file(url)
-    mark = (url, file.stat().st_ino) if file is not None and file.exists() else (url, 0)
-    if mark in _checked and mark[1]:
+    mark = _mark(file) if file is not None and file.exists() else None
+    if mark is not None and _checked.get(url) == mark:
         return
     damage = log_damage(url)
     if damage and file is not None:
@@ -68,7 +69,13 @@ def check_log(url: str) -> None:
             else "there is no copy of it beside it; put a backup in its place"
         )
         raise DamagedLogError(f"the log of interventions {file} is damaged: {damage}. {remedy}")
-    _checked.add(mark)
+    if mark is not None:
+        _checked[url] = mark
+
+
+def _mark(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def keep_nightly_copy(url: str) -> Path | None:

@@ -17,7 +17,6 @@ from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
-
 _FILE: Final = "announced.json"
 
 

@@ -112,7 +112,8 @@ def set_aside(path: Path, store_root: Path, why: str) -> Path | None:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
     except FileNotFoundError:
-        return None  # Somebody else took it away meanwhile.
+        _log.warning("%s is not there any more (%s)", path, why)
+        return None
     except OSError as error:
         if error.errno in MACHINE_ERRORS - {errno.EROFS}:
             raise

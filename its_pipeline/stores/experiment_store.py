@@ -45,7 +45,6 @@ from its_pipeline.files.damage import read_or_set_aside, set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.stores.verdict import Verdict
 
-
 VERDICT_FILE = "verdict.json"
 
 

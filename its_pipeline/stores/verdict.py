@@ -151,6 +151,6 @@ class Verdict:
             if not isinstance(getattr(found, name), kind):
                 raise TypeError(f"{name} should be {kind.__name__} but is {values[name]!r:.80}")
         for name in ("effects", "diagnostics"):
-            if not isinstance(values.get(name, None), Mapping | None):
+            if not isinstance(values.get(name), Mapping | None):
                 raise TypeError(f"{name} should be a mapping but is {values[name]!r:.80}")
         return found
