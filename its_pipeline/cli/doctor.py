@@ -1,7 +1,7 @@
 """``its-pipeline doctor | store move``: what is damaged in a store, and telling it where it lies.
 
-What belongs here: options and output. What does not: looking (`experiments.doctor`), or the log's copies
-(`events.log_copies`).
+What belongs here: options and output. What does not: looking (`experiments.doctor`), or the log's
+copies (`events.log_copies`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def doctor(
 @app.command("move")
 @plain_errors
 def move() -> None:
-    """Tell MLflow's database where the store lies now; needed where it is not in the store itself."""
+    """Tell MLflow's database where the store lies now; needed where it lies elsewhere itself."""
     from its_pipeline.settings import get_settings
     from its_pipeline.stores.run_database import is_database, move_locations
 

@@ -1,7 +1,7 @@
 """The databases that Dagster and MLflow keep in a store: damaged ones are set aside before a run.
 
-What belongs here: which they are, and what has to be told or recorded again once one is lost. What does
-not: the log of interventions, which is never set aside by itself (`events.log_copies`).
+What belongs here: which they are, and what has to be told or recorded again once one is lost. What
+does not: the log of interventions, which is never set aside by itself (`events.log_copies`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ def mend_databases(settings: Settings) -> list[Path]:
     not stored any more. Of what is stored, Dagster is told and MLflow gets its runs again.
     """
     from its_pipeline.experiments.announced import forget_announced
-    from its_pipeline.experiments.service import open_store
 
     damaged = []
     for path in derived_databases(settings):
@@ -52,10 +51,24 @@ def mend_databases(settings: Settings) -> list[Path]:
         _log.warning("the history of earlier runs in Dagster is not whole any more")
     if _lost_dagster(settings):
         forget_announced(settings)
-    runs = sqlite_path(settings.resolved_mlflow_tracking_uri)
-    if runs is not None and not runs.is_file():
-        open_store(settings).forget_recorded_runs()
+    mend_run_store(settings)
     return damaged
+
+
+def mend_run_store(settings: Settings) -> bool:
+    """Set MLflow's database aside if it is damaged; tell whether analyses are recorded anew.
+
+    It may be called inside a run of Dagster's, too.
+    """
+    from its_pipeline.experiments.service import open_store
+
+    path = sqlite_path(settings.resolved_mlflow_tracking_uri)
+    if path is None:
+        return False
+    damage = sqlite_damage(path)
+    if damage and path.is_relative_to(settings.store_root):
+        set_aside_sqlite(path, settings.store_root, damage)
+    return not path.exists() and open_store(settings).forget_recorded_runs() > 0
 
 
 def _lost_dagster(settings: Settings) -> bool:

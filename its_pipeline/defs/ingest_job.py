@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from its_pipeline.defs import event_metadata as shown
+from its_pipeline.defs.databases import mend_run_store
 from its_pipeline.defs.experiment_metadata import CheckOutcome
 from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, TAG_SHARDS
 from its_pipeline.defs.partitions import register_experiments
@@ -71,6 +72,7 @@ def ingest_op(
 
     settings = installation.settings
     keep_nightly_copy(settings.resolved_intervention_log_url)
+    mend_run_store(settings)
     restored = restore_metrics(settings)
     if restored:
         context.log.warning(f"metrics registered again from the imports {', '.join(restored)}")

@@ -1,9 +1,9 @@
 """The log of interventions, which nothing can make again: checked at every start, copied, restored.
 
-What belongs here: telling that a log in a SQLite file is damaged or lost, keeping copies of it beside
-it, and putting one back when somebody says so. What does not: the log's contents (`interventions`),
-or its schema and the copies ahead of a migration (`intervention_schema`). A log in PostgreSQL is
-looked after by whoever looks after that server.
+What belongs here: telling that a log in a SQLite file is damaged or lost, keeping copies of it
+beside it, and putting one back when somebody says so. What does not: the log's contents
+(`interventions`), or its schema and the copies ahead of a migration (`intervention_schema`). A log
+in PostgreSQL is looked after by whoever looks after that server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Looking at everything in a store: what is damaged, what that means, and what would be done.
 
-What belongs here: the findings, and setting aside what is derived. What does not: making anything again
-(`its-pipeline run` does), or what every night looks at by itself (`wholeness`). Everything is read to its
-end here, so that also a byte that changed in a file of the right size and time is found.
+What belongs here: the findings, and setting aside what is derived. What does not: making anything
+again (`its-pipeline run` does), or what every night looks at by itself (`wholeness`). Everything
+is read to its end here, so that also a byte that changed in a file of the right size and time is
+found.
 """
 
 from __future__ import annotations

@@ -36,15 +36,15 @@ def is_kept_whole(settings: Settings, verdict: Verdict, *, recorded: bool = True
         Whether its analysis should be in the run store, with copies of the files there.
     """
     store = open_store(settings)
-    key, fingerprint = verdict.key, verdict.fingerprint
+    key = verdict.key
     page = page_path(settings, key)
-    analysed = fingerprint is not None and verdict.diagnostics is not None
-    if analysed and not store.is_whole(key, fingerprint):
+    fingerprint = verdict.fingerprint if verdict.diagnostics is not None else None
+    if fingerprint is not None and not store.is_whole(key, fingerprint):
         return False
     with exclusive(page.with_name(".lock")):
         if not is_published(settings, verdict):
             return False
-        if not (analysed and recorded):
+        if fingerprint is None or not recorded:
             return True
         run_id = store.recorded_run(key, fingerprint)
         if run_id is None:

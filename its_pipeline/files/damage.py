@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -131,7 +130,7 @@ def set_aside_files(store_root: Path) -> list[Path]:
 
 def _identity(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

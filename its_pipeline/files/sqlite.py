@@ -1,7 +1,7 @@
 """SQLite files: telling whether one is damaged, and moving a damaged one out of the way.
 
-What belongs here: what holds for every SQLite file. What does not: whose file it is and what is to be
-done about it (the log of interventions, the run store, Dagster).
+What belongs here: what holds for every SQLite file. What does not: whose file it is and what is to
+be done about it (the log of interventions, the run store, Dagster).
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def sqlite_damage(path: Path, *, thorough: bool = False) -> str:
             if not thorough:
                 return ""
             found = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            return "" if found == ("ok",) else str(found[0] if found else "no answer")
+            said = "no answer" if found is None else " ".join(str(found[0]).split())
+            return "" if said == "ok" else said
         finally:
             connection.close()
     except sqlite3.OperationalError as error:

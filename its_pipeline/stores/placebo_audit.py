@@ -202,8 +202,8 @@ class AuditStore:
                 found = parsed(self.factors_copy_path)
             except DAMAGE:
                 raise ValueError(
-                    f"{self.factors_path} is damaged and there is no copy of it: it says by how much "
-                    "intervals are widened; put it back from a backup, or delete it and let "
+                    f"{self.factors_path} is damaged and there is no copy of it: it says by how "
+                    "much intervals are widened; put it back from a backup, or delete it and let "
                     "`its-pipeline audit --adopt` measure anew"
                 ) from error
             if self.factors_path.exists():

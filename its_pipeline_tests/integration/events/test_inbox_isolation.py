@@ -155,7 +155,7 @@ def test_long_texts_of_an_honest_file_come_through_in_parts(
         {
             "user": [f"u{n:03d}" * 20 for n in range(100)],
             "time": ["2026-03-10T10:00:00Z"] * 100,
-            "mood": list(range(99)) + [None],
+            "mood": [*range(99), None],
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
@@ -199,8 +199,8 @@ def test_no_message_shows_what_stands_in_a_file(
     file.write_text(content)
     with pytest.raises(ImportFileError) as refused:
         import_file(settings, file, MAPPING)
+    file.write_text("hunter2: [hunter3:\n")
     with pytest.raises(MappingError) as unreadable:
-        file.write_text("hunter2: [hunter3:\n")
         read_mapping(file)
     for error in (refused, unreadable):
         assert "hunter2" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The log of interventions: damage is refused with words, a copy is kept, restored on command only."""
+"""A damaged log of interventions is refused with words; a copy is kept, and restored if told."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def damaged(file: Path, way: str) -> None:
         file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
 
 
-@pytest.mark.parametrize("way", ["truncated", "emptied", "garbage", "all but the first page", "deleted"])
+@pytest.mark.parametrize(
+    "way", ["truncated", "emptied", "garbage", "all but the first page", "deleted"]
+)
 def test_a_damaged_log_is_refused_and_restored_on_command(file: Path, way: str) -> None:
     assert keep_nightly_copy(url(file)) == file.with_name("interventions.copy.sqlite")
     damaged(file, way)
