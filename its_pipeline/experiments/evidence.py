@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
 from its_pipeline.experiments.preparation import Snapshot
@@ -22,11 +22,11 @@ from its_pipeline.experiments.publish import (
     ongoing_until,
     page_path,
 )
-from its_pipeline.experiments.service import open_store, summary
+from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.trust import publish_trust
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.damage import read_or_set_aside
-from its_pipeline.its.estimand_names import HEADLINE
+from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, Verdict
 
@@ -46,7 +46,7 @@ class Evidence:
     Attributes
     ----------
     table
-        One row an experiment that has a verdict, see `service.summary`.
+        One row an experiment that has a verdict, see `summary`.
     counts
         Status to number of experiments; every status is there.
     table_path, index_path
@@ -135,6 +135,23 @@ _TEMPLATE: Final = Verdict(
     minimum_effect=0.0,
     started_on="",
 )
+
+
+def summary(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
+    from its_pipeline.its.inference.diagnostics import GATE
+
+    nested = {"warnings", "cuts", "effects", "diagnostics"}
+    row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
+    for estimand in ESTIMANDS:
+        effect = (verdict.effects or {}).get(estimand.name)
+        for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):
+            row[f"{estimand.name}_{number}"] = effect[number] if effect else None
+    diagnostics = verdict.diagnostics or {}
+    for number in ("converged", *(criterion.figure for criterion in GATE)):
+        row[number] = diagnostics.get(number)
+    row["warning_codes"] = ",".join(str(warning["code"]) for warning in verdict.warnings)
+    return row
 
 
 def _checklists(settings: Settings, verdicts: list[Verdict]) -> dict[str, tuple[CentAnswer, ...]]:

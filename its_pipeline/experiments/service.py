@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from its_pipeline.experiments.preparation import Prepared, Snapshot
 from its_pipeline.files.damage import read_or_set_aside
-from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
@@ -393,20 +392,3 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
         dagster_run_id=context.dagster_run_id,
         **{"reason": "", "reason_code": "", "fingerprint": None, **found},
     )
-
-
-def summary(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
-    from its_pipeline.its.inference.diagnostics import GATE
-
-    nested = {"warnings", "cuts", "effects", "diagnostics"}
-    row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
-    for estimand in ESTIMANDS:
-        effect = (verdict.effects or {}).get(estimand.name)
-        for number in ("mean", "sd", "ci_lower", "ci_upper", "probability_positive"):
-            row[f"{estimand.name}_{number}"] = effect[number] if effect else None
-    diagnostics = verdict.diagnostics or {}
-    for number in ("converged", *(criterion.figure for criterion in GATE)):
-        row[number] = diagnostics.get(number)
-    row["warning_codes"] = ",".join(str(warning["code"]) for warning in verdict.warnings)
-    return row

@@ -8,6 +8,8 @@ letting readers and a writer work on it at once. What does not: what is recorded
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,7 @@ from its_pipeline.files.sqlite import set_aside_sqlite, sqlite_damage
 
 #: How long a writer waits for another one on SQLite, in seconds.
 SQLITE_WAIT_SECONDS: Final = 60
+_CREATION_LOCK: Final = 1_953_067_369
 
 
 def is_database(tracking_uri: str) -> bool:
@@ -59,6 +62,18 @@ def make_sqlite(path: Path, artifact_dir: Path) -> bool:
         unfinished.replace(path)
     _use_write_ahead_log(path)
     return made
+
+
+@contextmanager
+def postgres_creation_lock(tracking_uri: str) -> Iterator[None]:
+    """Hold the lock of whoever may create MLflow's tables in a PostgreSQL database."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(tracking_uri, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        # Released with the connection, however this process ends.
+        connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+        yield
 
 
 def move_locations(tracking_uri: str, experiment_name: str, artifact_dir: Path) -> int:

@@ -27,6 +27,7 @@ from its_pipeline.stores.run_database import (
     is_database,
     make_sqlite,
     move_locations,
+    postgres_creation_lock,
     sqlite_path,
 )
 from its_pipeline.stores.run_fields import (
@@ -60,8 +61,6 @@ DRAWS_FILES: Final = ("posterior.npz", "grid.npz", "trace.npz")
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
-#: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
-_CREATION_LOCK: Final = 1_953_067_369
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -253,12 +252,7 @@ class RunStore:
             with self._writing():
                 yield
             return
-        import sqlalchemy as sa
-
-        engine = sa.create_engine(self.tracking_uri, poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            # Released with the connection, however this process ends.
-            connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+        with postgres_creation_lock(self.tracking_uri):
             yield
 
     @contextmanager

@@ -30,12 +30,10 @@ from typing import Any, Final
 
 from its_pipeline.settings import Settings
 from tools.faults import state
-from tools.faults.forked import run_child
+from tools.faults.forked import give_up_override, run_child
 from tools.faults.world import build_world, import_everything, night
 
 WAYS: Final = ("truncated", "emptied", "garbage", "deleted", "unreadable")
-#: Somebody without rights on a file made unreadable, where this runs as root.
-NOBODY: Final = 65534
 #: Nothing can make these again; they must be named.
 ORIGINALS: Final = re.compile(r"simulated/.*")
 LOG: Final = "interventions.sqlite"
@@ -124,12 +122,6 @@ def read_as_others_do(settings: Settings) -> list[str]:
     return found
 
 
-def _free(root: Path) -> None:
-    """Let a child without root's rights work in the store."""
-    for path in (root, *root.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-
-
 def run_trials(
     folder: Path, people: int, every: bool, seed: int, most: int | None
 ) -> dict[str, Any]:
@@ -154,18 +146,11 @@ def run_trials(
         shutil.rmtree(root)
         subprocess.run(["cp", "-a", str(kept), str(root)], check=True)
         damage(root / name, way, seed + number)
-        as_nobody = way == "unreadable" and os.geteuid() == 0
 
-        def body(name: str = name, as_nobody: bool = as_nobody) -> dict[str, Any]:
-            if as_nobody:
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
+        def body(name: str = name) -> dict[str, Any]:
+            give_up_override()
             return trial(settings, name == LOG)
 
-        if as_nobody:
-            _free(root)
-            scratch.mkdir(exist_ok=True)
-            _free(scratch)
         ending = run_child(body, scratch)
         counts[way] += 1
         print(f"{number + 1} of {len(trials)}: {name} {way}", file=sys.stderr, flush=True)
@@ -212,7 +197,6 @@ def main() -> None:
     given = parser.parse_args()
     import_everything()
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
         found = run_trials(Path(folder), given.people, given.every, given.seed, given.most)
     print("\n" + json.dumps(found, indent=1))
 

@@ -1,4 +1,4 @@
-"""A damaged file of one experiment: the others go on, it is named, and one refresh makes it again."""
+"""A damaged file of one experiment: the others go on, and one refresh makes it again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ from its_pipeline.files.damage import set_aside_files
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 from tools.faults.state import digest
-from tools.stores import log_intervention, series, short_settings, write_daily
+from tools.stores import (
+    log_intervention,
+    series,
+    short_settings,
+    with_another_last_day,
+    write_daily,
+)
 
 KEY, OTHER = "ada|morning", "bob|morning"
 
@@ -231,7 +237,7 @@ def test_a_store_elsewhere_touches_nothing_where_it_was(
         _copied(old, new.store_root)
     before = files(settings) if how == "copied" else {}
     people = {"ada": series(seed=1, effect=6.0), "bob": series(seed=2)}
-    people["ada"].loc[79, "value"] += 1.0
+    people["ada"] = with_another_last_day(people["ada"])
     write_daily(new, people)
     summary = run(new)
     assert (summary.crashed, summary.computed) == ([], 1)

@@ -1,4 +1,4 @@
-"""Short forms of the damaged store and of the foreign files; the long ones are benchmarks' faults."""
+"""Short forms of the damaged store and the foreign files; long ones: `benchmarks.faults`."""
 
 from __future__ import annotations
 
