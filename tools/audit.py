@@ -1,7 +1,8 @@
 """Known vulnerabilities of what the lock names, by pip-audit: ``make audit``.
 
-What belongs here: running it, and telling "none are known" from "nobody could be asked". pip-audit is
-no dependency of ours: uv runs it in an environment of its own, so the lock stays what users install.
+What belongs here: running it, and telling "none are known" from "nobody could be asked". pip-audit
+is no dependency of ours: uv runs it in an environment of its own, so the lock stays what users
+install.
 
 Exit status 0: none are known. 1: some are, and are listed. 2: no index or no vulnerability service
 could be reached, or it does not know a package, so not all was looked at.

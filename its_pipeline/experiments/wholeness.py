@@ -47,11 +47,9 @@ def is_kept_whole(settings: Settings, verdict: Verdict, *, recorded: bool = True
         if fingerprint is None or not recorded:
             return True
         run_id = store.recorded_run(key, fingerprint)
-        if run_id is None:
-            return False
-        if _copies_are_whole(settings, verdict, run_id):
+        if run_id is not None and _copies_are_whole(settings, verdict, run_id):
             return True
-        # What is not marked is put there again.
+        # What is not marked is put there again, and the page names its run.
         store.forget_recorded_run(key, fingerprint)
         page.with_name(MARK_FILE).unlink(missing_ok=True)
     return False

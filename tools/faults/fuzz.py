@@ -1,7 +1,7 @@
 """Foreign files of all kinds, damaged at random, through the drop folder and through `import`.
 
-No file may end in a traceback, take more than 60 s, or let the process hold more than 1 GB; those that
-are taken are taken once.
+No file may end in a traceback, take more than 60 s, or let the process hold more than 1 GB; those
+that are taken are taken once.
 
 ``python -m tools.faults.fuzz --files 1000``; the seed decides every byte.
 """

@@ -124,8 +124,11 @@ def delete(path: Path) -> None:
     path.unlink()
 
 
-@pytest.mark.parametrize("way", [truncate, delete])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "way"),
+    [(place, truncate) for place in PLACES if place != "run/verdict.json"]
+    + [(place, delete) for place in ("verdict.json", "recorded", "run/grid.npz", "page")],
+)
 def test_one_refresh_makes_a_damaged_file_again(
     settings: Settings, place: str, way: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -221,6 +224,9 @@ def test_a_lost_run_store_is_filled_again_from_the_analyses(settings: Settings) 
     assert (summary.crashed, summary.computed) == ([], 0)
     recorded: list[Any] = list(RunStore.from_settings(settings).history().runs)
     assert sorted(each.user_id for each in recorded) == ["ada", "bob"]
+    assert (artifacts(settings) / "report" / "report.html").is_file()
+    for each in recorded:
+        assert each.run_id in page_path(settings, f"{each.user_id}|morning").read_text()
     assert run(settings).counts["unchanged"] == 2
 
 
