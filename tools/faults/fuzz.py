@@ -14,6 +14,7 @@ import io
 import json
 import random
 import resource
+import sys
 import tempfile
 import time
 import zipfile
@@ -184,6 +185,8 @@ def fuzz(folder: Path, files: int, seed: int) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             problems.append(f"import {name}: {type(error).__name__}: {str(error)[:300]}")
         slowest = max(slowest, time.perf_counter() - started)
+        if number % 100 == 0:
+            print(f"{number} of {files} imported", file=sys.stderr, flush=True)
         direct.unlink()
     started = time.perf_counter()
     first = take_inbox(settings, 0)
