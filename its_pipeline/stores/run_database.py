@@ -93,8 +93,13 @@ def move_locations(tracking_uri: str, experiment_name: str, artifact_dir: Path) 
     """
     import sqlalchemy as sa
 
+    file = sqlite_path(tracking_uri)
+    if file is not None and not file.is_file():
+        return 0
     engine = sa.create_engine(tracking_uri, poolclass=sa.NullPool)
     with engine.begin() as connection:
+        if not sa.inspect(connection).has_table("experiments"):
+            return 0
         before = connection.scalar(
             sa.text("SELECT artifact_location FROM experiments WHERE name = :name"),
             {"name": experiment_name},

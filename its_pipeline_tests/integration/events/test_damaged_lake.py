@@ -10,6 +10,8 @@ import pytest
 
 from its_pipeline.events.importing import import_file, restore_metrics
 from its_pipeline.events.mapping import ImportMapping
+from its_pipeline.events.sources.base import SourceError
+from its_pipeline.events.sources.simulated import SimulatedSource
 from its_pipeline.files.damage import set_aside_files
 from its_pipeline.ingest import steps
 from its_pipeline.settings import Settings
@@ -148,6 +150,14 @@ def test_the_metrics_of_an_import_are_registered_again(settings, way) -> None:
     steps.registered_metrics(settings)
     assert restore_metrics(settings) == ["mood_csv"]
     assert file.read_bytes() == before
+
+
+def test_a_damaged_simulation_is_named(tmp_path: Path) -> None:
+    (tmp_path / "simulation.json").write_text('{"version": "1", "events": 0}')
+    (tmp_path / "truth.json").write_text("[]")
+    (tmp_path / "block-0000.parquet").touch()
+    with pytest.raises(SourceError, match=r"block-0000\.parquet is damaged"):
+        SimulatedSource(tmp_path).day_versions()
 
 
 def test_a_store_without_events_has_nothing_to_make_daily_outcomes_from(settings) -> None:
