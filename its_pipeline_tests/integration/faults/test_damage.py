@@ -13,9 +13,9 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 def test_a_damaged_file_stops_nobody_and_is_made_again(tmp_path: Path) -> None:
-    found = run_fault("damage", tmp_path, "--people", "1", "--most", "3", "--seed", "3")
+    found = run_fault("damage", tmp_path, "--people", "1", "--most", "1", "--seed", "3")
     assert found["problems"] == []
-    assert found["trials"] == 3
+    assert found["trials"] == 1
 
 
 def test_foreign_files_end_in_no_traceback(tmp_path: Path) -> None:
