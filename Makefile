@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DAGSTER_DISABLE_TELEMETRY := 1
 
 .PHONY: help setup demo test check check-lint check-format check-types check-definitions \
-	check-docstrings docs wheel ui mlflow serve bench lock clean
+	check-docstrings docs wheel ui mlflow serve audit bench lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -65,6 +65,9 @@ mlflow: setup  ## open MLflow's UI on http://127.0.0.1:5000
 
 serve: setup  ## start the HTTP API on http://127.0.0.1:8000, for this machine alone and without tokens
 	ITS_API_ALLOW_ANONYMOUS=true $(BIN)/its-pipeline serve
+
+audit: setup  ## look for known vulnerabilities in the lock (needs a package index)
+	$(BIN)/python tools/audit.py
 
 bench: setup  ## measure fit, cold start and calibration in short form
 	$(BIN)/python -m benchmarks.fit --rounds 1

@@ -1,9 +1,10 @@
 """The faults of a night in their long form; the test suite runs short forms of the same programs.
 
 ``python -m benchmarks.faults`` runs 30 kills, 10 more among worker processes, 12 full disks, a
-crowd for five minutes, another one among attackers of a server, 20 killed ticks and three bad
-experiments among 100; it prints what each came to and keeps it in
-``benchmarks/tables/faults.md``. A part with 0 is left out.
+crowd for five minutes, another one among attackers of a server, 20 killed ticks, three bad
+experiments among 100, every kind of file of a store of 20 damaged in five ways, and a thousand
+foreign files; it prints what each came to and keeps it in ``benchmarks/tables/faults.md``. A part
+with 0 is left out.
 """
 
 from __future__ import annotations
@@ -113,6 +114,24 @@ def _problems(found: dict[str, Any]) -> str:
     return f"**{len(found['problems'])} problems**"
 
 
+def damages(people: int) -> str:
+    found, _ = run("damage", "--people", people)
+    ways = ", ".join(f"{count} {way}" for way, count in found["by_way"].items())
+    return (
+        f"| one file of each of {found['kinds']} kinds damaged, and one run | {ways} | "
+        f"{_problems(found)}: read by everybody else, and made again |"
+    )
+
+
+def fuzz(files: int) -> str:
+    found, _ = run("fuzz", "--files", files)
+    counts = ", ".join(f"{count} {name}" for name, count in found["counts"].items())
+    return (
+        f"| foreign files, damaged at random, by `import` and inbox | {counts} | "
+        f"{_problems(found)}: at most {found['slowest_seconds']} s, {found['megabytes']} MB |"
+    )
+
+
 PARTS = {
     "kills": kills,
     "worker_kills": worker_kills,
@@ -121,6 +140,8 @@ PARTS = {
     "attackers": attackers,
     "ticks": ticks,
     "people": bad_apples,
+    "damaged_people": damages,
+    "files": fuzz,
 }
 
 
@@ -128,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (
         ("kills", 30), ("worker_kills", 10), ("disks", 12), ("seconds", 300), ("attackers", 300),
-        ("ticks", 20), ("people", 100),
+        ("ticks", 20), ("people", 100), ("damaged_people", 20), ("files", 1000),
     ):  # fmt: skip
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     arguments = vars(parser.parse_args())

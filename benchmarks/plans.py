@@ -217,13 +217,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "realised (se)": f"{realised.mean():.3f} ({realised.sem():.3f})",
             }
         )
-    text = (
+    parts = [
         f"# Plans against experiments\n\n{machine()}. A plan with its days needed takes "
-        f"{milliseconds:.0f} ms (90 days of baseline).\n\n## Promised and realised\n\nSome daily look "
-        "says “helped”, the true effect is one sd of the baseline. People whose noise is drawn from "
-        f"fits to real series.\n\n{markdown(pd.DataFrame(table))}\n\n## The calibration's power table, "
-        f"foretold from baselines\n\nOne look at the end.\n\n{markdown(foretold())}"
-    )
+        f"{milliseconds:.0f} ms (90 days of baseline).",
+        "## Promised and realised\n\nSome daily look says “helped”; the true effect is one sd of "
+        "the baseline. People whose noise is drawn from fits to real series.",
+        markdown(pd.DataFrame(table)),
+        "## The calibration's power table, foretold from baselines\n\nOne look at the end.",
+        markdown(foretold()),
+    ]
+    text = "\n\n".join(parts)
     if options.write:
         write_table("plans", text)
     else:

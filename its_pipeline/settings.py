@@ -239,7 +239,14 @@ def get_settings() -> Settings:
     settings = Settings()
     if not settings.installation_file.is_file():
         return settings
-    own = json.loads(settings.installation_file.read_text(encoding="utf-8"))
+    try:
+        own = dict(json.loads(settings.installation_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{settings.installation_file} cannot be read ({error}): it says which source and day "
+            "this store has, so nothing is done without it; put it back from a backup, or delete "
+            "it and set ITS_SOURCE and the like"
+        ) from error
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
     unknown = sorted(own.keys() - Settings.model_fields.keys())
     if unknown:

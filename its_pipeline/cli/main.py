@@ -13,6 +13,7 @@ from its_pipeline.cli import (
     analyze,
     audit,
     demo,
+    doctor,
     events,
     installation,
     interventions,
@@ -50,5 +51,7 @@ app.command("prune")(results.prune)
 app.command("ui")(servers.ui)
 app.command("mlflow")(servers.mlflow)
 app.command("serve")(servers.serve)
+app.command("doctor")(doctor.doctor)
+app.add_typer(doctor.app, name="store")
 app.command("settings")(installation.show_settings)
 app.command("home")(installation.home)

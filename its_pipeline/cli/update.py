@@ -13,7 +13,7 @@ import typer
 from its_pipeline.cli.support import fail, plain_errors, print_table, progress_shown
 
 if TYPE_CHECKING:
-    from its_pipeline.defs.local import LocalRunner
+    from its_pipeline.defs.local import LocalRunner, RunOutcome
 
 
 @plain_errors
@@ -30,6 +30,20 @@ def run() -> None:
             fail(f"ingest_events failed (run {ingested.run_id}): {ingested.message}", code=1)
         typer.echo(f"{ingested.numbers.get('days', 0)} days of events ingested")
         _refresh(runner, None, "stale")
+        _say_what_was_left(ingested)
+
+
+def _say_what_was_left(ingested: RunOutcome) -> None:
+    """Say which files and days were not taken, after everything else was done."""
+    refused, failed = (ingested.numbers.get(name, 0) for name in ("files_refused", "days_failed"))
+    if refused:
+        typer.echo(f"{refused} files of the inbox were not taken: see NAME.error.txt beside them")
+    if failed:
+        fail(
+            f"{failed} days of events could not be taken, and are as they were (run "
+            f"{ingested.run_id} says why); `its-pipeline doctor` looks for what is damaged",
+            code=1,
+        )
 
 
 @plain_errors

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 
 from its_pipeline.experiments.links import mlflow_run_url
+from its_pipeline.experiments.service import open_store
 from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
@@ -135,8 +136,8 @@ def fit_metadata(settings: Settings, verdict: Verdict, mlflow_run_id: str | None
             "\n".join(f"- **{warning['code']}**: {warning['text']}" for warning in verdict.warnings)
         )
     if verdict.fingerprint is not None:
-        folder = settings.experiments_dir / verdict.user_id / verdict.intervention_id
-        shown["analysis"] = dg.MetadataValue.path(str(folder / "runs" / verdict.fingerprint))
+        folder = open_store(settings).analysis_folder(verdict.key, verdict.fingerprint)
+        shown["analysis"] = dg.MetadataValue.path(str(folder))
     mlflow_url = mlflow_run_url(settings, mlflow_run_id)
     if mlflow_url is not None:
         shown["mlflow_run"] = dg.MetadataValue.url(mlflow_url)

@@ -20,6 +20,7 @@ import yaml
 
 from its_pipeline.defs.names import TAG_PROCESS, TAG_SHARD
 from its_pipeline.files.atomic import write_bytes
+from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
 
 INSTANCE_FILE: Final = Path(__file__).with_name("dagster.yaml")
@@ -48,10 +49,11 @@ def prepare_home(settings: Settings) -> Path:
     ours = _instance(settings.shard_concurrency)
     body = _dumped(ours)
     content = f"{_mark(body)}\n{body}"
-    text = target.read_text(encoding="utf-8") if target.is_file() else ""
+    text = read_or_set_aside(target, _text, settings.store_root) or ""
     if text == content:
         return settings.dagster_home
-    if not text.strip() or _is_ours(text):
+    # What ours begins with is ours, cut short.
+    if not text.strip() or content.startswith(text) or _is_ours(text):
         write_bytes(target, content.encode())
         return settings.dagster_home
     different = differences(_mapping(target, text), ours)
@@ -65,6 +67,13 @@ def prepare_home(settings: Settings) -> Path:
             "; ".join(different),
         )
     return settings.dagster_home
+
+
+def _text(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if "\0" in text:
+        raise ValueError("it holds zero bytes")
+    return text
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from its_pipeline.defs import event_metadata as shown
+from its_pipeline.defs.databases import mend_run_store
 from its_pipeline.defs.experiment_metadata import CheckOutcome
 from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, TAG_SHARDS
 from its_pipeline.defs.partitions import register_experiments
@@ -63,27 +64,39 @@ def ingest_op(
     installation: dg.ResourceParam[Installation],
 ) -> dg.Output[None]:
     """Export and validate days, and tell Dagster of each."""
+    from its_pipeline.events.importing import restore_metrics
     from its_pipeline.events.inbox import take_inbox
+    from its_pipeline.events.log_copies import keep_nightly_copy
     from its_pipeline.ingest.drift import drift_of_day
-    from its_pipeline.ingest.steps import export_day, validate_day_partition
+    from its_pipeline.ingest.steps import ingest_day
 
     settings = installation.settings
+    keep_nightly_copy(settings.resolved_intervention_log_url)
+    mend_run_store(settings)
+    restored = restore_metrics(settings)
+    if restored:
+        context.log.warning(f"metrics registered again from the imports {', '.join(restored)}")
     refused = 0
     for file in take_inbox(settings):
         context.log.info(f"inbox: {file.name} {file.outcome} {file.reason}".rstrip())
         refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)
     progress = ProgressLog(context.log.info, "days")
-    read = valid = rejected = 0
+    read = valid = rejected = failed = 0
     for done, day in enumerate(days, start=1):
         partition = day.isoformat()
-        exported = export_day(settings, day)
+        ingested = ingest_day(settings, day)
+        exported, result = ingested.exported, ingested.validated
+        progress.update(done, len(days))
+        if exported is None or result is None:
+            failed += 1
+            context.log.error(f"the events of {day} could not be taken: {ingested.failure}")
+            continue
         context.log_event(
             dg.AssetMaterialization(
                 BEHAVIORAL_EVENTS, partition=partition, metadata=shown.export_metadata(exported)
             )
         )
-        result = validate_day_partition(settings, day)
         context.log_event(
             dg.AssetMaterialization(
                 VALID_EVENTS, partition=partition, metadata=shown.validation_metadata(result)
@@ -98,11 +111,11 @@ def ingest_op(
         read += result.summary.read
         valid += result.summary.valid
         rejected += result.summary.rejected
-        progress.update(done, len(days))
     return dg.Output(
         None,
         metadata={
             "days": len(days),
+            "days_failed": failed,
             "read": read,
             "valid": valid,
             "rejected": rejected,

@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 
 from its_pipeline.defs.build import build_defs
+from its_pipeline.defs.databases import mend_databases
 from its_pipeline.defs.home import end_abandoned_runs, open_instance, this_process
 from its_pipeline.defs.names import (
     JOB_AUDIT,
@@ -119,6 +120,7 @@ class LocalRunner:
 def local_runner(settings: Settings, purpose: str) -> Iterator[LocalRunner]:
     """Open a runner; runs that a killed process left behind are ended first."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    mend_databases(settings)
     with warnings.catch_warnings(), open_instance(settings) as instance:
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
         _end_what_kills_left(settings, instance)

@@ -65,8 +65,11 @@ def refresh_op(
 ) -> dg.Output[None]:
     """Refresh experiments, tell Dagster, summarise; fail if any crashed."""
     from its_pipeline.experiments.preparation import Snapshot
+    from its_pipeline.ingest.steps import ensure_daily
 
     settings = installation.settings
+    if ensure_daily(settings):
+        context.log.warning(f"{settings.daily_outcomes_path} was missing or damaged: made again")
     snapshot = Snapshot(settings)
     keys = select_keys(snapshot, config.keys, config.shard, config.shards)
     register_experiments(context.instance, keys)

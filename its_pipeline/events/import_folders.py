@@ -7,15 +7,28 @@ taking a file (`importing`) or reading its events as a source (`sources.imported
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from its_pipeline.files.contents import CONTENTS_FILE, differing, read_contents
+from its_pipeline.files.damage import DAMAGE, MACHINE_ERRORS
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
 
 EVENTS_FILE = "events.parquet"
 RECORD_FILE = "import.json"
+
+_log = logging.getLogger(__name__)
+
+
+class ImportLostError(RuntimeError):
+    """Nothing can be read of a version of an import."""
 
 
 def imports_dir(settings: Settings) -> Path:
@@ -31,5 +44,45 @@ def import_versions(folder: Path) -> list[str]:
 
 
 def read_record(version_folder: Path) -> dict[str, Any]:
-    """Return what is recorded of one version of an import."""
-    return json.loads((version_folder / RECORD_FILE).read_text("utf-8"))
+    """Return what is recorded of one version of an import.
+
+    Where the record is damaged, what the events themselves say: their days and their number. The
+    digest is empty then, so the same file is taken again where it comes again.
+
+    Raises
+    ------
+    ImportLostError
+        The events are damaged as well.
+    """
+    path = version_folder / RECORD_FILE
+    try:
+        found = json.loads(path.read_bytes())
+        return {name: found[name] for name in ("digest", "rows", "days", "mapping")}
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+            raise
+        _log.warning("%s is damaged (%s): its days are read from the events", path, error)
+    try:
+        days = pq.read_table(version_folder / EVENTS_FILE, columns=["assigned_day"]).column(0)
+    except (pa.ArrowException, OSError) as error:
+        raise ImportLostError(
+            f"{version_folder}: neither record nor events of this import can be read; import the "
+            "file again under the same name"
+        ) from error
+    known = sorted(day.isoformat() for day in days.unique().to_pylist() if day is not None)
+    return {"digest": "", "rows": len(days), "days": known, "mapping": None}
+
+
+def version_damage(version_folder: Path) -> str:
+    """Return which file of one version of an import is damaged and how; empty where none is."""
+    try:
+        contents = read_contents(version_folder / CONTENTS_FILE)
+    except DAMAGE:
+        # Of an earlier version of the package, or lost: as long as it can be read.
+        try:
+            json.loads((version_folder / RECORD_FILE).read_bytes())
+            pq.read_metadata(version_folder / EVENTS_FILE)
+        except DAMAGE as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+    return "; ".join(f"{name}: {why}" for name, why in differing(version_folder, contents).items())

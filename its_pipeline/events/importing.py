@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from its_pipeline.events.duck import in_memory, literal, sql
+from its_pipeline.events.file_rules import ImportFileError, file_signature
 from its_pipeline.events.import_folders import (
     EVENTS_FILE,
     RECORD_FILE,
     import_versions,
     imports_dir,
     read_record,
+    version_damage,
 )
 from its_pipeline.events.import_sql import event_expressions
 from its_pipeline.events.mapping import ImportMapping
@@ -35,8 +37,11 @@ from its_pipeline.events.metrics import (
     read_metrics_file,
     write_metrics_file,
 )
-from its_pipeline.events.reading import ImportFileError, file_signature, open_rows
+from its_pipeline.events.reading import open_rows
 from its_pipeline.files.atomic import exclusive, finished_folder, remove_unfinished, write_json
+from its_pipeline.files.contents import write_contents
+from its_pipeline.files.damage import set_aside
+from its_pipeline.files.names import path_of_name
 from its_pipeline.files.parquet import ParquetSink
 
 if TYPE_CHECKING:
@@ -93,14 +98,19 @@ def import_file(
         file, column and remedy, and the earlier version stays.
     MetricError
         If an outcome's name is registered already with another meaning.
+    ValueError
+        If the name cannot be that of a folder.
     """
     name = name or import_name(path)
-    folder = imports_dir(settings) / name
-    with exclusive(imports_dir(settings) / f".{name}.lock"):
+    folder = path_of_name(imports_dir(settings), name)
+    with exclusive(folder.with_name(f".{folder.name}.lock")):
         remove_unfinished(folder)
         before, taken_at = file_signature(path), _arrival(settings)
         digest = _digest(path, mapping)
         versions = import_versions(folder)
+        if versions and (damage := version_damage(folder / versions[-1])):
+            # Taken again in its place, from the same file.
+            set_aside(folder / versions.pop(), settings.store_root, damage)
         if versions:
             newest = read_record(folder / versions[-1])
             if newest["digest"] == digest:
@@ -112,7 +122,7 @@ def import_file(
                     len(newest["days"]),
                     tuple(metric.name for metric in mapping.metrics()),
                 )
-        metrics = _own_metrics(settings, name, mapping)
+        metrics = _own_metrics(settings, _metrics_file(settings, folder.name), mapping)
         number = int(versions[-1]) + 1 if versions else 1
         with finished_folder(folder / f"{number:06d}") as unfinished:
             rows, days = _write_events(path, name, mapping, unfinished / EVENTS_FILE, taken_at)
@@ -129,11 +139,29 @@ def import_file(
                 "mapping": mapping.model_dump(mode="json"),
             }
             write_json(unfinished / RECORD_FILE, record)
+            write_contents(unfinished, (RECORD_FILE, EVENTS_FILE))
         if metrics:
-            metrics_file = settings.store_root / IMPORTED_FOLDER / f"{name}.yaml"
-            write_metrics_file(metrics_file, metrics)
+            write_metrics_file(_metrics_file(settings, folder.name), metrics)
     registered = tuple(metric.name for metric in metrics)
     return ImportResult(name, number, rows, True, len(days), registered)
+
+
+def restore_metrics(settings: Settings) -> list[str]:
+    """Register again the metrics of imports whose settings file is gone; return the imports.
+
+    They are what the import's mapping says; an analysis that somebody had chosen in the file is
+    not known any more.
+    """
+    restored = []
+    for folder in sorted(imports_dir(settings).glob("[!.]*")):
+        versions, file = import_versions(folder), _metrics_file(settings, folder.name)
+        if not versions or file.is_file():
+            continue
+        mapping = read_record(folder / versions[-1])["mapping"]
+        if mapping and (metrics := ImportMapping.model_validate(mapping).metrics()):
+            write_metrics_file(file, metrics)
+            restored.append(folder.name)
+    return restored
 
 
 def import_name(path: Path) -> str:
@@ -142,8 +170,13 @@ def import_name(path: Path) -> str:
     return cleaned[:100] or "import"
 
 
+def _metrics_file(settings: Settings, name: str) -> Path:
+    """Return where the metrics of an import are registered, by the name of its folder."""
+    return imports_dir(settings).parent / IMPORTED_FOLDER / f"{name}.yaml"
+
+
 def _own_metrics(
-    settings: Settings, name: str, mapping: ImportMapping
+    settings: Settings, own: Path, mapping: ImportMapping
 ) -> tuple[OutcomeMetric, ...]:
     """Return the metrics of an import, each with the analysis that somebody has chosen for it.
 
@@ -156,7 +189,7 @@ def _own_metrics(
     earlier: dict[str, OutcomeMetric] = {}
     for file in sorted((settings.store_root / IMPORTED_FOLDER).glob("*.yaml")):
         found = {metric.name: metric for metric in read_metrics_file(file)}
-        if file.stem == name:
+        if file == own:
             earlier = found
         else:
             others.update(found)

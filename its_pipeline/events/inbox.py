@@ -2,20 +2,26 @@
 
 A file `inbox/NAME` is mapped by `inbox/NAME.mapping.yaml` or, where that is not there, by
 `inbox/mapping.yaml`. Whether a file was taken before is known from its contents, by `importing`.
+Whatever one file does to its reader stays that file's: why it was not taken is kept beside it as
+`inbox/NAME.error.txt`, and the next one is read. Links, pipes and devices are not opened.
 """
 
 from __future__ import annotations
 
+import stat
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from its_pipeline.events.file_rules import ImportFileError, file_signature, kind_of
 from its_pipeline.events.importing import ImportResult, import_file
 from its_pipeline.events.mapping import MappingError, read_mapping
 from its_pipeline.events.metrics import MetricError
-from its_pipeline.events.reading import ImportFileError, file_signature
+from its_pipeline.files.atomic import write_bytes
+from its_pipeline.files.damage import MACHINE_ERRORS
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -25,6 +31,7 @@ SETTLE_SECONDS = 2.0
 
 COMMON_MAPPING = "mapping.yaml"
 MAPPING_SUFFIX = ".mapping.yaml"
+ERROR_SUFFIX = ".error.txt"
 UNFINISHED_SUFFIXES = (".part", ".tmp", ".crdownload", ".filepart", "~")
 """Names under which programs write what is not finished."""
 
@@ -40,7 +47,7 @@ class InboxFile:
     outcome
         `taken`, `unchanged` (taken before), `growing` (looked at again next time) or `refused`.
     reason
-        Why it was refused, or empty.
+        Why it was refused, or empty; the whole of it is in `NAME.error.txt`.
     result
         The import, for `taken` and `unchanged`.
     """
@@ -80,7 +87,7 @@ def take_inbox(
     files = _candidates(inbox_dir(settings))
     if not files:
         return ()
-    before = {file: file_signature(file) for file in files}
+    before = {file: _look(file) for file in files}
     if settle_seconds > 0:
         sleep(settle_seconds)
     return tuple(_take(settings, file, before[file], settle_seconds) for file in files)
@@ -92,17 +99,27 @@ def _candidates(folder: Path) -> list[Path]:
     return sorted(
         entry
         for entry in folder.iterdir()
-        if entry.is_file()
+        if (entry.is_symlink() or not entry.is_dir())
         and not entry.name.startswith(".")
-        and not entry.name.endswith((*UNFINISHED_SUFFIXES, MAPPING_SUFFIX))
+        and not entry.name.endswith((*UNFINISHED_SUFFIXES, MAPPING_SUFFIX, ERROR_SUFFIX))
         and entry.name != COMMON_MAPPING
     )
 
 
+def _look(file: Path) -> tuple[int, int] | None:
+    """Return a plain file's signature; None for one that is gone or no plain file."""
+    try:
+        status = file.lstat()
+    except OSError:
+        return None
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
 def _take(
-    settings: Settings, file: Path, before: tuple[int, int], settle_seconds: float
+    settings: Settings, file: Path, before: tuple[int, int] | None, settle_seconds: float
 ) -> InboxFile:
     try:
+        _refuse_other_kinds(file)
         after = file_signature(file)
         # A modification time ahead of the clock says nothing; the comparison above still does.
         age = time.time() - after[1] / 1e9
@@ -110,15 +127,39 @@ def _take(
             return InboxFile(file.name, "growing")
         result = import_file(settings, file, read_mapping(_mapping_file(file)))
     except (ImportFileError, MappingError, MetricError) as error:
-        return InboxFile(file.name, "refused", str(error))
+        return _refused(file, str(error), str(error))
+    except Exception as error:
+        # Kept with its traceback, counted, and told: the other files and the run go on.
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+            raise
+        reason = f"{file}: reading it ended in {type(error).__name__}"
+        return _refused(file, reason, "".join(traceback.format_exception(error)))
+    _error_file(file).unlink(missing_ok=True)
     return InboxFile(file.name, "taken" if result.taken else "unchanged", "", result)
+
+
+def _refused(file: Path, reason: str, detail: str) -> InboxFile:
+    write_bytes(_error_file(file), f"{reason}\n\n{detail}\n".encode(errors="replace"))
+    return InboxFile(file.name, "refused", reason)
+
+
+def _error_file(file: Path) -> Path:
+    return file.with_name(file.name[:200] + ERROR_SUFFIX)
+
+
+def _refuse_other_kinds(file: Path) -> None:
+    """Refuse what is no plain file: a link shows what lies elsewhere, a pipe never ends."""
+    mode = file.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        raise ImportFileError(f"{file}: {kind_of(mode)}; only plain files are taken from here")
 
 
 def _mapping_file(file: Path) -> Path:
     own = file.with_name(file.name + MAPPING_SUFFIX)
     common = file.with_name(COMMON_MAPPING)
     for candidate in (own, common):
-        if candidate.is_file():
+        if candidate.is_symlink() or candidate.exists():
+            _refuse_other_kinds(candidate)
             return candidate
     raise MappingError(
         f"{file}: no mapping; put {own.name} or {COMMON_MAPPING} beside it, which says what its "

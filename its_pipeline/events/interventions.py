@@ -28,6 +28,7 @@ from its_pipeline.events.intervention_rows import (
 from its_pipeline.events.intervention_schema import bring_up_to_date
 from its_pipeline.events.intervention_table import VERSIONS, open_engine, writing
 from its_pipeline.events.keys import validate_id
+from its_pipeline.events.log_copies import check_log
 from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
 from its_pipeline.schedules.schedule import Schedule
 
@@ -81,6 +82,7 @@ class InterventionLog:
 
     @cached_property
     def _engine(self) -> sa.Engine:
+        check_log(self._url)
         engine = open_engine(self._url)
         bring_up_to_date(engine)
         return engine

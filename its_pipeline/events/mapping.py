@@ -173,9 +173,17 @@ def read_mapping(file: Path) -> ImportMapping:
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MappingError(f"{file}: not a YAML file in UTF-8: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise MappingError(f"{file}: not a YAML file in UTF-8: {_yaml_problem(error)}") from error
     return make_mapping(content, str(file))
+
+
+def _yaml_problem(error: Exception) -> str:
+    """Return what is wrong and where, without the lines of the file that YAML's error quotes."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1} cannot be read"
+    return type(error).__name__
 
 
 def make_mapping(content: object, where: str = "mapping") -> ImportMapping:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
+from its_pipeline.files.damage import read_or_set_aside
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -262,19 +263,24 @@ def load_metrics(
     Raises
     ------
     MetricError
-        If a file is not YAML of that shape, an entry is invalid, or a name is registered twice
-        with different meanings. All invalid entries of a file are named at once.
+        If the settings file is not YAML of that shape, an entry is invalid, or a name is
+        registered twice with different meanings. All invalid entries of a file are named at once.
+        A damaged file of an import is set aside instead.
     """
     registered = {metric.name: metric for metric in SHIPPED}
-    files: list[Path] = []
+    found: dict[Path, tuple[OutcomeMetric, ...]] = {}
     if settings_file is not None:
         main = Path(settings_file)
-        files = [main] if main.is_file() else []
+        if main.is_file():
+            found[main] = read_metrics_file(main)
         imported = imported or main.parent / IMPORTED_FOLDER
     if imported is not None:
-        files += sorted(imported.glob("*.yaml"))
-    for file in files:
-        for metric in read_metrics_file(file):
+        for file in sorted(imported.glob("*.yaml")):
+            # An import wrote it, and registers its metrics again (`importing.restore_metrics`).
+            own = read_or_set_aside(file, _registered_by_import, imported.parent)
+            found[file] = own or ()
+    for file, metrics in found.items():
+        for metric in metrics:
             known = registered.get(metric.name)
             if known is not None and known != metric and known not in SHIPPED:
                 raise MetricError(
@@ -288,6 +294,13 @@ def load_metrics(
 def registered_metrics(settings: Settings) -> dict[str, OutcomeMetric]:
     """Return the metrics of an installation: shipped, its settings file's, and its imports'."""
     return load_metrics(settings.resolved_metrics_file, settings.store_root / IMPORTED_FOLDER)
+
+
+def _registered_by_import(file: Path) -> tuple[OutcomeMetric, ...]:
+    metrics = read_metrics_file(file)
+    if not metrics:
+        raise MetricError(f"{file}: no metric is in it")
+    return metrics
 
 
 def read_metrics_file(file: Path) -> tuple[OutcomeMetric, ...]:

@@ -1,6 +1,9 @@
 """Reading CSV, Parquet and JSON Lines files as batches of text, and saying clearly why not.
 
-Every value becomes text exactly as the file has it; what it means is decided later.
+What belongs here: CSV and JSON Lines, and choosing the format. What does not: Parquet
+(`parquet_rows`), or what a file must be and how much it may unfold to (`file_rules`).
+Every value becomes text exactly as the file has it; what it means is decided later. What a message
+says of a file is where in it something is wrong, never what stands there.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +19,24 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
+from its_pipeline.events.file_rules import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    ImportFileError,
+    bounded,
+    file_signature,
+    missing_column,
+    refuse_packed,
+    refuse_twice,
+)
 from its_pipeline.events.mapping import FileFormat, ImportMapping
-from its_pipeline.events.schema import pc
+from its_pipeline.events.parquet_rows import parquet_rows
 
-BATCH_ROWS = 20_000
-BLOCK_BYTES = 32 * 1024 * 1024
-"""CSV is read in blocks of so many bytes; one row must fit into a block."""
+LINE_CHARACTERS = 8 * 1024 * 1024
+"""Longest line of a JSON Lines file."""
+SEEN_NAMES = 1000
+"""At most so many names of a JSON Lines file are kept for the message on a missing one."""
 
 _SUFFIXES: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -32,25 +46,6 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-
-
-class ImportFileError(ValueError):
-    """A file cannot be read as events; the message names file, place and remedy."""
-
-
-def file_signature(path: Path) -> tuple[int, int]:
-    """Return a file's size in bytes and modification time in nanoseconds.
-
-    Raises
-    ------
-    ImportFileError
-        If there is no such file.
-    """
-    try:
-        status = path.stat()
-    except FileNotFoundError as error:
-        raise ImportFileError(f"{path}: there is no such file") from error
-    return status.st_size, status.st_mtime_ns
 
 
 def file_format(path: Path, mapping: ImportMapping) -> FileFormat:
@@ -86,24 +81,32 @@ def open_rows(path: Path, mapping: ImportMapping) -> Iterator[Iterator[pa.Record
     kind = file_format(path, mapping)
     if file_signature(path)[0] == 0:
         raise ImportFileError(f"{path}: the file is empty; deliver it again with its header")
+    readers = {"csv": _csv, "parquet": parquet_rows, "jsonl": _json_lines}
     try:
-        if kind == "csv":
-            yield _csv(path, mapping)
-        elif kind == "parquet":
-            yield _parquet(path, mapping)
-        else:
-            yield _json_lines(path, mapping)
-    except pa.ArrowInvalid as error:
-        raise ImportFileError(f"{path}: not readable as {kind}: {error}") from error
+        if kind != "parquet":
+            refuse_packed(path)
+        yield bounded(path, readers[kind](path, mapping))
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _unreadable(path, kind, error) from error
+    except (pa.ArrowException, RecursionError, MemoryError, OverflowError) as error:
+        raise _unreadable(path, kind, error) from error
+
+
+def _unreadable(path: Path, kind: str, error: Exception) -> ImportFileError:
+    return ImportFileError(f"{path}: not readable as {kind}: {_first_line(error)}")
 
 
 def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
     header = _csv_header(path, mapping)
     delimiter = mapping.delimiter or _likely_delimiter(header)
-    names = next(csv.reader([header], delimiter=delimiter), [])
+    try:
+        names = next(csv.reader([header], delimiter=delimiter), [])
+    except (csv.Error, TypeError) as error:
+        raise _unreadable(path, "csv", error) from error
     for column in mapping.columns():
-        if column not in names:
-            raise _missing(path, column, names)
+        refuse_twice(path, column, names)
     options = pa_csv.ConvertOptions(
         include_columns=list(mapping.columns()),
         column_types=dict.fromkeys(mapping.columns(), pa.string()),
@@ -113,9 +116,9 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
     )
     try:
         reader = pa_csv.open_csv(
-            path,
+            pa.OSFile(str(path)),  # A path would be unpacked by its name.
             read_options=pa_csv.ReadOptions(
-                block_size=BLOCK_BYTES, encoding=mapping.encoding, use_threads=False
+                block_size=BATCH_BYTES, encoding=mapping.encoding, use_threads=False
             ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, quote_char='"'
@@ -123,7 +126,7 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
             convert_options=options,
         )
         yield from reader
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise ImportFileError(
             f"{path}: not readable as CSV with delimiter {delimiter!r} in {mapping.encoding}: "
             f"{_first_line(error)}; set delimiter or encoding in the mapping, or repair the file"
@@ -135,13 +138,13 @@ def _csv_header(path: Path, mapping: ImportMapping) -> str:
     try:
         codec = codecs.lookup(mapping.encoding)
     except LookupError as error:
-        raise ImportFileError(
-            f"{path}: unknown encoding {mapping.encoding!r}; name one such as utf-8 or latin-1"
-        ) from error
+        raise _unknown_encoding(path, mapping) from error
     encoding = "utf-8-sig" if codec.name == "utf-8" else codec.name
     try:
         with path.open(encoding=encoding, newline="") as file:
             return file.readline(1_000_000).rstrip("\r\n")
+    except LookupError as error:
+        raise _unknown_encoding(path, mapping) from error
     except UnicodeError as error:
         raise ImportFileError(
             f"{path}: not in encoding {mapping.encoding}: {error}; set encoding in the mapping "
@@ -153,70 +156,47 @@ def _likely_delimiter(header: str) -> str:
     return max((",", ";", "\t"), key=header.count)
 
 
-def _parquet(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ImportFileError(
-            f"{path}: not a complete Parquet file: {_first_line(error)}; deliver it again"
-        ) from error
-    names = list(file.schema_arrow.names)
-    for column in mapping.columns():
-        if column not in names:
-            raise _missing(path, column, names)
-    try:
-        for batch in file.iter_batches(BATCH_ROWS, columns=list(mapping.columns())):
-            yield pa.record_batch(
-                [_text(batch.column(name), mapping) for name in mapping.columns()],
-                names=list(mapping.columns()),
-            )
-    except OSError as error:
-        raise ImportFileError(
-            f"{path}: damaged Parquet file: {_first_line(error)}; deliver it again"
-        ) from error
-
-
-def _text(column: pa.Array, mapping: ImportMapping) -> pa.Array:
-    """Return a Parquet column as text; nested values as their text form."""
-    kind = column.type
-    if pa.types.is_nested(kind):
-        texts = [None if v is None else json.dumps(v, default=str) for v in column.to_pylist()]
-        return pa.array(texts, pa.string())
-    if pa.types.is_dictionary(kind):
-        column = column.dictionary_decode()
-    if pa.types.is_timestamp(column.type):
-        zoned = column.type.tz is not None
-        column = column.cast(pa.timestamp("us", tz="UTC" if zoned else None), safe=False)
-    if pa.types.is_binary(column.type):
-        raise pa.ArrowInvalid("a mapped column holds bytes, not text")
-    text = column.cast(pa.string())
-    empty = pc.is_in(text, value_set=pa.array(mapping.null_values, pa.string()))
-    return pc.if_else(empty, pa.scalar(None, pa.string()), text)
-
-
 def _json_lines(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
     rows: list[dict[str, str | None]] = []
-    seen: set[str] = set()
-    try:
-        with path.open(encoding=mapping.encoding.replace("utf-8", "utf-8-sig")) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                record = _json_record(path, number, line)
-                seen.update(record)
-                rows.append(_json_row(record, mapping))
-                if len(rows) == BATCH_ROWS:
-                    yield _json_batch(rows, mapping)
-                    rows = []
-    except UnicodeError as error:
-        raise ImportFileError(
-            f"{path}: not in encoding {mapping.encoding}: {error}; set encoding in the mapping"
-        ) from error
+    seen: dict[str, None] = {}
+    held = 0
+    for number, line in _lines(path, mapping):
+        record = _json_record(path, number, line)
+        for name in record:
+            if name in mapping.columns() or len(seen) < SEEN_NAMES:
+                seen[name] = None
+        rows.append(_json_row(record, mapping))
+        held += len(line)
+        if len(rows) == BATCH_ROWS or held > BATCH_BYTES:
+            yield _json_batch(rows, mapping)
+            rows, held = [], 0
     if rows:
         yield _json_batch(rows, mapping)
     for column in mapping.columns():
         if column not in seen:
-            raise _missing(path, column, sorted(seen))
+            raise missing_column(path, column, sorted(seen))
+
+
+def _lines(path: Path, mapping: ImportMapping) -> Iterator[tuple[int, str]]:
+    """Return the lines that are not empty, with their numbers."""
+    number = 0
+    try:
+        with path.open(encoding=mapping.encoding.replace("utf-8", "utf-8-sig")) as file:
+            while line := file.readline(LINE_CHARACTERS):
+                number += 1
+                if len(line) == LINE_CHARACTERS and not line.endswith("\n"):
+                    raise ImportFileError(
+                        f"{path}: line {number} is longer than {LINE_CHARACTERS} characters; "
+                        "JSON Lines have one event a line"
+                    )
+                if line.strip():
+                    yield number, line
+    except LookupError as error:
+        raise _unknown_encoding(path, mapping) from error
+    except UnicodeError as error:
+        raise ImportFileError(
+            f"{path}: not in encoding {mapping.encoding}: {error}; set encoding in the mapping"
+        ) from error
 
 
 def _json_record(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -226,6 +206,10 @@ def _json_record(path: Path, number: int, line: str) -> dict[str, Any]:
     except ValueError as error:
         raise ImportFileError(
             f"{path}: line {number} is not JSON: {error}; repair or remove the line"
+        ) from error
+    except RecursionError as error:
+        raise ImportFileError(
+            f"{path}: line {number} is nested too deeply; repair or remove the line"
         ) from error
     if not isinstance(record, dict):
         raise ImportFileError(f"{path}: line {number} is not a JSON object; repair the line")
@@ -253,13 +237,13 @@ def _json_batch(rows: list[dict[str, str | None]], mapping: ImportMapping) -> pa
     return pa.record_batch(arrays, names=list(mapping.columns()))
 
 
-def _missing(path: Path, column: str, names: list[str]) -> ImportFileError:
-    listed = ", ".join(names[:30])
+def _unknown_encoding(path: Path, mapping: ImportMapping) -> ImportFileError:
     return ImportFileError(
-        f"{path}: column {column!r} is missing; the file has {listed}; name the right column in "
-        "the mapping"
+        f"{path}: unknown encoding {mapping.encoding!r}; name one such as utf-8 or latin-1"
     )
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0][:300]
+    """Return what an error says, without the row that Arrow quotes in it."""
+    said = (str(error).splitlines() or [type(error).__name__])[0][:300]
+    return re.sub(r"(Expected \d+ columns, got \d+).*", r"\1", said)

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import write_json
+from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
+
+_FILE: Final = "announced.json"
 
 
 def is_announced(settings: Settings, verdict: Verdict) -> bool:
     """Tell whether Dagster's newest events of an experiment carry this verdict."""
     path = _path(settings, verdict)
-    return path.is_file() and json.loads(path.read_text()) == _mark(verdict)
+    told = read_or_set_aside(path, lambda file: json.loads(file.read_bytes()), settings.store_root)
+    return told == _mark(verdict)
 
 
 def mark_announced(settings: Settings, verdict: Verdict) -> None:
@@ -27,8 +32,16 @@ def mark_announced(settings: Settings, verdict: Verdict) -> None:
     write_json(_path(settings, verdict), _mark(verdict))
 
 
+def forget_announced(settings: Settings) -> int:
+    """Forget what Dagster was told, as when its database is lost; return of how many."""
+    files = [file for file in settings.experiments_dir.glob(f"*/*/{_FILE}") if not file.is_dir()]
+    for file in files:
+        file.unlink()
+    return len(files)
+
+
 def _path(settings: Settings, verdict: Verdict) -> Path:
-    return open_store(settings).folder(verdict.key) / "announced.json"
+    return open_store(settings).folder(verdict.key) / _FILE
 
 
 def _mark(verdict: Verdict) -> dict[str, str | int | None]:

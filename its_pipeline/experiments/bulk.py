@@ -23,7 +23,9 @@ from its_pipeline.experiments.parallel import (
     evaluate_in_turn,
     workers_for,
 )
-from its_pipeline.experiments.service import RunRecorder, is_stale, open_store
+from its_pipeline.experiments.recorder import RunRecorder
+from its_pipeline.experiments.service import is_stale, open_store
+from its_pipeline.experiments.wholeness import is_kept_whole
 from its_pipeline.stores.verdict import RunContext
 
 if TYPE_CHECKING:
@@ -163,7 +165,8 @@ def refresh(
 
     todo = []
     for key in keys:
-        if select == "stale" and is_settled(snapshot, key):
+        settled = select == "stale" and is_settled(snapshot, key, recorded=recorder is not None)
+        if settled:
             summary.counts["unchanged"] += 1
             progress()
         else:
@@ -193,15 +196,25 @@ def refresh(
     return summary
 
 
-def is_settled(snapshot: Snapshot, key: str) -> bool:
+def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
     """Tell whether an experiment has the verdict an evaluation would give, and Dagster knows it.
 
-    What cannot even be prepared is not settled: evaluating it says why.
+    What cannot even be prepared is not settled: evaluating it says why. Nor is what has a damaged
+    file, which is set aside: evaluating it makes the file again.
+
+    Parameters
+    ----------
+    snapshot, key
+        What is known now, and the experiment.
+    recorded
+        Whether analyses should be in the run store.
     """
     known = open_store(snapshot.settings).verdict(key)
     if known is None or not is_announced(snapshot.settings, known):
         return False
-    return attempt(key, lambda: is_stale(snapshot, key)) is False
+    if attempt(key, lambda: is_stale(snapshot, key)) is not False:
+        return False
+    return attempt(key, lambda: is_kept_whole(snapshot.settings, known, recorded=recorded)) is True
 
 
 def _announce(

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from its_pipeline.experiments.publish import page_path
 from its_pipeline.files.atomic import write_json
 from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
@@ -231,7 +232,7 @@ def _problems(settings: Settings, result: ExperimentResult) -> list[str]:
         found.append(f"{key} is {verdict.status} but should be {truth.expected}: {verdict.reason}")
     if verdict.effects is not None and verdict.converged is not True:
         found.append(f"{key} has an effect without convergence")
-    plots = list((settings.reports_dir / truth.user_id / truth.intervention_id).glob("*.png"))
+    plots = list(page_path(settings, key).parent.glob("*.png"))
     if plots and verdict.status != "analysed":
         found.append(f"{key} has published plots but is {verdict.status}")
     return found

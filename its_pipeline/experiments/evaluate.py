@@ -7,16 +7,17 @@ evaluated (`bulk`), the decision (`service`) or the page (`publish`).
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from its_pipeline.experiments.planning import with_days_needed
 from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.rejections import Rejections
-from its_pipeline.experiments.service import RunRecorder, fit_prepared, record_crash
+from its_pipeline.experiments.service import fit_prepared, record_crash
+from its_pipeline.files.damage import MACHINE_ERRORS
 from its_pipeline.stores.verdict import RunContext, Verdict
 
 if TYPE_CHECKING:
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
     from its_pipeline.settings import Settings
 
 T = TypeVar("T")
-
-#: Errors of the machine, such as a full or lost disk: every other experiment would meet them too.
-MACHINE_ERRORS: Final = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.EROFS,
-        errno.EIO,
-        errno.ESTALE,
-        errno.EMFILE,
-        errno.ENFILE,
-    }
-)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.summary import summary
 from its_pipeline.experiments.trust import publish_trust
 from its_pipeline.files.atomic import write_bytes
+from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, Verdict
@@ -145,8 +146,11 @@ def _checklists(settings: Settings, verdicts: list[Verdict]) -> dict[str, tuple[
     found = {}
     for verdict in verdicts:
         path = page_path(settings, verdict.key).with_name(CHECKLIST_FILE)
-        if path.is_file():
-            found[verdict.key] = read_answers(json.loads(path.read_text()))
+        answers = read_or_set_aside(
+            path, lambda file: read_answers(json.loads(file.read_bytes())), settings.store_root
+        )
+        if answers is not None:
+            found[verdict.key] = answers
     return found
 
 

@@ -18,6 +18,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +26,7 @@ import numpy as np
 from its_pipeline.experiments.preparation import Prepared, Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import write_bytes
+from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.its.estimand_names import ESTIMANDS
 
 if TYPE_CHECKING:
@@ -170,11 +172,13 @@ def audit_by_peers(settings: Settings, now: datetime, keys: list[str] | None = N
 
 def read_peer_audit(settings: Settings) -> PeerAudit | None:
     """Return the newest peer audit without its pictures; None where there has been none."""
-    if not settings.peer_audit_path.is_file():
-        return None
-    told = json.loads(settings.peer_audit_path.read_text())
-    answers = tuple(PeerAnswer(**each) for each in told["answers"])
-    return PeerAudit(told["decided_at"], told["candidates"], answers, {})
+
+    def parsed(path: Path) -> PeerAudit:
+        told = json.loads(path.read_bytes())
+        answers = tuple(PeerAnswer(**each) for each in told["answers"])
+        return PeerAudit(told["decided_at"], told["candidates"], answers, {})
+
+    return read_or_set_aside(settings.peer_audit_path, parsed, settings.store_root)
 
 
 def _candidates(snapshot: Snapshot) -> dict[str, Prepared]:

@@ -20,10 +20,20 @@ from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
 from its_pipeline.experiments.looking import looks_at, standing_of
 from its_pipeline.experiments.planning import plan_of
 from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.rejections import Rejections
-from its_pipeline.experiments.service import RunRecorder, load_analysis, open_store
+from its_pipeline.experiments.service import load_analysis, open_store
 from its_pipeline.experiments.window import Cut, Window
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
+from its_pipeline.files.contents import (
+    CONTENTS_FILE,
+    Written,
+    differing,
+    read_contents,
+    write_contents,
+)
+from its_pipeline.files.damage import read_or_set_aside, set_aside
+from its_pipeline.files.names import path_of_name
 from its_pipeline.settings import Settings
 from its_pipeline.stores.provenance import code_version, library_versions
 from its_pipeline.stores.verdict import Verdict
@@ -47,7 +57,8 @@ PLOT_FILES: Final[Mapping[str, str]] = {
     "predictive_check": "predictive.png",
     "diagnostics": "diagnostics.png",
 }
-_MARK_FILE: Final = ".published.json"
+#: Says which verdict a page shows; without it, the page is written again.
+MARK_FILE: Final = ".published.json"
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,8 @@ class Publication:
 def page_path(settings: Settings, key: str) -> Path:
     """Return where an experiment's page lies, whether it is there or not."""
     parsed = parse_experiment_key(key)
-    return settings.reports_dir / parsed.user_id / parsed.intervention_id / PAGE_FILE
+    folder = path_of_name(settings.reports_dir, parsed.user_id, parsed.intervention_id)
+    return folder / PAGE_FILE
 
 
 def ongoing_until(verdict: Verdict) -> date | None:
@@ -92,10 +104,31 @@ def ongoing_until(verdict: Verdict) -> date | None:
 
 
 def is_published(settings: Settings, verdict: Verdict) -> bool:
-    """Tell whether the page shows this verdict, in the current form of pages."""
+    """Tell whether the page shows this verdict, in the current form of pages, and is whole.
+
+    Files of it that are damaged are set aside. The page's lock is held by the caller.
+    """
     page = page_path(settings, verdict.key)
-    mark = page.with_name(_MARK_FILE)
-    return page.is_file() and mark.is_file() and json.loads(mark.read_text()) == _mark(verdict)
+    mark = read_or_set_aside(
+        page.with_name(MARK_FILE), lambda file: json.loads(file.read_bytes()), settings.store_root
+    )
+    contents = page_contents(settings, verdict.key)
+    if mark != _mark(verdict) or not page.is_file():
+        return False
+    if contents is None:
+        # Of an earlier version, or what was written down is lost.
+        write_contents(page.parent, _published_names(page, verdict))
+        return True
+    wrong = differing(page.parent, contents)
+    for name, why in wrong.items():
+        set_aside(page.with_name(name), settings.store_root, why)
+    return not wrong
+
+
+def page_contents(settings: Settings, key: str) -> dict[str, Written] | None:
+    """Return what the files beside a page were when they were written; None where that is lost."""
+    file = page_path(settings, key).with_name(CONTENTS_FILE)
+    return read_or_set_aside(file, read_contents, settings.store_root)
 
 
 def publish_experiment(
@@ -137,11 +170,15 @@ def publish_experiment(
         unchanged = is_published(settings, verdict)
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
+            # Until the new ones are whole, nothing says what they should be.
+            page.with_name(MARK_FILE).unlink(missing_ok=True)
+            page.with_name(CONTENTS_FILE).unlink(missing_ok=True)
             rejections = rejections or Rejections(settings.lake_dir)
             _write(page, verdict, analysis, snapshot, rejections, run_id)
             if recorder is not None and run_id is not None:
-                recorder.add_artifacts(run_id, _artifacts(page, verdict))
-            write_json(page.with_name(_MARK_FILE), _mark(verdict))
+                recorder.add_artifacts(run_id, published_artifacts(page, verdict))
+            write_contents(page.parent, _published_names(page, verdict))
+            write_json(page.with_name(MARK_FILE), _mark(verdict))
     metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
@@ -242,7 +279,12 @@ def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:
     return {name: path for name, path in files.items() if path.is_file()}
 
 
-def _artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:
+def _published_names(page: Path, verdict: Verdict) -> list[str]:
+    return [path.name for path in published_artifacts(page, verdict).values() if path.is_file()]
+
+
+def published_artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:
+    """Return the files of a page by where their copies lie among the artifacts of its run."""
     plots = {f"plots/{path.name}": path for path in _plots(page, verdict).values()}
     checklist = page.with_name(CHECKLIST_FILE)
     return {"report/report.html": page, "report/checklist.json": checklist, **plots}

@@ -31,13 +31,18 @@ class Rejections:
         from its_pipeline.stores.lake import REJECTED_EVENTS, Lake
 
         lake = Lake(self.lake_dir)
-        if not lake.days(REJECTED_EVENTS):
+        files = [
+            str(lake.path(REJECTED_EVENTS, day))
+            for day in lake.days(REJECTED_EVENTS)
+            if lake.is_readable(REJECTED_EVENTS, day)
+        ]
+        if not files:
             return {}
         with duckdb.connect() as connection:
             rows = connection.execute(
                 "select user_id, day::date, rule, count(*) "
                 "from read_parquet(?, hive_partitioning = true) group by all",
-                [lake.pattern(REJECTED_EVENTS)],
+                [files],
             ).fetchall()
         found: defaultdict[str, list[tuple[date, str, int]]] = defaultdict(list)
         for user_id, day, rule, count in rows:

@@ -8,42 +8,21 @@ command line share. What does not: preparing the data (`preparation`), the stati
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.recorder import RunRecorder, record
+from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
-
-
-class RunRecorder(Protocol):
-    """Where analyses are recorded for people to browse: MLflow (`stores.runs.RunStore`)."""
-
-    def record_analysis(
-        self,
-        verdict: Verdict,
-        folder: Path,
-        context: RunContext,
-        on_run: Callable[[str], None] | None = None,
-    ) -> str:
-        """Record a stored analysis and the files of its folder; return the run's identifier.
-
-        An analysis that is recorded already (same fingerprint) is not recorded again, and one
-        whose recording was interrupted is completed under the identifier it has. `on_run` is
-        called with the identifier as soon as it is certain.
-        """
-        ...
-
-    def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
-        """Add files to a recorded run, by artifact path."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -66,6 +45,10 @@ class FitOutcome:
     cached: bool
     prepared: Prepared
     mlflow_run_id: str | None = None
+
+
+class LostAnalysisError(LookupError):
+    """A verdict's analysis is not there any more."""
 
 
 def open_store(settings: Settings) -> ExperimentStore:
@@ -154,7 +137,7 @@ def fit_prepared(
     store = open_store(settings)
     key = prepared.plan.key
     known = store.verdict(key)
-    if not force and known is not None and _still_true(prepared, known):
+    if not force and known is not None and _still_true(prepared, known) and _is_there(store, known):
         if recorder is None or known.fingerprint is None or known.diagnostics is None:
             return FitOutcome(known, True, prepared)
         run_id = store.recorded_run(key, known.fingerprint)
@@ -175,7 +158,7 @@ def fit_prepared(
 
         run_id = None
         if recorder is not None:
-            run_id = _record(store, verdict, context, recorder, on_run)
+            run_id = record(store, verdict, context, recorder, on_run)
         if make_newest:
             store.write_verdict(verdict)
     return FitOutcome(verdict, cached, prepared, run_id)
@@ -210,12 +193,29 @@ def record_crash(
 
 
 def load_analysis(settings: Settings, verdict: Verdict) -> Analysis | None:
-    """Return the stored analysis behind a verdict, or None where nothing was sampled."""
+    """Return the stored analysis behind a verdict, or None where nothing was sampled.
+
+    Raises
+    ------
+    LostAnalysisError
+        It is not there, or it is damaged; it was set aside then.
+    """
     from its_pipeline.its import Analysis
 
     if verdict.fingerprint is None or verdict.diagnostics is None:
         return None
-    return Analysis.load(open_store(settings).analysis_folder(verdict.key, verdict.fingerprint))
+    store = open_store(settings)
+    folder = store.analysis_folder(verdict.key, verdict.fingerprint)
+    found = None
+    if store.is_whole(verdict.key, verdict.fingerprint):
+        found = read_or_set_aside(folder, Analysis.load, settings.store_root)
+    if found is None:
+        store.forget_recorded_run(verdict.key, verdict.fingerprint)
+        raise LostAnalysisError(
+            f"the analysis of {verdict.key} in {folder} is missing or was damaged; "
+            "`its-pipeline run` makes it again"
+        )
+    return found
 
 
 def _still_true(prepared: Prepared, known: Verdict) -> bool:
@@ -238,6 +238,13 @@ def _is_told_of(prepared: Prepared, known: Verdict) -> bool:
     """Whether an analysed verdict says what the looks come to, and still awaits days if it does."""
     told = known.standing
     return told is not None and (told["kind"] != "so_far" or not prepared.plan.window.is_final)
+
+
+def _is_there(store: ExperimentStore, known: Verdict) -> bool:
+    """Whether the analysis behind a verdict is there whole, if there is one."""
+    if known.fingerprint is None or known.diagnostics is None:
+        return True
+    return store.is_whole(known.key, known.fingerprint)
 
 
 def _decide(
@@ -325,25 +332,6 @@ def _analyse(
 
     store.write_analysis(verdict, save)
     return verdict, analysis
-
-
-def _record(
-    store: ExperimentStore,
-    verdict: Verdict,
-    context: RunContext,
-    recorder: RunRecorder,
-    on_run: Callable[[str], None],
-) -> str | None:
-    """Make sure that a sampled analysis is recorded, once, and return its run."""
-    if verdict.fingerprint is None or verdict.diagnostics is None:
-        return None
-    known = store.recorded_run(verdict.key, verdict.fingerprint)
-    if known is not None:
-        return known
-    folder = store.analysis_folder(verdict.key, verdict.fingerprint)
-    run_id = recorder.record_analysis(verdict, folder, context, on_run)
-    store.write_recorded_run(verdict.key, verdict.fingerprint, run_id)
-    return run_id
 
 
 def _who(prepared: Prepared) -> dict[str, Any]:

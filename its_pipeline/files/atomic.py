@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 #: Names of unfinished files and folders start with this; nothing that reads looks at them.
 UNFINISHED_PREFIX: Final = ".unfinished-"
@@ -113,6 +113,15 @@ def remove_unfinished(folder: Path) -> int:
     return count
 
 
+def _opened_lock(path: Path) -> BinaryIO:
+    try:
+        return path.open("ab")
+    except PermissionError:
+        # Nothing is in it that could be read or lost, so its rights are all that can be wrong.
+        path.chmod(0o600)
+        return path.open("ab")
+
+
 @contextmanager
 def exclusive(lock_path: Path) -> Iterator[None]:
     """Hold an advisory lock on `lock_path`; wait for it as long as it takes.
@@ -120,7 +129,7 @@ def exclusive(lock_path: Path) -> Iterator[None]:
     The operating system releases it when the process ends, however it ends.
     """
     lock_path.parent.mkdir(parents=True, exist_ok=True)
-    with lock_path.open("ab") as file:
+    with _opened_lock(lock_path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield

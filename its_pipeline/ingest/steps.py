@@ -8,6 +8,7 @@ What a step does to the rows belongs to `events.sources`, `events.validation` an
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,17 +17,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
 from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
 from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
 from its_pipeline.events.schema import FIRST_DAY, pc
-from its_pipeline.events.sources.base import same_version
+from its_pipeline.events.sources.base import SourceError, same_version
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
 from its_pipeline.events.validation import SUMMARY_KEY, validate_day
 from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
+from its_pipeline.files.damage import MACHINE_ERRORS, read_or_set_aside, set_aside
 from its_pipeline.files.parquet import unfinished_file
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
 from its_pipeline.stores.warehouse import Warehouse, rebuild_warehouse
@@ -78,6 +82,16 @@ class ValidationResult:
     def reject_rate(self) -> float:
         """Rejected rows over read rows, 0 for an empty day; duplicates are not counted."""
         return self.summary.reject_rate
+
+
+@dataclass(frozen=True)
+class IngestedDay:
+    """One UTC day that was exported and validated, or the traceback of why it could not be."""
+
+    day: date
+    exported: ExportResult | None = None
+    validated: ValidationResult | None = None
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +182,33 @@ def export_day(settings: Settings, day: date, source: EventSource | None = None)
     )
 
 
+def ingest_day(settings: Settings, day: date) -> IngestedDay:
+    """Export and validate one UTC day; what one day does to its reader stays that day's.
+
+    Returns
+    -------
+    IngestedDay
+        What was exported and validated; with the traceback in `failure`, where it could not be.
+        The earlier partitions stay then.
+
+    Raises
+    ------
+    SourceError
+        The source as a whole cannot be read.
+    OSError
+        One of `files.damage.MACHINE_ERRORS`.
+    """
+    try:
+        return IngestedDay(day, export_day(settings, day), validate_day_partition(settings, day))
+    except SourceError:
+        raise
+    except Exception as error:
+        # Kept with its traceback, counted, and said at the end of the run: the others go on.
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+            raise
+        return IngestedDay(day, failure="".join(traceback.format_exception(error)))
+
+
 def validate_day_partition(settings: Settings, day: date) -> ValidationResult:
     """Split an exported day into valid and rejected events.
 
@@ -205,7 +246,10 @@ def read_validation(settings: Settings, day: date) -> ValidationResult:
         If the day was not validated.
     """
     lake = open_lake(settings)
-    summary = DaySummary.from_json(lake.metadata(VALID_EVENTS, day)[SUMMARY_KEY])
+    found = lake.metadata(VALID_EVENTS, day)
+    if SUMMARY_KEY not in found:
+        raise FileNotFoundError(f"{lake.path(VALID_EVENTS, day)}: the day was not validated")
+    summary = DaySummary.from_json(found[SUMMARY_KEY])
     return ValidationResult(
         day, lake.path(VALID_EVENTS, day), lake.path(REJECTED_EVENTS, day), summary
     )
@@ -215,12 +259,12 @@ def unvalidated_days(settings: Settings) -> list[date]:
     """Return the exported days that were never validated, or with other rows or other rules."""
     lake = open_lake(settings)
     contract = contract_fingerprint(json_metrics(registered_metrics(settings)))
-    valid = set(lake.days(VALID_EVENTS))
     days = []
     for day in lake.days(BEHAVIORAL_EVENTS):
         version = lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, "")
-        found = lake.metadata(VALID_EVENTS, day) if day in valid else {}
-        if (found.get(_VERSION), found.get(_CONTRACT)) != (version, contract):
+        found = lake.metadata(VALID_EVENTS, day)
+        is_current = (found.get(_VERSION), found.get(_CONTRACT)) == (version, contract)
+        if not is_current or not lake.is_readable(REJECTED_EVENTS, day):
             days.append(day)
     return days
 
@@ -232,14 +276,23 @@ def contract_fingerprint(metrics: tuple[OutcomeMetric, ...]) -> str:
 
 
 def build_daily(settings: Settings) -> DailyResult:
-    """Aggregate all valid events to daily outcomes and rebuild the warehouse from them."""
-    lake = open_lake(settings)
+    """Aggregate all valid events to daily outcomes and rebuild the warehouse from them.
+
+    Days that cannot be read to their end are set aside and validated again.
+    """
     path = settings.daily_outcomes_path
     with _workshop(settings, "daily") as folder:
         built = folder / path.name
-        with _one_state(lake, folder) as files:
-            outcomes = build_daily_outcomes(files, registered_metrics(settings), built)
-        built.replace(path)
+        try:
+            outcomes = _aggregate(settings, folder, built)
+        except duckdb.Error:
+            damaged = open_lake(settings).set_aside_damaged(VALID_EVENTS)
+            if not damaged:
+                raise
+            for day in damaged:
+                validate_day_partition(settings, day)
+            outcomes = _aggregate(settings, folder, built)
+        _put(built, path, settings.store_root)
     return DailyResult(
         path,
         sum(count.rows for count in outcomes),
@@ -247,6 +300,33 @@ def build_daily(settings: Settings) -> DailyResult:
         outcomes,
         refresh_warehouse(settings),
     )
+
+
+def ensure_daily(settings: Settings) -> bool:
+    """Make the daily outcomes again where they are missing or damaged; tell whether they were.
+
+    Experiments whose days are not there would be decided without them. Where there are no valid
+    events, as in a store that was filled another way, there is nothing to make them from.
+    """
+    path = settings.daily_outcomes_path
+    if read_or_set_aside(path, pq.read_metadata, settings.store_root) is not None:
+        return False
+    if not open_lake(settings).days(VALID_EVENTS):
+        return False
+    build_daily(settings)
+    return True
+
+
+def _aggregate(settings: Settings, folder: Path, built: Path) -> tuple[OutcomeCount, ...]:
+    with _one_state(open_lake(settings), folder) as files:
+        return build_daily_outcomes(files, registered_metrics(settings), built)
+
+
+def _put(built: Path, path: Path, store_root: Path) -> None:
+    """Put a file that was built in its place, also where something else has its name."""
+    if path.is_dir():
+        set_aside(path, store_root, "it is a folder")
+    built.replace(path)
 
 
 @contextmanager
@@ -258,6 +338,8 @@ def _one_state(lake: Lake, folder: Path) -> Iterator[list[Path]]:
     with TemporaryDirectory(prefix=f"{UNFINISHED_PREFIX}valid-", dir=folder) as name:
         files = []
         for day in lake.days(VALID_EVENTS):
+            if not lake.is_readable(VALID_EVENTS, day):
+                continue  # Damaged: set aside, and validated again with the next ingestion.
             link = Path(name) / f"{day}.parquet"
             link.hardlink_to(lake.path(VALID_EVENTS, day))
             files.append(link)
@@ -267,10 +349,12 @@ def _one_state(lake: Lake, folder: Path) -> Iterator[list[Path]]:
 def refresh_warehouse(settings: Settings) -> Warehouse:
     """Rebuild the analysts' warehouse from the daily outcomes and the evidence."""
     tables = {"daily_outcomes": settings.daily_outcomes_path, "evidence": settings.evidence_path}
+    for table in tables.values():
+        read_or_set_aside(table, pq.read_metadata, settings.store_root)
     path = settings.warehouse_path
     with _workshop(settings, "warehouse") as folder:
         rebuilt = rebuild_warehouse(folder / path.name, tables)
-        rebuilt.path.replace(path)
+        _put(rebuilt.path, path, settings.store_root)
     return replace(rebuilt, path=path)
 
 

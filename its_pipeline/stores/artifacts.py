@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from its_pipeline.settings import Settings
+from its_pipeline.stores.run_database import is_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +29,13 @@ UPLOADING: Final = ".artifact.uploading."
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK})
 
 
-def put_artifacts(client: MlflowClient, run: Run, files: Mapping[str, Path]) -> None:
+class OutsideStoreError(ValueError):
+    """Artifacts lie in a folder that is not the store's own."""
+
+
+def put_artifacts(
+    client: MlflowClient, run: Run, files: Mapping[str, Path], within: Path | None
+) -> None:
     """Add files to a run, each whole.
 
     Parameters
@@ -39,8 +47,15 @@ def put_artifacts(client: MlflowClient, run: Run, files: Mapping[str, Path]) -> 
     files
         Path inside the run's artifacts to local file. A file that lies on the artifacts' own disk
         is linked, not copied: it must be one that is only ever replaced, never written into.
+    within
+        The store's own folder of artifacts; None where a tracking server decides.
+
+    Raises
+    ------
+    OutsideStoreError
+        The run's artifacts lie on this machine, but not within that folder.
     """
-    folder = local_folder(str(run.info.artifact_uri))
+    folder = _own_folder(run, within)
     left = dict(files)
     if folder is not None:
         _remove_unfinished(folder)
@@ -49,8 +64,15 @@ def put_artifacts(client: MlflowClient, run: Run, files: Mapping[str, Path]) -> 
         _upload(client, str(run.info.run_id), name, file)
 
 
-def drop_artifacts(run: Run, names: Iterable[str]) -> None:
-    """Delete files of a run's artifacts, wherever they lie; one that is not there is no error."""
+def drop_artifacts(run: Run, names: Iterable[str], within: Path | None) -> None:
+    """Delete files of a run's artifacts; one that is not there is no error.
+
+    Raises
+    ------
+    OutsideStoreError
+        As in `put_artifacts`.
+    """
+    _own_folder(run, within)
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository = get_artifact_repository(str(run.info.artifact_uri))
@@ -59,9 +81,9 @@ def drop_artifacts(run: Run, names: Iterable[str]) -> None:
         repository.delete_artifacts(name)
 
 
-def drop_all_artifacts(run: Run) -> None:
+def drop_all_artifacts(run: Run, within: Path | None) -> None:
     """Delete every file of a run's artifacts, wherever they lie, and on a disk their folder."""
-    folder = local_folder(str(run.info.artifact_uri))
+    folder = _own_folder(run, within)
     if folder is not None:
         # MLflow's own folder of the run has nothing but its artifacts.
         shutil.rmtree(folder.parent if folder.parent.name == run.info.run_id else folder, True)
@@ -69,6 +91,24 @@ def drop_all_artifacts(run: Run) -> None:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     get_artifact_repository(str(run.info.artifact_uri)).delete_artifacts()
+
+
+def _own_folder(run: Run, within: Path | None) -> Path | None:
+    folder = local_folder(str(run.info.artifact_uri))
+    if folder is not None and within is not None and within not in folder.parents:
+        raise OutsideStoreError(
+            f"the artifacts of run {run.info.run_id} lie in {folder}, which is not in {within}: "
+            "nothing outside of the store is written or deleted; where the store was moved, "
+            "`its-pipeline store move` tells its run store so"
+        )
+    return folder
+
+
+def local_artifacts(settings: Settings, run_id: str) -> Path | None:
+    """Return where a run's artifacts lie in the store; None where a tracking server keeps them."""
+    if not is_database(settings.resolved_mlflow_tracking_uri):
+        return None
+    return settings.mlflow_artifact_dir / run_id / "artifacts"
 
 
 def local_folder(artifact_uri: str) -> Path | None:

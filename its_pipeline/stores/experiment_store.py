@@ -8,17 +8,21 @@ does not: deciding anything (`experiments.service`), MLflow (`stores.runs`), pag
 ========================== =========================================================
 ``verdict.json``           the newest verdict, replaced whole
 ``runs/<fingerprint>/``    one analysis: ``verdict.json``, ``analysis.json``,
-                           ``daily.parquet``, the posterior; written once, never changed
+                           ``daily.parquet``, the posterior, and what these were when they
+                           were written; written once, never changed
 ``recorded/<fp>.json``     the MLflow run that holds this analysis
 ``.lock``                  held by whoever analyses this experiment
 ========================== =========================================================
+
+What cannot be read is set aside (`files.damage`) and taken for not there: the next evaluation makes
+it again.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +34,18 @@ from its_pipeline.files.atomic import (
     remove_unfinished,
     write_json,
 )
+from its_pipeline.files.contents import (
+    CONTENTS_FILE,
+    Written,
+    differing,
+    read_contents,
+    write_contents,
+)
+from its_pipeline.files.damage import read_or_set_aside, set_aside
+from its_pipeline.files.names import path_of_name
 from its_pipeline.stores.verdict import Verdict
+
+VERDICT_FILE = "verdict.json"
 
 
 class ExperimentStore:
@@ -39,7 +54,7 @@ class ExperimentStore:
     Parameters
     ----------
     root
-        ``Settings.experiments_dir``.
+        ``Settings.experiments_dir``, directly under the store's root.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,7 +63,7 @@ class ExperimentStore:
     def folder(self, key: str) -> Path:
         """Return the folder of an experiment; the key is validated, so it cannot leave the root."""
         parsed = parse_experiment_key(key)
-        return self.root / parsed.user_id / parsed.intervention_id
+        return path_of_name(self.root, parsed.user_id, parsed.intervention_id)
 
     def analysis_folder(self, key: str, fingerprint: str) -> Path:
         """Return where the analysis with this fingerprint lies, whether it is there or not."""
@@ -64,16 +79,68 @@ class ExperimentStore:
             yield
 
     def verdict(self, key: str) -> Verdict | None:
-        """Return the newest verdict, or None where the experiment was never evaluated."""
-        return _read_verdict(self.folder(key) / "verdict.json")
+        """Return the newest verdict, or None where there is none that can be read."""
+        return self._read_verdict(self.folder(key) / VERDICT_FILE, key)
 
     def finished(self, key: str, fingerprint: str) -> Verdict | None:
-        """Return the stored verdict of this very analysis, or None where it was never made."""
-        return _read_verdict(self.analysis_folder(key, fingerprint) / "verdict.json")
+        """Return the stored verdict of this very analysis, or None where it is to be made.
+
+        An analysis with a damaged file is set aside whole.
+        """
+        folder = self.analysis_folder(key, fingerprint)
+        if not folder.is_dir() or not self.is_whole(key, fingerprint):
+            return None
+        return self._read_verdict(folder / VERDICT_FILE, key)
+
+    def is_whole(self, key: str, fingerprint: str) -> bool:
+        """Tell whether an analysis is there as it was written; a damaged one is set aside."""
+        folder = self.analysis_folder(key, fingerprint)
+        if not folder.is_dir():
+            return False
+        contents = self.contents(key, fingerprint)
+        if contents is None:
+            # Of an earlier version, or what was written down is lost: as long as it can be read.
+            verdict = self._read_verdict(folder / VERDICT_FILE, key)
+            if verdict is None or not self._is_readable(folder, verdict):
+                self.set_aside_analysis(key, fingerprint, "it cannot be read")
+                return False
+            write_contents(folder, _names(folder))
+            return True
+        wrong = differing(folder, contents)
+        for name, why in wrong.items():
+            self.set_aside_analysis(key, fingerprint, f"{name}: {why}")
+            return False
+        return True
+
+    def contents(self, key: str, fingerprint: str) -> dict[str, Written] | None:
+        """Return what an analysis' files were when they were written; None where that is lost."""
+        file = self.analysis_folder(key, fingerprint) / CONTENTS_FILE
+        return read_or_set_aside(file, read_contents, self.root.parent)
+
+    def set_aside_analysis(self, key: str, fingerprint: str, why: str) -> None:
+        """Set an analysis aside, so that it is made again, and forget that it was recorded."""
+        set_aside(self.analysis_folder(key, fingerprint), self.root.parent, why)
+        self.forget_recorded_run(key, fingerprint)
+
+    def _is_readable(self, folder: Path, verdict: Verdict) -> bool:
+        if verdict.diagnostics is None:
+            return True
+        from its_pipeline.its import Analysis
+
+        return read_or_set_aside(folder, Analysis.load, self.root.parent) is not None
+
+    def _read_verdict(self, path: Path, key: str) -> Verdict | None:
+        def read(file: Path) -> Verdict:
+            verdict = Verdict.from_dict(json.loads(file.read_bytes()))
+            if verdict.key != key:
+                raise ValueError(f"it is the verdict of {verdict.key!r}, not of {key!r}")
+            return verdict
+
+        return read_or_set_aside(path, read, self.root.parent)
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Make a verdict the newest one."""
-        write_json(self.folder(verdict.key) / "verdict.json", verdict.to_dict())
+        write_json(self.folder(verdict.key) / VERDICT_FILE, verdict.to_dict())
 
     def write_analysis(self, verdict: Verdict, save: Callable[[Path], None]) -> None:
         """Store a finished analysis for good.
@@ -96,23 +163,39 @@ class ExperimentStore:
             save(folder)
             # The folder comes into being as a whole, and synced: its files need not one by one.
             text = json.dumps(verdict.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
-            (folder / "verdict.json").write_text(text, encoding="utf-8")
+            (folder / VERDICT_FILE).write_text(text, encoding="utf-8")
+            write_contents(folder, _names(folder))
 
     def recorded_run(self, key: str, fingerprint: str) -> str | None:
         """Return the MLflow run that holds this analysis, or None."""
-        path = self._recorded_path(key, fingerprint)
-        if not path.is_file():
-            return None
-        return str(json.loads(path.read_text())["mlflow_run_id"])
+        return read_or_set_aside(
+            self._recorded(key, fingerprint),
+            lambda file: str(json.loads(file.read_bytes())["mlflow_run_id"]),
+            self.root.parent,
+        )
+
+    def forget_recorded_run(self, key: str, fingerprint: str) -> None:
+        """Forget which MLflow run holds this analysis: it is found, or made, when next recorded."""
+        self._recorded(key, fingerprint).unlink(missing_ok=True)
+
+    def forget_recorded_runs(self) -> int:
+        """Forget the MLflow runs of all analyses, as when MLflow's database is lost; how many."""
+        files = [file for file in self.root.glob("*/*/recorded/*.json") if not file.is_dir()]
+        for file in files:
+            file.unlink()
+        return len(files)
+
+    def _recorded(self, key: str, fingerprint: str) -> Path:
+        return self.folder(key) / "recorded" / f"{fingerprint}.json"
 
     def write_recorded_run(self, key: str, fingerprint: str, mlflow_run_id: str) -> None:
         """Remember which MLflow run holds this analysis."""
-        write_json(self._recorded_path(key, fingerprint), {"mlflow_run_id": mlflow_run_id})
+        write_json(self._recorded(key, fingerprint), {"mlflow_run_id": mlflow_run_id})
 
     def history(self, key: str) -> list[Verdict]:
         """Return the verdicts of all stored analyses of an experiment, newest first."""
         runs = self.folder(key) / "runs"
-        found = [_read_verdict(path) for path in runs.glob("[!.]*/verdict.json")]
+        found = [self._read_verdict(path, key) for path in runs.glob(f"[!.]*/{VERDICT_FILE}")]
         return sorted(
             (verdict for verdict in found if verdict is not None),
             key=lambda verdict: verdict.decided_at,
@@ -180,7 +263,7 @@ class ExperimentStore:
             run_id = self.recorded_run(key, fingerprint)
             if run_id is not None:
                 forget(run_id)
-                self._recorded_path(key, fingerprint).unlink()
+                self._recorded(key, fingerprint).unlink()
         return was_there
 
     def _delete(self, key: str, fingerprint: str) -> None:
@@ -190,11 +273,7 @@ class ExperimentStore:
         folder.rename(doomed)
         shutil.rmtree(doomed)
 
-    def _recorded_path(self, key: str, fingerprint: str) -> Path:
-        return self.folder(key) / "recorded" / f"{fingerprint}.json"
 
-
-def _read_verdict(path: Path) -> Verdict | None:
-    if not path.is_file():
-        return None
-    return Verdict.from_dict(json.loads(path.read_text()))
+def _names(folder: Path) -> Iterable[str]:
+    """Return the files of an analysis' folder, without the one that lists them."""
+    return [file.name for file in folder.iterdir() if not file.name.startswith(".")]

@@ -1,6 +1,7 @@
 """The lake: Parquet tables in partitions of one UTC day, each replaced whole or not at all.
 
-Here belong paths, atomic writing, listing and reading. What the rows mean belongs to `events`.
+Here belong paths, atomic writing, listing and reading. What the rows mean belongs to `events`. A
+partition that cannot be read is set aside and taken for not there, so that its day is made again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.files.atomic import remove_unfinished
+from its_pipeline.files.damage import read_or_set_aside, set_aside
 from its_pipeline.files.parquet import file_batches, unfinished_file, write_parquet
 
 BEHAVIORAL_EVENTS = "behavioral_events"
@@ -50,7 +52,7 @@ class Lake:
     Parameters
     ----------
     root
-        Folder of the tables; made on the first write.
+        Folder of the tables, directly under the store's root; made on the first write.
     """
 
     def __init__(self, root: Path) -> None:
@@ -79,13 +81,32 @@ class Lake:
     def metadata(self, table: str, day: date) -> dict[str, str]:
         """Return a partition's own key-value metadata (from the file's footer).
 
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such partition.
+        Empty where there is no such partition, or it is damaged; it is set aside then.
         """
-        stored = pq.read_metadata(self.path(table, day)).metadata or {}
+        found = self._footer(table, day)
+        stored = (found.metadata if found is not None else None) or {}
         return {k.decode(): v.decode() for k, v in stored.items() if k.startswith(b"its.")}
+
+    def is_readable(self, table: str, day: date) -> bool:
+        """Tell whether a partition is there and complete; a damaged one is set aside."""
+        return self._footer(table, day) is not None
+
+    def _footer(self, table: str, day: date) -> pq.FileMetaData | None:
+        return read_or_set_aside(self.path(table, day), pq.read_metadata, self.root.parent)
+
+    def set_aside_damaged(self, table: str) -> list[date]:
+        """Read every partition of a table to its end, and set aside what is damaged; its days."""
+
+        def read(path: Path) -> bool:
+            for _ in file_batches(path):
+                pass
+            return True
+
+        return [
+            day
+            for day in self.days(table)
+            if read_or_set_aside(self.path(table, day), read, self.root.parent) is None
+        ]
 
     def rows(self, table: str, day: date) -> int:
         """Return the number of rows of a partition."""
@@ -150,6 +171,9 @@ class Lake:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             remove_unfinished(folder)
+            target = self.path(table, day)
+            if target.exists() and not (target.is_file() and os.access(target, os.R_OK)):
+                set_aside(target, self.root.parent, "it cannot be read")
             yield folder
         finally:
             os.close(descriptor)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.files.atomic import exclusive, write_bytes, write_json
+from its_pipeline.files.damage import DAMAGE, read_or_set_aside, set_aside
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,17 +137,33 @@ class AuditStore:
         self.folder = settings.placebo_audit_dir
 
     @property
+    def audit_path(self) -> Path:
+        """The newest measurement."""
+        return self.folder / AUDIT_FILE
+
+    @property
+    def factors_path(self) -> Path:
+        """Every factor that was ever adopted."""
+        return self.folder / FACTORS_FILE
+
+    @property
+    def factors_copy_path(self) -> Path:
+        """The same once more: nothing could make it again, and it is in every fingerprint."""
+        return self.folder / f"copy-of-{FACTORS_FILE}"
+
+    @property
     def windows_path(self) -> Path:
         """The Parquet file with a row a window."""
         return self.folder / WINDOWS_FILE
 
     def read(self) -> Audit | None:
-        """Return the newest measurement; None before the first."""
-        path = self.folder / AUDIT_FILE
-        if not path.is_file():
-            return None
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        return Audit(**{**plain, "rows": tuple(Measured(**row) for row in plain["rows"])})
+        """Return the newest measurement; None where there is none that can be read."""
+
+        def parsed(path: Path) -> Audit:
+            plain = json.loads(path.read_bytes())
+            return Audit(**{**plain, "rows": tuple(Measured(**row) for row in plain["rows"])})
+
+        return read_or_set_aside(self.audit_path, parsed, self.folder.parent)
 
     def write(self, audit: Audit, windows: pd.DataFrame) -> None:
         """Put a measurement in the place of the one before.
@@ -161,15 +178,40 @@ class AuditStore:
         buffer = BytesIO()
         windows.to_parquet(buffer, index=False)
         write_bytes(self.windows_path, buffer.getvalue())
-        write_json(self.folder / AUDIT_FILE, asdict(audit))
+        write_json(self.audit_path, asdict(audit))
 
     def history(self) -> tuple[IntervalFactor, ...]:
-        """Return every factor that was ever adopted, in order."""
-        path = self.folder / FACTORS_FILE
-        if not path.is_file():
-            return ()
-        plain: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(IntervalFactor(**each) for each in plain)
+        """Return every factor that was ever adopted, in order; a damaged file's copy is read.
+
+        Raises
+        ------
+        ValueError
+            The file and its copy are damaged: without factors every answer would change in silence.
+        """
+
+        def parsed(path: Path) -> tuple[IntervalFactor, ...]:
+            plain: list[dict[str, Any]] = json.loads(path.read_bytes())
+            return tuple(IntervalFactor(**each) for each in plain)
+
+        try:
+            found = parsed(self.factors_path)
+        except DAMAGE as error:
+            if not self.factors_copy_path.exists() and not self.factors_path.exists():
+                return ()
+            try:
+                found = parsed(self.factors_copy_path)
+            except DAMAGE:
+                raise ValueError(
+                    f"{self.factors_path} is damaged and there is no copy of it: it says by how "
+                    "much intervals are widened; put it back from a backup, or delete it and let "
+                    "`its-pipeline audit --adopt` measure anew"
+                ) from error
+            if self.factors_path.exists():
+                set_aside(self.factors_path, self.folder.parent, f"{type(error).__name__}: {error}")
+            write_json(self.factors_path, [asdict(each) for each in found])
+        if not self.factors_copy_path.is_file():
+            write_json(self.factors_copy_path, [asdict(each) for each in found])
+        return found
 
     def factors(self) -> dict[str, IntervalFactor]:
         """Return the factors in force: of each metric the newest."""
@@ -189,7 +231,8 @@ class AuditStore:
             kept += [
                 {**asdict(each), "version": versions.get(each.metric, 0) + 1} for each in factors
             ]
-            write_json(self.folder / FACTORS_FILE, kept)
+            write_json(self.factors_copy_path, kept)
+            write_json(self.factors_path, kept)
 
 
 def interval_factors(settings: Settings) -> dict[str, float]:

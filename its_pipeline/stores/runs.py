@@ -21,10 +21,14 @@ from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_all_artifacts, drop_artifacts, put_artifacts
+from its_pipeline.stores.experiment_store import ExperimentStore
+from its_pipeline.stores.run_contents import complete_run, put_analysis
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
     is_database,
     make_sqlite,
+    move_locations,
+    postgres_creation_lock,
     sqlite_path,
 )
 from its_pipeline.stores.run_fields import (
@@ -35,13 +39,10 @@ from its_pipeline.stores.run_fields import (
     TAG_USER,
     RunPage,
     RunSummary,
-    analysis_params,
     analysis_tags,
     fingerprint_equals,
-    read_stored_analysis,
     summarise,
     tag_equals,
-    verdict_numbers,
 )
 from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 
@@ -56,8 +57,6 @@ DRAWS_FILES: Final = ("posterior.npz", "grid.npz", "trace.npz")
 
 RunState = Literal["FINISHED", "FAILED", "KILLED"]
 
-#: Number of PostgreSQL's advisory lock that whoever may create MLflow's tables holds.
-_CREATION_LOCK: Final = 1_953_067_369
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -77,6 +76,8 @@ class RunStore:
     artifact_dir
         Folder of the artifacts where the tracking URI is a database; of a SQLite file by default
         ``mlartifacts`` beside it. A tracking server decides for itself.
+    on_lost
+        Called where a SQLite file had to be made: what points into an earlier one points nowhere.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class RunStore:
         tracking_uri: str,
         experiment_name: str = "its_pipeline",
         artifact_dir: Path | None = None,
+        on_lost: Callable[[], object] | None = None,
     ) -> None:
+        self._on_lost = on_lost
         self.tracking_uri = tracking_uri
         self.experiment_name = experiment_name
         self._sqlite = sqlite_path(tracking_uri)
@@ -102,6 +105,7 @@ class RunStore:
             uri,
             settings.mlflow_experiment,
             settings.mlflow_artifact_dir if is_database(uri) else None,
+            ExperimentStore(settings.experiments_dir).forget_recorded_runs,
         )
 
     @property
@@ -125,7 +129,12 @@ class RunStore:
 
             with self._creating():
                 if self._sqlite is not None and self._artifact_dir is not None:
-                    make_sqlite(self._sqlite, self._artifact_dir)
+                    made = make_sqlite(self._sqlite, self._artifact_dir)
+                    if made and self._on_lost is not None:
+                        self._on_lost()
+                    if self._artifact_dir.parent == self._sqlite.parent:
+                        # Both lie in the store, wherever that lies today.
+                        move_locations(self.client_uri, self.experiment_name, self._artifact_dir)
                 client = MlflowClient(tracking_uri=self.client_uri)
                 experiment_id = self._ensure_experiment(client)
             self._opened = client, experiment_id
@@ -156,8 +165,9 @@ class RunStore:
     ) -> str:
         """Record one analysis and the files of its folder as one finished MLflow run.
 
-        The same analysis of the same experiment is recorded once: where a finished run exists, its
-        id is returned; one that an interrupted writer left is completed, under the id it has.
+        The same analysis of the same experiment is recorded once: where a finished run exists, it
+        gets the files again and its id is returned; one that an interrupted writer left is
+        completed, under the id it has.
 
         Parameters
         ----------
@@ -193,7 +203,10 @@ class RunStore:
             if on_run is not None:
                 on_run(run_id)
             if run.info.status != "FINISHED":
-                self._complete(run, verdict, folder)
+                complete_run(self.open()[0], run, verdict, folder, self._artifact_dir)
+            else:
+                # Whoever records it again does not know the run, or found its files damaged.
+                put_analysis(self.open()[0], run, folder, self._artifact_dir)
         return run_id
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:
@@ -207,7 +220,7 @@ class RunStore:
             Path inside the run's artifacts to local file.
         """
         client, _ = self.open()
-        put_artifacts(client, client.get_run(run_id), files)
+        put_artifacts(client, client.get_run(run_id), files, self._artifact_dir)
 
     def drop_posterior(self, run_id: str) -> None:
         """Delete a recorded run's draws; its numbers, plots, report and series stay.
@@ -218,7 +231,7 @@ class RunStore:
         run = self._run(run_id)
         if run is None:
             return
-        drop_artifacts(run, DRAWS_FILES)
+        drop_artifacts(run, DRAWS_FILES, self._artifact_dir)
         if run.info.lifecycle_stage == "active":
             with self._writing():
                 client.set_tag(run_id, TAG_POSTERIOR, "pruned")
@@ -233,7 +246,7 @@ class RunStore:
         run = self._run(run_id)
         if run is None:
             return
-        drop_all_artifacts(run)
+        drop_all_artifacts(run, self._artifact_dir)
         with self._writing():
             client.delete_run(run_id)
             # What ``mlflow gc`` calls, for stores that can; a program of its own takes seconds.
@@ -248,12 +261,7 @@ class RunStore:
             with self._writing():
                 yield
             return
-        import sqlalchemy as sa
-
-        engine = sa.create_engine(self.tracking_uri, poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            # Released with the connection, however this process ends.
-            connection.execute(sa.select(sa.func.pg_advisory_lock(_CREATION_LOCK)))
+        with postgres_creation_lock(self.tracking_uri):
             yield
 
     @contextmanager
@@ -297,24 +305,6 @@ class RunStore:
             tags=analysis_tags(verdict, context),
             run_name=verdict.key,
         )
-
-    def _complete(self, run: Run, verdict: Verdict, folder: Path) -> None:
-        from mlflow.entities import Metric, Param
-
-        client, _ = self.open()
-        run_id, at = str(run.info.run_id), int(run.info.start_time)
-        stored = read_stored_analysis(folder)
-        # The instant is the run's own, so a number that is there already is the same one. Not so
-        # the parameters, which cannot be changed: an amendment may have come in between.
-        params = {} if run.data.params else analysis_params(verdict, stored)
-        numbers = verdict_numbers(verdict, stored)
-        client.log_batch(
-            run_id,
-            metrics=[Metric(name, value, at, 0) for name, value in numbers.items()],
-            params=[Param(name, value) for name, value in params.items()],
-        )
-        put_artifacts(client, run, {file.name: file for file in folder.iterdir()})
-        client.set_terminated(run_id, "FINISHED")
 
     def history(
         self,

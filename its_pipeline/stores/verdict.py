@@ -144,9 +144,22 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Verdict:
-        """Read what `to_dict` wrote; fields of a later version are passed over."""
+        """Read what `to_dict` wrote; fields of a later version are passed over.
+
+        Raises
+        ------
+        ValueError, TypeError
+            It is not what `to_dict` writes.
+        """
         known = {spec.name for spec in fields(cls)}
         values = {name: value for name, value in plain.items() if name in known}
         for several in ("warnings", "cuts"):
             values[several] = tuple(values.get(several, ()))
-        return cls(**values)
+        found = cls(**values)
+        for name, kind in (("key", str), ("decided_at", str), ("started_on", str), ("n_pre", int)):
+            if not isinstance(getattr(found, name), kind):
+                raise TypeError(f"{name} should be {kind.__name__} but is {values[name]!r:.80}")
+        for name in ("effects", "diagnostics"):
+            if not isinstance(values.get(name), Mapping | None):
+                raise TypeError(f"{name} should be a mapping but is {values[name]!r:.80}")
+        return found

@@ -111,7 +111,14 @@ def stored_verdict(services: Services, run: RunSummary) -> Verdict:
         raise Problem(
             "unknown_run", "the files of this analysis are not kept any more", value=run.run_id
         ) from None
-    return Verdict.from_dict(json.loads(file.read_text(encoding="utf-8")))
+    try:
+        return Verdict.from_dict(json.loads(file.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise Problem(
+            "unknown_run",
+            "the files of this analysis are damaged; the next run makes them again",
+            value=run.run_id,
+        ) from error
 
 
 def stored_analysis(services: Services, verdict: Verdict) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from its_pipeline.events.schema import common_raw_schema, raw_schema
 from its_pipeline.events.simulation import read_simulation
 from its_pipeline.events.sources.base import DayRead, SourceError
+from its_pipeline.files.damage import DAMAGE
 
 
 class SimulatedSource:
@@ -38,12 +39,19 @@ class SimulatedSource:
             raise SourceError(
                 f"no simulation at {self._folder}; run the demo or simulate events first"
             ) from error
+        except DAMAGE as error:
+            raise SourceError(f"the simulation in {self._folder} is damaged: {error}") from error
         groups: dict[date, list[tuple[Path, int]]] = {}
         schemas = []
         for path in sorted(self._folder.glob("block-*.parquet")):
-            file = pq.ParquetFile(path)
+            try:
+                file = pq.ParquetFile(path)
+                days = json.loads((file.metadata.metadata or {})[b"its.days"])
+            except DAMAGE as error:
+                raise SourceError(
+                    f"{path} is damaged ({error}); simulate the events again, into an empty store"
+                ) from error
             schemas.append(file.schema_arrow)
-            days = json.loads((file.metadata.metadata or {})[b"its.days"])
             for number, day in enumerate(days):
                 groups.setdefault(date.fromisoformat(day), []).append((path, number))
         return version, groups, common_raw_schema(schemas) if schemas else raw_schema()

@@ -1,11 +1,11 @@
-"""What days to come will teach of the noise: which noises an analysis of them will still believe in.
+"""What days to come will teach of the noise: which ones an analysis of them will still believe.
 
 What belongs here: how probable each noise will be after some more days, where another one is the
 true one. What does not: what follows for a verdict (`assurance`).
 
-The variance of an effect given the noise has a closed form; what an analysis will make of the noise
-has none. So a few courses of errors are drawn for each noise that may be true, always the same ones,
-and their likelihood under every other one is told by the filter for all numbers of days at once.
+The variance of an effect given the noise has a closed form; what an analysis will make of the
+noise has none. So a few courses of errors are drawn for each noise that may be true, always the
+same ones, and the filter tells their likelihood under every other one for all numbers of days.
 """
 
 from __future__ import annotations

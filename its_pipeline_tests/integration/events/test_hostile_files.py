@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from its_pipeline.events.daily import read_series
+from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.inbox import inbox_dir, take_inbox
 from its_pipeline.events.mapping import ImportMapping
-from its_pipeline.events.reading import ImportFileError
 from its_pipeline.events.validation import validate_day
 from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
