@@ -45,6 +45,14 @@ LOOKS = sa.Table(
     sa.Column("said", sa.String(16), nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint(
+        "user_id",
+        "intervention_id",
+        "outcome_metric",
+        "started_on",
+        "looked_on",
+        name="one_look_a_day",
+    ),
 )
 """One row a look; `boundary` is NULL where nothing could have been said."""
 

@@ -208,7 +208,7 @@ ITS_FLOORS = {
     "noise": {"inference"},
     "likelihoods": {"inference", "noise"},
     "sensitivity": {"designs", "inference", "noise", "likelihoods"},
-    "planning": {"decisions", "designs", "inference", "likelihoods", "sensitivity"},
+    "planning": {"decisions", "designs", "inference", "likelihoods", "noise", "sensitivity"},
     "plots": {"inference"},
     "adapters": {"designs", "inference", "noise", "likelihoods"},
 }

@@ -15,6 +15,8 @@ from tools.live_api import running
 ABOUT_A_PERSON = [
     ("analyze", "POST", "/analytics/its/analyze", {"intervention_date": "2026-05-01"}),
     ("history", "GET", "/analytics/its/history/{user}", None),
+    ("looks", "GET", "/analytics/its/looks/{user}/morning", None),
+    ("plan", "POST", "/analytics/its/plan", {"effect": 5.0}),
     ("list", "GET", "/interventions?user_id={user}", None),
     ("read", "GET", "/interventions/{user}/morning", None),
     ("experiments", "GET", "/experiments/{user}", None),

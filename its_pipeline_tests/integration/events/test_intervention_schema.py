@@ -19,6 +19,7 @@ from its_pipeline.events.intervention_table import VERSIONS, open_engine
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
+from its_pipeline.stores.look_log import LOOKS
 from its_pipeline_tests.integration.events.log_databases import (
     ADDED,
     NEWEST,
@@ -162,13 +163,18 @@ def test_a_new_database_gets_the_table_as_the_code_uses_it_and_no_copy(
 
     InterventionLog(url).list()
     ours = sa.MetaData()
-    for table in (VERSIONS, intervention_schema.REVISIONS):
+    for table in (VERSIONS, LOOKS, intervention_schema.REVISIONS):
         table.to_metadata(ours)
     with connected(url) as connection:
         options = {"version_table": intervention_schema.ALEMBIC_TABLE, "compare_type": True}
         found = compare_metadata(MigrationContext.configure(connection, opts=options), ours)
     assert found == [], "the table and its revisions differ: add a revision"
-    assert tables(url) == {"interventions", "interventions_revisions", "interventions_alembic"}
+    assert tables(url) == {
+        "interventions",
+        "intervention_looks",
+        "interventions_revisions",
+        "interventions_alembic",
+    }
     assert not list(tmp_path.glob("*before*"))
 
 
@@ -204,13 +210,17 @@ def test_the_way_back_is_the_copy(
         InterventionLog(uncounted).list()
     else:
         with connected(uncounted) as connection:
-            for table in ("interventions", "interventions_revisions", "interventions_alembic"):
+            for table in tables(uncounted) & {
+                "interventions",
+                "intervention_looks",
+                "interventions_revisions",
+                "interventions_alembic",
+            }:
                 connection.exec_driver_sql(f"DROP TABLE {table}")
         InterventionLog(uncounted).list()
         with connected(uncounted) as connection:
-            connection.exec_driver_sql(
-                "INSERT INTO interventions SELECT * FROM interventions_before_0005"
-            )
+            for table in ("interventions", "intervention_looks"):
+                connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM {table}_before_0005")
     assert rows(uncounted) == before
     assert InterventionLog(uncounted).amend("ada", "tea", washout_days=3).sequence == 5
 
