@@ -59,12 +59,14 @@ def information_of(
     ----------
     analysis
         Of the days that are known; it must have passed the gate.
-    outcome, schedule, others
+    outcome, schedule
         What `analyze` was given.
     planned_until_on
         Last day of the plan in force, INCLUSIVE.
     reference_on
         Last day of the plan at the first look, INCLUSIVE: information is 1 there.
+    others
+        What `analyze` was given.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def information_given(
         The noises.
     series
         What `prepare_series` makes of the rest.
-    outcome, schedule, spec, others, planned_until_on, reference_on
+    outcome, schedule, spec, planned_until_on, reference_on, others
         As in `information_of`.
     """
     share = max(_LEAST_SHARE, float(series.observed[series.phase == POST].mean()))

@@ -86,8 +86,8 @@ def test_later_doubts_stand_beside_a_verdict_that_stays():
     ],
 )
 def test_other_ends(kind, minimum, headline):
-    crossed = {"crossed": LOOKS[1]} if kind == "made_worse" else {}
-    standing = Standing(kind=kind, n_looks=3, last=LOOKS[2], **crossed)
+    crossed = LOOKS[1] if kind == "made_worse" else None
+    standing = Standing(kind=kind, n_looks=3, last=LOOKS[2], crossed=crossed)
     mean = -6.0 if kind == "made_worse" else 1.0
     assert told(mean, standing, minimum_effect=minimum).headline == headline
 
