@@ -23,7 +23,7 @@ def live(tmp_path_factory):
         "emma": series(50, 40, effect=6.0, seed=4),
         "constant": constant,
         "few": series(30, 3),
-        **{f"p{number}": series(45, 40, seed=10 + number) for number in range(16)},
+        **{f"p{number}": series(45, 40, seed=10 + number) for number in range(26)},
     }
     write_daily(settings, people)
     for user in ("anna", "ben", "emma"):

@@ -105,7 +105,7 @@ def test_what_breaks_a_rule_is_not_logged(live, entry, change, told):
 
 
 def asked(live, **body) -> Prepared:
-    request = AnalyzeRequest.model_validate({"user_id": "p15", **body})
+    request = AnalyzeRequest.model_validate({"user_id": "p25", **body})
     return ask(live.services, request).prepared
 
 
@@ -135,18 +135,18 @@ def test_a_lot_that_is_not_logged_is_no_older_than_the_question(live):
 
 
 def test_the_schedule_that_is_logged_is_the_logged_experiment(live, entry):
-    entry["user_id"] = "p14"
+    entry["user_id"] = "p24"
     schedule = {"on_periods": PERIODS}
     live.request("POST", "/interventions", json={**entry, "schedule": schedule})
-    own = asked(live, user_id="p14", intervention_id=entry["intervention_id"])
-    same = asked(live, user_id="p14", schedule=schedule)
+    own = asked(live, user_id="p24", intervention_id=entry["intervention_id"])
+    same = asked(live, user_id="p24", schedule=schedule)
     assert same.intervention == own.intervention
     # Other days from the same first one are another intervention beside it, in one model with it.
-    other = asked(live, user_id="p14", schedule={"on_periods": [PERIODS[0]]})
+    other = asked(live, user_id="p24", schedule={"on_periods": [PERIODS[0]]})
     assert other.intervention.intervention_id.startswith("adhoc-")
     assert list(other.others) == [entry["intervention_id"]]
     refused = live.analyze(
-        user_id="p14",
+        user_id="p24",
         intervention_id=entry["intervention_id"],
         intervention_date=...,
         schedule=schedule,
@@ -165,13 +165,13 @@ def test_the_schedule_that_is_logged_is_the_logged_experiment(live, entry):
     ],
 )
 def test_questions_that_contradict_themselves(live, body, told):
-    refused = problem(live.analyze(**{"user_id": "p15", **body}), 422, "validation")
+    refused = problem(live.analyze(**{"user_id": "p25", **body}), 422, "validation")
     assert told in refused["detail"] + str(refused["errors"])
 
 
 def test_too_few_days_on_are_said(live):
     short = {"on_periods": [["2026-05-01", "2026-05-04"]]}
-    answer = live.analyze(user_id="p15", intervention_date=..., schedule=short)
+    answer = live.analyze(user_id="p25", intervention_date=..., schedule=short)
     refused = problem(answer, 422, "insufficient_data")
     assert "too few days on" in refused["detail"]
     assert (refused["n_pre"], refused["n_post"]) == (45 + 36, 4)
@@ -179,9 +179,9 @@ def test_too_few_days_on_are_said(live):
 
 def test_the_answer_has_phases_likeness_and_no_histogram_of_the_lot(live):
     answer = live.analyze(
-        user_id="p13", intervention_date=..., schedule={"on_periods": PERIODS}, carryover_days=1
+        user_id="p23", intervention_date=..., schedule={"on_periods": PERIODS}, carryover_days=1
     ).json()
-    told = _stored(live, "p13", answer)
+    told = _stored(live, "p23", answer)
     assert [phase["on"] for phase in answer["phases"]] == [False, True, False, True]
     assert answer["phases"][1]["from_on"] == "2026-05-01"
     for phase, stored in zip(answer["phases"], told["phases"], strict=True):
@@ -200,11 +200,11 @@ def test_the_answer_has_phases_likeness_and_no_histogram_of_the_lot(live):
 
 
 def test_one_change_has_nothing_of_a_schedule(live):
-    answer = live.analyze(user_id="p12").json()
+    answer = live.analyze(user_id="p22").json()
     assert answer["status"] == "analysed"
     assert (answer["phases"], answer["others"], answer["window"]["together"]) == ([], [], [])
     assert {answer[name] for name in ("likeness", "as_done", "randomisation")} == {None}
-    assert len(_stored(live, "p12", answer)["phases"]) == 2
+    assert len(_stored(live, "p22", answer)["phases"]) == 2
 
 
 def test_the_lot_and_what_was_done_otherwise_are_answered(live):
@@ -212,18 +212,18 @@ def test_the_lot_and_what_was_done_otherwise_are_answered(live):
         "on_periods": PERIODS,
         "done_otherwise": ["2026-05-03", "2026-05-04"],
     }
-    answer = live.analyze(user_id="p11", intervention_date=..., schedule=schedule).json()
-    done = _stored(live, "p11", answer)["as_done"]
+    answer = live.analyze(user_id="p21", intervention_date=..., schedule=schedule).json()
+    done = _stored(live, "p21", answer)["as_done"]
     assert answer["as_done"]["estimate"] == done["mean"]
     # Only the log can make a lot count, and what it logs now lies ahead: so a stored test is given.
     verdict = live.services.store.finished(
-        f"p11|{answer['intervention_id']}", answer["fingerprint"]
+        f"p21|{answer['intervention_id']}", answer["fingerprint"]
     )
     tested = {
         "p_value": 0.01, "n_assignments": 165, "exact": True, "statistic": 2.5,
         "alternative": "two-sided", "bin_edges": [0.0, 1.0], "bin_counts": [165],
     }  # fmt: skip
-    told = {"by_schedule": {**_stored(live, "p11", answer), "randomisation": tested}}
+    told = {"by_schedule": {**_stored(live, "p21", answer), "randomisation": tested}}
     full = analysis_answer(live.settings, verdict, None, cached=True, told=told)
     assert full.randomisation is not None
     assert full.randomisation.model_dump() == {
@@ -238,15 +238,15 @@ def test_the_lot_and_what_was_done_otherwise_are_answered(live):
 
 def test_the_persons_other_interventions_are_in_the_model_as_at_night(live):
     first, second = (
-        {"user_id": "p10", "intervention_id": name, "started_on": started_on, "name": name}
+        {"user_id": "p20", "intervention_id": name, "started_on": started_on, "name": name}
         for name, started_on in (("tea", "2026-05-01"), ("walks", "2026-05-15"))
     )
     for body in (first, second):
         assert live.request("POST", "/interventions", json=body).status_code == 201
-    answer = live.analyze(user_id="p10", intervention_id="tea", intervention_date=...).json()
+    answer = live.analyze(user_id="p20", intervention_id="tea", intervention_date=...).json()
     (other,) = answer["others"]
     assert other["name"] == "walks"
-    (stored,) = _stored(live, "p10", answer)["others"]
+    (stored,) = _stored(live, "p20", answer)["others"]
     assert other["effect"]["estimate"] == stored["effect"]["mean"]
     assert other["together"]["ci_upper"] == stored["together"]["ci_upper"]
     assert (other["correlation"], other["same_days"]) == (stored["correlation"], False)
@@ -254,11 +254,11 @@ def test_the_persons_other_interventions_are_in_the_model_as_at_night(live):
     (together,) = answer["window"]["together"]
     assert (together["started_on"], together["code"]) == ("2026-05-15", "overlap")
     assert "“walks” is in the same model" in together["reason"]
-    at_night = fit_experiment(Snapshot(live.settings), "p10|tea", recorder=live.services.runs)
+    at_night = fit_experiment(Snapshot(live.settings), "p20|tea", recorder=live.services.runs)
     assert at_night.cached
     assert at_night.verdict.fingerprint == answer["fingerprint"]
     # A date that is not logged is asked beside both of them, too.
-    beside = live.analyze(user_id="p10", intervention_date="2026-05-08").json()
+    beside = live.analyze(user_id="p20", intervention_date="2026-05-08").json()
     assert {each["name"] for each in beside["others"]} == {"tea", "walks"}
 
 
