@@ -7,8 +7,7 @@ its answers are judged (`experiments.demo`).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +18,7 @@ from its_pipeline.cli.support import (
     plain_errors,
     print_table,
     progress_shown,
+    standing_text,
 )
 
 if TYPE_CHECKING:
@@ -108,20 +108,12 @@ def _say(result: DemoResult) -> None:
         )
 
 
-def _standing(told: Mapping[str, Any]) -> str:
-    """Return what the looks at an experiment come to in a few words."""
-    words = told["kind"].replace("_", " ")
-    if told["crossed"] is not None:
-        return f"{words}, since {told['crossed']['looked_on']}"
-    return f"{words} ({told['information_share']:.0%} of the information)"
-
-
 def _row(result: ExperimentResult) -> tuple[str, ...]:
     truth, verdict = result.truth, result.verdict
     benefit = verdict.probability_of_benefit if verdict else None
     status = verdict.status.replace("_", " ") if verdict else "not evaluated"
     if verdict is not None and verdict.standing is not None:
-        status = _standing(verdict.standing)
+        status = standing_text(verdict.standing)
     if verdict is not None and verdict.status == "waiting" and verdict.analysable_on:
         status += f" until {verdict.analysable_on}"
     elif verdict is not None and verdict.status != "analysed":

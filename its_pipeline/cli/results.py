@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from its_pipeline.cli.support import fail, interval_text, plain_errors, print_table
+from its_pipeline.cli.support import (
+    fail,
+    interval_text,
+    plain_errors,
+    print_table,
+    standing_text,
+)
 from its_pipeline.its.estimand_names import HEADLINE
 
 if TYPE_CHECKING:
@@ -58,7 +64,7 @@ def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
         verdict.status.replace("_", " "),
         interval_text(effect) if effect else "",
         f"{benefit:.3f}" if benefit is not None else "",
-        verdict.reason,
+        standing_text(verdict.standing) if verdict.standing is not None else verdict.reason,
     )
 
 

@@ -123,6 +123,20 @@ def number(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
 
 
+def standing_text(told: Mapping[str, Any]) -> str:
+    """Return what the looks at an experiment come to in a few words.
+
+    Parameters
+    ----------
+    told
+        As `stores.verdict.Verdict.standing`.
+    """
+    words = str(told["kind"]).replace("_", " ")
+    if told["crossed"] is not None:
+        return f"{words}, since {told['crossed']['looked_on']}"
+    return f"{words} ({told['information_share']:.0%} of the information)"
+
+
 def interval_text(effect: Any) -> str:
     """Return ``mean (lower to upper)``."""
     return (

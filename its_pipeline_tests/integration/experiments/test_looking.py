@@ -99,18 +99,23 @@ def test_a_night_killed_between_look_and_verdict_goes_on_with_its_look(settings,
     assert standing_of(verdict) is not None
 
 
-def _evaluate(root: Path, today_on: date) -> int:
-    settings = short_settings(root, today_on=today_on)
-    fit_experiment(Snapshot(settings), KEY, force=True)
-    return len(looks_at(settings, Snapshot(settings).intervention(KEY)))
+def _evaluate(root: Path, log_url: str, today_on: date) -> tuple[dict[str, object], ...]:
+    settings = short_settings(root, today_on=today_on, intervention_log_url=log_url)
+    write_daily(settings, {"u": series(effect=3.5)})
+    fit_experiment(Snapshot(settings), KEY)
+    return tuple(
+        look.to_dict() for look in looks_at(settings, Snapshot(settings).intervention(KEY))
+    )
 
 
-def test_two_machines_at_once_take_one_look(settings):
-    # Each its own results, as two machines have; the log of looks is one.
-    write = (settings.store_root, START_ON + timedelta(days=21))
+def test_two_machines_at_once_take_one_look(settings, tmp_path):
+    # Each has results of its own, so no lock on a disk is between them; the log is one.
+    shared = settings.resolved_intervention_log_url, START_ON + timedelta(days=21)
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        found = [pool.submit(_evaluate, *write) for _ in range(2)]
-        assert [each.result() for each in found] == [1, 1]
+        found = [pool.submit(_evaluate, tmp_path / name, *shared) for name in ("one", "two")]
+        first, second = (each.result() for each in found)
+    assert len(first) == 1
+    assert first == second
 
 
 def test_an_amended_start_keeps_the_looks_and_what_they_spent(settings):
