@@ -37,7 +37,8 @@ from tools.stores import (
 SLOW = {"mcmc_samples": 10_000, "mcmc_chains": 8}
 
 
-def eventually(condition, seconds=30.0, pause=0.01):
+def eventually(condition, seconds=120.0, pause=0.01):
+    # A worker that starts anew loads and compiles for half a minute on two busy cores.
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
