@@ -29,7 +29,7 @@ from its_pipeline.its import AnalysisSpec, InsufficientData, InvalidSeries
 from its_pipeline.its.days_ahead import NoiseNodes
 from its_pipeline.its.decisions.boundaries import ALPHA, always_valid_multiplier, boundaries
 from its_pipeline.its.decisions.information import information_given
-from its_pipeline.its.decisions.looks import LEAST_GROWTH, normal_score
+from its_pipeline.its.decisions.looks import is_worth, normal_score
 from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.normal import NORMAL
@@ -155,7 +155,8 @@ def _look_daily(days: Days, values: pd.Series, effect: float) -> list[dict[str, 
             until_on,
             until_on,
         )
-        if shares and information.now - shares[-1] < LEAST_GROWTH:
+        is_last = last == values.index[-1]
+        if shares and not is_worth(information.now - shares[-1], is_last=is_last):
             continue
         probabilities.append(told.above(0.0))
         shares.append(information.now)

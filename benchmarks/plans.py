@@ -27,7 +27,7 @@ from benchmarks.placebo import DATA, MACHINES
 from its_pipeline.its import AnalysisSpec, models, plan
 from its_pipeline.its.days_ahead import NoiseNodes, foresee
 from its_pipeline.its.decisions.boundaries import ALPHA, boundaries
-from its_pipeline.its.decisions.looks import LEAST_GROWTH, normal_score
+from its_pipeline.its.decisions.looks import is_worth, normal_score
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.fitting import design_of, fit_of, prepared_fit
@@ -136,7 +136,7 @@ def experiment(numbered: tuple[int, Noise], n_baseline: int) -> list[dict[str, o
         shares, kept = [], []
         for day in days:
             share = float(nodes.weights @ (variances[days[-1]] / variances[day]))
-            if not shares or share - shares[-1] >= LEAST_GROWTH:
+            if not shares or is_worth(share - shares[-1], is_last=day == days[-1]):
                 shares.append(share)
                 kept.append(day)
         needed = boundaries(shares, ALPHA).z

@@ -28,6 +28,8 @@ worse"."""
 HSD_GAMMA = -4.0
 """Of the Hwang-Shih-DeCani family: -4 is close to O'Brien-Fleming, 1 to Pocock."""
 HAYBITTLE_PETO_Z = 3.0
+ALL = 1.0 - 1e-6
+"""Share of the planned information that is all of it: sums of floating point numbers fall short."""
 CLASSICAL = "obrien_fleming_classical"
 """O'Brien & Fleming (1979, Biometrics 35, 549): one score for all looks, which must be known."""
 _ORDER = 8
@@ -48,7 +50,7 @@ def _hwang_shih_decani(t: np.ndarray, alpha: float) -> np.ndarray:
 
 
 def _at_end(t: np.ndarray, alpha: float) -> np.ndarray:
-    return np.where(t >= 1.0, alpha, 0.0)
+    return np.where(t >= ALL, alpha, 0.0)
 
 
 SPENDING: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = MappingProxyType(
@@ -180,7 +182,7 @@ def boundaries(
     if spending == CLASSICAL:
         return _classical(t, alpha, sides)
     if spending == "haybittle_peto":
-        fixed[(t < planned) & np.isnan(fixed)] = HAYBITTLE_PETO_Z
+        fixed[(t < ALL * planned) & np.isnan(fixed)] = HAYBITTLE_PETO_Z
     fixed *= np.sqrt(t)
     # What looks whose boundary stands have really spent is known only after their integration.
     known = int(np.sum(~np.isnan(fixed)))

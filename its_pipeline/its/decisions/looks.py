@@ -22,8 +22,10 @@ Said = Literal["", "helped", "made_worse"]
 
 SURE = 0.95
 """What later days must leave of a verdict's probability, lest they are told as doubts."""
+LEAST_LAST_GROWTH = 1e-7
 LEAST_GROWTH = 1e-3
-"""Of the share of the information: below it a look has nothing new to look at and is not taken."""
+"""Of the share of the information: below it a look has nothing new to look at and is not taken. The
+plan's last look needs hardly any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +147,11 @@ def next_look(earlier: Sequence[Look], seen: Seen, spent_elsewhere: float = 0.0)
     spent_elsewhere
         Of the error, by looks at the same intervention under another start or outcome.
     """
-    if earlier and (
-        seen.looked_on <= earlier[-1].looked_on
-        or seen.information - earlier[-1].information < LEAST_GROWTH
-    ):
-        return None
+    if earlier:
+        growth = seen.information - earlier[-1].information
+        is_last = seen.looked_on >= seen.planned_until_on
+        if seen.looked_on <= earlier[-1].looked_on or not is_worth(growth, is_last=is_last):
+            return None
     z = normal_score(seen.probability_of_benefit)
     if seen.plan == ALWAYS_VALID:
         boundary, spent = _always_valid(seen), earlier[-1].alpha_spent if earlier else 0.0
@@ -172,6 +174,20 @@ def next_look(earlier: Sequence[Look], seen: Seen, spent_elsewhere: float = 0.0)
         said=said,
         fingerprint=seen.fingerprint,
     )
+
+
+def is_worth(growth: float, *, is_last: bool) -> bool:
+    """Tell whether a look has anything new to look at.
+
+    Parameters
+    ----------
+    growth
+        Of the share of the information since the look before.
+    is_last
+        Whether it is the plan's last day: what is left of the error is spent there, however little
+        that day adds.
+    """
+    return growth >= (LEAST_LAST_GROWTH if is_last else LEAST_GROWTH)
 
 
 def normal_score(probability: float) -> float:

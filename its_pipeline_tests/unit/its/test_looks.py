@@ -74,6 +74,15 @@ def test_a_day_without_information_is_no_look():
     assert next_look([first], seen(9, 0.3005, 5.0)) is None
 
 
+@pytest.mark.parametrize("plan", ["at_end", "haybittle_peto", "daily"])
+def test_the_last_day_spends_what_is_left_however_little_it_adds(plan):
+    [before] = looks(seen(57, 0.99999, 1.0, plan=plan))
+    last = next_look([before], seen(59, 1.0 - 1e-9, 1.9, plan=plan))
+    assert last is not None
+    assert last.alpha_spent == pytest.approx(0.05, abs=1e-6)
+    assert last.said == "helped"
+
+
 def test_earlier_looks_stand_when_the_plan_changes():
     taken = looks(seen(8, 0.3, 1.0), seen(20, 0.6, 1.5))
     later = next_look(taken, seen(30, 0.8, 1.5, plan="pocock"))
