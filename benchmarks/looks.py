@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
+from benchmarks._noise import NOISES, noise_of
 from benchmarks._table import machine, markdown, write_table
 from benchmarks.placebo import DATA, MACHINES, SURE, clustered
 from its_pipeline.experiments.placebo_windows import pretended_windows
@@ -29,7 +30,7 @@ from its_pipeline.its import AnalysisSpec, InsufficientData, InvalidSeries
 from its_pipeline.its.days_ahead import NoiseNodes
 from its_pipeline.its.decisions.boundaries import ALPHA, always_valid_multiplier, boundaries
 from its_pipeline.its.decisions.information import information_given
-from its_pipeline.its.decisions.looks import is_worth, normal_score
+from its_pipeline.its.decisions.looks import LEAST_GROWTH, normal_score, unlike
 from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.normal import NORMAL
@@ -40,9 +41,6 @@ from its_pipeline.schedules.look_plans import ALWAYS_VALID, LOOK_PLANS
 BASELINES = (28, 90)
 HORIZON = 60
 EFFECTS = (0.0, 1.0, 2.0)
-NOISES = {"rho 0": 0.0, "rho .3": 0.3, "rho .6": 0.6, "drifting": None}
-"""AR(1) with these autocorrelations; drifting: time constant 30 days, half of it new every day."""
-_DRIFT = np.exp(-1.0 / 30.0)
 _MOST_OF_A_SERIES = 3
 Z_SURE = normal_score(SURE)
 
@@ -109,14 +107,7 @@ def simulated_days(series: int, every_effect: int) -> Iterator[Days]:
             for seed in range(series):
                 rng = np.random.default_rng([number, n_baseline, seed])
                 n = n_baseline + HORIZON
-                phi = _DRIFT if rho is None else rho
-                lasting = np.empty(n)
-                lasting[0] = rng.standard_normal()
-                for t in range(1, n):
-                    lasting[t] = phi * lasting[t - 1] + np.sqrt(1 - phi**2) * rng.standard_normal()
-                noise = lasting
-                if rho is None:
-                    noise = np.sqrt(0.5) * (lasting + rng.standard_normal(n))
+                noise = noise_of(rho, n, rng)
                 index = pd.date_range("2024-01-01", periods=n)
                 values = pd.Series(50.0 + 10.0 * noise, index)
                 effects = EFFECTS if seed % every_effect == 0 else (0.0,)
@@ -156,12 +147,16 @@ def _look_daily(days: Days, values: pd.Series, effect: float) -> list[dict[str, 
             until_on,
         )
         is_last = last == values.index[-1]
-        if shares and not is_worth(information.now - shares[-1], is_last=is_last):
+        if shares and information.now - shares[-1] < LEAST_GROWTH and not is_last:
             continue
         probabilities.append(told.above(0.0))
         shares.append(information.now)
         errors.append(told.sd)
         numbers.append((last - days.start).days + 1)
+    kept = unlike(shares)
+    probabilities, shares, errors, numbers = (
+        [column[at] for at in kept] for column in (probabilities, shares, errors, numbers)
+    )
     about = {"kind": days.kind, "unit": days.unit, "baseline": days.n_baseline, "effect": effect}
     z = np.array([normal_score(p) for p in probabilities])
     needed = {"every look at P > .95": np.full(len(z), Z_SURE)}

@@ -22,12 +22,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
+from benchmarks._noise import ar1
 from benchmarks._table import machine, markdown, write_table
 from benchmarks.placebo import DATA, MACHINES
 from its_pipeline.its import AnalysisSpec, models, plan
 from its_pipeline.its.days_ahead import NoiseNodes, foresee
 from its_pipeline.its.decisions.boundaries import ALPHA, boundaries
-from its_pipeline.its.decisions.looks import is_worth, normal_score
+from its_pipeline.its.decisions.looks import LEAST_GROWTH, normal_score, unlike
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.fitting import design_of, fit_of, prepared_fit
@@ -136,10 +137,12 @@ def experiment(numbered: tuple[int, Noise], n_baseline: int) -> list[dict[str, o
         shares, kept = [], []
         for day in days:
             share = float(nodes.weights @ (variances[days[-1]] / variances[day]))
-            if not shares or is_worth(share - shares[-1], is_last=day == days[-1]):
+            if not shares or share - shares[-1] >= LEAST_GROWTH or day == days[-1]:
                 shares.append(share)
                 kept.append(day)
-        needed = boundaries(shares, ALPHA).z
+        numbers = unlike(shares)
+        kept = [kept[at] for at in numbers]
+        needed = boundaries([shares[at] for at in numbers], ALPHA).z
         rows.append(
             {
                 "baseline": n_baseline,
@@ -159,10 +162,7 @@ def foretold() -> pd.DataFrame:
         n_series = 40
         for seed in range(n_series):
             rng = np.random.default_rng([n, int(10 * rho), seed])
-            noise = np.empty(n // 2)
-            noise[0] = rng.standard_normal()
-            for t in range(1, len(noise)):
-                noise[t] = rho * noise[t - 1] + np.sqrt(1 - rho**2) * rng.standard_normal()
+            noise = ar1(rho, n // 2, rng)
             baseline = pd.Series(noise, pd.date_range("2024-01-01", periods=len(noise)))
             planned = plan(baseline, looks="at_end")
             promised += [planned.power_at(n - n // 2, effect) for effect in (0.5, 1.0, 2.0)]

@@ -24,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
+from benchmarks._noise import NOISES, noise_of
 from benchmarks._table import machine, markdown, write_table
 from benchmarks.placebo import DATA, MACHINES, SURE, clustered
 from benchmarks.placebo_windows import LENGTHS, windows
@@ -39,10 +40,7 @@ from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
 
 DESIGNS = ("ABAB", "days by lot", "blocks of 3 by lot", "two overlapping")
-NOISES = {"rho 0": 0.0, "rho .3": 0.3, "rho .6": 0.6, "drifting": None}
-"""AR(1) with these autocorrelations; drifting: time constant 30 days, half of it new every day."""
 BY_LOT_AT_MOST = 0.05
-_DRIFT = np.exp(-1.0 / 30.0)
 
 
 @dataclass(frozen=True)
@@ -89,14 +87,7 @@ def simulated_days(series: int) -> Iterator[Days]:
         for n in LENGTHS:
             for seed in range(series):
                 rng = np.random.default_rng([number, n, seed])
-                phi = _DRIFT if rho is None else rho
-                lasting = np.empty(n)
-                lasting[0] = rng.standard_normal()
-                for t in range(1, n):
-                    lasting[t] = phi * lasting[t - 1] + np.sqrt(1 - phi**2) * rng.standard_normal()
-                noise = lasting
-                if rho is None:
-                    noise = np.sqrt(0.5) * (lasting + rng.standard_normal(n))
+                noise = noise_of(rho, n, rng)
                 values = pd.Series(50.0 + 10.0 * noise, pd.date_range("2024-01-01", periods=n))
                 yield Days(kind, str(seed), n, date(2024, 1, 1), values, seed)
 

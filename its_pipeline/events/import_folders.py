@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.files.contents import CONTENTS_FILE, differing, read_contents
-from its_pipeline.files.damage import DAMAGE, MACHINE_ERRORS
+from its_pipeline.files.damage import DAMAGE, is_of_the_machine
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -59,7 +59,7 @@ def read_record(version_folder: Path) -> dict[str, Any]:
         found = json.loads(path.read_bytes())
         return {name: found[name] for name in ("digest", "rows", "days", "mapping")}
     except DAMAGE as error:
-        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        if is_of_the_machine(error):
             raise
         _log.warning("%s is damaged (%s): its days are read from the events", path, error)
     try:

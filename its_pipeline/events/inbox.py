@@ -21,7 +21,7 @@ from its_pipeline.events.importing import ImportResult, import_file
 from its_pipeline.events.mapping import MappingError, read_mapping
 from its_pipeline.events.metrics import MetricError
 from its_pipeline.files.atomic import write_bytes
-from its_pipeline.files.damage import MACHINE_ERRORS
+from its_pipeline.files.damage import is_of_the_machine
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -130,7 +130,7 @@ def _take(
         return _refused(file, str(error), str(error))
     except Exception as error:
         # Kept with its traceback, counted, and told: the other files and the run go on.
-        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        if is_of_the_machine(error):
             raise
         reason = f"{file}: reading it ended in {type(error).__name__}"
         return _refused(file, reason, "".join(traceback.format_exception(error)))

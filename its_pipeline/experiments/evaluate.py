@@ -17,7 +17,7 @@ from its_pipeline.experiments.preparation import Prepared, Snapshot
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import fit_prepared, record_crash
-from its_pipeline.files.damage import MACHINE_ERRORS
+from its_pipeline.files.damage import is_of_the_machine
 from its_pipeline.stores.verdict import RunContext, Verdict
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def attempt(
         return work()
     except Exception as error:
         # Kept with its traceback, counted, and the run fails at its end: no crash becomes a result.
-        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        if is_of_the_machine(error):
             raise
         if on_error is not None:
             on_error(error)

@@ -17,9 +17,12 @@ from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
-    from its_pipeline.its import Analysis
+    from its_pipeline.its import Analysis, Effect
     from its_pipeline.its.decisions.looks import Look, Standing
     from its_pipeline.stores.look_log import LookLog, Question
+
+CLOSING_DAYS = 7
+"""Unobserved days at the end of a plan after which its last look is taken all the same."""
 
 
 def question_of(intervention: Intervention) -> Question:
@@ -57,8 +60,9 @@ def with_standing(
 ) -> Verdict:
     """Return a verdict with what the looks come to, the look that is due taken.
 
-    A look is due where the newest observed day is later than that of the last look. The same day
-    again, by a repeated night, a late event or a clock that went back, is no new look.
+    A look is due where the newest observed day is later than that of the last look, and once more
+    where the days are over. The same day again, by a repeated night, a late event or a clock that
+    went back, is no new look.
 
     Parameters
     ----------
@@ -70,53 +74,55 @@ def with_standing(
     from its_pipeline.its.decisions.looks import standing
     from its_pipeline.stores.look_log import LookLog
 
-    effects = analysis.effects
-    if effects is None:
+    if analysis.effects is None:
         raise ValueError(f"an analysis without effects cannot be looked at: {verdict.key}")
+    effect, direction = analysis.effects.counterfactual, analysis.spec.direction
+    increase = direction == "increase"
+    benefit = effect.probability_positive if increase else effect.probability_negative
     log = LookLog(settings.resolved_intervention_log_url)
     try:
-        looks = _looks(log, prepared, analysis)
+        looks = _looks(log, prepared, analysis, effect, benefit)
     finally:
         log.close()
-    effect = effects.counterfactual
-    increase = analysis.spec.direction == "increase"
     found = standing(
         looks,
-        direction=analysis.spec.direction,
+        direction=direction,
         is_over=prepared.plan.window.is_final,
         minimum_effect=analysis.spec.minimum_effect,
         interval=(effect.ci_lower, effect.ci_upper),
-        probability_of_benefit=(
-            effect.probability_positive if increase else effect.probability_negative
-        ),
+        probability_of_benefit=benefit,
     )
     return replace(verdict, standing=found.to_dict())
 
 
-def _looks(log: LookLog, prepared: Prepared, analysis: Analysis) -> list[Look]:
+def _looks(
+    log: LookLog, prepared: Prepared, analysis: Analysis, effect: Effect, benefit: float
+) -> list[Look]:
     from its_pipeline.its.decisions.information import information_of
     from its_pipeline.its.decisions.looks import Seen, next_look
 
     intervention, outcome = prepared.intervention, prepared.outcome
-    effects, kept, fingerprint = analysis.effects, analysis.kept, prepared.fingerprint
-    if outcome is None or effects is None or kept is None or fingerprint is None:
-        raise ValueError(f"a look needs an analysis with effects: {prepared.plan.key}")
+    fingerprint, window = prepared.fingerprint, prepared.plan.window
+    if outcome is None or fingerprint is None:
+        raise ValueError(f"a look needs a series: {prepared.plan.key}")
     question = question_of(intervention)
     earlier = log.looks(question)
-    looked_on: date = outcome.dropna().index[-1].date()
+    observed_on: date = outcome.dropna().index[-1].date()
+    planned_until_on = max([window.final_end_on, *(look.planned_until_on for look in earlier)])
+    # Days that were not observed at the end of a plan do not leave it open for ever. Far from its
+    # end, a window that is over rather means a clock that went wrong, or a plan broken off.
+    is_over = window.is_final and (planned_until_on - observed_on).days <= CLOSING_DAYS
+    looked_on = planned_until_on if is_over else observed_on
     if earlier and earlier[-1].looked_on >= looked_on:
         return earlier
-    final_on = prepared.plan.window.final_end_on
-    planned_until_on = max([final_on, *(look.planned_until_on for look in earlier)])
     information = information_of(
         analysis,
         outcome,
         prepared.schedule,
-        planned_until_on,
+        observed_on if is_over else planned_until_on,
         earlier[0].planned_until_on if earlier else planned_until_on,
         prepared.others,
     )
-    effect = effects.counterfactual
     seen = Seen(
         looked_on=looked_on,
         planned_until_on=planned_until_on,
@@ -124,14 +130,10 @@ def _looks(log: LookLog, prepared: Prepared, analysis: Analysis) -> list[Look]:
         direction=analysis.spec.direction,
         information=information.now,
         planned_information=information.planned,
-        probability_of_benefit=(
-            effect.probability_positive
-            if analysis.spec.direction == "increase"
-            else effect.probability_negative
-        ),
+        probability_of_benefit=benefit,
         effect_mean=effect.mean,
         effect_sd=effect.sd,
-        prior_sd=float(outcome.std()),
+        prior_sd=information.usual_sd,
         fingerprint=fingerprint,
     )
 

@@ -51,6 +51,11 @@ DAMAGE: Final = (
 _log = logging.getLogger(__name__)
 
 
+def is_of_the_machine(error: BaseException) -> bool:
+    """Tell whether an error is one of `MACHINE_ERRORS`."""
+    return isinstance(error, OSError) and error.errno in MACHINE_ERRORS
+
+
 def read_or_set_aside(path: Path, read: Callable[[Path], T], store_root: Path) -> T | None:
     """Return what `read` makes of a file or folder; None where there is none or it is damaged.
 
@@ -76,7 +81,7 @@ def read_or_set_aside(path: Path, read: Callable[[Path], T], store_root: Path) -
     try:
         return read(path)
     except DAMAGE as error:
-        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        if is_of_the_machine(error):
             raise
         now = _identity(path)
         if now is None:

@@ -30,7 +30,7 @@ from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
 from its_pipeline.events.validation import SUMMARY_KEY, validate_day
 from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
-from its_pipeline.files.damage import MACHINE_ERRORS, read_or_set_aside, set_aside
+from its_pipeline.files.damage import is_of_the_machine, read_or_set_aside, set_aside
 from its_pipeline.files.parquet import unfinished_file
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
 from its_pipeline.stores.warehouse import Warehouse, rebuild_warehouse
@@ -204,7 +204,7 @@ def ingest_day(settings: Settings, day: date) -> IngestedDay:
         raise
     except Exception as error:
         # Kept with its traceback, counted, and said at the end of the run: the others go on.
-        if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        if is_of_the_machine(error):
             raise
         return IngestedDay(day, failure="".join(traceback.format_exception(error)))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -74,12 +74,6 @@ class Question:
     outcome_metric: str
     started_on: date
 
-    @property
-    def _is_this(self) -> sa.ColumnElement[bool]:
-        return sa.and_(
-            *(LOOKS.c[each.name] == getattr(self, each.name) for each in fields(Question))
-        )
-
 
 class LookLog:
     """The looks behind one database URL, which is the intervention log's.
@@ -106,12 +100,7 @@ class LookLog:
     def looks(self, question: Question) -> list[Look]:
         """Return the looks at one question, in order."""
         with self._engine.connect() as connection:
-            return _looks(connection, question)
-
-    def of_experiment(self, user_id: str, intervention_id: str) -> dict[Question, list[Look]]:
-        """Return all looks at an intervention, by question, the newest question last."""
-        with self._engine.connect() as connection:
-            return _of_experiment(connection, user_id, intervention_id)
+            return _by_question(connection, question).get(question, [])
 
     def take(
         self, question: Question, make: Callable[[Sequence[Look], float], Look | None]
@@ -130,7 +119,7 @@ class LookLog:
             of the error, returns the next one or None.
         """
         with writing(self._engine) as connection:
-            found = _of_experiment(connection, question.user_id, question.intervention_id)
+            found = _by_question(connection, question)
             earlier = found.pop(question, [])
             elsewhere = sum(looks[-1].alpha_spent for looks in found.values())
             look = make(earlier, elsewhere)
@@ -147,31 +136,22 @@ def _row(question: Question, look: Look) -> dict[str, object]:
     return {**values, "taken_at": datetime.now(UTC)}
 
 
-def _look(row: Mapping[str, object]) -> Look:
+def _look(row: sa.RowMapping) -> Look:
     values = {each.name: row[each.name] for each in fields(Look)}
     if values["boundary"] is None:
         values["boundary"] = math.inf
-    return Look(**values)  # pyright: ignore[reportArgumentType]
+    return Look(**values)
 
 
-def _looks(connection: sa.Connection, question: Question) -> list[Look]:
-    query = sa.select(LOOKS).where(question._is_this).order_by(LOOKS.c.number)
-    return [_look(dict(row)) for row in connection.execute(query).mappings()]
-
-
-def _of_experiment(
-    connection: sa.Connection, user_id: str, intervention_id: str
-) -> dict[Question, list[Look]]:
+def _by_question(connection: sa.Connection, like: Question) -> dict[Question, list[Look]]:
+    """Return all looks at the intervention of a question, in order, by question."""
     query = (
         sa.select(LOOKS)
-        .where(LOOKS.c.user_id == user_id, LOOKS.c.intervention_id == intervention_id)
-        .order_by(LOOKS.c.taken_at, LOOKS.c.number)
+        .where(LOOKS.c.user_id == like.user_id, LOOKS.c.intervention_id == like.intervention_id)
+        .order_by(LOOKS.c.number)
     )
     found: defaultdict[Question, list[Look]] = defaultdict(list)
-    rows: Iterable[Mapping[str, object]] = [dict(r) for r in connection.execute(query).mappings()]
-    for row in rows:
-        question = Question(*(row[each.name] for each in fields(Question)))  # pyright: ignore[reportArgumentType]
+    for row in connection.execute(query).mappings():
+        question = Question(*(row[each.name] for each in fields(Question)))
         found[question].append(_look(row))
-    for looks in found.values():
-        looks.sort(key=lambda look: look.number)
     return dict(found)

@@ -179,6 +179,8 @@ def boundaries(
     fixed[: len(taken)] = np.asarray(taken, dtype=float)
     if not (math.isfinite(planned) and planned > 0.0):
         raise ValueError(f"planned must be finite and above 0 but got {planned!r}")
+    if spending == CLASSICAL and len(taken):
+        raise ValueError(f"spending {CLASSICAL!r} needs all looks at once but {len(taken)} stand")
     if spending == CLASSICAL:
         return _classical(t, alpha, sides)
     if spending == "haybittle_peto":

@@ -100,10 +100,15 @@ def recurse(information, fixed, spendable, sides, drifts, nodes, weights, scores
     masses = np.ones(1)
     order = len(nodes)
     before = 0.0
+    steepest = 0.0
+    for d in range(len(drifts)):
+        steepest = max(steepest, abs(drifts[d]))
     for look in range(len(information)):
         step = information[look] - before
         sd = math.sqrt(step)
-        farthest = _FARTHEST * math.sqrt(information[look])
+        # Paths that only a drift takes belong to the grid as well, improbable as they are without.
+        farthest = _FARTHEST * math.sqrt(information[look]) + steepest * information[look]
+        reach = _FARTHEST + steepest * sd
         score = fixed[look]
         if math.isnan(score):
             score = _edge(points, masses, sd, spendable[look], 2.0 * farthest)
@@ -135,12 +140,12 @@ def recurse(information, fixed, spendable, sides, drifts, nodes, weights, scores
             middle = low + (2.0 * panel + 1.0) * half
             for node in range(order):
                 at = middle + half * nodes[node]
-                while first < len(points) and points[first] < at - _FARTHEST * sd:
+                while first < len(points) and points[first] < at - reach * sd:
                     first += 1
                 density = 0.0
                 for i in range(first, len(points)):
                     away = (at - points[i]) / sd
-                    if away < -_FARTHEST:
+                    if away < -reach:
                         break
                     density += masses[i] * math.exp(-0.5 * away * away)
                 new_points[panel * order + node] = at

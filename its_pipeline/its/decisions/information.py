@@ -39,10 +39,14 @@ class Information:
         Of the days that are known.
     planned
         Of the plan's last day.
+    usual_sd
+        Sd of the outcome on days off, in its own units: it does not hang on what the days since
+        show.
     """
 
     now: float
     planned: float
+    usual_sd: float
 
 
 def information_of(
@@ -120,4 +124,5 @@ def information_given(
     return Information(
         now=float(nodes.weights @ (reference / known)),
         planned=float(nodes.weights @ (reference / planned)),
+        usual_sd=series.scale,
     )

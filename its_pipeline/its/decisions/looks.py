@@ -22,10 +22,10 @@ Said = Literal["", "helped", "made_worse"]
 
 SURE = 0.95
 """What later days must leave of a verdict's probability, lest they are told as doubts."""
-LEAST_LAST_GROWTH = 1e-7
+_ALIKE = 1e-7
 LEAST_GROWTH = 1e-3
-"""Of the share of the information: below it a look has nothing new to look at and is not taken. The
-plan's last look needs hardly any."""
+"""Of the share of the information: below it a look has nothing new to look at and is not taken, but
+for the plan's last one, which spends what is left of the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Look:
     number
         1, 2, ...
     looked_on
-        Last observed day it looked at, INCLUSIVE.
+        Last observed day it looked at, INCLUSIVE; the plan's last day where no more days come.
     planned_until_on
         Last day of the plan that was in force, INCLUSIVE.
     plan
@@ -147,11 +147,12 @@ def next_look(earlier: Sequence[Look], seen: Seen, spent_elsewhere: float = 0.0)
     spent_elsewhere
         Of the error, by looks at the same intervention under another start or outcome.
     """
-    if earlier:
-        growth = seen.information - earlier[-1].information
-        is_last = seen.looked_on >= seen.planned_until_on
-        if seen.looked_on <= earlier[-1].looked_on or not is_worth(growth, is_last=is_last):
-            return None
+    is_last = seen.looked_on >= seen.planned_until_on
+    if earlier and (
+        seen.looked_on <= earlier[-1].looked_on
+        or (seen.information - earlier[-1].information < LEAST_GROWTH and not is_last)
+    ):
+        return None
     z = normal_score(seen.probability_of_benefit)
     if seen.plan == ALWAYS_VALID:
         boundary, spent = _always_valid(seen), earlier[-1].alpha_spent if earlier else 0.0
@@ -176,18 +177,23 @@ def next_look(earlier: Sequence[Look], seen: Seen, spent_elsewhere: float = 0.0)
     )
 
 
-def is_worth(growth: float, *, is_last: bool) -> bool:
-    """Tell whether a look has anything new to look at.
+def unlike(information: Sequence[float]) -> list[int]:
+    """Return the numbers of looks that are not followed by one of the same information.
+
+    The plan's last look may add nothing to the one before but what is left of the error: it stands
+    in the place of that one, whose boundary was as high or higher.
 
     Parameters
     ----------
-    growth
-        Of the share of the information since the look before.
-    is_last
-        Whether it is the plan's last day: what is left of the error is spent there, however little
-        that day adds.
+    information
+        Of looks in order.
     """
-    return growth >= (LEAST_LAST_GROWTH if is_last else LEAST_GROWTH)
+    last = len(information) - 1
+    return [
+        at
+        for at, share in enumerate(information)
+        if at == last or information[at + 1] - share >= _ALIKE
+    ]
 
 
 def normal_score(probability: float) -> float:
@@ -246,6 +252,7 @@ def corrected_estimate(looks: Sequence[Look]) -> CorrectedEstimate | None:
     from its_pipeline.its.decisions.boundaries import Boundaries
 
     taken = [look for look in looks if look.number <= crossed.number]
+    taken = [taken[at] for at in unlike([look.information for look in taken])]
     information, z, spent = (
         np.array([getattr(look, name) for look in taken])
         for name in ("information", "boundary", "alpha_spent")
@@ -368,11 +375,13 @@ def _spending(earlier: Sequence[Look], seen: Seen, spent_elsewhere: float) -> tu
     left = ALPHA - spent_elsewhere
     if left <= spent:
         return math.inf, spent
+    information = [*(look.information for look in earlier), seen.information]
+    kept = unlike(information)
     found = boundaries(
-        [*(look.information for look in earlier), seen.information],
+        [information[at] for at in kept],
         left,
         LOOK_PLANS[seen.plan],
-        taken=[look.boundary for look in earlier],
+        taken=[earlier[at].boundary for at in kept[:-1]],
         spent_before=spent,
         planned=seen.planned_information,
     )

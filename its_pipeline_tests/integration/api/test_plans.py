@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from its_pipeline.api.questions.bodies_looks import Looks
 from its_pipeline.experiments.looking import looks_at
 from its_pipeline.experiments.planning import plan_for
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.its.planning.summary import PlanSummary
+from its_pipeline.schedules.look_plans import LOOK_PLANS
 from its_pipeline_tests.integration.api.test_analyze import problem
+
+
+def test_http_knows_every_plan_of_looking_and_no_other():
+    assert get_args(Looks) == tuple(LOOK_PLANS)
 
 
 def test_a_plan_is_that_of_the_person_s_own_days(live):

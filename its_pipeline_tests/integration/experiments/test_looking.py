@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -23,7 +24,6 @@ from tools.stores import (
     log_intervention,
     series,
     short_settings,
-    with_another_last_day,
     write_daily,
 )
 
@@ -65,7 +65,6 @@ def test_a_repeated_night_and_a_late_event_change_no_look(settings):
     _, before = night(settings, 20)
     _, again = night(settings, 20)
     assert again == before
-    write_daily(settings, {"u": with_another_last_day(series(effect=3.5))})
     frame = series(effect=3.5)
     values = frame["value"].to_numpy(copy=True)
     values[45] += 20.0  # The fifth day since the start, delivered late.
@@ -127,6 +126,7 @@ def test_an_amended_start_keeps_the_looks_and_what_they_spent(settings):
     # All of the error was spent on the first question, so nothing may be said of this one.
     assert len(looks) == 1
     assert looks[0].said == ""
+    assert math.isinf(looks[0].boundary)
     found = standing_of(verdict)
     assert found is not None
     assert found.kind in ("so_far", "undecided")
@@ -166,6 +166,46 @@ def test_so_far_ends_when_the_days_do(settings):
     assert told is not None
     assert told.standing is not None
     assert told.standing["kind"] == "undecided"
+
+
+def test_a_plan_whose_last_days_were_not_observed_is_closed_all_the_same(settings):
+    log = InterventionLog(settings.resolved_intervention_log_url)
+    log.amend("u", "morning", looks="at_end")
+    log.close()
+    write_daily(settings, {"u": series(effect=6.0).iloc[:-2]})
+    _, before = night(settings, 37)
+    assert [look.said for look in before] == [""]
+    verdict, after = night(settings, 41)
+    assert after[:-1] == before
+    assert after[-1].looked_on == START_ON + timedelta(days=39)
+    assert after[-1].information == pytest.approx(before[-1].information)
+    assert after[-1].said == "helped"
+    found = standing_of(verdict)
+    assert found is not None
+    assert found.kind == "helped"
+    _, again = night(settings, 45)
+    assert again == after
+
+
+def test_a_clock_far_ahead_does_not_close_a_plan(settings):
+    write_daily(settings, {"u": series(effect=6.0).iloc[:-20]})
+    _, before = night(settings, 19)
+    _, after = night(settings, 400)
+    assert after == before
+    assert after[-1].alpha_spent < 0.05
+
+
+def test_the_plan_without_a_horizon_is_told_by_the_days_before(settings):
+    log = InterventionLog(settings.resolved_intervention_log_url)
+    log.amend("u", "morning", looks="always_valid")
+    log.close()
+    frame = series(effect=40.0)
+    write_daily(settings, {"u": frame})
+    _, [look] = night(settings, 20)
+    before = frame["value"].iloc[:40].std()
+    x = (before / look.effect_sd) ** 2
+    expected = math.sqrt(2.0 * (1.0 + 1.0 / x) * (0.5 * math.log1p(x) - math.log(0.1)))
+    assert look.boundary == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_plan_comes_from_one_s_own_days_and_else_from_others(settings):

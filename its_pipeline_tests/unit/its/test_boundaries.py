@@ -132,6 +132,15 @@ def test_the_median_unbiased_estimate_is_too_large_as_often_as_too_small():
     assert naive_too_large > too_large
 
 
+@pytest.mark.parametrize("drift", [-6.0, 2.0, 5.0, 9.0, 14.0])
+def test_looks_that_can_say_nothing_change_nothing_under_any_drift(drift):
+    found = boundaries([0.2, 0.6, 1.0], 0.05, "at_end")
+    alone = boundaries([1.0], 0.05)
+    assert found.z[2] == pytest.approx(alone.z[0], abs=1e-9)
+    assert found.crossing(drift)[2] == pytest.approx(alone.crossing(drift)[0], rel=1e-9)
+    assert found.drift_exceeded(2.2, 0.975) == pytest.approx(2.2 + 1.959964, abs=1e-5)
+
+
 def test_one_look_corrects_nothing():
     found = boundaries([1.0], 0.05)
     assert found.drift_exceeded(2.2, 0.5) == pytest.approx(2.2, abs=1e-6)
@@ -147,6 +156,10 @@ def test_one_look_corrects_nothing():
         ({"information": [1.0], "alpha": 1.5}, "alpha"),
         ({"information": [1.0], "spending": "obf"}, "spending"),
         ({"information": [1.0], "sides": 3}, "sides"),
+        (
+            {"information": [0.5, 1.0], "spending": "obrien_fleming_classical", "taken": [3.0]},
+            "needs all looks at once",
+        ),
     ],
 )
 def test_a_wrong_argument_is_named(arguments, named):

@@ -83,6 +83,24 @@ def test_the_last_day_spends_what_is_left_however_little_it_adds(plan):
     assert last.said == "helped"
 
 
+@pytest.mark.parametrize("plan", ["at_end", "daily"])
+def test_a_last_look_at_the_same_days_spends_what_is_left(plan):
+    [_, reached] = looks(seen(30, 0.6, 1.0, plan=plan), seen(57, 0.97, 0.0, plan=plan))
+    z = min(reached.boundary - 0.003, 1.9)
+    taken = looks(seen(30, 0.6, 1.0, plan=plan), seen(57, 0.97, z, plan=plan))
+    assert taken[-1].said == ""
+    closing = seen(59, 0.97, z, plan=plan, planned_information=0.97)
+    last = next_look(taken, closing)
+    assert last is not None
+    assert last.said == "helped"
+    assert last.boundary <= taken[-1].boundary
+    assert last.alpha_spent == pytest.approx(0.05, abs=1e-6)
+    found = corrected_estimate([*taken, last])
+    assert found is not None
+    assert found.ci_lower < found.mean < found.ci_upper
+    assert next_look([*taken, last], closing) is None
+
+
 def test_earlier_looks_stand_when_the_plan_changes():
     taken = looks(seen(8, 0.3, 1.0), seen(20, 0.6, 1.5))
     later = next_look(taken, seen(30, 0.8, 1.5, plan="pocock"))
