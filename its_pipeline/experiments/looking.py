@@ -18,7 +18,8 @@ from its_pipeline.stores.verdict import Verdict
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis, Effect
-    from its_pipeline.its.decisions.looks import Look, Standing
+    from its_pipeline.its.decisions.looks import Look
+    from its_pipeline.its.decisions.standing import Standing
     from its_pipeline.stores.look_log import LookLog, Question
 
 CLOSING_DAYS = 7
@@ -39,7 +40,7 @@ def question_of(intervention: Intervention) -> Question:
 
 def standing_of(verdict: Verdict) -> Standing | None:
     """Return what the looks at an experiment come to, as its verdict holds it."""
-    from its_pipeline.its.decisions.looks import Standing
+    from its_pipeline.its.decisions.standing import Standing
 
     return None if verdict.standing is None else Standing.from_dict(verdict.standing)
 
@@ -71,7 +72,7 @@ def with_standing(
     prepared, verdict, analysis
         An experiment with a converged analysis.
     """
-    from its_pipeline.its.decisions.looks import standing
+    from its_pipeline.its.decisions.standing import standing
     from its_pipeline.stores.look_log import LookLog
 
     if analysis.effects is None:

@@ -11,6 +11,7 @@ from typing import Final
 from its_pipeline.its.series import MINIMUM_DAYS
 from its_pipeline.report.facts import Facts, intervention_name
 from its_pipeline.report.html import own_direction
+from its_pipeline.report.inputs import StateInput
 from its_pipeline.report.schedule_views import days_text
 from its_pipeline.report.sentence import date_text
 
@@ -56,7 +57,19 @@ def sample_size(facts: Facts) -> str:
         arms = "from the start on; without it and with it at least"
     return (
         f"Planned {intervention.baseline_days} days of baseline and {intervention.horizon_days} "
-        f"{arms} {MINIMUM_DAYS} observed days in each. No power calculation is recorded."
+        f"{arms} {MINIMUM_DAYS} observed days in each. {_power(facts)}"
+    )
+
+
+def _power(facts: Facts) -> str:
+    planned = facts.planned if isinstance(facts, StateInput) else None
+    if planned is None:
+        return "No power calculation is recorded."
+    needed = "more than a year" if planned.days_needed is None else f"{planned.days_needed} days"
+    whose = "the person's own" if planned.is_own else "other people's"
+    return (
+        f"From {whose} noise a true average effect of {planned.effect:.3g} needs {needed} with it "
+        f"to be told with a probability of {planned.power:.0%}, the looks counted in."
     )
 
 

@@ -15,7 +15,7 @@ from its_pipeline.its.warning_codes import warning_code
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
-    from its_pipeline.its.decisions.looks import Standing
+    from its_pipeline.its.decisions.standing import Standing
 
 Kind = Literal["helped", "harmed", "negligible", "unclear", "open"]
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.events.metrics import OutcomeMetric
     from its_pipeline.its import Analysis
-    from its_pipeline.its.decisions.looks import Look, Standing
+    from its_pipeline.its.decisions.looks import Look
+    from its_pipeline.its.decisions.standing import Standing
     from its_pipeline.its.planning.summary import PlanSummary
 
 STATUS_LABELS: Final[Mapping[Status, str]] = {

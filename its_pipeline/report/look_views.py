@@ -16,7 +16,8 @@ from its_pipeline.report.html import own_direction
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
 
 if TYPE_CHECKING:
-    from its_pipeline.its.decisions.looks import Look, Standing
+    from its_pipeline.its.decisions.looks import Look
+    from its_pipeline.its.decisions.standing import Standing
 
 PLAN_WORDS: Final[Mapping[str, str]] = {
     "daily": "every day, most of the error kept for the end (O'Brien-Fleming type)",

@@ -16,7 +16,7 @@ from its_pipeline.report.finding import Finding, Kind
 from its_pipeline.report.html import own_direction
 
 if TYPE_CHECKING:
-    from its_pipeline.its.decisions.looks import Standing
+    from its_pipeline.its.decisions.standing import Standing
 
 #: From which probability on a word may be used, INCLUSIVE. The five plain levels of the IPCC's
 #: guidance note on uncertainty (Mastrandrea et al. 2010, table 1). Its stronger words ("virtually

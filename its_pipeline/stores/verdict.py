@@ -72,9 +72,9 @@ class Verdict:
         by the lot that its days were drawn by. What was stored before there were schedules has
         neither.
     standing
-        Of an analysis with effects: what the looks at the experiment come to, as
-        `its.decisions.looks.Standing.to_dict`. None for a question that is no logged experiment's
-        own, and in what was stored before looks were kept.
+        Of an analysis with effects: what the looks at the experiment come to, in the JSON form of
+        `its.decisions.standing.Standing`. None for a question that is no logged experiment's own,
+        and in what was stored before looks were kept.
     """
 
     key: str

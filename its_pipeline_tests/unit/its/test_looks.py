@@ -6,16 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from its_pipeline.its.decisions.looks import (
-    Look,
-    Seen,
-    Standing,
-    corrected_estimate,
-    crossing,
-    next_look,
-    normal_score,
-    standing,
-)
+from its_pipeline.its.decisions.looks import Look, Seen, next_look, normal_score
+from its_pipeline.its.decisions.standing import Standing, corrected_estimate, crossing, standing
 
 START = date(2026, 3, 1)
 UNTIL = date(2026, 4, 29)

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import plan
-from its_pipeline.its.decisions.looks import CorrectedEstimate, Look, Standing
+from its_pipeline.its.decisions.looks import Look
+from its_pipeline.its.decisions.standing import CorrectedEstimate, Standing
 from its_pipeline.its.planning.summary import PlanSummary
 from its_pipeline.report.look_views import PLAN_WORDS, looks_view
 from its_pipeline.report.page import render_report, render_state_page
@@ -127,7 +128,11 @@ def test_a_waiting_page_says_how_many_days(planned):
     assert "How long it will take" in html
     assert f"{planned.days_needed} days with it" in html
     assert "days by lot" in html
-    assert "How long it will take" not in render_state_page(make_state("waiting"))
+    assert f"needs {planned.days_needed} days with it" in html
+    assert "No power calculation is recorded" not in html
+    without = render_state_page(make_state("waiting"))
+    assert "How long it will take" not in without
+    assert "No power calculation is recorded" in without
 
 
 def test_a_plan_from_others_and_one_beyond_a_year_say_so(planned):
