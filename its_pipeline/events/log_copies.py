@@ -18,7 +18,11 @@ import sqlalchemy as sa
 from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive
 from its_pipeline.files.sqlite import set_aside_sqlite, sqlite_damage
 
-_NEWEST: Final = "SELECT coalesce(max(sequence), 0) FROM interventions"
+_SAID: Final = (
+    "SELECT coalesce(max(sequence), 0) FROM interventions",
+    "SELECT count(*) FROM intervention_looks",
+)
+"""How much a log says: both tables are only ever added to."""
 #: What each log's file was when this process last looked at all of it.
 _checked: dict[str, tuple[int, int, int]] = {}
 
@@ -86,7 +90,7 @@ def keep_nightly_copy(url: str) -> Path | None:
     check_log(url)
     copy = _copy_of(file)
     with exclusive(file.with_name(f".{copy.name}.lock")):
-        if not sqlite_damage(copy) and copy.is_file() and _newest(copy) == _newest(file):
+        if not sqlite_damage(copy) and copy.is_file() and _said(copy) == _said(file):
             return copy
         unfinished = copy.with_name(f"{UNFINISHED_PREFIX}{copy.name}")
         unfinished.unlink(missing_ok=True)
@@ -101,7 +105,7 @@ def log_copies(file: Path) -> list[Path]:
     """Return the copies of a log that can be read, the one that says most first."""
     found = [_copy_of(file), *file.parent.glob(f"{file.stem}.before-*{file.suffix}")]
     whole = [copy for copy in found if copy.is_file() and not sqlite_damage(copy, thorough=True)]
-    return sorted(whole, key=lambda copy: (_newest(copy), copy.stat().st_mtime_ns), reverse=True)
+    return sorted(whole, key=lambda copy: (_said(copy), copy.stat().st_mtime_ns), reverse=True)
 
 
 def restore_log(url: str, store_root: Path) -> Path:
@@ -131,15 +135,20 @@ def _copy_of(file: Path) -> Path:
     return file.with_name(f"{file.stem}.copy{file.suffix}")
 
 
-def _newest(file: Path) -> int:
-    """Return the newest sequence in a log's file; 0 where there is no table of interventions."""
+def _said(file: Path) -> tuple[int, ...]:
+    """Return how many versions and looks a log's file holds; 0 where it has no such table."""
     connection = sqlite3.connect(file)
     try:
-        return int(connection.execute(_NEWEST).fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
+        return tuple(_number(connection, query) for query in _SAID)
     finally:
         connection.close()
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    try:
+        return int(connection.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
 
 
 def _backup(source: Path, target: Path) -> None:

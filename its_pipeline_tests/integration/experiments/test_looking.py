@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.events.log_copies import keep_nightly_copy, log_file, restore_log
 from its_pipeline.experiments import service
 from its_pipeline.experiments.looking import looks_at, standing_of
 from its_pipeline.experiments.planning import NothingToPlanFromError, plan_for, with_days_needed
@@ -185,6 +186,18 @@ def test_a_plan_whose_last_days_were_not_observed_is_closed_all_the_same(setting
     assert found.kind == "helped"
     _, again = night(settings, 45)
     assert again == after
+
+
+def test_a_restored_log_has_the_looks_of_the_newest_copy(settings):
+    url = settings.resolved_intervention_log_url
+    night(settings, 20)
+    assert keep_nightly_copy(url) is not None
+    _, taken = night(settings, 25)
+    # Nothing was logged since the last copy but a look.
+    keep_nightly_copy(url)
+    log_file(url).write_bytes(b"damaged")  # pyright: ignore[reportOptionalMemberAccess]
+    restore_log(url, settings.store_root)
+    assert looks_at(settings, Snapshot(settings).intervention(KEY)) == taken
 
 
 def test_a_clock_far_ahead_does_not_close_a_plan(settings):
