@@ -3,12 +3,15 @@
 What belongs here: the list of one person's, and what goes when it is full. What does not: the
 analyses themselves (`stores.experiment_store`, `stores.runs`), or who may ask (`api`).
 
-``<root>/<user_id>.json`` lists them by experiment and fingerprint, the oldest first.
+``<root>/<user_id>.json`` lists them by experiment and fingerprint. When one was asked for last is
+the modification time of its folder: an answer that is read costs no lock and no list.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +37,12 @@ class AdhocAnalyses:
         listed = self._read(parse_experiment_key(key).user_id)
         return len(listed) if (key, fingerprint) in listed else None
 
+    def asked(self, key: str, fingerprint: str, store: ExperimentStore) -> None:
+        """Note that an analysis was asked for again: it goes after those that were not."""
+        if self.kept(key, fingerprint) is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(store.analysis_folder(key, fingerprint))
+
     def make_room(
         self,
         key: str,
@@ -42,7 +51,7 @@ class AdhocAnalyses:
         store: ExperimentStore,
         forget: Callable[[str], None],
     ) -> int:
-        """List an analysis that is about to be made; remove the oldest ones beyond the limit.
+        """List an analysis about to be made; remove those beyond the limit asked for longest ago.
 
         It is listed ahead, and what goes leaves the list last: whoever is killed in between leaves
         nothing that is kept without being counted.
@@ -68,7 +77,8 @@ class AdhocAnalyses:
         with exclusive(self._root / f".{user_id}.lock"):
             listed = self._read(user_id)
             is_new = (key, fingerprint) not in listed
-            surplus = listed[: max(0, len(listed) + is_new - limit)]
+            surplus = sorted(listed, key=lambda each: _asked_at(store.analysis_folder(*each)))
+            surplus = surplus[: max(0, len(listed) + is_new - limit)]
             removed = sum(store.remove(*each, forget) for each in surplus)
             left = [each for each in listed if each not in surplus]
             if (key, fingerprint) not in left:
@@ -86,3 +96,11 @@ class AdhocAnalyses:
         except FileNotFoundError:
             return []
         return [(str(key), str(fingerprint)) for key, fingerprint in json.loads(text)]
+
+
+def _asked_at(folder: Path) -> int:
+    """Return when an analysis was asked for last; one that is not there goes first."""
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

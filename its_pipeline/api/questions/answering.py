@@ -54,6 +54,8 @@ def known_answer(services: Services, question: Question) -> FitAnswer | None:
             # It has to become the experiment's newest verdict, under the experiment's lock.
             return None
         verdict = newest
+    else:
+        services.adhoc.asked(question.key, question.fingerprint, services.store)
     return FitAnswer(verdict, True, run_id)
 
 

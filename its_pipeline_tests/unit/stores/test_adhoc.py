@@ -59,6 +59,16 @@ def test_the_oldest_goes_for_good_and_never_the_interventions_own(asked):
     assert (known.cached, known.removed) == (True, 0)
 
 
+def test_what_is_asked_again_and_again_is_not_pushed_out(asked):
+    settings, _, _, ask = asked
+    store, adhoc = open_store(settings), AdhocAnalyses(settings.adhoc_dir)
+    often, _ = ask(10.0)
+    for number in range(11, 14):
+        adhoc.asked("anna|morning", often.fingerprint, store)
+        ask(float(number))
+    assert store.finished("anna|morning", often.fingerprint) is not None
+
+
 def test_what_has_become_the_interventions_own_stays(asked):
     settings, _, _, ask = asked
     store = open_store(settings)
