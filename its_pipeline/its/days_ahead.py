@@ -26,12 +26,11 @@ from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import Targets
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.results import PosteriorDraws, PosteriorGrid
+from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.spec import AnalysisSpec
-from its_pipeline.its.targets import COUNTERFACTUAL, effect_contrasts
+from its_pipeline.its.targets import effect_contrasts
 
-TREND = "trend"
-"""Name of the coefficient of the straight trend over all days."""
 _NODES = 64
 
 
@@ -91,51 +90,27 @@ class NoiseNodes:
         )
 
 
-@dataclass(frozen=True)
-class Foreseen:
-    """What a stretch of days would tell.
+def variance_ahead(series: PreparedSeries, spec: AnalysisSpec, nodes: NoiseNodes) -> np.ndarray:
+    """Return the variance of the average effect that the observed days of a series leave.
 
-    Parameters
-    ----------
-    variance
-        Of the average effect (without an intervention: of the level) in standardised units, by
-        component of the prior and noise, shape (m, p). The first component is the plain one,
-        without any straight trend and with the same effect each time.
-    log_volume
-        Log determinant of the coefficients' posterior covariance over that of their prior, shape
-        (m, p): what a component pays for its freedom.
-    prior_weights
-        Of the components, shape (m,).
-    has_trend
-        Which components hold a straight trend open, shape (m,), bool.
-    """
-
-    variance: np.ndarray
-    log_volume: np.ndarray
-    prior_weights: np.ndarray
-    has_trend: np.ndarray
-
-
-def foresee(
-    series: PreparedSeries, spec: AnalysisSpec, nodes: NoiseNodes, *, only_plain: bool = False
-) -> Foreseen:
-    """Return what the observed days of a series tell of the average effect, whatever was observed.
+    Under the plain component of the prior: without any straight trend, and with the same effect
+    each time.
 
     Parameters
     ----------
     series
-        A series; its values are read for which days are missing alone. Where the intervention is on
-        no day, what is told is of the level.
+        A series with days on; its values are read for which days are missing alone.
     spec
         Settings.
     nodes
         Noises that are possible.
-    only_plain
-        Whether the plain component is all that is wanted.
+
+    Returns
+    -------
+    np.ndarray
+        In standardised units, by noise, shape (p,).
     """
-    is_baseline = not series.exposure.is_on.any()
-    study = None if is_baseline else models.study_of(series.exposure, spec.design)
-    design = design_of(series, spec, Covariates(), study)
+    design = design_of(series, spec, Covariates(), models.study_of(series.exposure, spec.design))
     rows = series.fit_rows
     problem = Problem(
         design=np.ascontiguousarray(design.matrix[rows]),
@@ -143,32 +118,21 @@ def foresee(
         steps=series.steps[rows],
         prior=design.prior,
     )
-    if is_baseline:
-        contrast = np.eye(1, design.matrix.shape[1])
-    else:
-        contrast = effect_contrasts(series, design)[: COUNTERFACTUAL + 1]
-    prior_sd = design.prior.sd
-    # In order of how much they leave open, so that the plain one comes first.
-    components = np.argsort(np.prod(prior_sd, axis=1), kind="stable")
-    components = components[:1] if only_plain else components
-    n, m = len(nodes.weights), len(components)
     told = nodes_of(
         problem,
         models.noise_model(spec.noise),
-        np.tile(nodes.weights, m),
-        np.tile(nodes.points, (m, 1)),
-        np.tile(nodes.log_sd, m),
-        np.repeat(components, n),
+        nodes.weights,
+        nodes.points,
+        nodes.log_sd,
+        np.full(len(nodes.weights), plain_component(design.prior)),
     )
-    variance = np.square(told.moments(Targets(contrast[None]))[1][0]).reshape(m, n)
-    log_volume = np.linalg.slogdet(told.covariances)[1].reshape(m, n)
-    log_volume = log_volume - 2.0 * np.log(prior_sd[components]).sum(axis=1)[:, None]
-    if TREND in design.names:
-        trend = int(np.argmax(np.abs(design.back[design.names.index(TREND)])))
-        has_trend = prior_sd[components, trend] > prior_sd[:, trend].min()
-    else:
-        has_trend = np.zeros(m, dtype=bool)
-    return Foreseen(variance, log_volume, design.prior.weights[components], has_trend)
+    contrast = effect_contrasts(series, design)[:1]
+    return np.square(told.moments(Targets(contrast[None]))[1][0])
+
+
+def plain_component(prior: ScaleMixture) -> int:
+    """Return the number of the component that leaves the least open."""
+    return int(np.argmin(np.prod(prior.sd, axis=1)))
 
 
 def carried_on(

@@ -93,7 +93,7 @@ class ServerSettings(BaseSettings):
         default=100,
         ge=1,
         description="Analyses kept of one person's questions that are not logged interventions' "
-        "own; the oldest goes first.",
+        "own; the one asked for longest ago goes first.",
     )
     plot_cache_size: int = Field(
         default=64, ge=0, description="Drawn plots kept in memory, some 100 KB each."

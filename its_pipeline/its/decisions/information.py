@@ -21,7 +21,7 @@ import pandas as pd
 
 from its_pipeline.its import models
 from its_pipeline.its.analysis import Analysis
-from its_pipeline.its.days_ahead import NoiseNodes, carried_on, foresee
+from its_pipeline.its.days_ahead import NoiseNodes, carried_on, variance_ahead
 from its_pipeline.its.series import POST, PreparedSeries, prepare_series
 from its_pipeline.its.spec import AnalysisSpec
 
@@ -116,9 +116,9 @@ def information_given(
     def variance(until_on: date) -> np.ndarray:
         days = carried_on(observed, until_on, share, freq)
         ahead = prepare_series(days, schedule, spec, others)
-        return foresee(ahead, spec, nodes, only_plain=True).variance[0]
+        return variance_ahead(ahead, spec, nodes)
 
-    known = foresee(series, spec, nodes, only_plain=True).variance[0]
+    known = variance_ahead(series, spec, nodes)
     reference = variance(reference_on)
     planned = reference if planned_until_on == reference_on else variance(planned_until_on)
     return Information(

@@ -26,7 +26,7 @@ class Problem:
     design
         Rows that are fitted, shape (n, k), contiguous.
     outcome
-        Standardised outcome, shape (n,).
+        Standardised outcome, shape (n,), or several of them, shape (n, c).
     steps
         Increasing integer time steps of the rows, shape (n,); a gap is a missing day.
     prior
@@ -67,8 +67,8 @@ class Problem:
 
 def padded(design: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """Return [X y], zeros beyond, shape (n, width)."""
-    n, k = design.shape
-    rows = np.zeros((n, -(-(k + 1) // _BLOCK) * _BLOCK))
-    rows[:, :k] = design
-    rows[:, k] = outcome
+    columns = np.column_stack([design, outcome])
+    n, k = columns.shape
+    rows = np.zeros((n, -(-k // _BLOCK) * _BLOCK))
+    rows[:, :k] = columns
     return rows

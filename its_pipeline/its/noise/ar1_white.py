@@ -166,14 +166,13 @@ class AutoregressivePlusWhiteNoise:
         columns = np.ascontiguousarray(residuals[:, None] / parameters["sigma"])
         return _kernel().whitened(columns, gaps, parameters["phi"], parameters["share_new"])[:, 0]
 
-    def log_likelihood(
-        self, errors: np.ndarray, steps: np.ndarray, parameters: Mapping[str, float]
-    ) -> np.ndarray:
-        """Return the sums of the filter's log densities up to each row."""
-        rows = np.ascontiguousarray(errors / parameters["sigma"])
+    def squares(self, errors: np.ndarray, steps: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Return sums of the filter's squared innovations over their variances."""
+        sums = np.empty((len(points), errors.shape[1]))
         gaps = np.diff(steps).astype(float)
-        found = _kernel().log_densities(rows, gaps, parameters["phi"], parameters["share_new"])
-        return np.cumsum(found - math.log(parameters["sigma"]), axis=0)
+        rows = np.ascontiguousarray(errors)
+        _kernel().squares(rows, gaps, np.ascontiguousarray(points), sums)
+        return sums
 
     def simulate(self, parameters: Parameters, shocks: np.ndarray) -> np.ndarray:
         """Turn shocks (draws, n_days) into errors, each the filter's forecast plus a new one."""

@@ -82,36 +82,26 @@ def whitened(rows, gaps, phi, share):
 
 
 @numba.njit(nogil=True, **OPTIONS)
-def log_densities(rows, gaps, phi, share):
-    """Return the log density of each row given those before it, under one noise of unit variance.
+def squares(rows, gaps, points, sums):
+    """Compute sums of squares of whitened columns under each noise.
 
     Parameters
     ----------
     rows
         Columns, shape (n, width).
-    gaps, phi, share
-        As in `cross_products`, of one noise.
+    gaps, points
+        As in `cross_products`.
+    sums
+        Filled, shape (g, width).
     """
-    n, width = rows.shape
-    out = np.empty_like(rows)
-    state = np.zeros(width)
-    first = 1.0 - share
-    variance = first
-    for t in range(n):
-        factor = 1.0
-        if t > 0:
-            factor = phi ** gaps[t - 1]
-            variance = first + factor * factor * (variance - first)
-        spread = variance + share
-        gain = variance / spread
-        constant = -0.5 * math.log(2.0 * math.pi * spread)
-        for j in range(width):
-            before = factor * state[j]
-            surprise = rows[t, j] - before
-            out[t, j] = constant - 0.5 * surprise * surprise / spread
-            state[j] = before + gain * surprise
-        variance = variance * share / spread
-    return out
+    white = np.empty_like(rows)
+    for g in range(points.shape[0]):
+        _whiten(rows, gaps, points[g, 0], points[g, 1], white)
+        for j in range(rows.shape[1]):
+            sums[g, j] = 0.0
+        for t in range(rows.shape[0]):
+            for j in range(rows.shape[1]):
+                sums[g, j] += white[t, j] * white[t, j]
 
 
 @numba.njit(nogil=True, **OPTIONS)

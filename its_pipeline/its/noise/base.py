@@ -157,13 +157,8 @@ class NoiseModel(Protocol):
         """Return standardised one-step innovations of residuals (n,) at increasing steps (n,)."""
         ...
 
-    def log_likelihood(
-        self, errors: np.ndarray, steps: np.ndarray, parameters: Mapping[str, float]
-    ) -> np.ndarray:
-        """Return log densities of courses of errors (n, k) up to each of their rows, (n, k).
-
-        At increasing steps (n,), with normal innovations.
-        """
+    def squares(self, errors: np.ndarray, steps: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Return sums of squares of whitened courses (n, c) under each noise, shape (g, c)."""
         ...
 
     def simulate(self, parameters: Parameters, shocks: np.ndarray) -> np.ndarray:

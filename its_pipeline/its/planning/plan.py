@@ -17,23 +17,11 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its import models
-from its_pipeline.its.days_ahead import NoiseNodes, foresee
-from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.errors import InsufficientData
 from its_pipeline.its.exposure import Exposure
-from its_pipeline.its.fitting import design_of, fit_of
-from its_pipeline.its.inference.quadrature import integrate
-from its_pipeline.its.likelihoods.normal import NORMAL
-from its_pipeline.its.planning.assurance import (
-    Precision,
-    critical_z,
-    expected_log_evidence,
-    precision_of,
-)
+from its_pipeline.its.planning.assurance import assurance, critical_z
 from its_pipeline.its.planning.designs import PLANNED_DESIGNS
-from its_pipeline.its.planning.learning import Learning
-from its_pipeline.its.sensitivity.estimate import TOLERANCE
+from its_pipeline.its.planning.rehearsal import Rehearsal, Rehearsed
 from its_pipeline.its.series import (
     MINIMUM_DAYS,
     POST,
@@ -52,7 +40,6 @@ LONGEST_DAYS = 365
 """Plans look no further ahead."""
 AB = "AB"
 _DAYS = (8, 11, 15, 21, 30, 42, 60, 90, 130, 180, 250, LONGEST_DAYS)
-_NODES = 16
 _LARGEST = 64.0
 """In sds of the baseline: what days do not show of an effect that large they show of none."""
 _LEAST_SHARE = 0.05
@@ -217,70 +204,59 @@ def plan(
         baseline_sd=baseline_sd,
         n_baseline=sum(series.n_pre for series in prepared),
         n_people=len(prepared),
-        _foresights=tuple(_Foresight.of(series, spec, looks) for series in prepared),
+        _foresights=tuple(_Foresight(series, spec, looks) for series in prepared),
     )
 
 
 class _Foresight:
     """What days after one baseline would show, each number of days of a design computed once."""
 
-    def __init__(
-        self,
-        series: PreparedSeries,
-        spec: AnalysisSpec,
-        looks: str,
-        nodes: NoiseNodes,
-        trend_odds: float,
-    ) -> None:
+    def __init__(self, series: PreparedSeries, spec: AnalysisSpec, looks: str) -> None:
         self._series = series
         self._spec = spec
         self._looks = looks
         self._share = max(_LEAST_SHARE, float(series.observed.mean()))
-        self._nodes = nodes
-        self._trend_odds = trend_odds
-        self._learning = Learning(nodes, models.noise_model(spec.noise))
-        self._known: dict[tuple[str, int], Precision] = {}
+        self._rehearsal = Rehearsal(series, spec, LONGEST_DAYS)
+        self._rehearsed: dict[tuple[str, int], Rehearsed] = {}
+        self._effects: dict[tuple[str, int], np.ndarray] = {}
         self._firsts: dict[str, int] = {}
-
-    @classmethod
-    def of(cls, series: PreparedSeries, spec: AnalysisSpec, looks: str) -> _Foresight:
-        noise = models.noise_model(spec.noise)
-        fit = fit_of(series, design_of(series, spec, Covariates(), None), noise, NORMAL)
-        level = np.eye(1, fit.problem.design.shape[1])
-        mixture = integrate(fit.problem, noise, level, TOLERANCE)
-        nodes = NoiseNodes.of_mixture(mixture, _NODES)
-        known = foresee(series, spec, nodes)
-        odds = 1.0
-        if known.has_trend.any():
-            # The baseline's own components come in the order of its design, the plain one first.
-            share = float(mixture.weights[mixture.component == 0].sum())
-            usual = known.prior_weights[:, None] * np.exp(expected_log_evidence(known.log_volume))
-            usual_share = float(nodes.weights @ (usual[0] / usual.sum(axis=0)))
-            odds = (1.0 - share) / max(share, 1e-9) * usual_share / (1.0 - usual_share)
-        return cls(series, spec, looks, nodes, odds)
 
     def power(self, design: str, n_days: int, effect: float) -> float:
         first = self._first(design)
         if n_days < first:
             return 0.0
-        now = self._precision(design, n_days)
-        before = self._precision(design, first)
-        critical = critical_z(
-            self._looks,
-            float(now.weights @ (now.sd / before.sd) ** 2),
-            1 + round((n_days - first) * self._share),
-            1.0 / float(now.weights @ now.sd**2),
-        )
-        return now.power(effect / self._series.scale, critical)
+        days = [first, *(day for day in _DAYS if day > first)]
+        above = next((at for at, day in enumerate(days) if day >= n_days), len(days) - 1)
+        needed = self._needed(design, days, above)
+        if days[above] > n_days:
+            # Between days that were rehearsed what is needed hardly bends over the log of days.
+            below, over = days[above - 1], days[above]
+            share = math.log(n_days / below) / math.log(over / below)
+            needed = (1.0 - share) * self._needed(design, days, above - 1) + share * needed
+        return assurance(needed, effect / self._series.scale)
 
-    def _precision(self, design: str, n_days: int) -> Precision:
+    def _needed(self, design: str, days: list[int], last: int) -> np.ndarray:
+        """Return the effect at which some look at each course says "helped", standardised.
+
+        A look every day is told from looks on some of them: what one of these misses is said at the
+        next.
+        """
+        key = design, days[last]
+        if key not in self._effects:
+            found = [self._rehearse(design, day) for day in days[: last + 1]]
+            horizon = found[-1]
+            shares = np.array([np.mean(each.precision / horizon.precision) for each in found])
+            n_looks = 1 + round((days[last] - days[0]) * self._share)
+            critical = critical_z(self._looks, shares, n_looks, 1.0 / horizon.sd**2)
+            told = zip(found, critical, strict=True)
+            self._effects[key] = np.min([e.needed(z) for e, z in told if math.isfinite(z)], axis=0)
+        return self._effects[key]
+
+    def _rehearse(self, design: str, n_days: int) -> Rehearsed:
         key = design, n_days
-        if key not in self._known:
-            found = foresee(self._days(design, n_days), self._spec, self._nodes)
-            n_observed = max(1, round(n_days * self._share))
-            learnt = self._learning.weights(n_observed)
-            self._known[key] = precision_of(found, self._nodes, self._trend_odds, learnt)
-        return self._known[key]
+        if key not in self._rehearsed:
+            self._rehearsed[key] = self._rehearsal.of(self._days(design, n_days))
+        return self._rehearsed[key]
 
     def _first(self, design: str) -> int:
         """Return the first day after which enough days with the intervention were observed."""

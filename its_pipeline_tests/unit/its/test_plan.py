@@ -75,7 +75,8 @@ def test_looking_costs_power_and_not_much_with_an_error_spent_late(white, looks)
     if looks == "at_end":
         assert found == pytest.approx(once)
     else:
-        assert found < once + 0.005
+        # An early look may say what later days, on which a trend is possible, would not.
+        assert found < once + 0.03
     if looks == "daily":
         assert found > once - 0.04
 
