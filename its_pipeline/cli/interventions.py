@@ -163,6 +163,8 @@ def log_intervention(
     if logged.schedule is not None:
         days = schedule_text(logged.schedule, logged.time_zone)
     typer.echo(f"logged {logged.key} {days} (version {logged.version})")
+    if direction is None:
+        typer.echo("a benefit is an increase, as by default; if less is better, amend --direction")
 
 
 @app.command("list")
@@ -330,7 +332,13 @@ def withdraw(
 def load(
     file: Annotated[Path, typer.Argument(help="CSV with one intervention a row.")],
 ) -> None:
-    """Log every row of a CSV file, or none; all errors are reported at once."""
+    """Log every row of a CSV file, or none; all errors are reported at once.
+
+    Columns: user_id, intervention_id, outcome_metric and started_on are needed; name, ended_on,
+    direction, minimum_effect, baseline_days, horizon_days, washout_days, carryover_days, time_zone,
+    hypothesis, kind, looks, and as JSON protocol, analysis and schedule (which may say the days in
+    the place of started_on) may be there. Empty cells take the default; dates are YYYY-MM-DD.
+    """
     from its_pipeline.events.intervention_files import bulk_load
     from its_pipeline.events.interventions import open_log
     from its_pipeline.settings import get_settings

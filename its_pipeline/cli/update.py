@@ -6,7 +6,7 @@ jobs (`defs`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,7 +27,7 @@ def run() -> None:
     with local_runner(settings, PURPOSE_MANUAL) as runner:
         ingested = runner.ingest()
         if not ingested.success:
-            fail(f"ingest_events failed (run {ingested.run_id}): {ingested.message}", code=1)
+            _fail_with("ingest_events", ingested)
         typer.echo(f"{ingested.numbers.get('days', 0)} days of events ingested")
         _refresh(runner, None, "stale")
         _say_what_was_left(ingested)
@@ -44,6 +44,10 @@ def _say_what_was_left(ingested: RunOutcome) -> None:
             f"{ingested.run_id} says why); `its-pipeline doctor` looks for what is damaged",
             code=1,
         )
+
+
+def _fail_with(job: str, outcome: RunOutcome) -> NoReturn:
+    fail(f"{job} failed: {outcome.message}\nDagster has the trace: run {outcome.run_id}", code=1)
 
 
 @plain_errors
@@ -97,4 +101,4 @@ def _refresh(
     typer.echo(f"index: {runner.settings.reports_dir / 'index.html'}")
     for outcome, name in ((refreshed, "refresh_experiments"), (collected, "collect_evidence")):
         if not outcome.success:
-            fail(f"{name} failed (run {outcome.run_id}): {outcome.message}", code=1)
+            _fail_with(name, outcome)

@@ -159,5 +159,14 @@ def _message(events: Sequence[dg.DagsterEvent]) -> str:
             data = event.step_failure_data
             if data.user_failure_data is not None and data.user_failure_data.description:
                 return data.user_failure_data.description
-            return data.error_display_string
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            return "" if error is None else _first_words(error.message)
     return ""
+
+
+def _first_words(message: str) -> str:
+    """Return an error's message without its module; the run's own log keeps all the traces."""
+    kind, colon, text = message.strip().partition(": ")
+    return kind.rpartition(".")[2] + colon + text

@@ -85,6 +85,36 @@ over HTTP; the request goes over the intervention, and the intervention over the
 `its-pipeline analyze`, for a series of one's own, has `--likelihood`, `--season` (also `month`),
 `--slope`, `--trend`, `--no-trend` and, for columns of the file, `--covariate`.
 
+A file with every key; two metrics are needed to show all, for `equals` belongs to a rate:
+
+```yaml
+metrics:
+  - name: distractionMinutes            # what interventions refer to: letters, digits and _
+    label: Minutes of distraction       # what people read; the name where it is not said
+    event_types: [SESSION_ENDED]        # events that count; [] means all
+    json_path: $.distraction_minutes    # where in event_data the number stands, or a column
+    aggregation: sum                    # a day's values become one number
+    minimum: 0                          # values outside are rejected, both ends inclusive
+    maximum: 1440
+    unit: minutes
+    zero_days: true                     # a day without events inside the observed span is 0
+    analysis:                           # where it differs from the defaults above
+      likelihood: student_t
+      season: day_of_week
+      slope: auto
+      trend: true
+      carryover: none
+  - name: shareThorough
+    event_types: [MISSION_COMPLETED]
+    column: completion_quality
+    aggregation: rate
+    equals: THOROUGH                    # the value whose share is taken
+    analysis:
+      covariates: [share_morning]       # no zero_days here: such a day has no time of day
+```
+
+An error names the file, the entry, the key, the value and what to do; nothing is taken meanwhile.
+
 To choose options for a metric that is there already, declare the metric again in `metrics.yaml`
 with all its fields, or add the lines to the file in `metrics.d` that an import wrote; an import of
 newer data keeps them. Changing them analyses the metric's experiments anew. `likelihood` may also

@@ -330,7 +330,8 @@ def read_metrics_file(file: Path) -> tuple[OutcomeMetric, ...]:
     names = [metric.name for metric in metrics]
     problems += [f"{name!r} is given twice" for name in sorted(set(names)) if names.count(name) > 1]
     if problems:
-        raise MetricError(f"{file}: " + "; ".join(problems))
+        listed = "".join(f"\n  {problem}" for problem in problems)
+        raise MetricError(f"{file}: no metric of it is taken{listed}")
     return tuple(metrics)
 
 
@@ -366,6 +367,15 @@ def _texts(error: ValidationError) -> list[str]:
     texts = []
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        if problem["type"] == "extra_forbidden":
+            message = (
+                "is no field of a metric; take it out, or spell it as one of "
+                f"{', '.join(OutcomeMetric.model_fields)}"
+            )
+        elif problem["type"] == "missing":
+            message = "is missing; add it"
+        elif problem["type"] != "value_error":
+            message += f" but is {problem['input']!r:.80}; correct it"
         texts.append(f"{place}: {message}" if place else message)
     return texts

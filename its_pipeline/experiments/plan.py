@@ -33,8 +33,8 @@ class Plan:
     key
         Experiment key.
     state
-        ``ready`` to be analysed; ``waiting`` for days; ``refused``: it can never be analysed as
-        logged; ``closed``: withdrawn.
+        ``ready`` to be analysed; ``waiting`` for days that come; ``refused``: its data or options
+        cannot be analysed; ``closed``: withdrawn, or the days it lacks are over.
     reason, reason_code
         Why it is not ready; empty when it is.
     n_pre, n_post
@@ -186,13 +186,15 @@ def _state(
             f"{counts}. The baseline is over: only events that arrive late, or an amended start or "
             "longer baseline, can change this"
         )
-        return "waiting", "too_few_pre_days", reason, None
+        # Where nothing was observed at all, the data may still have to come.
+        state = "waiting" if n_pre + n_post == 0 and not window.is_final else "closed"
+        return state, "too_few_pre_days", reason, None
     if not post_possible:
         reason = (
             f"{counts}. The post-period ends on {window.final_end_on.isoformat()}, too early for "
             "that: amend the end or the horizon, or log the intervention anew"
         )
-        return ("refused" if window.is_final else "waiting"), "too_few_post_days", reason, None
+        return "closed", "too_few_post_days", reason, None
     if n_pre < MINIMUM_DAYS:
         left = (window.started_on - complete_until_on).days - 1
         if n_pre + left < MINIMUM_DAYS:
@@ -200,7 +202,7 @@ def _state(
                 f"{counts}. Even with an event on every day until the start the baseline stays "
                 "too short: amend the start or the baseline"
             )
-            return "waiting", "too_few_pre_days", reason, None
+            return "closed", "too_few_pre_days", reason, None
     first = last_needed + timedelta(days=1)
     code = "not_started" if window.fit_start_on > complete_until_on else "too_few_post_days"
     return "waiting", code, f"{counts}. Possible from {first.isoformat()} on", first

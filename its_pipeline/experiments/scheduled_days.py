@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 
 #: Of an experiment: its state, the code and the words for it, and from when it can be analysed.
-State = tuple[Literal["ready", "waiting", "refused"], str, str, date | None]
+State = tuple[Literal["ready", "waiting", "closed"], str, str, date | None]
 
 
 def off_and_on(
@@ -126,6 +126,6 @@ def scheduled_state(
         f"{'on' if never_on else 'off'}: only events that arrive late, or an amended schedule, "
         "baseline or horizon, can change this"
     )
-    if never_on:
-        return ("refused" if window.is_final else "waiting"), "too_few_on_days", reason, None
-    return "waiting", "too_few_off_days", reason, None
+    # Where nothing was observed at all, the data may still have to come.
+    state = "waiting" if n_off + n_on == 0 and not window.is_final else "closed"
+    return state, f"too_few_{'on' if never_on else 'off'}_days", reason, None

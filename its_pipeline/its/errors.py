@@ -41,14 +41,20 @@ class InsufficientData(ValueError):  # noqa: N818 - a public name of the contrac
         self.missing_pre = max(0, minimum_days - n_pre)
         self.missing_post = max(0, minimum_days - n_post)
         off, on = ("without", "with") if is_schedule else ("before", "after")
-        lacking = [
-            f"{missing} more {unit} {phase} the intervention"
-            for missing, phase in ((self.missing_pre, off), (self.missing_post, on))
-            if missing
-        ]
+        remedies = []
+        if self.missing_post:
+            remedies.append(f"go on for {_counted(self.missing_post, unit)} {on} it")
+        if self.missing_pre and is_schedule:
+            remedies.append(f"add {_counted(self.missing_pre, unit)} without it")
+        elif self.missing_pre:
+            # Nobody can wait for days that are over.
+            remedies.append(
+                f"let the series begin {_counted(self.missing_pre, unit)} earlier, or give a later "
+                "first day of the intervention"
+            )
         super().__init__(
             f"observed {unit}: {n_pre} {off} and {n_post} {on} the intervention; each phase "
-            f"needs at least {minimum_days}. Wait for {' and '.join(lacking)}."
+            f"needs at least {minimum_days}: {', and '.join(remedies)}"
         )
 
     def __reduce__(self) -> tuple[type[InsufficientData], tuple[int, int, int, str, bool]]:
@@ -59,6 +65,10 @@ class InsufficientData(ValueError):  # noqa: N818 - a public name of the contrac
             self.unit,
             self.is_schedule,
         )
+
+
+def _counted(n: int, unit: str) -> str:
+    return f"{n} more {unit.removesuffix('s') if n == 1 else unit}"
 
 
 class InvalidSeries(ValueError):  # noqa: N818 - a public name of the contract

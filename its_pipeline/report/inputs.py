@@ -27,7 +27,7 @@ STATUS_LABELS: Final[Mapping[Status, str]] = {
     "waiting": "Waiting for days",
     "not_converged": "Not converged",
     "refused": "Refused",
-    "closed": "Withdrawn",
+    "closed": "Closed",
     "crashed": "Crashed",
 }
 
@@ -239,6 +239,11 @@ class StateInput:
                 f"a state page must not carry effects but the analysis of {self.intervention.key} "
                 "has some; use ReportInput and render_report"
             )
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether it is closed because it was withdrawn, not because its days are over."""
+        return self.state == "closed" and self.intervention.status == "withdrawn"
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,11 @@ def render_state_page(state: StateInput) -> str:
         **_shared_view(state),
         "tone": status_tone(state.state),
         "headline": (
-            "Too early to tell" if state.state == "waiting" else STATUS_LABELS[state.state]
+            "Withdrawn"
+            if state.is_withdrawn
+            else "Too early to tell"
+            if state.state == "waiting"
+            else STATUS_LABELS[state.state]
         ),
         "lead": state_texts.lead(state),
         "reason": state_texts.sentence(state.reason.strip() or "No reason is recorded."),

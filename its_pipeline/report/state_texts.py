@@ -40,6 +40,8 @@ def sentence(text: str) -> str:
 def lead(state: StateInput) -> str:
     """Return how the experiment stands, in a sentence or two."""
     what = "change" if state.intervention.schedule is None else "intervention"
+    if state.is_withdrawn:
+        return "This intervention was withdrawn. It is not analysed any more."
     leads: dict[Status, str] = {
         "waiting": f"There are not enough days yet to say anything about this {what}.",
         "not_converged": (
@@ -47,7 +49,7 @@ def lead(state: StateInput) -> str:
             "experiment."
         ),
         "refused": "These data cannot be analysed as they are, so there is no result.",
-        "closed": "This intervention was withdrawn. It is not analysed any more.",
+        "closed": f"The days that this {what} would need are over, so there is no result.",
         "crashed": "The analysis stopped with an error, so there is no result.",
     }
     told = leads[state.state]
@@ -61,13 +63,14 @@ def lead(state: StateInput) -> str:
 
 def advice(state: StateInput) -> list[str]:
     """Return what can be done about it, a sentence or two an entry."""
+    if state.is_withdrawn:
+        return ["Log a new intervention if you want to try it again."]
+    if state.state == "waiting" and state.analysable_on is None:
+        return [
+            "Nothing of this outcome is known from these days yet: import its events. They are "
+            "taken up by themselves."
+        ]
     if state.state == "waiting":
-        if state.analysable_on is None:
-            return [
-                "As logged, no coming day makes this possible. Amend its dates, baseline or "
-                "horizon, or log the intervention anew.",
-                "Events that arrive late are taken up by themselves.",
-            ]
         return [
             "Carry on as you do. It is looked at again every night and analysed when its day has "
             "come.",
@@ -86,7 +89,11 @@ def advice(state: StateInput) -> list[str]:
             "log.",
             "After that it is looked at again in the next run.",
         ],
-        "closed": ["Log a new intervention if you want to try it again."],
+        "closed": [
+            "As logged, no coming day makes this possible. Amend its dates, baseline or "
+            "horizon, or log the intervention anew.",
+            "Events that arrive late are taken up by themselves.",
+        ],
         "crashed": [
             "This is a fault of the system, not of your data. Whoever runs it finds the error in "
             "the run named below.",
@@ -97,8 +104,8 @@ def advice(state: StateInput) -> list[str]:
 
 
 def day_counts(state: StateInput) -> list[DayCount]:
-    """Return the days that a waiting experiment has and needs; none in any other state."""
-    if state.state != "waiting":
+    """Return the days that an experiment with too few of them has and needs; else none."""
+    if state.state not in ("waiting", "closed") or state.is_withdrawn:
         return []
     from its_pipeline.its.series import MINIMUM_DAYS
 

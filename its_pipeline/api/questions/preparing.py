@@ -250,7 +250,7 @@ def refusal(plan: Plan, is_future: bool, is_logged: bool) -> Problem:
         "reason_code": plan.reason_code,
         "analysable_on": plan.analysable_on.isoformat() if plan.analysable_on else None,
     }
-    if plan.state == "closed":
+    if plan.reason_code == "withdrawn":
         return Problem("withdrawn", plan.reason, value=plan.key.partition("|")[2])
     if is_future:
         when = f" on {plan.analysable_on}" if plan.analysable_on else " when its day has come"
@@ -261,13 +261,11 @@ def refusal(plan: Plan, is_future: bool, is_logged: bool) -> Problem:
             remedy=f"{remedy} is analysed{when}",
             **counts,
         )
-    if plan.state == "waiting":
+    if plan.state in ("waiting", "closed"):
         remedy = (
             f"ask again on {plan.analysable_on}"
             if plan.analysable_on
             else "choose another intervention_date, or earlier start_date and later end_date"
         )
         return Problem("insufficient_data", plan.reason, remedy=remedy, **counts)
-    if plan.reason_code in ("too_few_post_days", "too_few_on_days"):
-        return Problem("insufficient_data", plan.reason, remedy="choose a later end_date", **counts)
     return Problem("not_analysable", plan.reason, value=started_on, reason_code=plan.reason_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 import uuid
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,7 @@ from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, VALID_EVENTS
 from its_pipeline_tests.postgres import postgres_server
+from its_pipeline_tests.support import PROJECT_ROOT
 from tools.app_table import CREATE, insert
 from tools.postgres import PASSWORD, PostgresServer
 
@@ -182,3 +184,31 @@ def test_the_intervention_log_works_on_postgresql(app) -> None:
     assert [v.started_on.day for v in log.history("ada", "tea")] == [2, 3]
     assert InterventionLog(url).changed_since(1) == (amended,)
     log.close()
+
+
+@pytest.mark.parametrize("table", ["behavioral_events", "its_events"])
+def test_the_guides_table_and_view_are_read(postgres_server, tmp_path, table) -> None:
+    page = (PROJECT_ROOT / "docs" / "guides" / "own-data.md").read_text()
+    statements = "".join(part.partition("```")[0] for part in page.split("```sql\n")[1:])
+    name = f"guide_{uuid.uuid4().hex[:8]}"
+    url = postgres_server.create_database(name)
+    postgres_server.run_sql(
+        statements
+        + """
+        INSERT INTO behavioral_events (id, "userId", "timestamp", "eventType", "eventData")
+            VALUES ('workout-1', 'anna', '2026-03-10 07:00', 'WORKOUT', '{"minutes": 30}');
+        INSERT INTO workouts VALUES (1, 'anna', '2026-03-10 08:00+01', 30);
+        """,
+        name,
+    )
+    settings = Settings(
+        store_root=tmp_path,
+        source="postgres",
+        source_url=SecretStr(url),
+        source_table=table,
+        today_on=TODAY,
+    )
+    assert _export_all(settings) == [date(2026, 3, 10)]
+    events = ingest.open_lake(settings).read(BEHAVIORAL_EVENTS, date(2026, 3, 10))
+    assert events["event_id"].to_pylist() == ["workout-1"]
+    assert json.loads(events["event_data"][0].as_py()) == {"minutes": 30}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from its_pipeline.events.analysis_options import AnalysisOptions
+from its_pipeline.events.contract_docs import contract_document
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import (
@@ -144,3 +146,27 @@ def test_an_import_of_newer_data_keeps_the_analysis_somebody_chose(tmp_path: Pat
     sad = mapping.model_copy(update={"aggregation": "median"})
     with pytest.raises(MetricError, match="'mood' is registered already with another meaning"):
         import_file(settings, file, sad, "sad")
+
+
+def test_the_worked_example_is_taken_and_has_every_key(tmp_path):
+    page = contract_document()
+    start = page.index("```yaml\n", page.index("A file with every key")) + len("```yaml\n")
+    file = tmp_path / "metrics.yaml"
+    file.write_text(page[start : page.index("```", start)])
+    metrics = read_metrics_file(file)
+    keys = {name for entry in yaml.safe_load(file.read_text())["metrics"] for name in entry}
+    # `likelihood` stands under `analysis`.
+    assert keys | {"likelihood"} == set(OutcomeMetric.model_fields)
+    options = {name for metric in metrics for name in metric.analysis.said()}
+    assert options == set(AnalysisOptions.model_fields)
+
+
+def test_each_problem_has_a_line_with_its_remedy(tmp_path):
+    file = tmp_path / "metrics.yaml"
+    file.write_text("metrics:\n- {name: mood, json_path: $.mood, aggregation: average, hue: 1}\n")
+    with pytest.raises(MetricError) as caught:
+        read_metrics_file(file)
+    _, first, second = str(caught.value).splitlines()
+    assert "aggregation: should be 'mean'" in first
+    assert "is 'average'; correct it" in first
+    assert "hue: is no field of a metric; take it out" in second

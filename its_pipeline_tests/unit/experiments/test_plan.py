@@ -43,7 +43,7 @@ def test_too_few_post_days_wait_for_a_date():
 def test_eight_days_each_are_enough_and_seven_are_not():
     assert plan_of(8, 8, date(2026, 5, 8)).state == "ready"
     assert plan_of(8, 7, date(2026, 5, 7)).state == "waiting"
-    assert plan_of(7, 8, date(2026, 5, 8)).state == "waiting"
+    assert plan_of(7, 8, date(2026, 5, 8)).state == "closed"
 
 
 def test_washout_days_do_not_count():
@@ -61,15 +61,15 @@ def test_one_in_the_future_waits_from_its_start():
 def test_a_baseline_that_is_over_and_too_short_has_no_date():
     plan = plan_of(5, 20, date(2026, 5, 20))
     assert (plan.state, plan.reason_code, plan.analysable_on) == (
-        "waiting",
+        "closed",
         "too_few_pre_days",
         None,
     )
 
 
-def test_a_horizon_too_short_for_ever_is_refused():
+def test_a_horizon_too_short_for_ever_is_closed():
     plan = plan_of(30, 7, date(2026, 6, 20), horizon_days=7)
-    assert (plan.state, plan.reason_code) == ("refused", "too_few_post_days")
+    assert (plan.state, plan.reason_code) == ("closed", "too_few_post_days")
 
 
 def test_a_withdrawn_one_is_closed_whatever_its_days():

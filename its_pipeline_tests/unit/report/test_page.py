@@ -262,7 +262,7 @@ def test_state_page_refuses_effects_and_the_wrong_state():
         ("waiting", "Too early to tell", "from 23 August 2026 on"),
         ("not_converged", "Not converged", "Only diagnostics are shown"),
         ("refused", "Refused", "cannot be analysed as they are"),
-        ("closed", "Withdrawn", "was withdrawn"),
+        ("closed", "Closed", "no coming day makes this possible"),
         ("crashed", "Crashed", "a fault of the system"),
     ],
 )
@@ -279,8 +279,18 @@ def test_waiting_shows_the_days_beside_what_is_needed():
     words = Skeleton(render_state_page(make_state("waiting"))).words
     assert "60 of at least 8 days" in words
     assert "3 of at least 8 days" in words
-    hopeless = make_state("waiting", analysable_on=None)
-    assert "no coming day makes this possible" in Skeleton(render_state_page(hopeless)).words
+    over = make_state("closed", n_pre=60, n_post=3)
+    words = Skeleton(render_state_page(over)).words
+    assert "3 of at least 8 days" in words
+    assert "Too early to tell" not in words
+
+
+def test_a_withdrawn_one_says_so_and_counts_no_days():
+    withdrawn = replace(make_intervention(), status="withdrawn", version=2)
+    page = make_state("closed", intervention=withdrawn, n_pre=60, n_post=3)
+    words = Skeleton(render_state_page(page)).words
+    assert "was withdrawn" in words
+    assert "of at least 8 days" not in words
 
 
 def test_not_converged_shows_diagnostics_and_no_effect():
