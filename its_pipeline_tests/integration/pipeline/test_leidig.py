@@ -60,5 +60,5 @@ def test_thirty_five_pupils_get_thirty_five_verdicts(pupils, monkeypatch, tmp_pa
     for key, verdict in verdicts.items():
         assert (verdict["effects"] is None) == (verdict["status"] != "analysed")
         # Two classes have only seven days of baseline: never a number from so few.
-        assert (verdict["status"] != "waiting") == (key.split("|")[0] in analysable), statuses
+        assert (verdict["status"] != "closed") == (key.split("|")[0] in analysable), statuses
     assert statuses["analysed"] == len(analysable)
