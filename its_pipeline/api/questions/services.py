@@ -17,6 +17,7 @@ from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.workers.jobs import start_jobs
+from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.interventions import Intervention, InterventionLog
 from its_pipeline.experiments.service import open_store
 from its_pipeline.processes.pool import WorkerPool
@@ -89,8 +90,8 @@ class Services:
         The installation's and the server's settings.
     pool
         Where analyses are computed and plots drawn.
-    log
-        The intervention log, for reading.
+    log, forgotten
+        The intervention log, for reading, and who was forgotten.
     runs
         MLflow.
     store, adhoc
@@ -103,6 +104,7 @@ class Services:
     server_settings: ServerSettings
     pool: WorkerPool
     log: InterventionLog
+    forgotten: Forgotten
     runs: RunStore
     store: ExperimentStore
     adhoc: AdhocAnalyses
@@ -123,6 +125,7 @@ class Services:
             abandoned_seconds=server_settings.abandoned_seconds,
             start_seconds=server_settings.start_seconds,
         )
+        forgotten = Forgotten(settings.store_root)
         audit = AuditLog(
             server_settings.audit_log or settings.store_root / "api" / "audit.jsonl",
             server_settings.audit_log_bytes,
@@ -132,7 +135,8 @@ class Services:
             settings=settings,
             server_settings=server_settings,
             pool=pool,
-            log=InterventionLog(settings.resolved_intervention_log_url),
+            log=InterventionLog(settings.resolved_intervention_log_url, forgotten=forgotten),
+            forgotten=forgotten,
             runs=RunStore.from_settings(settings),
             store=open_store(settings),
             adhoc=AdhocAnalyses(settings.adhoc_dir),

@@ -95,7 +95,7 @@ def test_a_log_from_before_there_were_schedules_has_none_and_takes_some(
     log = InterventionLog(uncounted)
     earlier = log.get("ada", "tea")
     assert (earlier.schedule, earlier.carryover_days, earlier.kind) == (None, 0, "")
-    assert copy_of(uncounted, "0004") == before
+    assert copy_of(uncounted, "0005") == before
     fresh = Intervention.declared(**earlier.declaration())
     assert fresh.declaration() == earlier.declaration()
     assert log.log_all([fresh]) == [earlier], "what was logged before is not the same any more"
