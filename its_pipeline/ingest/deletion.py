@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -40,7 +41,9 @@ def delete_from_lake(settings: Settings, user_id: str) -> int:
         Whose.
     """
     lake = open_lake(settings)
-    days = {day for table in _TABLES for day in lake.days(table) if _is_in(lake, table, day, user_id)}
+    days = {
+        day for table in _TABLES for day in lake.days(table) if _is_in(lake, table, day, user_id)
+    }
     for day in sorted(days):
         with lake.exclusive(BEHAVIORAL_EVENTS, day):
             has_raw = lake.is_readable(BEHAVIORAL_EVENTS, day)
@@ -56,17 +59,18 @@ def delete_from_lake(settings: Settings, user_id: str) -> int:
     return len(days)
 
 
-def delete_from_daily(settings: Settings, user_id: str) -> bool:
-    """Delete a person's rows from the daily outcomes; tell whether there were any."""
+def delete_from_daily(settings: Settings, user_id: str) -> int:
+    """Delete a person's rows from the daily outcomes; return how many there were."""
     path = settings.daily_outcomes_path
 
-    def has_them(file: object) -> bool:
-        return pq.read_table(file, columns=["user_id"], filters=[("user_id", "=", user_id)]).num_rows > 0
+    def count(file: Path) -> int:
+        whose = [("user_id", "=", user_id)]
+        return pq.read_table(file, columns=["user_id"], filters=whose).num_rows
 
-    if not read_or_set_aside(path, has_them, settings.store_root):
-        return False
-    write_without(path, user_id)
-    return True
+    rows = read_or_set_aside(path, count, settings.store_root) or 0
+    if rows:
+        write_without(path, user_id)
+    return rows
 
 
 def _is_in(lake: Lake, table: str, day: date, user_id: str) -> bool:
