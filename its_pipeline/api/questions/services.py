@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from its_pipeline.api.http.audit import AuditLog
+from its_pipeline.api.http.audit import AuditLog, open_audit_log
 from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.http.server_settings import ServerSettings
@@ -62,6 +62,11 @@ class PlotCache:
             self._plots.move_to_end((fingerprint, name))
             while len(self._plots) > self._size:
                 self._plots.popitem(last=False)
+
+    def clear(self) -> None:
+        """Drop every plot: of whom one is, is not known here."""
+        with self._lock:
+            self._plots.clear()
 
 
 class Turns:
@@ -126,11 +131,7 @@ class Services:
             start_seconds=server_settings.start_seconds,
         )
         forgotten = Forgotten(settings.store_root)
-        audit = AuditLog(
-            server_settings.audit_log or settings.store_root / "api" / "audit.jsonl",
-            server_settings.audit_log_bytes,
-            server_settings.audit_log_days,
-        )
+        audit = open_audit_log(settings.store_root, server_settings)
         return cls(
             settings=settings,
             server_settings=server_settings,
