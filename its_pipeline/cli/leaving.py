@@ -1,7 +1,7 @@
 """``its-pipeline export | forget``: taking one's data along, and being forgotten.
 
-What belongs here: options, asking again, and output. What does not: what is in the ZIP, and deleting
-(`its_pipeline.leaving`).
+What belongs here: options, asking again, and output. What does not: what is in the ZIP, or what is
+deleted (`its_pipeline.leaving`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from its_pipeline.cli.support import User, fail, plain_errors, print_table
 
 if TYPE_CHECKING:
-    from its_pipeline.leaving.forget import Departure
+    from its_pipeline.leaving.departure import Departure
     from its_pipeline.settings import Settings
 
 

@@ -118,7 +118,7 @@ class LocalRunner:
 
 @contextmanager
 def local_runner(settings: Settings, purpose: str) -> Iterator[LocalRunner]:
-    """Open a runner; what a killed process left behind is ended first, and who left is forgotten."""
+    """Open a runner; what a killed process left behind is ended first, or gone on with."""
     from its_pipeline.leaving.forget import finish_forgetting
 
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

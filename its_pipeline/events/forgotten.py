@@ -3,9 +3,9 @@
 What belongs here: the list, in which a person stands by a salted hash alone, and the mark of a
 deletion that is under way. What does not: deleting (`leaving`), or what is said to whoever asks.
 
-``<store root>/forgotten/people.json`` holds the salt, the hashes, and by their identifiers those whose
-deletion has begun and not ended. HMAC-SHA256 with the store's own salt: nobody can read a person
-off it, but whoever has the file can try whether an identifier that they know is in it.
+``<store root>/forgotten/people.json`` holds the salt, the hashes, and by their identifiers those
+whose deletion has begun and not ended. HMAC-SHA256 with the store's own salt: nobody can read a
+person off it, but whoever has the file can try whether an identifier that they know is in it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Forgotten:
         )
 
     def lift(self, user_id: str) -> bool:
-        """Take a person off the list, so that their data are taken again; tell whether they were on.
+        """Take a person off the list: their data are taken again; tell whether they were on it.
 
         Raises
         ------

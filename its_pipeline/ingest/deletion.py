@@ -1,6 +1,6 @@
 """Taking a person out of the lake and the daily outcomes; everybody else's rows stay as they are.
 
-What belongs here: every partition of every table, and the one file of daily outcomes. What does not:
+What belongs here: every partition of every table, and the file of daily outcomes. What does not:
 where events come from (`events.import_deletion`, `events.simulation`), or why somebody is taken out
 (`leaving`).
 """

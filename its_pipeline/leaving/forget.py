@@ -7,8 +7,6 @@ own, so doing all of them again does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from its_pipeline.events.forgotten import Forgotten
@@ -19,6 +17,7 @@ from its_pipeline.events.sources.opening import simulation_dir
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.ingest.deletion import delete_from_daily, delete_from_lake
 from its_pipeline.leaving.dagster_records import delete_from_dagster, runs_at_work
+from its_pipeline.leaving.departure import Departure
 from its_pipeline.leaving.results import delete_from_tables, delete_results
 from its_pipeline.leaving.set_aside import (
     delete_from_inbox,
@@ -31,28 +30,6 @@ from its_pipeline.stores.run_database import is_database
 from its_pipeline.stores.runs import RunStore
 
 _LOCK: Final = ".forgetting.lock"
-
-
-@dataclass(frozen=True)
-class Departure:
-    """What forgetting a person came to.
-
-    Attributes
-    ----------
-    user_id
-        The person.
-    finished
-        Whether nothing of theirs is left that this store knows how to delete.
-    deleted
-        How much was deleted this time, by what it was.
-    left
-        What somebody has to see to, in words.
-    """
-
-    user_id: str
-    finished: bool
-    deleted: Mapping[str, int] = field(default_factory=dict)
-    left: tuple[str, ...] = ()
 
 
 def forget(settings: Settings, user_id: str) -> Departure:

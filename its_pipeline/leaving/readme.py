@@ -58,7 +58,11 @@ def readme_text(user_id: str, made_at: datetime, counts: Mapping[str, int]) -> s
         "",
     ]
     for name, text in FILES.items():
-        lines += [f"{name} ({counts[name]})", textwrap.indent(textwrap.fill(text, _WIDTH), "  "), ""]
+        lines += [
+            f"{name} ({counts[name]})",
+            textwrap.indent(textwrap.fill(text, _WIDTH), "  "),
+            "",
+        ]
     lines.append(
         "The number behind a name says how many rows or entries there are; 0: there is nothing."
     )

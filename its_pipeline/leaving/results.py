@@ -1,7 +1,8 @@
 """Taking a person out of what was found out: results, pages, tables over everybody, audits.
 
 What belongs here: folders that are one person's, and rows of tables that are everybody's. What does
-not: where the data came from (`sources`), the run store (`stores.person_runs`), or Dagster's records.
+not: the data themselves (`ingest.deletion`), the run store (`stores.person_runs`), or Dagster's
+records (`dagster_records`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
@@ -24,10 +24,9 @@ from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.ingest.steps import refresh_warehouse
+from its_pipeline.leaving.departure import downloads_dir
 from its_pipeline.settings import Settings
 from its_pipeline.stores.placebo_audit import AuditStore
-
-_DOWNLOADS: Final = ".downloads"
 
 
 def delete_results(settings: Settings, user_id: str) -> int:
@@ -56,11 +55,6 @@ def delete_results(settings: Settings, user_id: str) -> int:
     (settings.adhoc_dir / f".{user_id}.lock").unlink()
     shutil.rmtree(downloads_dir(settings, user_id), ignore_errors=True)
     return len(names)
-
-
-def downloads_dir(settings: Settings, user_id: str) -> Path:
-    """Return the folder in which a person's downloads are put together, whether it is there."""
-    return path_of_name(settings.store_root / _DOWNLOADS, user_id)
 
 
 def delete_from_tables(settings: Settings, user_id: str) -> None:

@@ -19,11 +19,9 @@ from its_pipeline.files.names import path_of_name
 from its_pipeline.leaving.mentions import is_named_in
 from its_pipeline.settings import Settings
 
-#: Formats in which a name is found: as it is, however damaged the file, or packed, where it is not.
-_SEARCHABLE: Final = frozenset(
-    (".json", ".jsonl", ".html", ".yaml", ".txt", ".csv", ".sqlite", ".db")
-    + (".parquet", ".gz", ".zip", ".xlsx")
-)
+#: Formats in which a name is found: plain, however damaged the file is; packed, where it is not.
+_PLAIN: Final = {".json", ".jsonl", ".html", ".yaml", ".txt", ".csv", ".sqlite", ".db"}
+_PACKED: Final = {".parquet", ".gz", ".zip", ".xlsx"}
 #: An unfinished file that nobody has written to for so long belongs to a process that was killed.
 _ABANDONED_SECONDS: Final = 3600
 
@@ -31,8 +29,8 @@ _ABANDONED_SECONDS: Final = 3600
 def delete_set_aside(settings: Settings, user_id: str) -> int:
     """Delete from what was set aside whatever is the person's or may be; return how many files.
 
-    Nothing reads what was set aside, and it cannot be taken apart. What stays is other people's own,
-    and what can be searched and does not name the person.
+    Nothing reads what was set aside, and it cannot be taken apart. What stays is other people's
+    own, and what can be searched and does not name the person.
     """
     deleted = 0
     for path in set_aside_files(settings.store_root):
@@ -113,7 +111,7 @@ def _is_theirs(inside: tuple[str, ...], user_id: str, settings: Settings) -> boo
 
 def _may_name(path: Path, user_id: str) -> bool:
     # Set aside, a file's name goes on with the instant.
-    if not {path.suffix, Path(path.stem).suffix} & _SEARCHABLE:
+    if not {path.suffix, Path(path.stem).suffix} & (_PLAIN | _PACKED):
         return True
     try:
         return is_named_in(path, user_id)

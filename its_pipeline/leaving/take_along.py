@@ -106,9 +106,7 @@ def _events(
     return _write_rows(packed, name, schema, rows())
 
 
-def _interventions(
-    settings: Settings, user_id: str, packed: zipfile.ZipFile
-) -> dict[str, int]:
+def _interventions(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> dict[str, int]:
     """Write every version of every intervention, the plans as they stand, and the looks."""
     log = open_log(settings)
     try:
@@ -159,7 +157,7 @@ def _results(
         newest = store.verdict(verdicts[0].key) if verdicts else None
         told: dict[str | None, dict[str, Any]] = {}
         for verdict in verdicts:
-            # The newest verdict of an analysis says what the looks come to; the stored one does not.
+            # The newest verdict says what the looks come to; the analysis' own does not.
             told.setdefault(verdict.fingerprint, {"verdict": verdict.to_dict()})
         for verdict in verdicts:
             entry = told[verdict.fingerprint]

@@ -1,6 +1,6 @@
 """One person's runs in the run store: all of them, however they ended, deleted for good.
 
-What belongs here: finding and deleting them, and the bytes that deleting leaves in the database. What
+What belongs here: finding and deleting them, and the bytes that this leaves in the database. What
 does not: deleting one run (`runs`), or a person's other data (`leaving`).
 """
 

@@ -66,7 +66,13 @@ INSTANTS = {
 }
 
 #: The revisions that this version knows.
-OURS = [("0001", "0.1.0"), ("0002", "0.1.0"), ("0003", "0.1.0"), ("0004", "0.1.0"), ("0005", "0.1.0")]
+OURS = [
+    ("0001", "0.1.0"),
+    ("0002", "0.1.0"),
+    ("0003", "0.1.0"),
+    ("0004", "0.1.0"),
+    ("0005", "0.1.0"),
+]
 NEWEST = OURS[-1][0]
 #: What the revisions after the first added to a row that is there: it says nothing of it.
 ADDED = ("{}", None, 0, "", "daily")
