@@ -96,7 +96,7 @@ def is_named_in(path: Path, user_id: str) -> bool:
         return _is_in_bytes(file, user_id)
 
 
-def _is_in_bytes(file: IO[bytes], user_id: str) -> bool:
+def _is_in_bytes(file: IO[bytes] | gzip.GzipFile, user_id: str) -> bool:
     patterns = [
         re.compile(
             rf"(?<!{_CHARACTERS}){re.escape(user_id)}(?![A-Za-z0-9_@+-])(?!\.[A-Za-z0-9_])".encode()
