@@ -18,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import validate_id
-from its_pipeline.events.schema import pc
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FOLDER: Final = "forgotten"
 
@@ -79,6 +79,11 @@ class Forgotten:
         """Return rows without those whose ``user_id`` is a forgotten person's."""
         if batch.num_rows == 0 or not self._read().people:
             return batch
+        # Not needed by those who only ask, Dagster's definitions among them.
+        import pyarrow as pa
+
+        from its_pipeline.events.schema import pc
+
         users = pc.utf8_trim_whitespace(batch.column("user_id").cast(pa.string()))
         gone = [user for user in pc.unique(users).to_pylist() if user and user in self]
         if not gone:

@@ -1,7 +1,7 @@
 """`kill -9` in the middle of forgetting somebody; going on must leave no byte of theirs.
 
 ``python -m tools.faults.departures --kills 20 --seed 0`` prints a line a kill and ends with a JSON
-summary; the test runs it with few. Each kill comes ahead of a random file operation of the deletion,
+summary; the test runs it with few. Each kill comes ahead of a random file operation of a deletion,
 on its own copy of a store over which a night has gone.
 """
 
