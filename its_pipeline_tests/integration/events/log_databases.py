@@ -154,5 +154,5 @@ def later_version(folder: Path, revision: str = LATER) -> Path:
     """The migrations of a later version of the package."""
     migrations = folder / f"later-{uuid.uuid4().hex}"
     shutil.copytree(intervention_schema.MIGRATIONS, migrations)
-    (migrations / "versions" / "0005_later.py").write_text(textwrap.dedent(revision))
+    (migrations / "versions" / "0006_later.py").write_text(textwrap.dedent(revision))
     return migrations

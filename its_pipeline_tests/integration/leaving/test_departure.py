@@ -97,7 +97,7 @@ def events_of(settings, user):
 def left(tmp_path_factory):
     """The store after a night, a download, and the command that forgets them."""
     settings = departures.build(tmp_path_factory.mktemp("leaving") / "store")
-    own = {"today_on": settings.today_on.isoformat(), "draws": 500, "tune": 500}
+    own = {"today_on": settings.utc_today().isoformat(), "draws": 500, "tune": 500}
     write_json(settings.installation_file, {**own, "dagster_url": None, "mlflow_url": None})
     first = night(settings)
     with open_instance(settings) as instance:
