@@ -29,9 +29,21 @@ from its_pipeline.api.http.documentation import complete
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, shown, to_json
 from its_pipeline.api.http.server_settings import ServerSettings
-from its_pipeline.api.questions import requests, responses, responses_interventions
+from its_pipeline.api.questions import (
+    requests,
+    responses,
+    responses_interventions,
+    responses_people,
+)
 from its_pipeline.api.questions.services import Services
-from its_pipeline.api.routes import analyses, experiments, interventions, plans, server
+from its_pipeline.api.routes import (
+    analyses,
+    experiments,
+    interventions,
+    people,
+    plans,
+    server,
+)
 from its_pipeline.api.routes.dependencies import check_query
 from its_pipeline.files.atomic import close_to_others
 from its_pipeline.settings import Settings
@@ -97,12 +109,13 @@ def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
         records=server_settings.token_records(),
         monitoring=services.monitoring,
         audit=services.audit,
+        is_forgotten=services.forgotten.__contains__,
     )
     if server_settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(server_settings.cors_origins),
-            allow_methods=["GET", "POST", "PATCH"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["Location", "Retry-After", "X-Request-Id"],
         )
@@ -130,7 +143,7 @@ def _bare(lifespan: Any) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(check_query)],
     )
-    for routes in (analyses, plans, interventions, experiments, server):
+    for routes in (analyses, plans, interventions, experiments, people, server):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 
@@ -155,7 +168,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
-        app.openapi_schema = complete(document, (requests, responses, responses_interventions))
+        bodies = (requests, responses, responses_interventions, responses_people)
+        app.openapi_schema = complete(document, bodies)
     return app.openapi_schema
 
 

@@ -79,6 +79,8 @@ def import_events(
         }
         mapping = make_mapping(given, "the options")
     result = import_file(get_settings(), file, mapping, name)
+    if result.left_out:
+        typer.echo(f"left out: {result.left_out} events of people who were forgotten")
     if not result.taken:
         typer.echo(f"{result.name} was imported before with this mapping; nothing to do")
         return

@@ -17,6 +17,7 @@ from its_pipeline.cli import (
     events,
     installation,
     interventions,
+    leaving,
     peers,
     planning,
     results,
@@ -48,6 +49,8 @@ app.command("history")(results.history)
 app.command("posterior")(results.posterior)
 app.command("peers")(peers.peers)
 app.command("prune")(results.prune)
+app.command("export")(leaving.export)
+app.command("forget")(leaving.forget)
 app.command("ui")(servers.ui)
 app.command("mlflow")(servers.mlflow)
 app.command("serve")(servers.serve)

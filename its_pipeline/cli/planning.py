@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from its_pipeline.cli.support import fail, plain_errors, print_table
+from its_pipeline.cli.support import check_known, fail, plain_errors, print_table
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
@@ -43,9 +43,11 @@ def plan(
 
     if direction not in ("increase", "decrease"):
         raise ValueError(f"--direction must be increase or decrease but got {direction!r}")
+    settings = get_settings()
+    check_known(settings, user_id)
     try:
         found, is_own = plan_for(
-            Snapshot(get_settings()),
+            Snapshot(settings),
             user_id,
             outcome,
             effect,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from its_pipeline.cli.support import (
+    check_known,
     fail,
     interval_text,
     plain_errors,
@@ -37,6 +38,7 @@ def status(
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
+    check_known(settings, user_id)
     store = open_store(settings)
     keys = [
         key
@@ -79,7 +81,9 @@ def history(
     from its_pipeline.settings import get_settings
     from its_pipeline.stores.runs import RunStore
 
-    page = RunStore.from_settings(get_settings()).history(
+    settings = get_settings()
+    check_known(settings, user_id)
+    page = RunStore.from_settings(settings).history(
         user_id, intervention_id, status, page_size=limit
     )
     rows = [
@@ -109,10 +113,12 @@ def posterior(
     to: Annotated[Path, typer.Option(help="NetCDF file to write.", dir_okay=False)],
 ) -> None:
     """Write the draws of an experiment's newest analysis as compressed NetCDF, for ArviZ."""
+    from its_pipeline.events.keys import parse_experiment_key
     from its_pipeline.experiments.service import load_analysis, open_store
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
+    check_known(settings, parse_experiment_key(key).user_id)
     verdict = open_store(settings).verdict(key)
     if verdict is None:
         fail(f"{key} was never evaluated: run `its-pipeline refresh`; `status` lists keys")

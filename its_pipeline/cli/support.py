@@ -11,9 +11,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from its_pipeline.settings import Settings
 
 #: Exit status of a command that was asked for something impossible; a crash is 1.
 BAD_INPUT: Final = 2
@@ -142,6 +145,20 @@ def interval_text(effect: Any) -> str:
     return (
         f"{number(effect['mean'])} ({number(effect['ci_lower'])} to {number(effect['ci_upper'])})"
     )
+
+
+def check_known(settings: Settings, user_id: str | None) -> None:
+    """Refuse to show anything of a person who was forgotten.
+
+    Raises
+    ------
+    ForgottenPersonError
+        They were, or are being so.
+    """
+    from its_pipeline.events.forgotten import Forgotten
+
+    if user_id is not None:
+        Forgotten(settings.store_root).refuse(user_id)
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def run() -> None:
         if not ingested.success:
             _fail_with("ingest_events", ingested)
         typer.echo(f"{ingested.numbers.get('days', 0)} days of events ingested")
+        if ingested.numbers.get("left_out"):
+            typer.echo(f"left out: {ingested.numbers['left_out']} events of forgotten people")
         _refresh(runner, None, "stale")
         _say_what_was_left(ingested)
 

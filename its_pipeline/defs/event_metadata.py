@@ -65,6 +65,8 @@ def export_metadata(result: ExportResult) -> Metadata:
         "bytes": result.bytes,
         "changed": result.changed,
         "source_version": result.version,
+        # Of people who were forgotten.
+        "left_out": result.left_out,
         "file": dg.MetadataValue.path(str(result.path)),
         **_interval(result.first_occurred_at, result.last_occurred_at),
     }

@@ -69,8 +69,12 @@ def ingest_op(
     from its_pipeline.events.log_copies import keep_nightly_copy
     from its_pipeline.ingest.drift import drift_of_day
     from its_pipeline.ingest.steps import ingest_day
+    from its_pipeline.leaving.forget import finish_forgetting
 
     settings = installation.settings
+    for departure in finish_forgetting(settings):
+        # Whom, is nobody's business any more.
+        context.log.info(f"somebody was forgotten: {'; '.join(departure.left) or 'all is deleted'}")
     keep_nightly_copy(settings.resolved_intervention_log_url)
     mend_run_store(settings)
     restored = restore_metrics(settings)
@@ -82,7 +86,7 @@ def ingest_op(
         refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)
     progress = ProgressLog(context.log.info, "days")
-    read = valid = rejected = failed = 0
+    read = valid = rejected = failed = left_out = 0
     for done, day in enumerate(days, start=1):
         partition = day.isoformat()
         ingested = ingest_day(settings, day)
@@ -111,6 +115,7 @@ def ingest_op(
         read += result.summary.read
         valid += result.summary.valid
         rejected += result.summary.rejected
+        left_out += exported.left_out
     return dg.Output(
         None,
         metadata={
@@ -120,6 +125,7 @@ def ingest_op(
             "valid": valid,
             "rejected": rejected,
             "files_refused": refused,
+            "left_out": left_out,
         },
     )
 

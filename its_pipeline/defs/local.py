@@ -118,12 +118,15 @@ class LocalRunner:
 
 @contextmanager
 def local_runner(settings: Settings, purpose: str) -> Iterator[LocalRunner]:
-    """Open a runner; runs that a killed process left behind are ended first."""
+    """Open a runner; what a killed process left behind is ended first, or gone on with."""
+    from its_pipeline.leaving.forget import finish_forgetting
+
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     mend_databases(settings)
     with warnings.catch_warnings(), open_instance(settings) as instance:
         warnings.filterwarnings("ignore", category=dg.BetaWarning)
         _end_what_kills_left(settings, instance)
+        finish_forgetting(settings)
         yield LocalRunner(settings, instance, purpose)
 
 

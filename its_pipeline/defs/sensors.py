@@ -130,11 +130,14 @@ def intervention_sensor(
     context: dg.SensorEvaluationContext, installation: dg.ResourceParam[Installation]
 ) -> dg.SensorResult | dg.SkipReason:
     """Read what was written to the log since the last reading."""
+    from its_pipeline.events.forgotten import Forgotten
     from its_pipeline.events.interventions import InterventionLog
 
     settings = installation.settings
     since = int(context.cursor or 0)
-    log = InterventionLog(settings.resolved_intervention_log_url)
+    log = InterventionLog(
+        settings.resolved_intervention_log_url, forgotten=Forgotten(settings.store_root)
+    )
     try:
         changed = log.changed_since(since)
     finally:

@@ -100,14 +100,35 @@ def build_daily_outcomes(
             "FROM outcomes GROUP BY outcome ORDER BY outcome"
         ).fetchall()
         with unfinished_file(out_parquet) as unfinished:
-            connection.execute(
-                sql(
-                    "write_outcomes",
-                    path=literal(str(unfinished)),
-                    row_group_size=str(ROW_GROUP_SIZE),
-                )
-            )
+            _write(connection, unfinished)
     return tuple(OutcomeCount(*row) for row in counts)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    parts = {"path": literal(str(path)), "row_group_size": str(ROW_GROUP_SIZE)}
+    connection.execute(sql("write_outcomes", **parts))
+
+
+def write_without(daily_parquet: Path, user_id: str) -> None:
+    """Write the daily outcomes anew without one person; the others' rows stay as they are.
+
+    Parameters
+    ----------
+    daily_parquet
+        The file, as `build_daily_outcomes` wrote it.
+    user_id
+        Who is left out.
+    """
+    with (
+        in_memory(spill_to=daily_parquet.parent) as connection,
+        unfinished_file(daily_parquet) as unfinished,
+    ):
+        connection.execute(
+            "CREATE TEMP TABLE outcomes AS "
+            "SELECT * FROM read_parquet($file) WHERE user_id <> $user_id",
+            {"file": str(daily_parquet), "user_id": user_id},
+        )
+        _write(connection, unfinished)
 
 
 def read_series(daily_parquet: Path, user_id: str, outcome: str) -> pd.DataFrame:

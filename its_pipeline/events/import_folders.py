@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 EVENTS_FILE = "events.parquet"
 RECORD_FILE = "import.json"
 
+RECORDED = ("digest", "rows", "days", "mapping", "left_out")
+"""What is recorded of a version; `left_out` counts events of people who were forgotten."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +60,9 @@ def read_record(version_folder: Path) -> dict[str, Any]:
     path = version_folder / RECORD_FILE
     try:
         found = json.loads(path.read_bytes())
-        return {name: found[name] for name in ("digest", "rows", "days", "mapping")}
+        # Of an earlier version, nobody was left out.
+        found = {"left_out": 0, **found}
+        return {name: found[name] for name in RECORDED}
     except DAMAGE as error:
         if is_of_the_machine(error):
             raise
@@ -70,7 +75,7 @@ def read_record(version_folder: Path) -> dict[str, Any]:
             "file again under the same name"
         ) from error
     known = sorted(day.isoformat() for day in days.unique().to_pylist() if day is not None)
-    return {"digest": "", "rows": len(days), "days": known, "mapping": None}
+    return {"digest": "", "rows": len(days), "days": known, "mapping": None, "left_out": 0}
 
 
 def version_damage(version_folder: Path) -> str:

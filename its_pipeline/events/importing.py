@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from its_pipeline.events.duck import in_memory, literal, sql
 from its_pipeline.events.file_rules import ImportFileError, file_signature
+from its_pipeline.events.import_deletion import leave_out_forgotten
 from its_pipeline.events.import_folders import (
     EVENTS_FILE,
     RECORD_FILE,
@@ -64,6 +65,8 @@ class ImportResult:
         UTC days it has events on.
     metrics
         Outcome metrics it registered.
+    left_out
+        Events of the file that are of forgotten people, and not among `rows`.
     """
 
     name: str
@@ -72,6 +75,7 @@ class ImportResult:
     taken: bool
     days: int
     metrics: tuple[str, ...]
+    left_out: int = 0
 
 
 def import_file(
@@ -98,6 +102,8 @@ def import_file(
         file, column and remedy, and the earlier version stays.
     MetricError
         If an outcome's name is registered already with another meaning.
+    ForgottenPersonError
+        If the file is about forgotten people alone.
     ValueError
         If the name cannot be that of a folder.
     """
@@ -121,11 +127,15 @@ def import_file(
                     False,
                     len(newest["days"]),
                     tuple(metric.name for metric in mapping.metrics()),
+                    newest["left_out"],
                 )
         metrics = _own_metrics(settings, _metrics_file(settings, folder.name), mapping)
         number = int(versions[-1]) + 1 if versions else 1
         with finished_folder(folder / f"{number:06d}") as unfinished:
             rows, days = _write_events(path, name, mapping, unfinished / EVENTS_FILE, taken_at)
+            left_out, rows, days = leave_out_forgotten(
+                settings, unfinished / EVENTS_FILE, rows, days
+            )
             if file_signature(path) != before:
                 raise ImportFileError(
                     f"{path}: the file changed while it was read; import it again when whatever "
@@ -137,13 +147,14 @@ def import_file(
                 "rows": rows,
                 "days": [day.isoformat() for day in days],
                 "mapping": mapping.model_dump(mode="json"),
+                "left_out": left_out,
             }
             write_json(unfinished / RECORD_FILE, record)
             write_contents(unfinished, (RECORD_FILE, EVENTS_FILE))
         if metrics:
             write_metrics_file(_metrics_file(settings, folder.name), metrics)
     registered = tuple(metric.name for metric in metrics)
-    return ImportResult(name, number, rows, True, len(days), registered)
+    return ImportResult(name, number, rows, True, len(days), registered, left_out)
 
 
 def restore_metrics(settings: Settings) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from its_pipeline.events.file_rules import ImportFileError, file_signature, kind_of
+from its_pipeline.events.forgotten import ForgottenPersonError
 from its_pipeline.events.importing import ImportResult, import_file
 from its_pipeline.events.mapping import MappingError, read_mapping
 from its_pipeline.events.metrics import MetricError
@@ -126,7 +127,7 @@ def _take(
         if after != before or 0 <= age < settle_seconds:
             return InboxFile(file.name, "growing")
         result = import_file(settings, file, read_mapping(_mapping_file(file)))
-    except (ImportFileError, MappingError, MetricError) as error:
+    except (ImportFileError, MappingError, MetricError, ForgottenPersonError) as error:
         return _refused(file, str(error), str(error))
     except Exception as error:
         # Kept with its traceback, counted, and told: the other files and the run go on.

@@ -300,3 +300,18 @@ def _read_schedule(value: Schedule | Mapping[str, Any] | None) -> Schedule | Non
         return Schedule.from_dict(value)
     except ValueError as error:
         raise ValueError(f"schedule: {error}") from error
+
+
+def differences(present: Intervention, wanted: Intervention) -> str:
+    """Say in which fields two declarations differ; empty where they do not."""
+    before, after = present.declaration(), wanted.declaration()
+    return "; ".join(
+        f"{name} is {_told(before[name])}, not {_told(after[name])}"
+        for name in before
+        if before[name] != after[name]
+    )
+
+
+def _told(value: object) -> str:
+    """Return a field's value for people: a schedule as it is given, not as the object it is."""
+    return repr(value.to_dict() if isinstance(value, Schedule) else value)

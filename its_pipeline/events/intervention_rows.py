@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.events.intervention_table import VERSIONS
+from its_pipeline.events.intervention_table import SEQUENCE, VERSIONS
 
 
 def is_of(user_id: str, intervention_id: str) -> sa.ColumnElement[bool]:
@@ -56,8 +56,7 @@ def append_version(
     connection: sa.Connection, entry: Intervention, now: datetime, reason: str
 ) -> Intervention:
     """Write a version with the next sequence; return it. For a transaction of `writing`."""
-    newest = connection.scalar(sa.select(sa.func.max(VERSIONS.c.sequence))) or 0
-    entry = dataclasses.replace(entry, sequence=int(newest) + 1)
+    entry = dataclasses.replace(entry, sequence=newest_sequence(connection) + 1)
     values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
     values["protocol"] = json.dumps(dict(entry.protocol), sort_keys=True, ensure_ascii=False)
     values["analysis"] = json.dumps(entry.analysis.said(), sort_keys=True, ensure_ascii=False)
@@ -65,6 +64,12 @@ def append_version(
         values["schedule"] = json.dumps(entry.schedule.to_dict(), sort_keys=True)
     connection.execute(sa.insert(VERSIONS).values(**values, recorded_at=now, reason=reason))
     return entry
+
+
+def newest_sequence(connection: sa.Connection) -> int:
+    """Return the largest sequence that was ever given; 0 where none was."""
+    given = (VERSIONS.c.sequence, SEQUENCE.c.newest)
+    return max(int(connection.scalar(sa.select(sa.func.max(column))) or 0) for column in given)
 
 
 def to_intervention(row: sa.RowMapping) -> Intervention:

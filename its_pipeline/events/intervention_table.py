@@ -47,6 +47,17 @@ VERSIONS = sa.Table(
 """One row a version. `logged_at` is when version 1 was written, `recorded_at` when this one was."""
 
 
+SEQUENCE = sa.Table(
+    "interventions_sequence",
+    sa.MetaData(),
+    sa.Column("newest", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+"""The largest sequence of rows that were deleted; no row as long as none was.
+
+Whoever reads on from the largest sequence that they saw would miss one that is given again.
+"""
+
+
 WRITERS_LOCK = 7_305_417
 """Number of the PostgreSQL advisory lock that makes writers wait for each other."""
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.forgotten import Forgotten
+from its_pipeline.events.intervention import Intervention, differences
 from its_pipeline.events.intervention_lots import with_recorded_lot
 from its_pipeline.events.intervention_rows import (
     append_version,
@@ -30,7 +31,6 @@ from its_pipeline.events.intervention_table import VERSIONS, open_engine, writin
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.log_copies import check_log
 from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
-from its_pipeline.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -74,11 +74,19 @@ class InterventionLog:
     metrics
         The registered outcome metrics; an intervention on another metric is refused. None skips
         this one rule.
+    forgotten
+        People of whom nothing is logged and nothing is shown.
     """
 
-    def __init__(self, url: str, metrics: Mapping[str, OutcomeMetric] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        metrics: Mapping[str, OutcomeMetric] | None = None,
+        forgotten: Forgotten | None = None,
+    ) -> None:
         self._url = url
         self._metrics = metrics
+        self._forgotten = forgotten
 
     @cached_property
     def _engine(self) -> sa.Engine:
@@ -179,10 +187,8 @@ class InterventionLog:
         """
         with self._engine.connect() as connection:
             present = newest_version(connection, user_id, intervention_id)
-        if present is None:
-            raise UnknownInterventionError(
-                f"user {user_id!r} has no intervention {intervention_id!r} in the log"
-            )
+        if present is None or not self._is_known(user_id):
+            raise _unknown(user_id, intervention_id)
         return present
 
     def list(
@@ -320,6 +326,8 @@ class InterventionLog:
             return tuple((v, utc(at), reason) for v, at, reason in connection.execute(query))
 
     def _check_metric(self, entry: Intervention) -> None:
+        if self._forgotten is not None:
+            self._forgotten.refuse(entry.user_id)
         if self._metrics is None:
             return
         metric = get_metric(self._metrics, entry.outcome_metric)
@@ -330,12 +338,20 @@ class InterventionLog:
 
     def _read(self, query: sa.Select[Any]) -> list[Intervention]:
         with self._engine.connect() as connection:
-            return [to_intervention(row) for row in connection.execute(query).mappings()]
+            found = [to_intervention(row) for row in connection.execute(query).mappings()]
+        return [each for each in found if self._is_known(each.user_id)]
+
+    def _is_known(self, user_id: str) -> bool:
+        return self._forgotten is None or user_id not in self._forgotten
 
 
 def open_log(settings: Settings) -> InterventionLog:
     """Open the installation's log, which refuses interventions on unregistered metrics."""
-    return InterventionLog(settings.resolved_intervention_log_url, registered_metrics(settings))
+    return InterventionLog(
+        settings.resolved_intervention_log_url,
+        registered_metrics(settings),
+        Forgotten(settings.store_root),
+    )
 
 
 def _require(
@@ -347,31 +363,24 @@ def _require(
         validate_id("intervention_id", intervention_id),
     )
     if present is None:
-        raise UnknownInterventionError(
-            f"user {user_id!r} has no intervention {intervention_id!r} in the log"
-        )
+        raise _unknown(user_id, intervention_id)
     if expected_version is not None and present.version != expected_version:
         raise VersionConflictError(expected_version, present.version)
     return present
 
 
+def _unknown(user_id: str, intervention_id: str) -> UnknownInterventionError:
+    return UnknownInterventionError(
+        f"user {user_id!r} has no intervention {intervention_id!r} in the log"
+    )
+
+
 def _already_logged(present: Intervention, wanted: Intervention) -> str:
-    before, after = present.declaration(), wanted.declaration()
-    differing = [
-        f"{name} is {_told(before[name])}, not {_told(after[name])}"
-        for name in before
-        if before[name] != after[name]
-    ]
-    what = "; ".join(differing) or f"it is {present.status}"
+    what = differences(present, wanted) or f"it is {present.status}"
     return (
         f"user {present.user_id!r} has an intervention {present.intervention_id!r} already "
         f"(version {present.version}): {what}; amend it or choose another intervention_id"
     )
-
-
-def _told(value: object) -> str:
-    """Return a field's value for people: a schedule as it is given, not as the object it is."""
-    return repr(value.to_dict() if isinstance(value, Schedule) else value)
 
 
 __all__ = [

@@ -1,7 +1,7 @@
 """A finished simulation: where its files lie, and what was planted in each person's series.
 
-What belongs here: the records and reading them back. What does not: drawing events (`simulator`),
-or people (`people`).
+What belongs here: the records, reading them back, and taking a person out. What does not: drawing
+events (`simulator`), or people (`people`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from its_pipeline.events.schema import pc
 from its_pipeline.files.atomic import write_json
+from its_pipeline.files.parquet import unfinished_file
 
 
 @dataclass(frozen=True)
@@ -115,3 +120,51 @@ def write_simulation(
     )
     summary = {"version": version, "events": events, "seed": seed, "days": days}
     write_json(folder / "simulation.json", {**summary, "start_on": start_on.isoformat()})
+
+
+def delete_from_simulation(folder: Path, user_id: str) -> int:
+    """Delete a person's events and truths from a finished simulation; return how many events.
+
+    The version stays: nobody else's events are other ones.
+
+    Parameters
+    ----------
+    folder
+        Of the simulation; one that is not there has nobody in it.
+    user_id
+        Whose.
+    """
+    deleted = 0
+    for block in sorted(folder.glob("block-*.parquet")):
+        deleted += _delete_from_block(block, user_id)
+    if (folder / "truth.json").is_file():
+        truths = json.loads((folder / "truth.json").read_text("utf-8"))
+        kept = [truth for truth in truths if truth["user_id"] != user_id]
+        if kept != truths:
+            write_json(folder / "truth.json", kept)
+    return deleted
+
+
+def _delete_from_block(block: Path, user_id: str) -> int:
+    file = pq.ParquetFile(block)
+    days = json.loads((file.metadata.metadata or {})[b"its.days"])
+    groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+    kept = [(day, _without(group, user_id)) for day, group in zip(days, groups, strict=True)]
+    deleted = sum(group.num_rows for group in groups) - sum(group.num_rows for _, group in kept)
+    if deleted:
+        kept = [(day, group) for day, group in kept if group.num_rows]
+        with (
+            unfinished_file(block) as unfinished,
+            pq.ParquetWriter(
+                unfinished, file.schema_arrow, compression="zstd", store_schema=False
+            ) as writer,
+        ):
+            for _, group in kept:
+                writer.write_table(group, row_group_size=group.num_rows)
+            writer.add_key_value_metadata({"its.days": json.dumps([day for day, _ in kept])})
+    return deleted
+
+
+def _without(rows: pa.Table, user_id: str) -> pa.Table:
+    users = pc.utf8_trim_whitespace(rows["user_id"].cast(pa.string()))
+    return rows.filter(pc.fill_null(pc.not_equal(users, user_id), True))

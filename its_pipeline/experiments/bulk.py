@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from its_pipeline.events.forgotten import Forgotten
+from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.announced import is_announced, mark_announced
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
 from its_pipeline.experiments.parallel import (
@@ -80,8 +82,8 @@ def select_keys(
     snapshot
         What is known now.
     keys
-        Exactly these; None for every open experiment, and every withdrawn one that was not closed
-        yet.
+        Exactly these, without those of forgotten people; None for every open experiment, and every
+        withdrawn one that was not closed yet.
     shard, shards
         Only the keys of shard ``shard`` (from 0) of ``shards``.
 
@@ -94,7 +96,12 @@ def select_keys(
         raise ValueError(f"shard should be in [0, {shards}) but got {shard}")
     if keys is None:
         keys = [key for key in snapshot.experiment_keys() if _is_of_interest(snapshot, key)]
-    return sorted(key for key in set(keys) if shard_of(key, shards) == shard)
+    forgotten = Forgotten(snapshot.settings.store_root)
+    return sorted(
+        key
+        for key in set(keys)
+        if shard_of(key, shards) == shard and key.partition(SEPARATOR)[0] not in forgotten
+    )
 
 
 def _is_of_interest(snapshot: Snapshot, key: str) -> bool:
@@ -187,7 +194,12 @@ def refresh(
         if workers
         else evaluate_in_turn(Evaluator(settings, recorder), todo, job_of)
     )
+    forgotten = Forgotten(settings.store_root)
     for key, result in results:
+        if key.partition(SEPARATOR)[0] in forgotten:
+            # They left while this ran: nothing was stored, nothing is told, and nothing is wrong.
+            progress()
+            continue
         if isinstance(result, Evaluation):
             told = attempt(key, lambda found=result: _announce(settings, found, tell))
             result = told or result

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from its_pipeline.events.analysis_options import SHARE_COLUMNS, AnalysisOptions
+from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.events.metrics import (
@@ -111,7 +112,8 @@ class Snapshot:
         by_user: defaultdict[str, list[Intervention]] = defaultdict(list)
         for intervention in self._read_log() if self._logged is None else self._logged:
             by_user[intervention.user_id].append(intervention)
-        return {user: tuple(found) for user, found in by_user.items()}
+        forgotten = Forgotten(self.settings.store_root)
+        return {user: tuple(found) for user, found in by_user.items() if user not in forgotten}
 
     @cached_property
     def interval_factors(self) -> Mapping[str, float]:

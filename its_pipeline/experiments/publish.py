@@ -15,6 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
 from its_pipeline.experiments.looking import looks_at, standing_of
@@ -157,6 +158,8 @@ def publish_experiment(
     ------
     LookupError
         The experiment was never evaluated.
+    ForgottenPersonError
+        The person was forgotten.
     """
     store = open_store(settings)
     verdict = store.verdict(key)
@@ -164,7 +167,10 @@ def publish_experiment(
         raise LookupError(f"{key} has no verdict yet: evaluate it first (`its-pipeline refresh`)")
     snapshot = snapshot or Snapshot(settings)
     page = page_path(settings, key)
+    forgotten, user_id = Forgotten(settings.store_root), parse_experiment_key(key).user_id
+    forgotten.refuse(user_id)
     with exclusive(page.with_name(".lock")):
+        forgotten.refuse(user_id)
         remove_unfinished(page.parent)
         analysis = load_analysis(settings, verdict)
         unchanged = is_published(settings, verdict)

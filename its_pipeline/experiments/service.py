@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.experiments.preparation import Prepared, Snapshot
 from its_pipeline.experiments.recorder import RunRecorder, record
 from its_pipeline.files.damage import read_or_set_aside
@@ -97,6 +98,8 @@ def fit_experiment(
     ------
     UnknownInterventionError
         The log has no such intervention.
+    ForgottenPersonError
+        The person was forgotten.
     Exception
         Whatever crashes in the analysis; nothing is stored then, see `record_crash`.
     """
@@ -134,6 +137,8 @@ def fit_prepared(
         identifier; completing that run is left then. The experiment's lock is held meanwhile.
     """
     context = context or RunContext()
+    forgotten = Forgotten(settings.store_root)
+    forgotten.refuse(prepared.intervention.user_id)
     store = open_store(settings)
     key = prepared.plan.key
     known = store.verdict(key)
@@ -144,6 +149,8 @@ def fit_prepared(
         if run_id is not None:
             return FitOutcome(known, True, prepared, run_id)
     with store.locked(key):
+        # Whoever deletes a person has held this lock: what waited for it comes too late.
+        forgotten.refuse(prepared.intervention.user_id)
         verdict, cached, analysis = _decide(store, prepared, context, audit_share)
         if make_newest and verdict.status == "analysed":
             from its_pipeline.experiments.looking import with_standing
@@ -169,6 +176,8 @@ def record_crash(
 ) -> Verdict:
     """Store that an analysis crashed; the next evaluation tries again.
 
+    Nothing is stored of a person who was forgotten meanwhile.
+
     Parameters
     ----------
     settings, prepared
@@ -187,6 +196,8 @@ def record_crash(
         reason_code="crashed",
         fingerprint=prepared.fingerprint,
     )
+    if prepared.intervention.user_id in Forgotten(settings.store_root):
+        return verdict
     with store.locked(verdict.key):
         store.write_verdict(verdict)
     return verdict

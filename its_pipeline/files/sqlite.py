@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -60,6 +61,36 @@ def sqlite_damage(path: Path, *, thorough: bool = False) -> str:
         return str(error)
     except (sqlite3.DatabaseError, PermissionError) as error:
         return str(error)
+
+
+def rewrite_sqlite(path: Path) -> None:
+    """Write a SQLite file anew, so that nothing of deleted rows is in it or in its journal.
+
+    Deleting alone leaves bytes in free pages, and in the write-ahead log until that is begun anew.
+
+    Parameters
+    ----------
+    path
+        The file; others may read and write it meanwhile.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        Another process did not give up its lock, or the disk is full.
+    """
+    connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+    try:
+        connection.execute("VACUUM")
+        deadline = time.monotonic() + _WAIT_SECONDS
+        # Busy as long as somebody reads what the file was before.
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > deadline:
+                raise sqlite3.OperationalError(
+                    f"{path} is locked: its journal still holds what was deleted"
+                )
+            time.sleep(0.1)
+    finally:
+        connection.close()
 
 
 def set_aside_sqlite(path: Path, store_root: Path, why: str) -> None:

@@ -18,13 +18,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
 from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
+from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
-from its_pipeline.events.schema import FIRST_DAY, pc
+from its_pipeline.events.schema import FIRST_DAY
 from its_pipeline.events.sources.base import SourceError, same_version
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
@@ -32,6 +32,7 @@ from its_pipeline.events.validation import SUMMARY_KEY, validate_day
 from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
 from its_pipeline.files.damage import is_of_the_machine, read_or_set_aside, set_aside
 from its_pipeline.files.parquet import unfinished_file
+from its_pipeline.ingest.passing import Passing
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
 from its_pipeline.stores.warehouse import Warehouse, rebuild_warehouse
 
@@ -57,6 +58,8 @@ class ExportResult:
         Interval of the readable times; None without any.
     changed
         Whether the partition's rows differ from those it had.
+    left_out
+        Rows of the source that are of forgotten people, and not among `rows`.
     """
 
     day: date
@@ -67,6 +70,7 @@ class ExportResult:
     first_occurred_at: datetime | None
     last_occurred_at: datetime | None
     changed: bool
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,12 +165,12 @@ def export_day(settings: Settings, day: date, source: EventSource | None = None)
     with lake.exclusive(BEHAVIORAL_EVENTS, day):
         before = _digest(lake.path(BEHAVIORAL_EVENTS, day))
         with source.read_day(day) as read:
-            interval = _Interval()
+            passing = Passing(Forgotten(settings.store_root))
             written = lake.write(
                 BEHAVIORAL_EVENTS,
                 day,
                 read.schema,
-                (interval.watch(batch) for batch in read.batches),
+                (passing.watch(batch) for batch in read.batches),
                 {_VERSION: read.version},
             )
         changed = _digest(written.path) != before
@@ -176,9 +180,10 @@ def export_day(settings: Settings, day: date, source: EventSource | None = None)
         written.rows,
         written.bytes,
         read.version,
-        interval.first,
-        interval.last,
+        passing.first,
+        passing.last,
         changed,
+        passing.left_out,
     )
 
 
@@ -365,23 +370,6 @@ def _workshop(settings: Settings, name: str) -> Iterator[Path]:
     with exclusive(folder / "lock"):
         remove_unfinished(folder)
         yield folder
-
-
-class _Interval:
-    """The interval of the readable times in passing batches."""
-
-    def __init__(self) -> None:
-        self.first: datetime | None = None
-        self.last: datetime | None = None
-
-    def watch(self, batch: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.Table:
-        """Take note of a batch's times if they are instants, and return it."""
-        occurred = batch.column("occurred_at")
-        if batch.num_rows and not pa.types.is_string(occurred.type):
-            extremes = pc.min_max(occurred).as_py()
-            self.first = min(filter(None, (self.first, extremes["min"])), default=None)
-            self.last = max(filter(None, (self.last, extremes["max"])), default=None)
-        return batch
 
 
 def _digest(path: Path) -> str:

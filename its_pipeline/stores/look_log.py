@@ -102,6 +102,16 @@ class LookLog:
         with self._engine.connect() as connection:
             return _by_question(connection, question).get(question, [])
 
+    def rows_of(self, user_id: str) -> list[dict[str, object]]:
+        """Return every look at anything of one person, as kept, in the order in which they came."""
+        query = (
+            sa.select(LOOKS)
+            .where(LOOKS.c.user_id == user_id)
+            .order_by(LOOKS.c.taken_at, LOOKS.c.intervention_id, LOOKS.c.number)
+        )
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def take(
         self, question: Question, make: Callable[[Sequence[Look], float], Look | None]
     ) -> list[Look]:

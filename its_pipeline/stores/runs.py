@@ -248,7 +248,8 @@ class RunStore:
             return
         drop_all_artifacts(run, self._artifact_dir)
         with self._writing():
-            client.delete_run(run_id)
+            if run.info.lifecycle_stage == "active":
+                client.delete_run(run_id)
             # What ``mlflow gc`` calls, for stores that can; a program of its own takes seconds.
             delete = getattr(client._tracking_client.store, "_hard_delete_run", None)
             if delete is not None:

@@ -57,6 +57,8 @@ class Admission:
         The server's settings and its token records.
     monitoring, audit
         Where requests are counted and written down.
+    is_forgotten
+        See `Exchange`.
     """
 
     def __init__(
@@ -66,8 +68,10 @@ class Admission:
         records: tuple[TokenRecord, ...],
         monitoring: Monitoring,
         audit: AuditLog,
+        is_forgotten: Callable[[str], bool],
     ) -> None:
         self._app = app
+        self._is_forgotten = is_forgotten
         self._settings = server_settings
         self._records = records
         self._monitoring = monitoring
@@ -87,7 +91,12 @@ class Admission:
             await self._app(scope, receive, send)
             return
         client = scope.get("client")
-        exchange = Exchange(scope["method"], scope["path"], client[0] if client else "")
+        exchange = Exchange(
+            scope["method"],
+            scope["path"],
+            client[0] if client else "",
+            is_forgotten=self._is_forgotten,
+        )
         exchange.put(scope)
         started = time.perf_counter()
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from its_pipeline.api.http.problems import to_json
+from its_pipeline.api.http.server_settings import ServerSettings
 
 SUM_SECONDS: Final = 60.0
 """Refusals of so long are summed up in one line for each address and kind."""
@@ -151,6 +152,15 @@ class AuditLog:
                 error,
                 self._let_in.path,
             )
+
+
+def open_audit_log(store_root: Path, server_settings: ServerSettings) -> AuditLog:
+    """Open the audit log of an installation; nothing is written yet."""
+    return AuditLog(
+        server_settings.audit_log or store_root / "api" / "audit.jsonl",
+        server_settings.audit_log_bytes,
+        server_settings.audit_log_days,
+    )
 
 
 @dataclass

@@ -39,6 +39,8 @@ class Exchange:
     on_authorised
         Called when it is known for whom something is to be written, before it is; raises where it
         must not be.
+    is_forgotten
+        Tells of whom everything was, or is being, deleted.
     """
 
     method: str
@@ -52,20 +54,28 @@ class Exchange:
     problem: str | None = None
     let_in: bool = False
     on_authorised: Callable[[], None] | None = field(default=None, repr=False)
+    is_forgotten: Callable[[str], bool] = field(default=lambda _: False, repr=False)
 
     @property
     def caller_name(self) -> str:
         """Whose share of the server this takes: the token's name."""
         return self.caller.name if self.caller is not None else ""
 
-    def authorise(self, user_id: str) -> None:
+    def authorise(self, user_id: str, *, even_forgotten: bool = False) -> None:
         """Note for whom this is, and refuse it where the caller may not.
+
+        Parameters
+        ----------
+        user_id
+            For whom.
+        even_forgotten
+            Whether it may be about somebody who was forgotten.
 
         Raises
         ------
         Problem
-            ``forbidden``; whether that user exists is not told. ``audit_unavailable`` where it
-            cannot be written down who is about to write.
+            ``forbidden``; whether that user exists is not told. ``unknown_user`` where they were
+            forgotten. ``audit_unavailable`` where it cannot be written down who is about to write.
         """
         self.user_id = user_id
         if self.caller is None:
@@ -76,12 +86,20 @@ class Exchange:
                 f"the token {self.caller.name!r} is for one person's own data",
                 value=user_id,
             )
+        if not even_forgotten and self.is_forgotten(user_id):
+            raise Problem(
+                "unknown_user",
+                "everything of this user was deleted on request",
+                remedy="who runs this server can take them in again: `its-pipeline forget --lift`",
+                value=user_id,
+            )
         if self.on_authorised is not None:
             self.on_authorised()
 
     def may_see(self, user_id: str) -> bool:
         """Tell whether the caller may see a person's data; for answers that hide what exists."""
-        return self.caller is not None and self.caller.may_see(user_id)
+        may_see = self.caller is not None and self.caller.may_see(user_id)
+        return may_see and not self.is_forgotten(user_id)
 
     def require_service(self) -> None:
         """Refuse what a person's own token may not do.

@@ -12,11 +12,12 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from its_pipeline.api.http.audit import AuditLog
+from its_pipeline.api.http.audit import AuditLog, open_audit_log
 from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.workers.jobs import start_jobs
+from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.interventions import Intervention, InterventionLog
 from its_pipeline.experiments.service import open_store
 from its_pipeline.processes.pool import WorkerPool
@@ -62,6 +63,11 @@ class PlotCache:
             while len(self._plots) > self._size:
                 self._plots.popitem(last=False)
 
+    def clear(self) -> None:
+        """Drop every plot: of whom one is, is not known here."""
+        with self._lock:
+            self._plots.clear()
+
 
 class Turns:
     """Lets each token have a few questions prepared at once; its others wait without a thread.
@@ -89,8 +95,8 @@ class Services:
         The installation's and the server's settings.
     pool
         Where analyses are computed and plots drawn.
-    log
-        The intervention log, for reading.
+    log, forgotten
+        The intervention log, for reading, and who was forgotten.
     runs
         MLflow.
     store, adhoc
@@ -103,6 +109,7 @@ class Services:
     server_settings: ServerSettings
     pool: WorkerPool
     log: InterventionLog
+    forgotten: Forgotten
     runs: RunStore
     store: ExperimentStore
     adhoc: AdhocAnalyses
@@ -123,16 +130,14 @@ class Services:
             abandoned_seconds=server_settings.abandoned_seconds,
             start_seconds=server_settings.start_seconds,
         )
-        audit = AuditLog(
-            server_settings.audit_log or settings.store_root / "api" / "audit.jsonl",
-            server_settings.audit_log_bytes,
-            server_settings.audit_log_days,
-        )
+        forgotten = Forgotten(settings.store_root)
+        audit = open_audit_log(settings.store_root, server_settings)
         return cls(
             settings=settings,
             server_settings=server_settings,
             pool=pool,
-            log=InterventionLog(settings.resolved_intervention_log_url),
+            log=InterventionLog(settings.resolved_intervention_log_url, forgotten=forgotten),
+            forgotten=forgotten,
             runs=RunStore.from_settings(settings),
             store=open_store(settings),
             adhoc=AdhocAnalyses(settings.adhoc_dir),

@@ -1,4 +1,4 @@
-"""What worker processes do: analyse, draw, publish.
+"""What worker processes do: analyse, draw, publish, plan, put a download together, forget.
 
 What belongs here: the jobs as data, and the handler that answers them with the functions that the
 pipeline uses too. What does not: the processes around it (`its_pipeline.processes`), or HTTP.
@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.leaving.departure import Departure
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
@@ -91,8 +93,23 @@ class PlanJob:
     looks: str
 
 
-Job = FitJob | PlotJob | PublishJob | PlanJob
-Answer = FitAnswer | dict[str, bytes] | dict[str, Any] | str | None
+@dataclass(frozen=True)
+class ArchiveJob:
+    """Write everything of a person into a ZIP at `path`; answered with None."""
+
+    user_id: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class ForgetJob:
+    """Delete everything of a person; answered with what it came to."""
+
+    user_id: str
+
+
+Job = FitJob | PlotJob | PublishJob | PlanJob | ArchiveJob | ForgetJob
+Answer = FitAnswer | Departure | dict[str, bytes] | dict[str, Any] | str | None
 
 
 def start_jobs(settings: Settings) -> JobHandler:
@@ -140,6 +157,10 @@ class JobHandler:
                 return self._publish(job)
             case PlanJob():
                 return self._plan(job)
+            case ArchiveJob():
+                return self._archive(job)
+            case ForgetJob():
+                return self._forget(job)
 
     def _fit(self, job: FitJob, answer: Callable[[Answer], None] | None) -> FitAnswer:
         from its_pipeline.experiments.service import fit_prepared, record_crash
@@ -220,6 +241,16 @@ class JobHandler:
         except (NothingToPlanFromError, UnknownMetricError) as error:
             return str(error)
         return PlanSummary.of(found, is_own=is_own).to_dict()
+
+    def _archive(self, job: ArchiveJob) -> None:
+        from its_pipeline.leaving.take_along import write_archive
+
+        write_archive(self._settings, job.user_id, job.path)
+
+    def _forget(self, job: ForgetJob) -> Departure:
+        from its_pipeline.leaving.forget import forget
+
+        return forget(self._settings, job.user_id)
 
 
 def _fit_answer(outcome: FitOutcome, removed: int) -> FitAnswer:

@@ -66,7 +66,13 @@ INSTANTS = {
 }
 
 #: The revisions that this version knows.
-OURS = [("0001", "0.1.0"), ("0002", "0.1.0"), ("0003", "0.1.0"), ("0004", "0.1.0")]
+OURS = [
+    ("0001", "0.1.0"),
+    ("0002", "0.1.0"),
+    ("0003", "0.1.0"),
+    ("0004", "0.1.0"),
+    ("0005", "0.1.0"),
+]
 NEWEST = OURS[-1][0]
 #: What the revisions after the first added to a row that is there: it says nothing of it.
 ADDED = ("{}", None, 0, "", "daily")
@@ -75,8 +81,8 @@ LATER = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 since_version = "9.1.0"
 
 
@@ -148,5 +154,5 @@ def later_version(folder: Path, revision: str = LATER) -> Path:
     """The migrations of a later version of the package."""
     migrations = folder / f"later-{uuid.uuid4().hex}"
     shutil.copytree(intervention_schema.MIGRATIONS, migrations)
-    (migrations / "versions" / "0005_later.py").write_text(textwrap.dedent(revision))
+    (migrations / "versions" / "0006_later.py").write_text(textwrap.dedent(revision))
     return migrations

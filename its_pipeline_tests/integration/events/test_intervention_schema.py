@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from its_pipeline.events import intervention_schema
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.intervention_schema import LogSchemaError, known_revisions
-from its_pipeline.events.intervention_table import VERSIONS, open_engine
+from its_pipeline.events.intervention_table import SEQUENCE, VERSIONS, open_engine
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
@@ -95,7 +95,7 @@ def test_a_log_from_before_there_were_schedules_has_none_and_takes_some(
     log = InterventionLog(uncounted)
     earlier = log.get("ada", "tea")
     assert (earlier.schedule, earlier.carryover_days, earlier.kind) == (None, 0, "")
-    assert copy_of(uncounted, "0004") == before
+    assert copy_of(uncounted, "0005") == before
     fresh = Intervention.declared(**earlier.declaration())
     assert fresh.declaration() == earlier.declaration()
     assert log.log_all([fresh]) == [earlier], "what was logged before is not the same any more"
@@ -136,8 +136,8 @@ def test_a_later_revision_keeps_every_row_and_the_rules_of_the_log(
     history = log.history("ada", "tea")
     assert [(entry.sequence, entry.version) for entry in history] == [(1, 1), (3, 2), (5, 3)]
     assert rows(uncounted) == [(*row, 0) for row in before]
-    assert revisions(uncounted) == [*OURS, ("0005", "9.1.0")]
-    assert copy_of(uncounted, "0005") == before
+    assert revisions(uncounted) == [*OURS, ("0006", "9.1.0")]
+    assert copy_of(uncounted, "0006") == before
     assert log.withdraw("ada", "tea", "enough").sequence == 6
     log.close()
     for column in ("version", "sequence"):
@@ -152,7 +152,7 @@ def test_several_revisions_are_run_at_once(
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(uncounted).list()
     assert rows(uncounted) == [(*row, *ADDED, 0) for row in before]
-    assert copy_of(uncounted, "0005") == before
+    assert copy_of(uncounted, "0006") == before
 
 
 def test_a_new_database_gets_the_table_as_the_code_uses_it_and_no_copy(
@@ -163,7 +163,7 @@ def test_a_new_database_gets_the_table_as_the_code_uses_it_and_no_copy(
 
     InterventionLog(url).list()
     ours = sa.MetaData()
-    for table in (VERSIONS, LOOKS, intervention_schema.REVISIONS):
+    for table in (VERSIONS, SEQUENCE, LOOKS, intervention_schema.REVISIONS):
         table.to_metadata(ours)
     with connected(url) as connection:
         options = {"version_table": intervention_schema.ALEMBIC_TABLE, "compare_type": True}
@@ -172,6 +172,7 @@ def test_a_new_database_gets_the_table_as_the_code_uses_it_and_no_copy(
     assert tables(url) == {
         "interventions",
         "intervention_looks",
+        "interventions_sequence",
         "interventions_revisions",
         "interventions_alembic",
     }
@@ -185,7 +186,7 @@ def test_a_newer_log_is_refused_with_the_version_it_needs(
         newer.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
         InterventionLog(uncounted).list()
     before = rows(uncounted)
-    needed = r"has revision 0005, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
+    needed = r"has revision 0006, which needs its_pipeline 9\.1\.0 or later, but this is 0\."
     for _ in range(2):
         with pytest.raises(LogSchemaError, match=needed) as caught:
             InterventionLog(uncounted).list()
@@ -206,13 +207,14 @@ def test_the_way_back_is_the_copy(
     # As docs/intervention-log.md says.
     if uncounted.startswith("sqlite"):
         file = Path(uncounted.removeprefix("sqlite:///"))
-        file.with_name(f"{file.stem}.before-0005.sqlite").replace(file)
+        file.with_name(f"{file.stem}.before-0006.sqlite").replace(file)
         InterventionLog(uncounted).list()
     else:
         with connected(uncounted) as connection:
             for table in tables(uncounted) & {
                 "interventions",
                 "intervention_looks",
+                "interventions_sequence",
                 "interventions_revisions",
                 "interventions_alembic",
             }:
@@ -220,7 +222,7 @@ def test_the_way_back_is_the_copy(
         InterventionLog(uncounted).list()
         with connected(uncounted) as connection:
             for table in ("interventions", "intervention_looks"):
-                connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM {table}_before_0005")
+                connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM {table}_before_0006")
     assert rows(uncounted) == before
     assert InterventionLog(uncounted).amend("ada", "tea", washout_days=3).sequence == 5
 

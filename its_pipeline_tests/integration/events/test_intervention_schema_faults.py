@@ -87,8 +87,8 @@ def test_of_processes_that_open_at_once_one_migrates(uncounted: str, tmp_path: P
         process.join(60)
         assert process.exitcode == 0
     assert rows(uncounted) == [(*row, *ADDED, 0) for row in before]
-    assert copy_of(uncounted, "0005") == before, "the second one copied what the first one made"
-    assert revisions(uncounted) == [*OURS, ("0005", "9.1.0")]
+    assert copy_of(uncounted, "0006") == before, "the second one copied what the first one made"
+    assert revisions(uncounted) == [*OURS, ("0006", "9.1.0")]
 
 
 def ending(end: str) -> str:
@@ -114,7 +114,7 @@ def test_a_kill_in_the_middle_leaves_the_old_schema(
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(uncounted).list()
     assert rows(uncounted) == [(*row, *ADDED, 0) for row in before]
-    assert copy_of(uncounted, "0005") == before
+    assert copy_of(uncounted, "0006") == before
 
 
 def test_an_error_in_the_middle_leaves_the_old_schema(
@@ -136,7 +136,7 @@ def test_an_error_in_the_middle_leaves_the_old_schema(
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     written = rows(uncounted)
     assert InterventionLog(uncounted).history("ada", "tea") == log.history("ada", "tea")
-    assert copy_of(uncounted, "0005") == written
+    assert copy_of(uncounted, "0006") == written
 
 
 def test_what_a_killed_copy_left_does_not_get_into_the_next(
@@ -151,7 +151,7 @@ def test_what_a_killed_copy_left_does_not_get_into_the_next(
         (tmp_path / left).write_bytes(os.urandom(5000))
     monkeypatch.setattr(intervention_schema, "MIGRATIONS", later_version(tmp_path))
     InterventionLog(url).list()
-    assert copy_of(url, "0005") == before
+    assert copy_of(url, "0006") == before
     assert not list(tmp_path.glob(".unfinished-*"))
 
 

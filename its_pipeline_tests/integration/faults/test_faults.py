@@ -76,3 +76,10 @@ def test_bad_apples_do_not_spoil_the_night(tmp_path: Path) -> None:
     # The crashed one is tried again; nothing else is.
     assert found["computed_again"] == 0
     assert found["unchanged_again"] == 5
+
+
+def test_a_killed_deletion_is_gone_on_with_and_leaves_no_byte(tmp_path: Path) -> None:
+    found = run_fault("departures", tmp_path, "--kills", "2", "--seed", "3")
+    assert found["problems"] == []
+    assert found["kills"] == 2
+    assert found["operations"] > 200

@@ -12,6 +12,7 @@ from its_pipeline.api.questions import (
     requests,
     responses,
     responses_interventions,
+    responses_people,
     schedules,
 )
 from its_pipeline.api.reference import reference_text
@@ -42,7 +43,14 @@ def test_every_body_has_an_example_that_its_own_rules_accept(document):
         assert schema.get("examples"), f"{name} has no example"
         [model] = {
             getattr(module, name)
-            for module in (responses, responses_interventions, requests, schedules, bodies_looks)
+            for module in (
+                responses,
+                responses_interventions,
+                responses_people,
+                requests,
+                schedules,
+                bodies_looks,
+            )
             if hasattr(module, name)
         }
         for example in schema["examples"]:

@@ -1,0 +1,167 @@
+"""Leaving people out of imported files: forgotten ones as they come, and whoever is deleted.
+
+What belongs here: an import's events without some people, in every version, and what is recorded of
+it then. What does not: reading foreign files (`importing`), or who was forgotten (`forgotten`).
+
+A version keeps its number and the digest of its file, so the same file is still known.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from its_pipeline.events.duck import in_memory, literal, sql
+from its_pipeline.events.forgotten import Forgotten, ForgottenPersonError
+from its_pipeline.events.import_folders import (
+    EVENTS_FILE,
+    RECORD_FILE,
+    ImportLostError,
+    import_versions,
+    imports_dir,
+    read_record,
+)
+from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
+from its_pipeline.files.contents import CONTENTS_FILE, write_contents
+from its_pipeline.files.parquet import unfinished_file
+
+if TYPE_CHECKING:
+    from its_pipeline.settings import Settings
+
+#: In the place of the one person that a mapping said a file to be about.
+NOBODY: Final = "forgotten"
+
+
+def leave_out(events: Path, people: Iterable[str]) -> None:
+    """Rewrite a file of imported events, as `importing` writes it, without some people."""
+    with in_memory(spill_to=events.parent) as connection, unfinished_file(events) as unfinished:
+        parts = {
+            "rows": literal(str(events)),
+            "people": ", ".join(map(literal, people)),
+            "target": literal(str(unfinished)),
+        }
+        connection.execute(sql("import_without", **parts))
+
+
+def people_of(events: Path) -> list[str]:
+    """Return who is in a file of imported events."""
+    query = "SELECT DISTINCT trim(user_id) FROM read_parquet($file) WHERE user_id IS NOT NULL"
+    return [str(user) for (user,) in _rows(events, query)]
+
+
+def rows_and_days(events: Path) -> tuple[int, list[date]]:
+    """Return how many events are in a file of imported ones, and on which UTC days."""
+    query = "SELECT assigned_day, count(*) FROM read_parquet($file) GROUP BY ALL ORDER BY ALL"
+    found = _rows(events, query)
+    return sum(count for _, count in found), [day for day, _ in found]
+
+
+def leave_out_forgotten(
+    settings: Settings, events: Path, rows: int, days: list[date]
+) -> tuple[int, int, list[date]]:
+    """Leave forgotten people out of what was just read of a file.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    events, rows, days
+        What was read.
+
+    Returns
+    -------
+    tuple
+        How many events were left out, how many are left, and the UTC days of those.
+
+    Raises
+    ------
+    ForgottenPersonError
+        The file is about nobody else.
+    """
+    forgotten = Forgotten(settings.store_root)
+    out = [user for user in people_of(events) if user in forgotten]
+    if not out:
+        return 0, rows, days
+    leave_out(events, out)
+    left, days = rows_and_days(events)
+    if left == 0:
+        raise ForgottenPersonError(
+            f"all {rows} events of the file are of people whose data were deleted on request, so "
+            "nothing of it is taken; `its-pipeline forget --lift USER` takes somebody in again"
+        )
+    return rows - left, left, days
+
+
+def delete_from_imports(settings: Settings, user_id: str) -> int:
+    """Delete a person from every version of every import; return how many events that were.
+
+    An import that is about nobody else is deleted whole.
+
+    Raises
+    ------
+    ImportLostError
+        A version cannot be read, so nobody can be taken out of it.
+    """
+    folder = imports_dir(settings)
+    if not folder.is_dir():
+        return 0
+    deleted = 0
+    for each in sorted(folder.glob("[!.]*")):
+        lock = each.with_name(f".{each.name}.lock")
+        with exclusive(lock):
+            remove_unfinished(each)
+            found = [_delete(each / version, user_id) for version in import_versions(each)]
+            deleted += sum(out for out, _ in found)
+            is_theirs = any(out for out, _ in found) and not any(left for _, left in found)
+            if is_theirs:
+                shutil.rmtree(each)
+                lock.unlink()
+    return deleted
+
+
+def _delete(version: Path, user_id: str) -> tuple[int, int]:
+    """Delete a person from one version; return how many events they had in it, and others have."""
+    record, events, contents = read_record(version), version / EVENTS_FILE, version / CONTENTS_FILE
+    if user_id in people_of(events):
+        # Without it, whoever is killed below leaves a version that is whole, and not a damaged one.
+        contents.unlink(missing_ok=True)
+        leave_out(events, [user_id])
+    left, days = rows_and_days(events)
+    out = record["rows"] - left
+    if out or _names(record, user_id) or not contents.is_file():
+        write_json(version / RECORD_FILE, _record_without(record, out, left, days, user_id))
+        write_contents(version, (RECORD_FILE, EVENTS_FILE))
+    return out, left
+
+
+def _names(record: dict[str, Any], user_id: str) -> bool:
+    return (record["mapping"] or {}).get("user_constant") == user_id
+
+
+def _record_without(
+    record: dict[str, Any], out: int, left: int, days: list[date], user_id: str
+) -> dict[str, Any]:
+    found = {
+        **record,
+        "rows": left,
+        "days": [day.isoformat() for day in days],
+        "left_out": record["left_out"] + out,
+    }
+    if _names(record, user_id):
+        found["mapping"] = {**record["mapping"], "user_constant": NOBODY}
+    return found
+
+
+def _rows(events: Path, query: str) -> list[tuple[Any, ...]]:
+    try:
+        with in_memory(spill_to=events.parent) as connection:
+            return connection.execute(query, {"file": str(events)}).fetchall()
+    except duckdb.Error as error:
+        raise ImportLostError(
+            f"{events} cannot be read ({error}): import the file again under the same name"
+        ) from error
