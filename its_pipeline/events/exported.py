@@ -1,8 +1,8 @@
 """What an app's export is to the store: readings of metrics, and how they become raw events.
 
-What belongs here: the shape of a reading and of an export, condensing to hours, and choosing between
-devices that measured the same. What does not: any app's format (`exports`), or versions of imports
-(`importing`).
+What belongs here: the shape of a reading and of an export, condensing to hours, and choosing
+between devices that measured the same. What does not: any app's format (`exports`), or versions of
+imports (`importing`).
 
 Three rules are kept here for every app. Readings of a metric that is measured many times an hour
 become one event an hour: their sum, or their mean, so that a workout with a reading every five
@@ -15,6 +15,7 @@ lies outside its metric's range, goes on as it stands, for the contract to rejec
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,10 @@ SHOWN_PROBLEMS = 5
 """At most so many kinds of broken readings are told of; all of them are counted."""
 
 
+SHOWN_METRICS = 12
+"""At most so many metrics are named in the sentence that says what an export is."""
+
+
 class Reading(NamedTuple):
     """One value of one metric, as the export has it.
 
@@ -51,7 +56,7 @@ class Reading(NamedTuple):
     started, ended
         Instants as ISO 8601 with an offset; equal for a moment. With metric and source they say
         which event it is.
-    at
+    counted_at
         The instant that decides the day: `started`, or when one woke. A text that is no time goes
         on as it is.
     time_zone
@@ -66,7 +71,7 @@ class Reading(NamedTuple):
     value: str
     started: str
     ended: str
-    at: str
+    counted_at: str
     time_zone: str
     source: str
     place: str
@@ -91,11 +96,31 @@ class Said:
     moods: Mapping[str, float] = field(default_factory=dict)
 
 
+def mood_numbers(pairs: Mapping[str, str]) -> dict[str, float]:
+    """Return the numbers that a person gives to moods.
+
+    Raises
+    ------
+    ValueError
+        If one is not a number from 1 to 5.
+    """
+    numbers = {}
+    for name, text in pairs.items():
+        try:
+            numbers[name] = float(text)
+        except ValueError:
+            numbers[name] = math.nan
+        if not 1.0 <= numbers[name] <= 5.0:
+            raise ValueError(f"mood {name!r} should be a number from 1 to 5 but got {text!r}")
+    return numbers
+
+
 @dataclass(frozen=True)
 class ExportMetric:
-    """A metric of an export, and whether its readings are condensed to hours."""
+    """A metric of an export, what the app calls it, and whether its readings are condensed."""
 
     metric: OutcomeMetric
+    label: str
     hourly: bool = False
 
 
@@ -199,11 +224,11 @@ def write_exported(
         for metric, source, readings in connection.execute(sql("export_left_out")).fetchall():
             left_out[metric, source] += readings
     staged.unlink()
-    labels = [metric.metric.title for metric in metrics.values()]
+    labels = [metric.label for metric in metrics.values()]
+    if len(labels) > SHOWN_METRICS:
+        labels[SHOWN_METRICS:] = [f"{len(labels) - SHOWN_METRICS} more"]
     days, first_on, last_on = found
-    sentence = (
-        f"{export.title}: {', '.join(labels)} of {days:,} days from {first_on} to {last_on}"
-    )
+    sentence = f"{export.title}: {', '.join(labels)} of {days:,} days from {first_on} to {last_on}"
     told = [sentence, *problems, *_said_of_left_out(left_out, metrics)]
     return Written(tuple(found.metric for found in metrics.values()), tuple(told))
 
@@ -247,9 +272,7 @@ def _metric_table(metrics: Mapping[str, ExportMetric]) -> pa.Table:
     )
 
 
-def _open_readings(
-    connection: duckdb.DuckDBPyConnection, staged: Path, taken_at: datetime
-) -> None:
+def _open_readings(connection: duckdb.DuckDBPyConnection, staged: Path, taken_at: datetime) -> None:
     connection.execute(
         sql(
             "export_readings",
@@ -289,7 +312,7 @@ def _said_of_left_out(
     """Return a line for each metric and device that another one was preferred to."""
     return [
         f"left out, because another device counts on those days: {count:,} readings of "
-        f"{metrics[metric].metric.title} by {source}"
+        f"{metrics[metric].label} by {source}"
         for (metric, source), count in sorted(left_out.items())
         if metric in metrics
     ]

@@ -24,13 +24,14 @@ ALLOWED = {
     "schedules": set(),
     "its": {"schedules"},
     "events": {"schedules", "files", "settings"},
+    "exports": {"events"},
     "stores": {"schedules", "its", "events", "files", "settings"},
     "report": {"schedules", "its", "events", "stores"},
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report", "processes"},
     "defs": _INNER | {"report", "ingest", "experiments"},
     "api": _INNER | {"report", "ingest", "experiments", "processes"},
-    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api"},
+    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api", "exports"},
 }
 
 #: Rooms that are not yet held free of circles between their modules.

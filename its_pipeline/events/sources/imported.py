@@ -45,7 +45,9 @@ class ImportedSource:
             digests = record["day_digests"] or {}
             for day in record["days"]:
                 version = f"{folder.name}/{digests.get(day, newest.name)}"
-                found.setdefault(date.fromisoformat(day), []).append((newest / EVENTS_FILE, version))
+                found.setdefault(date.fromisoformat(day), []).append(
+                    (newest / EVENTS_FILE, version)
+                )
         return found
 
     def day_versions(self) -> Mapping[date, str]:

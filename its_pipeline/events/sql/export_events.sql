@@ -2,7 +2,7 @@
 CREATE TEMP TABLE chosen AS
 SELECT metric, local_day, source
 FROM points
-GROUP BY ALL
+GROUP BY metric, local_day, source
 QUALIFY row_number() OVER (
     PARTITION BY metric, local_day
     ORDER BY CASE WHEN any_value(summed) THEN sum(value) ELSE sum(readings) END DESC, source
@@ -17,20 +17,20 @@ COPY (
         SELECT metric, time_zone,
             md5(concat_ws('|', {{user}}, metric, source, start_us, end_us)
                 || CASE WHEN ordinal > 1 THEN '#' || ordinal ELSE '' END) AS event_id,
-            strftime(make_timestamp(at_us), '%Y-%m-%dT%H:%M:%S.%fZ') AS occurred_at,
+            strftime(make_timestamp(us), '%Y-%m-%dT%H:%M:%S.%fZ') AS occurred_at,
             '{"value": ' || value::VARCHAR || ', "readings": ' || readings || ', "source": '
                 || to_json(source)::VARCHAR || '}' AS event_data,
-            make_timestamp(at_us)::DATE AS assigned_day
+            make_timestamp(us)::DATE AS assigned_day
         FROM points SEMI JOIN chosen USING (metric, local_day, source)
         UNION ALL
         SELECT metric, nullif(time_zone, ''),
-            md5(concat_ws('|', {{user}}, metric, source, at, value, place)),
-            coalesce(strftime(instant AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'), at),
+            md5(concat_ws('|', {{user}}, metric, source, counted_at, value, place)),
+            coalesce(strftime(instant AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ'), counted_at),
             '{"value": ' || coalesce(number::VARCHAR, to_json(value)::VARCHAR) || ', "source": '
                 || to_json(source)::VARCHAR || ', "place": ' || to_json(place)::VARCHAR || '}',
             coalesce(
                 CASE WHEN timely THEN (instant AT TIME ZONE 'UTC')::DATE END,
-                (SELECT max(make_timestamp(at_us)::DATE) FROM points)
+                (SELECT max(make_timestamp(us)::DATE) FROM points)
             )
         FROM readings
         WHERE NOT good

@@ -8,7 +8,7 @@ FROM (
                 THEN printf('not in [%g, %g]', minimum, maximum)
             ELSE 'before 2000 or in the future' END AS problem,
         CASE WHEN instant IS NULL OR legal
-            THEN at ELSE value END AS text
+            THEN counted_at ELSE value END AS text
     FROM readings
     WHERE NOT good
 )

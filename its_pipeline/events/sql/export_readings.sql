@@ -9,8 +9,8 @@ FROM (
     SELECT r.*, m.minimum, m.maximum, m.summed, m.hourly,
         CASE WHEN regexp_full_match(r.value, {{number}}) AND isfinite(TRY_CAST(r.value AS DOUBLE))
             THEN TRY_CAST(r.value AS DOUBLE) END AS number,
-        CASE WHEN regexp_full_match(r.at, {{instant}})
-            THEN TRY_CAST(trim(r.at) AS TIMESTAMPTZ) END AS instant,
+        CASE WHEN regexp_full_match(r.counted_at, {{instant}})
+            THEN TRY_CAST(trim(r.counted_at) AS TIMESTAMPTZ) END AS instant,
         TRY_CAST(r.started AS TIMESTAMPTZ) AS start_instant,
         TRY_CAST(r.ended AS TIMESTAMPTZ) AS end_instant
     FROM read_parquet({{readings}}) AS r JOIN metrics AS m USING (metric)
