@@ -36,7 +36,7 @@ from its_pipeline.files.parquet import ParquetSink
 MEMORY = "128MB"
 """Bound for DuckDB while an export is written; an export of 1 GB passes within it."""
 
-SHOWN_PROBLEMS = 5
+SHOWN_PROBLEMS = 8
 """At most so many kinds of broken readings are told of; all of them are counted."""
 
 
@@ -228,7 +228,7 @@ def write_exported(
     if len(labels) > SHOWN_METRICS:
         labels[SHOWN_METRICS:] = [f"{len(labels) - SHOWN_METRICS} more"]
     days, first_on, last_on = found
-    sentence = f"{export.title}: {', '.join(labels)} of {days:,} days from {first_on} to {last_on}"
+    sentence = f"{export.title}: {', '.join(labels)} of {days:,} {'day' if days == 1 else 'days'} from {first_on} to {last_on}"
     told = [sentence, *problems, *_said_of_left_out(left_out, metrics)]
     return Written(tuple(found.metric for found in metrics.values()), tuple(told))
 

@@ -156,12 +156,12 @@ class ExportFiles:
         """
         line = 0
         with self.errors_in(name, lambda: f", line {line + 1}"):
-            text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-            reader = csv.reader(text, delimiter=delimiter)
-            for cells in reader:
-                place, line = f"{name}, line {line + 1}", reader.line_num
-                if any(cells):
-                    yield place, cells
+            with io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
+                reader = csv.reader(text, delimiter=delimiter)
+                for cells in reader:
+                    place, line = f"{name}, line {line + 1}", reader.line_num
+                    if any(cells):
+                        yield place, cells
 
     def rows(
         self, name: str, stream: BinaryIO, delimiter: str = ",", *, ragged: bool = False

@@ -5,7 +5,7 @@ FROM (
         CASE WHEN instant IS NULL THEN 'its time cannot be read'
             WHEN number IS NULL THEN 'not a number'
             WHEN NOT legal
-                THEN printf('not in [%g, %g]', minimum, maximum)
+                THEN 'not in [' || minimum || ', ' || maximum || ']'
             ELSE 'before 2000 or in the future' END AS problem,
         CASE WHEN instant IS NULL OR legal
             THEN counted_at ELSE value END AS text
