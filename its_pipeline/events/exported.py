@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -27,14 +29,16 @@ import duckdb
 import pyarrow as pa
 
 from its_pipeline.events.duck import in_memory, literal, sql
-from its_pipeline.events.file_rules import BATCH_ROWS, ImportFileError
+from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.parsing import INSTANT_TEXT, NUMBER
-from its_pipeline.events.schema import FIRST_DAY
+from its_pipeline.events.schema import FIRST_DAY, INSTANT_TEXT, NUMBER
 from its_pipeline.files.parquet import ParquetSink
 
-MEMORY = "128MB"
-"""Bound for DuckDB while an export is written; an export of 1 GB passes within it."""
+MEMORY = "64MB"
+"""Bound for DuckDB while an export is written; one of 1 GB passes within it."""
+
+STAGED_ROWS = 5_000
+"""Readings that are held before they are written."""
 
 SHOWN_PROBLEMS = 8
 """At most so many kinds of broken readings are told of; all of them are counted."""
@@ -202,8 +206,8 @@ def write_exported(
     metrics = {name: export.metric(name) for name in sorted(names)}
     if not metrics:
         raise ImportFileError(f"{export.path}: {export.title} without anything that is known of it")
-    with in_memory(MEMORY, threads=2, spill_to=target.parent) as connection:
-        connection.register("metrics", _metric_table(metrics))
+    with in_memory(MEMORY, threads=1, spill_to=target.parent) as connection:
+        _declare(connection, metrics)
         _open_readings(connection, staged, taken_at)
         problems = _problems(connection)
         connection.execute(sql("export_points"))
@@ -228,7 +232,8 @@ def write_exported(
     if len(labels) > SHOWN_METRICS:
         labels[SHOWN_METRICS:] = [f"{len(labels) - SHOWN_METRICS} more"]
     days, first_on, last_on = found
-    sentence = f"{export.title}: {', '.join(labels)} of {days:,} {'day' if days == 1 else 'days'} from {first_on} to {last_on}"
+    count = f"{days:,} day{'s' * (days > 1)}"
+    sentence = f"{export.title}: {', '.join(labels)} of {count} from {first_on} to {last_on}"
     told = [sentence, *problems, *_said_of_left_out(left_out, metrics)]
     return Written(tuple(found.metric for found in metrics.values()), tuple(told))
 
@@ -241,7 +246,7 @@ def _stage(readings: Iterator[Reading], staged: Path) -> set[str]:
     try:
         for reading in readings:
             batch.append(reading)
-            if len(batch) == BATCH_ROWS:
+            if len(batch) == STAGED_ROWS:
                 _add(sink, batch, names)
                 batch = []
         if batch:
@@ -255,21 +260,34 @@ def _stage(readings: Iterator[Reading], staged: Path) -> set[str]:
 def _add(sink: ParquetSink, batch: list[Reading], names: set[str]) -> None:
     columns = list(zip(*batch, strict=True))
     names.update(columns[0])
-    arrays = [pa.array(column, pa.string()) for column in columns]
-    sink.add(pa.table(arrays, schema=_READINGS))
+    arrays = [_text_array(column) for column in columns]
+    sink.add(pa.RecordBatch.from_arrays(arrays, schema=_READINGS))
 
 
-def _metric_table(metrics: Mapping[str, ExportMetric]) -> pa.Table:
-    found = [entry.metric for entry in metrics.values()]
-    return pa.table(
-        {
-            "metric": pa.array(metrics, pa.string()),
-            "minimum": pa.array([metric.minimum for metric in found], pa.float64()),
-            "maximum": pa.array([metric.maximum for metric in found], pa.float64()),
-            "summed": pa.array([metric.aggregation == "sum" for metric in found], pa.bool_()),
-            "hourly": pa.array([entry.hourly for entry in metrics.values()], pa.bool_()),
-        }
+def _text_array(texts: Sequence[str]) -> pa.Array:
+    """Return texts as an array; `pa.array` would load pandas, and its memory with it."""
+    # Half of a surrogate pair, which JSON can have, has no place in UTF-8.
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    offsets = array("i", accumulate(map(len, encoded), initial=0))
+    buffers = [pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.StringArray.from_buffers(len(texts), *buffers)
+
+
+def _declare(connection: duckdb.DuckDBPyConnection, metrics: Mapping[str, ExportMetric]) -> None:
+    """Make the table of the metrics' rules."""
+    connection.execute(
+        "CREATE TEMP TABLE metrics (metric VARCHAR, minimum DOUBLE, maximum DOUBLE, "
+        "summed BOOLEAN, hourly BOOLEAN)"
     )
+    rows = [
+        [name, found.metric.minimum, found.metric.maximum, _is_sum(found), found.hourly]
+        for name, found in metrics.items()
+    ]
+    connection.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _is_sum(found: ExportMetric) -> bool:
+    return found.metric.aggregation == "sum"
 
 
 def _open_readings(connection: duckdb.DuckDBPyConnection, staged: Path, taken_at: datetime) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EVENTS_FILE = "events.parquet"
 RECORD_FILE = "import.json"
 
-DAY_MEMORY = "128MB"
+DAY_MEMORY = "64MB"
 """Bound for DuckDB while it goes through the events once."""
 
 _log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def day_digests(events: Path) -> tuple[int, dict[str, str]]:
     duckdb.Error
         If the file cannot be read.
     """
-    with in_memory(DAY_MEMORY, threads=2) as connection:
+    with in_memory(DAY_MEMORY, threads=1) as connection:
         days = connection.execute(sql("day_digests"), {"file": str(events)}).fetchall()
     return sum(rows for _, rows, _ in days), {day: digest for day, _, digest in days}
 

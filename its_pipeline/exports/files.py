@@ -155,13 +155,15 @@ class ExportFiles:
             If it is not text in UTF-8.
         """
         line = 0
-        with self.errors_in(name, lambda: f", line {line + 1}"):
-            with io.TextIOWrapper(stream, "utf-8-sig", newline="") as text:
-                reader = csv.reader(text, delimiter=delimiter)
-                for cells in reader:
-                    place, line = f"{name}, line {line + 1}", reader.line_num
-                    if any(cells):
-                        yield place, cells
+        with (
+            self.errors_in(name, lambda: f", line {line + 1}"),
+            io.TextIOWrapper(stream, "utf-8-sig", newline="") as text,
+        ):
+            reader = csv.reader(text, delimiter=delimiter)
+            for cells in reader:
+                place, line = f"{name}, line {line + 1}", reader.line_num
+                if any(cells):
+                    yield place, cells
 
     def rows(
         self, name: str, stream: BinaryIO, delimiter: str = ",", *, ragged: bool = False

@@ -22,7 +22,7 @@ from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.exports.base import AppExport, by_field
 from its_pipeline.exports.files import ExportFiles, Row, base_name
-from its_pipeline.exports.measures import Measure, scaled
+from its_pipeline.exports.measures import Measure, hours, scaled
 from its_pipeline.exports.times import local_instant, noon, parsed, said_zone
 
 _STAMP: Final = "%m/%d/%y %H:%M:%S"
@@ -60,14 +60,14 @@ DAILY: Final = by_field(
 """What is there once a day, by the beginning of the file's name."""
 
 NIGHT: Final = by_field(
-    Measure("minutesAsleep", "sleep_hours", "Sleep", "hours", "sum", 24.0, factor=1 / 60),
-    Measure("timeInBed", "in_bed_hours", "In bed", "hours", "sum", 24.0, factor=1 / 60),
-    Measure("minutesAwake", "awake_hours", "Awake at night", "hours", "sum", 24.0, factor=1 / 60),
+    hours("minutesAsleep", "sleep", 1 / 60),
+    hours("timeInBed", "in_bed", 1 / 60),
+    hours("minutesAwake", "awake", 1 / 60),
 )
 STAGES: Final = by_field(
-    Measure("deep", "deep_sleep_hours", "Deep sleep", "hours", "sum", 24.0, factor=1 / 60),
-    Measure("light", "light_sleep_hours", "Light sleep", "hours", "sum", 24.0, factor=1 / 60),
-    Measure("rem", "rem_sleep_hours", "REM sleep", "hours", "sum", 24.0, factor=1 / 60),
+    hours("deep", "deep_sleep", 1 / 60),
+    hours("light", "light_sleep", 1 / 60),
+    hours("rem", "rem_sleep", 1 / 60),
 )
 
 CSV_COLUMNS: Final = {

@@ -19,7 +19,7 @@ from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.exports.base import AppExport, by_field
 from its_pipeline.exports.files import ExportFiles, Row, base_name
-from its_pipeline.exports.measures import Measure
+from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import local_instant, noon, said_zone
 
 _TIMES: Final = ("%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S")
@@ -55,30 +55,14 @@ DAY: Final = by_field(
     ),
 )
 STAGES: Final = by_field(
-    Measure(
-        "deepSleepSeconds", "deep_sleep_hours", "Deep sleep", "hours", "sum", 24.0, factor=1 / 3600
-    ),
-    Measure(
-        "lightSleepSeconds",
-        "light_sleep_hours",
-        "Light sleep",
-        "hours",
-        "sum",
-        24.0,
-        factor=1 / 3600,
-    ),
-    Measure(
-        "remSleepSeconds", "rem_sleep_hours", "REM sleep", "hours", "sum", 24.0, factor=1 / 3600
-    ),
+    hours("deepSleepSeconds", "deep_sleep", 1 / 3600),
+    hours("lightSleepSeconds", "light_sleep", 1 / 3600),
+    hours("remSleepSeconds", "rem_sleep", 1 / 3600),
 )
 AWAKE: Final = by_field(
-    Measure(
-        "awakeSleepSeconds", "awake_hours", "Awake at night", "hours", "sum", 24.0, factor=1 / 3600
-    ),
+    hours("awakeSleepSeconds", "awake", 1 / 3600),
 )
-SLEEP: Final = Measure(
-    "sleepTimeSeconds", "sleep_hours", "Sleep", "hours", "sum", 24.0, factor=1 / 3600
-)
+SLEEP: Final = hours("sleepTimeSeconds", "sleep", 1 / 3600)
 
 
 class Garmin(AppExport):

@@ -6,7 +6,7 @@ What belongs here: the declaration of a field, and the number in it. What does n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from its_pipeline.events.exported import ExportMetric
 from its_pipeline.events.metrics import OutcomeMetric
@@ -46,6 +46,23 @@ class Measure:
     factor: float = 1.0
     hourly: bool = False
     zero_days: bool = False
+
+
+SLEEP_LABELS: Final = {
+    "sleep": "Sleep",
+    "deep_sleep": "Deep sleep",
+    "rem_sleep": "REM sleep",
+    "light_sleep": "Light sleep",
+    "core_sleep": "Core sleep",
+    "awake": "Awake at night",
+    "in_bed": "In bed",
+}
+"""Parts of a night, each a metric of hours."""
+
+
+def hours(field: str, part: str, factor: float = 1.0) -> Measure:
+    """Return the measure of a part of a night (`SLEEP_LABELS`); naps add to it."""
+    return Measure(field, f"{part}_hours", SLEEP_LABELS[part], "hours", "sum", 24.0, factor=factor)
 
 
 def export_metric(app: str, title: str, measure: Measure) -> ExportMetric:

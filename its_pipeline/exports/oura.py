@@ -20,30 +20,18 @@ from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.exports.base import AppExport, by_field
 from its_pipeline.exports.files import ExportFiles, Row
-from its_pipeline.exports.measures import Measure
+from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import noon, said_zone, zone_of_offset
 
 _HOURS: Final = 1 / 3600
 
 SLEEP: Final = by_field(
-    Measure("total_sleep_duration", "sleep_hours", "Sleep", "hours", "sum", 24.0, factor=_HOURS),
-    Measure(
-        "deep_sleep_duration", "deep_sleep_hours", "Deep sleep", "hours", "sum", 24.0, factor=_HOURS
-    ),
-    Measure(
-        "rem_sleep_duration", "rem_sleep_hours", "REM sleep", "hours", "sum", 24.0, factor=_HOURS
-    ),
-    Measure(
-        "light_sleep_duration",
-        "light_sleep_hours",
-        "Light sleep",
-        "hours",
-        "sum",
-        24.0,
-        factor=_HOURS,
-    ),
-    Measure("awake_time", "awake_hours", "Awake at night", "hours", "sum", 24.0, factor=_HOURS),
-    Measure("time_in_bed", "in_bed_hours", "In bed", "hours", "sum", 24.0, factor=_HOURS),
+    hours("total_sleep_duration", "sleep", _HOURS),
+    hours("deep_sleep_duration", "deep_sleep", _HOURS),
+    hours("rem_sleep_duration", "rem_sleep", _HOURS),
+    hours("light_sleep_duration", "light_sleep", _HOURS),
+    hours("awake_time", "awake", _HOURS),
+    hours("time_in_bed", "in_bed", _HOURS),
 )
 NIGHT: Final = by_field(
     Measure("efficiency", "sleep_efficiency", "Sleep efficiency", "%", "mean", 100.0),

@@ -18,7 +18,7 @@ from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from its_pipeline.events.exported import Reading
-from its_pipeline.exports.measures import Measure
+from its_pipeline.exports.measures import hours
 from its_pipeline.exports.times import instant_text
 
 Stage = Literal["in_bed", "asleep", "core", "deep", "rem", "awake"]
@@ -30,12 +30,12 @@ ASLEEP: Final = frozenset({"asleep", "core", "deep", "rem"})
 STAGED: Final = frozenset({"core", "deep", "rem"})
 
 SLEEP_MEASURES: Final = (
-    Measure("asleep", "sleep_hours", "Sleep", "hours", "sum", 24.0),
-    Measure("deep", "deep_sleep_hours", "Deep sleep", "hours", "sum", 24.0),
-    Measure("rem", "rem_sleep_hours", "REM sleep", "hours", "sum", 24.0),
-    Measure("core", "core_sleep_hours", "Core sleep", "hours", "sum", 24.0),
-    Measure("awake", "awake_hours", "Awake at night", "hours", "sum", 24.0),
-    Measure("in_bed", "in_bed_hours", "In bed", "hours", "sum", 24.0),
+    hours("asleep", "sleep"),
+    hours("deep", "deep_sleep"),
+    hours("rem", "rem_sleep"),
+    hours("core", "core_sleep"),
+    hours("awake", "awake"),
+    hours("in_bed", "in_bed"),
 )
 
 

@@ -19,17 +19,17 @@ from typing import Final
 from its_pipeline.events.exported import Reading, Said
 from its_pipeline.exports.base import AppExport
 from its_pipeline.exports.files import ExportFiles, Row
-from its_pipeline.exports.measures import Measure
+from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import local_instant, said_zone
 
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{2})")
-_IN_BED = Measure("", "in_bed_hours", "In bed", "hours", "sum", 24.0, factor=1 / 3600)
-_ASLEEP = Measure("", "sleep_hours", "Sleep", "hours", "sum", 24.0, factor=1 / 3600)
-_DEEP = Measure("", "deep_sleep_hours", "Deep sleep", "hours", "sum", 24.0, factor=1 / 3600)
-_LIGHT = Measure("", "light_sleep_hours", "Light sleep", "hours", "sum", 24.0, factor=1 / 3600)
-_DREAM = Measure("", "rem_sleep_hours", "Dream", "hours", "sum", 24.0, factor=1 / 3600)
-_AWAKE = Measure("", "awake_hours", "Awake at night", "hours", "sum", 24.0, factor=1 / 3600)
+_IN_BED = hours("", "in_bed", 1 / 3600)
+_ASLEEP = hours("", "sleep", 1 / 3600)
+_DEEP = hours("", "deep_sleep", 1 / 3600)
+_LIGHT = hours("", "light_sleep", 1 / 3600)
+_DREAM = hours("", "rem_sleep", 1 / 3600)
+_AWAKE = hours("", "awake", 1 / 3600)
 _QUALITY = Measure("", "sleep_quality", "Sleep quality", "%", "mean", 100.0)
 _REGULARITY = Measure("", "regularity", "Regularity", "%", "mean", 100.0)
 _SNORE = Measure("", "snore_minutes", "Snoring", "minutes", "sum", 1440.0, factor=1 / 60)

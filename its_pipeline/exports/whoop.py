@@ -20,46 +20,18 @@ from typing import Final
 from its_pipeline.events.exported import Reading, Said
 from its_pipeline.exports.base import AppExport, by_field
 from its_pipeline.exports.files import ExportFiles
-from its_pipeline.exports.measures import Measure
+from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import instant_text, zone_of_offset
 
 _MINUTES: Final = 1 / 60
 
 SLEEP: Final = by_field(
-    Measure("Asleep duration (min)", "sleep_hours", "Sleep", "hours", "sum", 24.0, factor=_MINUTES),
-    Measure(
-        "In bed duration (min)", "in_bed_hours", "In bed", "hours", "sum", 24.0, factor=_MINUTES
-    ),
-    Measure(
-        "Light sleep duration (min)",
-        "light_sleep_hours",
-        "Light sleep",
-        "hours",
-        "sum",
-        24.0,
-        factor=_MINUTES,
-    ),
-    Measure(
-        "Deep (SWS) duration (min)",
-        "deep_sleep_hours",
-        "Deep sleep",
-        "hours",
-        "sum",
-        24.0,
-        factor=_MINUTES,
-    ),
-    Measure(
-        "REM duration (min)", "rem_sleep_hours", "REM sleep", "hours", "sum", 24.0, factor=_MINUTES
-    ),
-    Measure(
-        "Awake duration (min)",
-        "awake_hours",
-        "Awake at night",
-        "hours",
-        "sum",
-        24.0,
-        factor=_MINUTES,
-    ),
+    hours("Asleep duration (min)", "sleep", _MINUTES),
+    hours("In bed duration (min)", "in_bed", _MINUTES),
+    hours("Light sleep duration (min)", "light_sleep", _MINUTES),
+    hours("Deep (SWS) duration (min)", "deep_sleep", _MINUTES),
+    hours("REM duration (min)", "rem_sleep", _MINUTES),
+    hours("Awake duration (min)", "awake", _MINUTES),
 )
 NIGHT: Final = by_field(
     Measure("Sleep performance %", "sleep_performance", "Sleep performance", "%", "mean", 100.0),
