@@ -1,4 +1,4 @@
-"""Apple Health: `export.xml`, alone or in the ZIP or folder that the Health app writes.
+"""Apple Health: its XML file, alone or in the ZIP or folder that the Health app writes.
 
 What belongs here: which records are which metric, their units, and streaming the XML. What does
 not: putting nights together (`sleep`), choosing between devices (`events.exported`).

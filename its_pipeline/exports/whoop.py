@@ -1,4 +1,4 @@
-"""WHOOP: `physiological_cycles.csv` and `sleeps.csv`, alone or together in a folder or ZIP.
+"""WHOOP: its tables of physiological cycles and of sleeps, alone or together in a folder or ZIP.
 
 What belongs here: cycles and sleeps. What does not: workouts and the journal.
 
@@ -6,8 +6,8 @@ Format as in the file andrewignatescu1/whoop-dashboard data/physiological_cycles
 the clock of the offset in `Cycle timezone` (`UTC-07:00`, `UTCZ`). A cycle goes from one evening to
 the next, so what it came to belongs to the day in its middle; recovery and sleep belong to the day
 of waking. A cycle that has not ended yet has no strain. Energy is in kilocalories, whatever its
-column is called. Where `sleeps.csv` is there, sleep is read of it, naps and all, and not of the
-cycles.
+column is called. Where the table of sleeps is there, sleep is read of it, naps and all, and not of
+the cycles.
 """
 
 from __future__ import annotations
