@@ -37,6 +37,37 @@ def test_sleep_in_the_night_of_the_clock_change_is_as_long_as_it_was(tmp_path) -
     assert store.daily("apple_sleep_hours") == {"2021-03-28": 7.0, "2021-10-31": 9.5}
 
 
+def test_pieces_are_one_sleep_until_somebody_is_up_for_three_hours(tmp_path) -> None:
+    store = Store(tmp_path, "Europe/Berlin")
+    store.take(
+        as_file(
+            apple(
+                # Up for two and a half hours: one sleep of 2 + 4.5 hours, of the 2nd.
+                apple_sleep("AsleepCore", "2021-06-01 21:00:00 +0200", "2021-06-01 23:00:00 +0200"),
+                apple_sleep("AsleepCore", "2021-06-02 01:30:00 +0200", "2021-06-02 06:00:00 +0200"),
+                # Up for three and a half: two, of the 4th and of the 5th.
+                apple_sleep("AsleepCore", "2021-06-04 20:00:00 +0200", "2021-06-04 22:00:00 +0200"),
+                apple_sleep("AsleepCore", "2021-06-05 01:30:00 +0200", "2021-06-05 06:00:00 +0200"),
+            ),
+            tmp_path,
+        )
+    )
+    store.run()
+    assert store.daily("apple_sleep_hours") == {
+        "2021-06-02": 6.5,
+        "2021-06-04": 2.0,
+        "2021-06-05": 4.5,
+    }
+
+
+def test_a_record_that_is_there_twice_counts_once(tmp_path) -> None:
+    store = Store(tmp_path, "Europe/Berlin")
+    again = _steps("10", "2021-06-01 08:00:00 +0200")
+    store.take(as_file(apple(again, again, _steps("5", "2021-06-01 08:01:00 +0200")), tmp_path))
+    store.run()
+    assert store.daily("apple_steps") == {"2021-06-01": 15.0}
+
+
 def test_without_a_zone_a_day_is_that_of_the_record_and_with_one_that_of_the_zone(tmp_path) -> None:
     export = as_file(apple(_steps("10", "2021-06-01 23:30:00 -0700")), tmp_path)
     for zone, day in ((None, "2021-06-01"), ("Europe/Berlin", "2021-06-02")):
