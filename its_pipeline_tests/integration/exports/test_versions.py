@@ -1,4 +1,4 @@
-"""Versions of a table's import know their days as those of an export do, and older ones still open."""
+"""Versions of a table know their days as those of an export do, and older ones still open."""
 
 from __future__ import annotations
 
