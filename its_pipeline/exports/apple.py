@@ -3,12 +3,11 @@
 What belongs here: which records are which metric, their units, and streaming the XML. What does
 not: putting nights together (`sleep`), choosing between devices (`events.exported`).
 
-Format as in the file rgosdin/docs apple_health_export/export.xml, and as read by markwk/qs_ledger
-apple_health/apple-health-data-parser.py. Records lie directly below `HealthData`; those inside a
-`Correlation` are repeated there. Times have the offset that the phone was at when it exported, not
-where one was. The document type that the file begins with is not handed to the parser: some
-releases of iOS write one that is not well formed, and without one there is nothing that could be
-expanded.
+Format as in the file rgosdin/docs apple_health_export/export.xml. Records lie directly below
+`HealthData`; those inside a `Correlation` are repeated there. Times have the offset that the phone
+was at when it exported, not where one was. The document type that the file begins with is not
+handed to the parser: some releases of iOS write one that is not well formed, and without one there
+is nothing that could be expanded.
 """
 
 from __future__ import annotations

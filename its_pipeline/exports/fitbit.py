@@ -3,12 +3,12 @@
 What belongs here: which files are which metric, and their JSON and CSV forms. What does not:
 choosing between the two forms of the same day (`events.exported`).
 
-Format as in technoshaman001/physicalactivitybiometrics (`heart_rate-2021-01-01.json` and beside
-it) and as read by ashrobertsdragon/fitbit2oscar src/fitbit2oscar/takeout. Minutes and heart rates
-are in UTC: each of those files begins at local midnight, which stands there as `01/01/21 06:00:00`
-for somebody six hours west of Greenwich. A day's values (`00:00:00` of a date) and sleep are by
-the local clock. Takeout's newer CSV files have instants with `Z`. A resting heart rate of 0
-without a date means that there was none.
+Format as in technoshaman001/physicalactivitybiometrics (`heart_rate-2021-01-01.json`,
+`steps-2021-01-12.json`); sleep, daily values and CSV made to the form. Minutes and heart rates are
+in UTC: each of those files begins at local midnight, which stands there as `01/01/21 06:00:00` for
+somebody six hours west of Greenwich. A day's values (`00:00:00` of a date) and sleep are by the
+local clock. Takeout's newer CSV files have instants with `Z`. A resting heart rate of 0 without a
+date means that there was none.
 """
 
 from __future__ import annotations

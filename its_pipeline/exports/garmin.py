@@ -3,10 +3,9 @@
 What belongs here: `UDSFile_*.json` and `*_sleepData.json`. What does not: the FIT files of
 activities, and the CSV files of single charts of Garmin Connect, which are tables like any other.
 
-Format as read by the projects that read `DI-Connect-Aggregator/UDSFile_*.json` and
-`DI-Connect-Wellness/*_sleepData.json` (TKHDURACELL/garmin-grafana knows the same fields by the
-API): lists of records with a local `calendarDate`; times of sleep are in UTC without an offset
-(`2024-01-15T02:00:00.0`). Made to that form: no archive of somebody's was at hand.
+Format as public projects that read these two kinds of files have it: lists of records with a local
+`calendarDate`; times of sleep are in UTC without an offset (`2024-01-15T02:00:00.0`). Made to that
+form: no archive of somebody's was at hand.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 What belongs here: which table or list is which, by its columns, and Oura's units. What does not:
 asking the API.
 
-Format as read by leeschmalz/OuraRingSleepStudy oura_api_client.py and laurivaltteri/oura_logger
-oura_playground.py; the field names of CSV and API v2 are the same. Durations are seconds, times
-have the offset of where one was. The hub separates cells by semicolons. A sleep that was deleted,
-or found to be rest, is none. The older table has one row a day (`date,Total Sleep Duration,...`).
+Fields as in Oura's API v2 (`sleep`, `daily_activity`, `daily_readiness`, `daily_sleep`, listed in
+AlainS7/durham-environmental-monitoring oura-rings/OURA_DATA_OVERVIEW.md); the CSV files have the
+same. Made to that form: no file of somebody's was at hand. Durations are seconds, times have the
+offset of where one was. The hub separates cells by semicolons. A sleep that was deleted, or found
+to be rest, is none. The older table has one row a day (`date,Total Sleep Duration,...`).
 """
 
 from __future__ import annotations
