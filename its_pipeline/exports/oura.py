@@ -3,7 +3,7 @@
 What belongs here: which table or list is which, by its columns, and Oura's units. What does not:
 asking the API.
 
-Fields as in Oura's API v2 (`sleep`, `daily_activity`, `daily_readiness`, `daily_sleep`, listed in
+Fields as in Oura's API v2 (sleep periods, daily activity, readiness and sleep, listed in
 AlainS7/durham-environmental-monitoring oura-rings/OURA_DATA_OVERVIEW.md); the CSV files have the
 same. Made to that form: no file of somebody's was at hand. Durations are seconds, times have the
 offset of where one was. The hub separates cells by semicolons. A sleep that was deleted, or found
