@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import pyarrow.parquet as pq
 
 from its_pipeline.events.duck import in_memory, literal, sql
 from its_pipeline.events.forgotten import Forgotten, ForgottenPersonError
@@ -22,8 +22,10 @@ from its_pipeline.events.import_folders import (
     EVENTS_FILE,
     RECORD_FILE,
     ImportLostError,
+    day_digests,
     import_versions,
     imports_dir,
+    metrics_file,
     read_record,
 )
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
@@ -54,29 +56,15 @@ def people_of(events: Path) -> list[str]:
     return [str(user) for (user,) in _rows(events, query)]
 
 
-def rows_and_days(events: Path) -> tuple[int, list[date]]:
-    """Return how many events are in a file of imported ones, and on which UTC days."""
-    query = "SELECT assigned_day, count(*) FROM read_parquet($file) GROUP BY ALL ORDER BY ALL"
-    found = _rows(events, query)
-    return sum(count for _, count in found), [day for day, _ in found]
-
-
-def leave_out_forgotten(
-    settings: Settings, events: Path, rows: int, days: list[date]
-) -> tuple[int, int, list[date]]:
-    """Leave forgotten people out of what was just read of a file.
+def leave_out_forgotten(settings: Settings, events: Path) -> int:
+    """Leave forgotten people out of what was just read of a file; return how many events of theirs.
 
     Parameters
     ----------
     settings
         The installation.
-    events, rows, days
+    events
         What was read.
-
-    Returns
-    -------
-    tuple
-        How many events were left out, how many are left, and the UTC days of those.
 
     Raises
     ------
@@ -86,15 +74,16 @@ def leave_out_forgotten(
     forgotten = Forgotten(settings.store_root)
     out = [user for user in people_of(events) if user in forgotten]
     if not out:
-        return 0, rows, days
+        return 0
+    rows = pq.read_metadata(events).num_rows
     leave_out(events, out)
-    left, days = rows_and_days(events)
+    left = pq.read_metadata(events).num_rows
     if left == 0:
         raise ForgottenPersonError(
             f"all {rows} events of the file are of people whose data were deleted on request, so "
             "nothing of it is taken; `its-pipeline forget --lift USER` takes somebody in again"
         )
-    return rows - left, left, days
+    return rows - left
 
 
 def delete_from_imports(settings: Settings, user_id: str) -> int:
@@ -120,6 +109,8 @@ def delete_from_imports(settings: Settings, user_id: str) -> int:
             is_theirs = any(out for out, _ in found) and not any(left for _, left in found)
             if is_theirs:
                 shutil.rmtree(each)
+                # It may be called by their id, and nobody else's days are of its metrics.
+                metrics_file(settings, each.name).unlink(missing_ok=True)
                 lock.unlink()
     return deleted
 
@@ -131,7 +122,7 @@ def _delete(version: Path, user_id: str) -> tuple[int, int]:
         # Without it, whoever is killed below leaves a version that is whole, and not a damaged one.
         contents.unlink(missing_ok=True)
         leave_out(events, [user_id])
-    left, days = rows_and_days(events)
+    left, days = _digests(events)
     out = record["rows"] - left
     if out or _names(record, user_id) or not contents.is_file():
         write_json(version / RECORD_FILE, _record_without(record, out, left, days, user_id))
@@ -140,21 +131,40 @@ def _delete(version: Path, user_id: str) -> tuple[int, int]:
 
 
 def _names(record: dict[str, Any], user_id: str) -> bool:
-    return (record["mapping"] or {}).get("user_constant") == user_id
+    return user_id in (
+        (record["mapping"] or {}).get("user_constant"),
+        (record["export"] or {}).get("user_id"),
+    )
 
 
 def _record_without(
-    record: dict[str, Any], out: int, left: int, days: list[date], user_id: str
+    record: dict[str, Any], out: int, left: int, days: dict[str, str], user_id: str
 ) -> dict[str, Any]:
     found = {
         **record,
         "rows": left,
-        "days": [day.isoformat() for day in days],
+        "days": list(days),
+        "day_digests": days,
         "left_out": record["left_out"] + out,
     }
     if _names(record, user_id):
-        found["mapping"] = {**record["mapping"], "user_constant": NOBODY}
+        for part, key in (("mapping", "user_constant"), ("export", "user_id")):
+            if record[part]:
+                found[part] = {**record[part], key: NOBODY}
     return found
+
+
+def _digests(events: Path) -> tuple[int, dict[str, str]]:
+    try:
+        return day_digests(events)
+    except duckdb.Error as error:
+        raise _lost(events, error) from error
+
+
+def _lost(events: Path, error: Exception) -> ImportLostError:
+    return ImportLostError(
+        f"{events} cannot be read ({error}): import the file again under the same name"
+    )
 
 
 def _rows(events: Path, query: str) -> list[tuple[Any, ...]]:
@@ -162,6 +172,4 @@ def _rows(events: Path, query: str) -> list[tuple[Any, ...]]:
         with in_memory(spill_to=events.parent) as connection:
             return connection.execute(query, {"file": str(events)}).fetchall()
     except duckdb.Error as error:
-        raise ImportLostError(
-            f"{events} cannot be read ({error}): import the file again under the same name"
-        ) from error
+        raise _lost(events, error) from error

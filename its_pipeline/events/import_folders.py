@@ -12,9 +12,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+import duckdb
 import pyarrow.parquet as pq
 
+from its_pipeline.events.duck import in_memory, sql
+from its_pipeline.events.metrics import IMPORTED_FOLDER
 from its_pipeline.files.contents import CONTENTS_FILE, differing, read_contents
 from its_pipeline.files.damage import DAMAGE, is_of_the_machine
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 EVENTS_FILE = "events.parquet"
 RECORD_FILE = "import.json"
 
-RECORDED = ("digest", "rows", "days", "mapping", "left_out")
-"""What is recorded of a version; `left_out` counts events of people who were forgotten."""
+DAY_MEMORY = "64MB"
+"""Bound for DuckDB while it goes through the events once."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +39,11 @@ class ImportLostError(RuntimeError):
 def imports_dir(settings: Settings) -> Path:
     """Return the folder of imported files."""
     return settings.store_root / "imports"
+
+
+def metrics_file(settings: Settings, name: str) -> Path:
+    """Return where the metrics of an import are registered, by the name of its folder."""
+    return settings.store_root / IMPORTED_FOLDER / f"{name}.yaml"
 
 
 def import_versions(folder: Path) -> list[str]:
@@ -60,22 +67,41 @@ def read_record(version_folder: Path) -> dict[str, Any]:
     path = version_folder / RECORD_FILE
     try:
         found = json.loads(path.read_bytes())
-        # Of an earlier version, nobody was left out.
-        found = {"left_out": 0, **found}
-        return {name: found[name] for name in RECORDED}
+        return {
+            **{name: found[name] for name in ("digest", "rows", "days")},
+            # Of versions taken by an earlier release some are not there.
+            **{name: found.get(name) for name in ("mapping", "export", "metrics", "day_digests")},
+            "left_out": found.get("left_out", 0),
+        }
     except DAMAGE as error:
         if is_of_the_machine(error):
             raise
         _log.warning("%s is damaged (%s): its days are read from the events", path, error)
     try:
-        days = pq.read_table(version_folder / EVENTS_FILE, columns=["assigned_day"]).column(0)
-    except (pa.ArrowException, OSError) as error:
+        rows, digests = day_digests(version_folder / EVENTS_FILE)
+    except duckdb.Error as error:
         raise ImportLostError(
             f"{version_folder}: neither record nor events of this import can be read; import the "
             "file again under the same name"
         ) from error
-    known = sorted(day.isoformat() for day in days.unique().to_pylist() if day is not None)
-    return {"digest": "", "rows": len(days), "days": known, "mapping": None, "left_out": 0}
+    unknown = dict.fromkeys(("mapping", "export", "metrics"))
+    known = {"digest": "", "rows": rows, "days": list(digests), "day_digests": digests}
+    return {**known, **unknown, "left_out": 0}
+
+
+def day_digests(events: Path) -> tuple[int, dict[str, str]]:
+    """Return the number of raw events, and a digest of each UTC day's by its date.
+
+    When they were taken is no part of it, so a day that a later import has again has it again.
+
+    Raises
+    ------
+    duckdb.Error
+        If the file cannot be read.
+    """
+    with in_memory(DAY_MEMORY, threads=1) as connection:
+        days = connection.execute(sql("day_digests"), {"file": str(events)}).fetchall()
+    return sum(rows for _, rows, _ in days), {day: digest for day, _, digest in days}
 
 
 def version_damage(version_folder: Path) -> str:

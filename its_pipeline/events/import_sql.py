@@ -7,8 +7,7 @@ from datetime import datetime
 from its_pipeline.events.duck import literal
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import SESSION_PERFORMANCE
-from its_pipeline.events.parsing import INSTANT_TEXT, NUMBER
-from its_pipeline.events.schema import FIRST_DAY
+from its_pipeline.events.schema import FIRST_DAY, INSTANT_TEXT, NUMBER
 
 _LOCAL_DATE = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$"
 _LOCAL_TIME = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?\s*$"

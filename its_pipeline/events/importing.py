@@ -10,25 +10,31 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from its_pipeline.events.duck import in_memory, literal, sql
+from its_pipeline.events.exported import Export, Said, Written, write_exported
 from its_pipeline.events.file_rules import ImportFileError, file_signature
 from its_pipeline.events.import_deletion import leave_out_forgotten
 from its_pipeline.events.import_folders import (
     EVENTS_FILE,
     RECORD_FILE,
+    day_digests,
     import_versions,
     imports_dir,
+    metrics_file,
     read_record,
     version_damage,
 )
 from its_pipeline.events.import_sql import event_expressions
+from its_pipeline.events.intervention import zone_names
+from its_pipeline.events.keys import validate_id
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import (
     IMPORTED_FOLDER,
@@ -67,6 +73,8 @@ class ImportResult:
         Outcome metrics it registered.
     left_out
         Events of the file that are of forgotten people, and not among `rows`.
+    told
+        What there is to say of it, a line each: what was found, broken readings, changed days.
     """
 
     name: str
@@ -76,6 +84,7 @@ class ImportResult:
     days: int
     metrics: tuple[str, ...]
     left_out: int = 0
+    told: tuple[str, ...] = ()
 
 
 def import_file(
@@ -108,53 +117,171 @@ def import_file(
         If the name cannot be that of a folder.
     """
     name = name or import_name(path)
+
+    def write(target: Path, taken_at: datetime) -> Written:
+        _write_events(path, name, mapping, target, taken_at)
+        return Written(mapping.metrics(), ())
+
+    delivery = _Delivery(
+        path,
+        lambda: file_signature(path),
+        lambda: _digest(path, mapping),
+        write,
+        {"mapping": mapping.model_dump(mode="json")},
+    )
+    return _take(settings, name, delivery)
+
+
+def import_export(
+    settings: Settings, export: Export, user_id: str, said: Said, name: str | None = None
+) -> ImportResult:
+    """Take an app's export into the store.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    export
+        The export, as `exports.recognised` gives it.
+    user_id
+        Whose it is.
+    said
+        Time zone, and names of moods.
+    name
+        Name of the import; by default the app and the person, so that a longer export of the same
+        app is the next version whatever its file is called.
+
+    Raises
+    ------
+    ImportFileError
+        If the export is broken, needs something said, or changes while it is read; the message says
+        where, and the earlier version stays.
+    MetricError
+        If a metric's name is registered already with another meaning.
+    ForgottenPersonError
+        If the person was forgotten.
+    ValueError
+        If the person's id is not legal, the time zone not known, or the name not that of a folder.
+    """
+    validate_id("user_id", user_id)
+    if said.time_zone is not None and said.time_zone not in zone_names():
+        raise ValueError(
+            f"time zone {said.time_zone!r} is not known; give a name such as 'Europe/Berlin'"
+        )
+    options = {
+        "app": export.name,
+        "user_id": user_id,
+        "time_zone": said.time_zone,
+        "moods": dict(said.moods),
+    }
+    delivery = _Delivery(
+        export.path,
+        export.signature,
+        lambda: _with_options(export.digest(), options),
+        lambda target, taken_at: write_exported(export, said, user_id, target, taken_at),
+        {"export": options},
+    )
+    return _take(settings, name or f"{export.name}-{user_id}", delivery)
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """What is to be taken: where it lies, how to know it again, how to write its raw events."""
+
+    path: Path
+    signature: Callable[[], object]
+    digest: Callable[[], str]
+    write: Callable[[Path, datetime], Written]
+    options: dict[str, Any]
+
+
+def _take(settings: Settings, name: str, delivery: _Delivery) -> ImportResult:
+    """Write the next version of an import, unless nothing in it has changed."""
     folder = path_of_name(imports_dir(settings), name)
     with exclusive(folder.with_name(f".{folder.name}.lock")):
         remove_unfinished(folder)
-        before, taken_at = file_signature(path), _arrival(settings)
-        digest = _digest(path, mapping)
+        before, taken_at = delivery.signature(), _arrival(settings)
+        digest = delivery.digest()
         versions = import_versions(folder)
         if versions and (damage := version_damage(folder / versions[-1])):
             # Taken again in its place, from the same file.
             set_aside(folder / versions.pop(), settings.store_root, damage)
-        if versions:
-            newest = read_record(folder / versions[-1])
-            if newest["digest"] == digest:
-                return ImportResult(
-                    name,
-                    int(versions[-1]),
-                    newest["rows"],
-                    False,
-                    len(newest["days"]),
-                    tuple(metric.name for metric in mapping.metrics()),
-                    newest["left_out"],
-                )
-        metrics = _own_metrics(settings, _metrics_file(settings, folder.name), mapping)
+        newest = read_record(folder / versions[-1]) if versions else None
+        if newest and newest["digest"] == digest:
+            return _untaken(name, versions[-1], newest)
         number = int(versions[-1]) + 1 if versions else 1
-        with finished_folder(folder / f"{number:06d}") as unfinished:
-            rows, days = _write_events(path, name, mapping, unfinished / EVENTS_FILE, taken_at)
-            left_out, rows, days = leave_out_forgotten(
-                settings, unfinished / EVENTS_FILE, rows, days
-            )
-            if file_signature(path) != before:
-                raise ImportFileError(
-                    f"{path}: the file changed while it was read; import it again when whatever "
-                    "writes it has finished"
-                )
-            record = {
-                "file": path.name,
-                "digest": digest,
-                "rows": rows,
-                "days": [day.isoformat() for day in days],
-                "mapping": mapping.model_dump(mode="json"),
-                "left_out": left_out,
-            }
-            write_json(unfinished / RECORD_FILE, record)
-            write_contents(unfinished, (RECORD_FILE, EVENTS_FILE))
+        own = metrics_file(settings, folder.name)
+        try:
+            with finished_folder(folder / f"{number:06d}") as unfinished:
+                written = delivery.write(unfinished / EVENTS_FILE, taken_at)
+                if delivery.signature() != before:
+                    raise ImportFileError(
+                        f"{delivery.path}: it changed while it was read; import it again when "
+                        "whatever writes it has finished"
+                    )
+                left_out = leave_out_forgotten(settings, unfinished / EVENTS_FILE)
+                metrics = _own_metrics(settings, own, written.metrics)
+                rows, days = day_digests(unfinished / EVENTS_FILE)
+                record = {
+                    "file": delivery.path.name,
+                    "digest": digest,
+                    "rows": rows,
+                    "days": list(days),
+                    "left_out": left_out,
+                    "day_digests": days,
+                    "metrics": [
+                        metric.model_dump(mode="json", exclude_defaults=True)
+                        for metric in written.metrics
+                    ],
+                    **delivery.options,
+                }
+                if newest and all(newest.get(part) == record.get(part) for part in _CONTENTS):
+                    raise _UnchangedError
+                write_json(unfinished / RECORD_FILE, record)
+                write_contents(unfinished, (RECORD_FILE, EVENTS_FILE))
+        except _UnchangedError:
+            return _untaken(name, versions[-1], newest or {})
         if metrics:
-            write_metrics_file(_metrics_file(settings, folder.name), metrics)
+            write_metrics_file(own, metrics)
+    told = written.told + _told_of_days(newest, days)
     registered = tuple(metric.name for metric in metrics)
-    return ImportResult(name, number, rows, True, len(days), registered, left_out)
+    return ImportResult(name, number, rows, True, len(days), registered, left_out, told)
+
+
+_CONTENTS = ("rows", "day_digests", "mapping", "export", "metrics")
+"""Parts of a record that say the same where nothing but the file's bytes has changed."""
+
+
+class _UnchangedError(Exception):
+    """What was written says what the newest version says."""
+
+
+def _untaken(name: str, version: str, newest: Mapping[str, Any]) -> ImportResult:
+    metrics = tuple(metric.name for metric in _recorded_metrics(newest))
+    rows, days, left_out = newest["rows"], len(newest["days"]), newest["left_out"]
+    return ImportResult(name, int(version), rows, False, days, metrics, left_out)
+
+
+def _recorded_metrics(record: Mapping[str, Any]) -> tuple[OutcomeMetric, ...]:
+    """Return the metrics of a version, as it or, in older ones, its mapping says."""
+    if record["metrics"] is not None:
+        return tuple(OutcomeMetric.model_validate(metric) for metric in record["metrics"])
+    return ImportMapping.model_validate(record["mapping"]).metrics() if record["mapping"] else ()
+
+
+def _told_of_days(newest: Mapping[str, Any] | None, days: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a new version changes: which of its days are new, and which are gone."""
+    if newest is None or newest["day_digests"] is None:
+        return ()
+    before = newest["day_digests"]
+    changed = sum(before.get(day) != digest for day, digest in days.items())
+    told = [f"{changed:,} UTC days are new or changed since the version before"]
+    if gone := sorted(before.keys() - days.keys()):
+        told.append(
+            f"{len(gone):,} days of the version before are not in it any more, the first is "
+            f"{gone[0]}; import a part of an export under a --name of its own"
+        )
+    return tuple(told)
 
 
 def restore_metrics(settings: Settings) -> list[str]:
@@ -165,11 +292,10 @@ def restore_metrics(settings: Settings) -> list[str]:
     """
     restored = []
     for folder in sorted(imports_dir(settings).glob("[!.]*")):
-        versions, file = import_versions(folder), _metrics_file(settings, folder.name)
+        versions, file = import_versions(folder), metrics_file(settings, folder.name)
         if not versions or file.is_file():
             continue
-        mapping = read_record(folder / versions[-1])["mapping"]
-        if mapping and (metrics := ImportMapping.model_validate(mapping).metrics()):
+        if metrics := _recorded_metrics(read_record(folder / versions[-1])):
             write_metrics_file(file, metrics)
             restored.append(folder.name)
     return restored
@@ -181,13 +307,8 @@ def import_name(path: Path) -> str:
     return cleaned[:100] or "import"
 
 
-def _metrics_file(settings: Settings, name: str) -> Path:
-    """Return where the metrics of an import are registered, by the name of its folder."""
-    return imports_dir(settings).parent / IMPORTED_FOLDER / f"{name}.yaml"
-
-
 def _own_metrics(
-    settings: Settings, own: Path, mapping: ImportMapping
+    settings: Settings, own: Path, declarations: tuple[OutcomeMetric, ...]
 ) -> tuple[OutcomeMetric, ...]:
     """Return the metrics of an import, each with the analysis that somebody has chosen for it.
 
@@ -205,7 +326,7 @@ def _own_metrics(
         else:
             others.update(found)
     metrics = []
-    for declared in mapping.metrics():
+    for declared in declarations:
         known = others.get(declared.name) or earlier.get(declared.name) or declared
         chosen = {"likelihood": known.likelihood, "analysis": known.analysis}
         metric = declared.model_copy(update=chosen)
@@ -221,7 +342,11 @@ def _own_metrics(
 def _digest(path: Path, mapping: ImportMapping) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(json.dumps(mapping.model_dump(mode="json"), sort_keys=True).encode())
+    return _with_options(digest, mapping.model_dump(mode="json"))
+
+
+def _with_options(digest: hashlib._Hash, options: Mapping[str, Any]) -> str:
+    digest.update(json.dumps(options, sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -235,8 +360,8 @@ def _arrival(settings: Settings) -> datetime:
 
 def _write_events(
     path: Path, name: str, mapping: ImportMapping, target: Path, taken_at: datetime
-) -> tuple[int, list[date]]:
-    """Write the file's rows as raw events, all text, sorted by day; return rows and days."""
+) -> None:
+    """Write the file's rows as raw events, all text, sorted by day."""
     as_text = target.with_name("rows.parquet")
     schema = pa.schema([*mapping.columns_schema(), pa.field("file_row", pa.int64())])
     sink = ParquetSink(as_text, schema)
@@ -257,9 +382,4 @@ def _write_events(
             "events": event_expressions(mapping, name, taken_at),
         }
         connection.execute(sql("import_events", **parts))
-        days = connection.execute(
-            "SELECT DISTINCT assigned_day FROM read_parquet($file) ORDER BY ALL",
-            {"file": str(target)},
-        ).fetchall()
     as_text.unlink()
-    return rows, [day for (day,) in days]

@@ -16,16 +16,7 @@ import pyarrow as pa
 from its_pipeline.events.contract import AHEAD_HOURS, IN_PARTITION, IS_JSON, METRIC_PREFIX
 from its_pipeline.events.duck import literal
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.schema import EVENT_SCHEMA, pc
-
-NUMBER = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,5})?\s*$"
-"""Decimal numbers; `NaN`, `inf`, hexadecimal and thousands separators are not among them."""
-
-INSTANT_TEXT = (
-    r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
-    r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)\s*$"
-)
-"""ISO 8601 with an offset; digits below a microsecond are cut off."""
+from its_pipeline.events.schema import EVENT_SCHEMA, INSTANT_TEXT, NUMBER, pc
 
 _STRINGS = r'"(\\.|[^"\\])*"'
 _IS_JSON_SQL = (

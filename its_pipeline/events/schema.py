@@ -1,7 +1,8 @@
 """The columns of an event: names, Arrow types, and the first day that can hold events.
 
-Only shape. What a value must satisfy lives in `contract`; reading text into these types in
-`parsing`. Nothing heavy is imported, so that anyone may.
+Only shape, of values and of the texts that stand for them. What a value must satisfy lives in
+`contract`; reading text into these types in `parsing`. Nothing heavy is imported, so that anyone
+may.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ FIRST_DAY = date(2000, 1, 1)
 """First UTC day with a partition; every zone's offset is a multiple of 15 minutes since."""
 
 INSTANT = pa.timestamp("us", tz="UTC")
+
+NUMBER = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,5})?\s*$"
+"""Decimal numbers; `NaN`, `inf`, hexadecimal and thousands separators are not among them."""
+
+INSTANT_TEXT = (
+    r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
+    r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)\s*$"
+)
+"""ISO 8601 with an offset; digits below a microsecond are cut off."""
 
 EVENT_SCHEMA = pa.schema(
     [

@@ -24,6 +24,7 @@ ALLOWED = {
     "schedules": set(),
     "its": {"schedules"},
     "events": {"schedules", "files", "settings"},
+    "exports": {"events"},
     "stores": {"schedules", "its", "events", "files", "settings"},
     "report": {"schedules", "its", "events", "stores"},
     "ingest": {"events", "stores", "files", "settings"},
@@ -31,7 +32,7 @@ ALLOWED = {
     "leaving": _INNER | {"ingest", "experiments"},
     "defs": _INNER | {"report", "ingest", "experiments", "leaving"},
     "api": _INNER | {"report", "ingest", "experiments", "leaving", "processes"},
-    "cli": _INNER | {"report", "ingest", "experiments", "leaving", "defs", "api"},
+    "cli": _INNER | {"report", "ingest", "experiments", "leaving", "defs", "api", "exports"},
 }
 
 #: Rooms that are not yet held free of circles between their modules.

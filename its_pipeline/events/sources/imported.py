@@ -40,9 +40,14 @@ class ImportedSource:
             if not versions:
                 continue
             newest = folder / versions[-1]
-            for day in read_record(newest)["days"]:
-                place = (newest / EVENTS_FILE, f"{folder.name}/{newest.name}")
-                found.setdefault(date.fromisoformat(day), []).append(place)
+            record = read_record(newest)
+            # By its contents where they are known: a day that a new version leaves alone stays.
+            digests = record["day_digests"] or {}
+            for day in record["days"]:
+                version = f"{folder.name}/{digests.get(day, newest.name)}"
+                found.setdefault(date.fromisoformat(day), []).append(
+                    (newest / EVENTS_FILE, version)
+                )
         return found
 
     def day_versions(self) -> Mapping[date, str]:

@@ -1,0 +1,138 @@
+"""Further forms and corners of the apps' exports."""
+
+from __future__ import annotations
+
+import pytest
+
+from its_pipeline.events.file_rules import ImportFileError
+from its_pipeline.events.importing import restore_metrics
+from its_pipeline.events.metrics import registered_metrics
+from its_pipeline_tests.integration.exports.made import (
+    DAYLIO,
+    DAYLIO_HEAD,
+    DAYLIO_SCALES,
+    FITBIT,
+    NEW_CYCLE,
+    OURA_HUB,
+    OURA_TRENDS,
+    WHOOP,
+    as_file,
+    as_folder,
+    as_zip,
+)
+from its_pipeline_tests.integration.exports.store import Store
+
+
+def test_daylio_with_scales_and_german_moods(tmp_path) -> None:
+    scales = "Energie:\N{NO-BREAK SPACE}3 | Schmerz:\N{NO-BREAK SPACE}7"
+    rows = f'2024-02-01,"1. Februar",Donnerstag,21:35,Lausig,"Spaß | Arbeit","{scales}","",""\n'
+    store = Store(tmp_path, "Europe/Berlin")
+    store.take(as_file({"d.csv": DAYLIO_SCALES + rows}, tmp_path))
+    store.run()
+    assert store.daily("daylio_mood") == {"2024-02-01": 1.0}
+    assert store.daily("daylio_scale_energie") == {"2024-02-01": 3.0}
+    assert store.daily("daylio_scale_schmerz") == {"2024-02-01": 7.0}
+    metrics = registered_metrics(store.settings)
+    assert metrics["daylio_activity_arbeit"].label == "arbeit (Daylio)"
+    assert metrics["daylio_activity_arbeit"].unit == "yes or no"
+    # Letters that a metric's name cannot have are kept apart by a digest.
+    (fun,) = [name for name in metrics if name.startswith("daylio_activity_spa")]
+    assert metrics[fun].label == "spass (Daylio)"
+
+
+def test_daylio_asks_for_moods_of_ones_own(tmp_path) -> None:
+    export = as_file({"d.csv": DAYLIO_HEAD + "2024-02-01,x,x,21:35,Zen,,,\n"}, tmp_path)
+    with pytest.raises(ImportFileError, match=r"'Zen' \(download\.csv, line 2\).*--mood \"Zen=3\""):
+        Store(tmp_path / "a", "UTC").take(export)
+
+
+def test_two_entries_of_one_minute_are_two(tmp_path) -> None:
+    rows = "2024-02-01,x,x,21:35,rad,,,\n2024-02-01,x,x,21:35,meh,,,\n"
+    store = Store(tmp_path, "UTC")
+    assert store.take(as_file({"d.csv": DAYLIO_HEAD + rows}, tmp_path)).rows == 2
+    store.run()
+    assert store.daily("daylio_mood") == {"2024-02-01": 4.0}
+    assert store.rejected() == []
+
+
+def test_a_broken_entry_is_rejected_and_the_others_count(tmp_path) -> None:
+    rows = "2024-02-01,x,x,25:99,rad,,,\n2024-02-02,x,x,21:35,meh,,,\n2024-02-03,x,x,09:00\n"
+    store = Store(tmp_path, "UTC")
+    told = store.take(as_file({"d.csv": DAYLIO_HEAD + rows}, tmp_path)).told
+    assert any("its time cannot be read, such as '2024-02-01 25:99'" in line for line in told)
+    store.run()
+    assert store.daily("daylio_mood") == {"2024-02-02": 3.0}
+    assert sorted(row["rule"] for row in store.rejected()) == [
+        "is_instant_with_offset",
+        "is_number",
+    ]
+
+
+def test_the_newest_form_of_sleep_cycle_and_a_night_broken_off(tmp_path) -> None:
+    store = Store(tmp_path, "Europe/Minsk")
+    store.take(as_file({"s.csv": NEW_CYCLE}, tmp_path))
+    store.run()
+    assert store.daily("sleepcycle_sleep_hours") == {"2026-08-25": 7.5}
+    assert store.daily("sleepcycle_regularity") == {"2026-08-25": 77.0}
+    assert store.daily("sleepcycle_snore_minutes") == {"2026-08-25": 1.5}
+
+
+def test_ouras_hub_and_its_older_table(tmp_path) -> None:
+    store = Store(tmp_path, None)
+    store.take(as_zip(OURA_HUB, tmp_path))
+    store.run()
+    assert store.daily("oura_sleep_hours") == {"2024-01-02": 7.5}
+    assert store.daily("oura_readiness_score") == {"2024-01-02": 65.0}
+    assert store.daily("oura_temperature_deviation") == {"2024-01-02": -0.3}
+    assert store.daily("oura_sleep_score") == {"2024-01-02": 70.0}
+
+    trends = as_file({"t.csv": OURA_TRENDS}, tmp_path / "trends")
+    with pytest.raises(ImportFileError, match="days without a time zone"):
+        Store(tmp_path / "older", None).take(trends)
+    older = Store(tmp_path / "older", "America/New_York")
+    older.take(trends)
+    older.run()
+    assert older.daily("oura_sleep_hours") == {"2024-01-02": 7.5}
+    assert older.daily("oura_steps") == {"2024-01-02": 10432.0, "2024-01-03": 9000.0}
+
+
+def test_whoops_cycles_alone_have_sleep_too(tmp_path) -> None:
+    cycles = {"c.csv": WHOOP.longer["physiological_cycles.csv"]}
+    store = Store(tmp_path, None)
+    store.take(as_file(cycles, tmp_path))
+    store.run()
+    assert store.daily("whoop_sleep_hours") == {"2024-04-01": 7.65, "2024-04-03": 7.333333}
+    # The cycle of the 3rd has not ended.
+    assert store.daily("whoop_strain") == {"2024-04-01": 18.5}
+
+
+def test_a_part_of_an_export_is_told_and_has_a_name_of_its_own(tmp_path) -> None:
+    store = Store(tmp_path, FITBIT.time_zone)
+    store.take(as_folder(FITBIT.longer, tmp_path / "all"))
+    only = {name: text for name, text in FITBIT.longer.items() if "01-08" in name}
+    told = store.take(as_folder(only, tmp_path / "part")).told
+    assert any(
+        line.startswith(
+            "2 days of the version before are not in it any more, the first is 2021-01-05"
+        )
+        and "--name" in line
+        for line in told
+    )
+
+
+def test_metrics_of_an_export_are_registered_again_where_their_file_is_lost(tmp_path) -> None:
+    store = Store(tmp_path, DAYLIO.time_zone, **DAYLIO.moods)
+    store.take(as_file(DAYLIO.short, tmp_path))
+    before = registered_metrics(store.settings)
+    file = store.settings.store_root / "metrics.d" / "daylio-anna.yaml"
+    file.unlink()
+    assert restore_metrics(store.settings) == ["daylio-anna"]
+    assert registered_metrics(store.settings) == before
+
+
+def test_two_apps_and_two_people_share_a_store(tmp_path) -> None:
+    store = Store(tmp_path, "Europe/Berlin", **DAYLIO.moods)
+    store.take(as_zip(FITBIT.short, tmp_path / "fitbit"))
+    store.take(as_file(DAYLIO.short, tmp_path / "daylio"))
+    names = set(registered_metrics(store.settings))
+    assert {"fitbit_steps", "daylio_mood"} <= names
