@@ -51,7 +51,7 @@ def critical_z(looks: str, shares: np.ndarray, n_looks: int, information: float)
     shares
         Information of the looks over that at the horizon, growing; 1 at the last.
     n_looks
-        How many looks are taken from the first to the last of these.
+        How many looks are taken from the first to the last of these; at least as many as these.
     information
         At the horizon, times the prior variance, for the plan without a horizon.
     """

@@ -246,7 +246,7 @@ class _Foresight:
             found = [self._rehearse(design, day) for day in days[: last + 1]]
             horizon = found[-1]
             shares = np.array([np.mean(each.precision / horizon.precision) for each in found])
-            n_looks = 1 + round((days[last] - days[0]) * self._share)
+            n_looks = max(len(found), 1 + round((days[last] - days[0]) * self._share))
             critical = critical_z(self._looks, shares, n_looks, 1.0 / horizon.sd**2)
             told = zip(found, critical, strict=True)
             self._effects[key] = np.min([e.needed(z) for e, z in told if math.isfinite(z)], axis=0)

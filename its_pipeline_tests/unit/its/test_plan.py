@@ -59,6 +59,17 @@ def test_days_without_data_need_more_calendar_days():
     assert sparse.power_at(14, full.effect) < full.power_at(14, full.effect)
 
 
+def test_hardly_any_days_observed_still_make_a_plan():
+    rng = np.random.default_rng(4)
+    seen = np.sort(rng.choice(400, 12, replace=False))
+    rare = pd.Series(
+        rng.standard_normal(12), pd.Timestamp("2025-01-01") + pd.to_timedelta(seen, "D")
+    )
+    found = plan(rare)
+    assert found.power_at(60) < 0.5
+    assert 0.0 <= found.power_at(300) <= 1.0
+
+
 def test_on_and_off_needs_fewer_days_than_one_change_where_days_drift():
     needed = plan(days(n=90, rho=0.9, seed=4)).by_design
     assert list(needed) == ["AB", "ABAB", "days by lot", "blocks by lot"]
