@@ -136,7 +136,7 @@ def import_file(
                 "digest": digest,
                 "rows": rows,
                 "days": [day.isoformat() for day in days],
-                "mapping": mapping.model_dump(mode="json"),
+                "mapping": mapping.record(),
             }
             write_json(unfinished / RECORD_FILE, record)
             write_contents(unfinished, (RECORD_FILE, EVENTS_FILE))
@@ -210,7 +210,7 @@ def _own_metrics(
 def _digest(path: Path, mapping: ImportMapping) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(json.dumps(mapping.model_dump(mode="json"), sort_keys=True).encode())
+    digest.update(json.dumps(mapping.record(), sort_keys=True).encode())
     return digest.hexdigest()
 
 
