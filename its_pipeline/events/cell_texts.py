@@ -199,7 +199,9 @@ def number_readings(text: str) -> Mapping[str, NumberText]:
     Mapping
         Readings by `POINT` and `COMMA`; both where the sign makes no difference.
     """
-    text = text.strip().replace("\N{MINUS SIGN}", "-").replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    text = (
+        text.strip().replace("\N{MINUS SIGN}", "-").replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    )
     for space in _SPACES:
         text = text.replace(space, " ")
     percent = text.endswith("%")

@@ -39,7 +39,7 @@ _LATER_FIELDS = (
     "header_line",
     "any_user",
 )
-"""Fields that came later: unsaid, they are no part of an import's digest, which stays what it was."""
+"""Fields that came later: unsaid, they are no part of an import's digest, which stays as it was."""
 
 
 class MappingError(ValueError):
@@ -190,12 +190,19 @@ class ImportMapping(BaseModel):
         """Whether it declares how texts are read, beyond what the contract itself reads."""
         return bool(self.date_order or self.thousands or self.percent or self.yes_no)
 
+    @property
+    def lines_ahead(self) -> int:
+        """How many lines stand ahead of the file's first row, so that rows count as people do."""
+        if self.file_format in ("parquet", "jsonl"):
+            return 0
+        return 1 if self.header_line is None else self.header_line
+
     def record(self) -> dict[str, Any]:
         """Return the mapping as JSON-able values, without later fields that say nothing."""
         return {
             name: value
             for name, value in self.model_dump(mode="json").items()
-            if name not in _LATER_FIELDS or value not in (None, {}) and value is not False
+            if name not in _LATER_FIELDS or (value not in (None, {}) and value is not False)
         }
 
     def columns(self) -> tuple[str, ...]:
@@ -247,11 +254,28 @@ def read_mapping(file: Path) -> ImportMapping:
     MappingError
         If the file is not YAML or the mapping is invalid; every problem is named.
     """
+    return make_mapping(_yaml_content(file), str(file))
+
+
+def read_mapping_fields(file: Path) -> dict[str, Any]:
+    """Read the fields of a mapping that may leave some to the data from a YAML file.
+
+    Raises
+    ------
+    MappingError
+        If the file is not YAML, or holds no fields.
+    """
+    content = _yaml_content(file)
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise MappingError(f"{file}: expected fields such as 'time: day', and found none")
+    return content
+
+
+def _yaml_content(file: Path) -> object:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        return yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise MappingError(f"{file}: not a YAML file in UTF-8: {_yaml_problem(error)}") from error
-    return make_mapping(content, str(file))
 
 
 def _yaml_problem(error: Exception) -> str:

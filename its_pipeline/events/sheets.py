@@ -30,7 +30,6 @@ from its_pipeline.events.file_rules import (
 )
 from its_pipeline.events.mapping import ImportMapping, numbered_columns
 
-
 SHEET_SUFFIXES: Final = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
 _OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
@@ -200,7 +199,7 @@ def _bounded(path: Path, program: subprocess.Popen[bytes]) -> Iterator[list[Any]
 
 
 def _refuse_bombs(path: Path) -> None:
-    """Refuse a ZIP file whose parts unfold to more than may be held, whatever its directory says."""
+    """Refuse a ZIP file whose parts unfold to more than may be held, whatever it says itself."""
     with path.open("rb") as file:
         if file.read(4) != _ZIP:
             return
