@@ -129,4 +129,6 @@ def _ods_cell(value: Value) -> str:
     else:
         kind = f'float" office:value="{value!r}'
     text = escape(str(value))
-    return f'<table:table-cell office:value-type="{kind}"><text:p>{text}</text:p></table:table-cell>'
+    return (
+        f'<table:table-cell office:value-type="{kind}"><text:p>{text}</text:p></table:table-cell>'
+    )

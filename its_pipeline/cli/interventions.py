@@ -21,10 +21,12 @@ from its_pipeline.cli.support import (
     Trend,
     User,
     analysis_options,
+    key_of_person,
     plain_errors,
     print_table,
     read_date,
 )
+from its_pipeline.events.keys import shown_experiment
 from its_pipeline.schedules.as_text import read_periods, schedule_text
 
 app = typer.Typer(help="The log of what people tried.", no_args_is_help=True, rich_markup_mode=None)
@@ -162,13 +164,15 @@ def log_intervention(
     days = f"from {logged.started_on} on"
     if logged.schedule is not None:
         days = schedule_text(logged.schedule, logged.time_zone)
-    typer.echo(f"logged {logged.key} {days} (version {logged.version})")
+    typer.echo(f"logged {shown_experiment(logged.key)} {days} (version {logged.version})")
 
 
 @app.command("list")
 @plain_errors
 def list_interventions(
-    user_id: Annotated[str | None, typer.Option(help="Only this person's.")] = None,
+    user_id: Annotated[
+        str | None, typer.Option(help="Only this person's.", parser=key_of_person)
+    ] = None,
     withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Withdrawn ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -186,7 +190,7 @@ def list_interventions(
         return
     rows = [
         (
-            str(entry.key),
+            shown_experiment(entry.key),
             entry.name,
             entry.outcome_metric,
             f"{entry.started_on} to {entry.ended_on or 'open'}"
@@ -225,7 +229,7 @@ def show(user_id: User, intervention_id: Id, as_json: AsJson = False) -> None:
     else:
         del values["schedule"], values["carryover_days"]
     rows = [(name, str(value)) for name, value in values.items() if value not in ("", {})]
-    print_table(str(newest.key), ("field", "value"), rows)
+    print_table(shown_experiment(newest.key), ("field", "value"), rows)
     print_table(
         "Versions",
         ("version", "started on", "state", "reason"),
@@ -300,7 +304,7 @@ def amend(
         )
     finally:
         log.close()
-    typer.echo(f"{amended.key} is now version {amended.version}")
+    typer.echo(f"{shown_experiment(amended.key)} is now version {amended.version}")
 
 
 @app.command("withdraw")
@@ -322,7 +326,7 @@ def withdraw(
         )
     finally:
         log.close()
-    typer.echo(f"{withdrawn.key} is withdrawn (version {withdrawn.version})")
+    typer.echo(f"{shown_experiment(withdrawn.key)} is withdrawn (version {withdrawn.version})")
 
 
 @app.command("load")

@@ -27,7 +27,33 @@ _WIDE: Final = 160
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-User = Annotated[str, typer.Argument(help="user_id")]
+
+def key_of_person(text: str) -> str:
+    """Return the key of a person named as in their file, or raise ValueError."""
+    from its_pipeline.events.keys import key_of_id
+
+    return key_of_id("user_id", text)
+
+
+def _key_of_experiment(text: str) -> str:
+    from its_pipeline.events.keys import key_of_experiment
+
+    return key_of_experiment(text)
+
+
+User = Annotated[str, typer.Argument(help="Whose it is, as in your file.", parser=key_of_person)]
+SomeUser = Annotated[str | None, typer.Argument(help="Only this person's.", parser=key_of_person)]
+Experiment = Annotated[
+    str,
+    typer.Argument(help="Experiment: user_id|intervention_id.", parser=_key_of_experiment),
+]
+Experiments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Experiments (user_id|intervention_id); default: all that are stale.",
+        parser=_key_of_experiment,
+    ),
+]
 Id = Annotated[str, typer.Argument(help="intervention_id")]
 ExpectedVersion = Annotated[
     int | None,

@@ -4,6 +4,7 @@ What belongs here: which days, and telling Dagster of each day what a run of tha
 does not: exporting, validating and aggregating (`ingest.steps`).
 """
 
+from collections import Counter
 from datetime import date, timedelta
 
 import dagster as dg
@@ -12,7 +13,7 @@ from pydantic import Field
 from its_pipeline.defs import event_metadata as shown
 from its_pipeline.defs.databases import mend_run_store
 from its_pipeline.defs.experiment_metadata import CheckOutcome
-from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, TAG_SHARDS
+from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, REJECTED_BY, TAG_SHARDS
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.refresh_job import log_check
@@ -83,7 +84,8 @@ def ingest_op(
         refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)
     progress = ProgressLog(context.log.info, "days")
-    read = valid = rejected = failed = 0
+    read = valid = failed = 0
+    rejected: Counter[str] = Counter()
     for done, day in enumerate(days, start=1):
         partition = day.isoformat()
         ingested = ingest_day(settings, day)
@@ -111,7 +113,8 @@ def ingest_op(
             log_check(context, check_event(VALID_EVENTS, name, outcome, partition))
         read += result.summary.read
         valid += result.summary.valid
-        rejected += result.summary.rejected
+        for broken in result.summary.broken_rules:
+            rejected[f"{REJECTED_BY}{broken.rule}({broken.column})"] += broken.rows
     return dg.Output(
         None,
         metadata={
@@ -119,8 +122,9 @@ def ingest_op(
             "days_failed": failed,
             "read": read,
             "valid": valid,
-            "rejected": rejected,
+            "rejected": rejected.total(),
             "files_refused": refused,
+            **rejected,
         },
     )
 

@@ -157,6 +157,24 @@ def shown_id(key: str) -> str:
     )
 
 
+def shown_experiment(key: object) -> str:
+    """Return an experiment's key with the person's id as people know it."""
+    user_id, separator, intervention_id = str(key).partition(SEPARATOR)
+    return f"{shown_id(user_id)}{separator}{intervention_id}"
+
+
+def key_of_experiment(text: str) -> str:
+    """Return the key of an experiment whose person may be named as people know them.
+
+    Raises
+    ------
+    ValueError
+        If the person's id can have no key.
+    """
+    user_id, separator, intervention_id = text.rpartition(SEPARATOR)
+    return f"{key_of_id('user_id', user_id)}{SEPARATOR}{intervention_id}" if separator else text
+
+
 def _escaped(run: str) -> str:
     return f"{ESCAPE}{'_'.join(_base36(ord(sign)) for sign in run)}-"
 

@@ -243,7 +243,12 @@ def outcomes_of(columns: Iterable[str]) -> dict[str, str]:
 
 def numbered_columns(number: int) -> list[str]:
     """Return the names of columns that have none: `column_1`, `column_2`, ..."""
-    return [f"column_{place}" for place in range(1, number + 1)]
+    return named_columns([""] * number)
+
+
+def named_columns(names: Iterable[str]) -> list[str]:
+    """Return a header's names; those that are empty become `column_` and the place."""
+    return [(name.strip() and name) or f"column_{n}" for n, name in enumerate(names, start=1)]
 
 
 def read_mapping(file: Path) -> ImportMapping:

@@ -32,7 +32,7 @@ from its_pipeline.events.file_rules import (
     refuse_packed,
     refuse_twice,
 )
-from its_pipeline.events.mapping import FileFormat, ImportMapping, numbered_columns
+from its_pipeline.events.mapping import FileFormat, ImportMapping, named_columns, numbered_columns
 from its_pipeline.events.normal_rows import normal_rows
 from its_pipeline.events.parquet_rows import parquet_rows
 from its_pipeline.events.sheets import SHEET_SUFFIXES, sheet_batches
@@ -115,9 +115,9 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
         names = next(csv.reader([header], delimiter=delimiter), [])
     except (csv.Error, TypeError) as error:
         raise _unreadable(path, "csv", error) from error
-    unnamed = mapping.header_line == 0
-    if unnamed:
-        names = numbered_columns(len(names))
+    in_file, ahead = names, (1 if mapping.header_line is None else mapping.header_line) - 1
+    names = numbered_columns(len(names)) if ahead < 0 else named_columns(names)
+    renamed = names != in_file
     for column in mapping.columns():
         refuse_twice(path, column, names)
     options = pa_csv.ConvertOptions(
@@ -134,8 +134,8 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
                 block_size=BATCH_BYTES,
                 encoding=mapping.encoding,
                 use_threads=False,
-                skip_rows=max((mapping.header_line or 1) - 1, 0),
-                column_names=names if unnamed else None,
+                skip_rows=ahead + 1 if renamed else ahead,
+                column_names=names if renamed else None,
             ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, quote_char='"'

@@ -28,7 +28,7 @@ from its_pipeline.events.file_rules import (
     refuse_twice,
     too_large,
 )
-from its_pipeline.events.mapping import ImportMapping, numbered_columns
+from its_pipeline.events.mapping import ImportMapping, named_columns, numbered_columns
 
 SHEET_SUFFIXES: Final = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 
@@ -143,7 +143,7 @@ def sheet_table(
     for _ in range((header_line or 1) - 1):
         next(rows, None)
     first = next(rows, [])
-    names = [cell or "" for cell in first]
+    names = named_columns(cell or "" for cell in first)
     if header_line == 0:
         names, rows = numbered_columns(len(first)), chain([first], rows)
     return names, (row for row in rows if any(cell is not None for cell in row))

@@ -25,7 +25,7 @@ _USER_NAMES: Final = frozenset(
     ("user", "person", "participant", "subject", "patient", "client", "teilnehmer", "proband",
      "nutzer")
 )  # fmt: skip
-_COUNTING_NAMES: Final = frozenset(("", "id", "index", "row", "rowid", "nr", "no", "unnamed0"))
+_COUNTING_NAMES: Final = frozenset(("id", "index", "row", "rowid", "nr", "no", "unnamed0"))
 _UNIT: Final = re.compile(r".*?[(\[]([^()\[\]]{1,30})[)\]]\s*")
 
 
@@ -78,7 +78,8 @@ def is_numeric_time(column: ColumnProfile) -> bool:
 def counts_rows(column: ColumnProfile, rows: int) -> bool:
     """Tell whether a column only numbers the rows."""
     name = re.sub(r"[^a-z0-9]", "", column.name.lower())
-    return name in _COUNTING_NAMES and column.whole and column.largest - column.smallest + 1 == rows
+    numbers = name in _COUNTING_NAMES or re.fullmatch(r"column\d+", name) is not None
+    return numbers and column.whole and column.largest - column.smallest + 1 == rows
 
 
 def unit_of(column: str) -> str:

@@ -159,7 +159,10 @@ def read_days(
 
     named = {f"column_{place}": name for place, name in enumerate(columns)}
     mapping = mapping.model_copy(update={"outcomes": named, "user": None, "user_constant": "one"})
-    day_of, reader = day_reader(mapping), number_reader(mapping)
+    # The rows come with their times read to ISO texts already.
+    iso = {"time_kind": "timestamp", "date_order": "ymd"} if time_reader(mapping) else {}
+    day_of = day_reader(mapping.model_copy(update=iso))
+    reader = number_reader(mapping)
     header = mapping.lines_ahead
     days: list[date] = []
     numbers: dict[str, list[float]] = {name: [] for name in columns}

@@ -10,14 +10,14 @@ import codecs
 import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from its_pipeline.events.cell_texts import Native, number_readings, read_yes_no, time_readings
 from its_pipeline.events.file_rules import ImportFileError, file_signature, refuse_packed
-from its_pipeline.events.mapping import FileFormat, numbered_columns
+from its_pipeline.events.mapping import FileFormat, named_columns, numbered_columns
 from its_pipeline.events.reading import format_of_name
 from its_pipeline.events.sheets import (
     Cell,
@@ -163,20 +163,19 @@ def _csv(path: Path, said: Said, encoding: str) -> Layout:
         skipped, delimiter = 1, delimiter or lines[0][-1]
     delimiter = delimiter or _likely_delimiter(lines[skipped:])
     rows = [(line + skipped, row) for line, row in _rows(lines[skipped:], delimiter)]
+    if max((len(row) for _, row in rows), default=0) < 2:
+        raise ImportFileError(
+            f"{path}: no table: a table has a column of days and one of values, divided by , ; | "
+            "or tabs; say --delimiter, or deliver another file"
+        )
     header_line = said.header_line
     if header_line is None:
         header_line = find_header(path, rows)
     if header_line == 0:
         names = numbered_columns(len(rows[0][1]))
     else:
-        names = next((row for line, row in rows if line == header_line), [])
-    layout = Layout("csv", encoding, delimiter, header_line=header_line, columns=_once(names))
-    if len(names) < 2:
-        raise ImportFileError(
-            f"{path}: no table: a table has a column of days and one of values, divided by , ; | "
-            "or tabs; say --delimiter, or deliver another file"
-        )
-    return replace(layout, header_line=header_line)
+        names = named_columns(next((row for line, row in rows if line == header_line), []))
+    return Layout("csv", encoding, delimiter, header_line=header_line, columns=_once(names))
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from its_pipeline.events.file_rules import missing_column
+from its_pipeline.events.file_rules import is_column_name, missing_column
 from its_pipeline.events.mapping import (
     ImportMapping,
     MappingError,
@@ -263,7 +263,8 @@ class _Finder:
             text = "several columns hold times"
         else:
             text = "no column could be told to hold days or times"
-            candidates = list(self.profile.columns)
+            # What stands in the first line of something that is no table may be anything.
+            candidates = [name for name in self.profile.columns if is_column_name(name)]
         questions.append(Question("time", text, tuple(candidates), "--time"))
         return None
 
