@@ -123,8 +123,8 @@ def draw(
         raise ValueError(f"{logged.key} was logged without the days that were drawn")
     count = count_assignments(mechanism, n_days // mechanism.unit_days)
     typer.echo(
-        f"logged {shown_experiment(logged.key)} (version {logged.version}): drawn with seed {mechanism.seed} among "
-        f"{_count_text(count)} possible sequences; on are"
+        f"logged {shown_experiment(logged.key)} (version {logged.version}): drawn with seed "
+        f"{mechanism.seed} among {_count_text(count)} possible sequences; on are"
     )
     for period in schedule.on_periods:
         typer.echo(f"  {period_text(period)}")

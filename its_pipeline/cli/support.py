@@ -161,7 +161,6 @@ def understand_or_ask(file: Path, said: Said) -> Understanding:
     ValueError
         If something is left open and nobody can answer: it names the choices and the options.
     """
-    from its_pipeline.tables.asking import answered
     from its_pipeline.tables.understanding import understand
 
     understood = understand(file, said)
@@ -170,17 +169,21 @@ def understand_or_ask(file: Path, said: Said) -> Understanding:
             raise ValueError(f"{file}: " + "\n".join(map(str, understood.questions)))
         for line in understood.lines:
             typer.echo(line)
-        question = understood.questions[0]
-        said = answered(understood.said, question, _asked(question))
-        understood = understand(file, said)
+        understood = understand(file, _asked(understood.said, understood.questions[0]))
     return understood
 
 
-def _asked(question: Question) -> str:
-    from click import Choice
+def _asked(said: Said, question: Question) -> Said:
+    """Ask until the answer is one, and return what is said then."""
+    from its_pipeline.tables.asking import answered
 
-    choice = Choice(question.choices) if question.choices else None
-    return str(typer.prompt(f"{question.text}. Which is it?", type=choice))
+    choices = f" ({', '.join(question.choices)})" if question.choices else ""
+    while True:
+        answer = typer.prompt(f"{question.text}. Which is it?{choices}")
+        try:
+            return answered(said, question, answer)
+        except ValueError as error:
+            typer.echo(str(error))
 
 
 def read_date(name: str, text: str) -> date:

@@ -57,6 +57,9 @@ class Layout:
     columns
         Names of the columns that are there once, in the file's order; empty where the format names
         them elsewhere (Parquet, JSON Lines).
+    commas_divide
+        Whether commas divide the columns and nothing is quoted: then no comma is in a number, and
+        a program that writes so has the decimal point.
     """
 
     file_format: FileFormat
@@ -65,6 +68,7 @@ class Layout:
     sheet: str | None = None
     header_line: int | None = None
     columns: tuple[str, ...] = ()
+    commas_divide: bool = False
 
 
 class UndecidedError(ImportFileError):
@@ -175,7 +179,8 @@ def _csv(path: Path, said: Said, encoding: str) -> Layout:
         names = numbered_columns(len(rows[0][1]))
     else:
         names = named_columns(next((row for line, row in rows if line == header_line), []))
-    return Layout("csv", encoding, delimiter, header_line=header_line, columns=_once(names))
+    commas_divide = delimiter == "," and not any('"' in line for line in lines)
+    return Layout("csv", encoding, delimiter, None, header_line, _once(names), commas_divide)
 
 
 def _first_lines(path: Path, encoding: str) -> list[str]:

@@ -43,6 +43,7 @@ def find_signs(
     others: Sequence[ColumnProfile],
     header: int,
     said: Said,
+    commas_divide: bool,
 ) -> SignsFound:
     """Return how the numbers of some columns are written.
 
@@ -58,6 +59,8 @@ def find_signs(
         Lines ahead of the first row, so that messages count as the file does.
     said
         What a person has said.
+    commas_divide
+        As in `Layout`.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def find_signs(
         raise _contradiction(where, header, by_point, by_comma)
     elif by_comma:
         decimal = COMMA
-    elif either and not by_point:
+    elif either and not by_point and not commas_divide:
         elsewhere = [sign for sign in (POINT, COMMA) if _first(others, frozenset((sign,)))]
         if elsewhere == [COMMA]:
             decimal = COMMA

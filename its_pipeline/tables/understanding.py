@@ -216,7 +216,14 @@ class _Finder:
         numeric = [c for c in columns.values() if c.name not in other and self._is_outcome(c)]
         outcomes = dict(self.said.outcomes) or outcomes_of(column.name for column in numeric)
         taken = [columns[name] for name in outcomes.values()]
-        signs = find_signs(str(self.path), taken, numeric, self._header, self.said)
+        signs = find_signs(
+            str(self.path),
+            taken,
+            numeric,
+            self._header,
+            self.said,
+            commas_divide=self.layout.commas_divide,
+        )
         if signs.question:
             questions.append(signs.question)
         shown = tuple(shown_column(column, time, user) for column in columns.values())

@@ -1,4 +1,4 @@
-"""`import`, `run` and `analyze` on files as new users have them: the answer, or the right question."""
+"""`import`, `run` and `analyze` on files as people have them: the answer, or the question."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from its_pipeline.ingest import steps
 from its_pipeline.settings import Settings, get_settings
 from tools.table_files import xlsx
 
-DAYS = [date(2021, 10, 1) + timedelta(days=n) for n in range(100)]
+DAYS = [date(2021, 12, 20) + timedelta(days=n) for n in range(24)]
 
 
 @pytest.fixture
@@ -66,26 +66,26 @@ def test_days_first_are_understood_and_none_is_lost(run, tmp_path):
         *(f"{day:%d/%m/%Y},{n}" for n, day in enumerate(DAYS)),
     )
     output = run("import", file, "--user-id", "ada")
-    assert "day, month, year: row 14 has 13/10/2021" in output
-    assert "2021-10-01 to 2022-01-08" in output
-    assert "row 2: 2021-10-01, Mood 0" in output
-    assert "imported 100 events on 100 days" in output
-    assert "of 100 rows the contract rejects none" in output
+    assert "day, month, year: row 2 has 20/12/2021" in output
+    assert "2021-12-20 to 2022-01-12" in output
+    assert "row 2: 2021-12-20, Mood 0" in output
+    assert "imported 24 events on 24 days" in output
+    assert "of 24 rows the contract rejects none" in output
     found = by_day(get_settings(), "ada", "Mood")
     assert found == {str(day): float(n) for n, day in enumerate(DAYS)}
 
 
 def test_days_declared_with_the_wrong_order_are_not_taken_in_silence(run, tmp_path):
-    file = write(tmp_path / "a.csv", "day,mood", *(f"{day:%d/%m/%Y},5" for day in DAYS))
+    file = write(tmp_path / "a.csv", "day,mood", *(f"{day:%d/%m/%Y},5" for day in DAYS[:16]))
     output = run(
         "import", file, "--user-id", "ada", "--date-order", "mdy", "--outcome", "mood", code=2
     )
-    assert "not taken: the contract would reject 61 of 100 rows" in output
-    assert "row 14: '13/10/2021'" in output
+    assert "not taken: the contract would reject 12 of 16 rows" in output
+    assert "row 2: '20/12/2021'" in output
     assert "mend it with --date-order dmy" in output
     assert steps.changed_days(get_settings()) == []
     taken = run("import", file, "--user-id", "ada", "--date-order", "mdy", "--anyway")
-    assert "the contract rejects 61:" in taken
+    assert "the contract rejects 12:" in taken
 
 
 def test_a_monthly_file_is_told_by_its_sequence_and_analysed_so(run, tmp_path):
@@ -95,7 +95,7 @@ def test_a_monthly_file_is_told_by_its_sequence_and_analysed_so(run, tmp_path):
         for n in range(120)
     ]
     file = write(tmp_path / "monthly.csv", "month,sales", *rows)
-    output = run("analyze", file, "--intervention", "2005-01-01")
+    output = run("analyze", file, "--intervention", "2005-01-01", "--season", "month")
     assert "a month apart" in output
     assert "60 pre and 60 post months" in output
     short = write(tmp_path / "short.csv", "month,sales", *rows[:12])
@@ -110,28 +110,35 @@ def test_a_spreadsheet_with_units_yes_no_and_a_sheet_to_choose(run, tmp_path, as
         *([d, 70 + n / 8, n % 9 == 0] for n, d in enumerate(DAYS)),
     ]
     file = tmp_path / "diary.xlsx"
-    file.write_bytes(xlsx({"2020": [["Date", "x"], [DAYS[0], 1]], "Diary": rows}))
+    file.write_bytes(
+        xlsx(
+            {
+                "2020": [["Date", "x"], [DAYS[0], 1]],
+                "Diary": [["Date", "Weight (kg)", "Ill"], *rows],
+            }
+        )
+    )
     output = run("import", file, says=["Diary", "Anna Müller"])
     assert "Weight__kg_ ('Weight (kg)') in kg" in output
     assert "yes is 1, no is 0" in output
     found = by_day(get_settings(), key_of_id("user", "Anna Müller"), "Ill")
-    assert found["2021-10-01"] == 1
-    assert found["2021-10-02"] == 0
+    assert found["2021-12-20"] == 1
+    assert found["2021-12-21"] == 0
 
 
 def test_semicolons_decimal_commas_percent_and_thousands(run, tmp_path):
-    file = write(
-        tmp_path / "labor.csv",
-        "Datum;HbA1c;Schritte",
-        *(f"{day:%d.%m.%Y};{5 + n / 100:.2f}%;{10_000 + n:,}".replace(".0;", ";").replace(",", ".")
-          for n, day in enumerate(DAYS)),
-    )  # fmt: skip
-    refused = run("import", file, "--user-id", "ada", "--outcome", "Schritte", code=2)
-    assert "10000 (decimal comma)" in refused
+    rows = [(f"{day:%d.%m.%Y}", f"10.{n:03}", f"{5 + n / 8}%") for n, day in enumerate(DAYS)]
+    file = write(tmp_path / "a.csv", "Tag;Schritte", *(f"{day};{steps}" for day, steps, _ in rows))
+    refused = run("import", file, "--user-id", "ada", code=2)
+    assert "10.000 (decimal point) or 10000 (decimal comma)" in refused
     assert "--decimal point, --decimal comma" in refused
-    output = run("import", file, "--user-id", "ada", "--outcome", "Schritte", "--decimal", "comma")
+    both = (f"{day};{steps};{percent.replace('.', ',')}" for day, steps, percent in rows)
+    output = run("import", write(tmp_path / "b.csv", "Tag;Schritte;Fett", *both), "--user-id", "a")
     assert "'.' stands between thousands" in output
-    assert by_day(get_settings(), "ada", "Schritte")["2021-10-02"] == 10_001
+    assert "Fett in %" in output
+    settings = get_settings()
+    assert by_day(settings, "a", "Schritte")["2021-12-21"] == 10_001
+    assert by_day(settings, "a", "Fett")["2021-12-21"] == 5.125
 
 
 def test_several_people_with_any_names_and_several_rows_a_day(run, tmp_path):
@@ -148,8 +155,8 @@ def test_several_people_with_any_names_and_several_rows_a_day(run, tmp_path):
     assert "rejects none" in output
     settings = get_settings()
     for who in people:
-        assert by_day(settings, key_of_id("user", who), "mood")["2021-10-02"] == 1
-    run("intervention", "log", "Anna Müller", "walk", "--from", "2021-11-15", "--outcome", "mood")
+        assert by_day(settings, key_of_id("user", who), "mood")["2021-12-21"] == 1
+    run("intervention", "log", "Anna Müller", "walk", "--from", "2022-01-05", "--outcome", "mood")
     assert "Anna Müller|walk" in run("intervention", "list")
     assert "Anna Müller" in run("intervention", "show", "Anna Müller", "walk")
     assert "too long" in run("import", file, "--user-id", "x" * 65, code=2)
@@ -196,11 +203,12 @@ def test_a_dry_run_says_it_all_and_takes_nothing(run, tmp_path):
 
 def test_analyze_asks_how_several_rows_of_a_day_become_one(run, tmp_path):
     rng = np.random.default_rng(1)
-    rows = [f"{d},{50 + 8 * (d >= DAYS[50]) + rng.normal():.3f}" for d in DAYS for _ in range(2)]
+    days = [DAYS[0] + timedelta(days=n) for n in range(100)]
+    rows = [f"{d},{50 + 8 * (d >= days[50]) + rng.normal():.3f}" for d in days for _ in range(2)]
     file = write(tmp_path / "twice.csv", "day,score", *rows)
-    when = ["--intervention", str(DAYS[50])]
+    when = ["--intervention", str(days[50])]
     refused = run("analyze", file, *when, code=2)
-    assert "2021-10-01 is in rows 2 and 3" in refused
+    assert "2021-12-20 is in rows 2 and 3" in refused
     assert "--aggregate mean, median or sum" in refused
     output = json.loads(run("analyze", file, *when, "--aggregate", "sum", "--json"))
     assert output["effects"]["counterfactual"]["mean"] == pytest.approx(16, abs=2)
@@ -216,7 +224,7 @@ def test_the_inbox_completes_a_mapping_where_the_file_decides(run, tmp_path):
     write(inbox / "clear.csv", "day;score", *(f"{day:%d.%m.%Y};1,5" for day in DAYS))
     write(inbox / "open.csv", "day,mood", "01/02/2021,5", "04/02/2021,6", "05/03/2021,7")
     output = run("run")
-    assert "100 days of events ingested" in output
+    assert "24 days of events ingested" in output
     assert "1 files of the inbox were not taken" in output
     beside = (inbox / "open.csv.error.txt").read_text()
     assert "2021-02-01 (dmy) or 2021-01-02 (mdy)" in beside
@@ -225,9 +233,9 @@ def test_the_inbox_completes_a_mapping_where_the_file_decides(run, tmp_path):
 
 def test_a_person_whose_every_event_was_rejected_is_told_so(run, tmp_path):
     file = write(tmp_path / "a.csv", "day,mood", *(f"{day:%d/%m/%Y},5" for day in DAYS))
-    good = write(tmp_path / "b.csv", "day,mood", "2021-10-01,5")
+    good = write(tmp_path / "b.csv", "day,mood", "2021-12-20,5", "2021-12-21,6")
     run("import", good, "--user-id", "bob", "--outcome", "mood")
-    run("intervention", "log", "ada", "walk", "--from", "2021-11-15", "--outcome", "mood")
+    run("intervention", "log", "ada", "walk", "--from", "2022-01-05", "--outcome", "mood")
     assert "rejected" not in run("run")
     settings = get_settings()
     page = page_path(settings, "ada|walk")
@@ -236,5 +244,5 @@ def test_a_person_whose_every_event_was_rejected_is_told_so(run, tmp_path):
     mapping.write_text("{time: day, user_constant: ada, outcomes: {mood: mood}}")
     run("import", file, "--mapping", mapping, code=2)
     run("import", file, "--mapping", mapping, "--anyway")
-    assert "of 100 events 100 were rejected: is_instant_with_offset(occurred_at) 100" in run("run")
-    assert "100 (is_instant_with_offset 100)" in page.read_text()
+    assert "of 24 events 24 were rejected: is_instant_with_offset(occurred_at) 24" in run("run")
+    assert "24 (is_instant_with_offset 24)" in page.read_text()

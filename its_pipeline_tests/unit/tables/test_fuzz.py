@@ -6,6 +6,8 @@ have asked. It never reads anything else.
 
 from __future__ import annotations
 
+import csv
+import io
 import random
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,7 +26,7 @@ FORMS = {
     "named": ("%d %b %Y", "%B %d, %Y", "%d-%b-%Y"),
 }
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252")
-TABLES = 150
+TABLES = 120
 
 
 def days_of(rng: random.Random) -> list[date]:
@@ -53,20 +55,20 @@ def test_what_is_read_is_what_was_written_or_is_asked(seed: int, tmp_path: Path)
     order = rng.choice(list(FORMS))
     form = rng.choice(FORMS[order])
     decimal, thousands = rng.choice([(".", ""), (".", ","), (",", ""), (",", "."), (",", " ")])
-    delimiter = rng.choice([sign for sign in ",;\t|" if sign not in (decimal, thousands)])
+    delimiter = rng.choice([sign for sign in ",;\t|" if sign != decimal])
     days = days_of(rng)
     most = rng.choice([9, 900, 90_000])
     whole = rng.random() < 0.4
     numbers = [
         float(rng.randint(0, most)) if whole else rng.randint(0, 100 * most) / 100 for _ in days
     ]
-    rows = [
-        f'"{day.strftime(form)}"{delimiter}{number_text(n, decimal, thousands)}'
-        for day, n in zip(days, numbers, strict=True)
-    ]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter, quoting=rng.choice([csv.QUOTE_ALL, 0, 0]))
+    writer.writerow(["Tag", "Müdigkeit"])
+    for day, number in zip(days, numbers, strict=True):
+        writer.writerow([day.strftime(form), number_text(number, decimal, thousands)])
     path = tmp_path / "table.csv"
-    lines = [f"Tag{delimiter}Müdigkeit", *rows]
-    path.write_bytes("\r\n".join(lines).encode(rng.choice(ENCODINGS)))
+    path.write_bytes(buffer.getvalue().encode(rng.choice(ENCODINGS)))
 
     written = pd.to_datetime([day.strftime(form) for day in days], format=form).normalize()
     expected = pd.Series(numbers, index=written, dtype=float).sort_index()

@@ -114,6 +114,7 @@ EARLY = {"2021-02-01": 1.5, "2021-02-02": 2.5}
 AMBIGUOUS = rows_of("date,score", "01/02/2021,1.5", "03/02/2021,2.5", "02/05/2021,3.5")
 BIG = [f"{n + 100},{n + 500}" for n in range(20)]
 
+# ruff: noqa: E501
 ZOO = [
     Animal("iso", table("%Y-%m-%d"), FIRST),
     Animal("semicolons", table("%Y-%m-%d", sign=";"), FIRST),
@@ -181,6 +182,10 @@ ZOO = [
            Reads({"2021-02-01": 1234.5, "2021-02-02": 12})),
     Animal("only 245,666", table("%Y-%m-%d", BIG, sign=";"),
            Asks("decimal", "100500 (decimal point) or 100.500 (decimal comma)")),
+    Animal("three decimals in every number", rows_of("date,score", "2021-02-01,50.346", "2021-02-02,51.120"),
+           Reads({"2021-02-01": 50.346})),
+    Animal("three decimals or thousands, quoted", rows_of("date,score", '2021-02-01,"50.346"'),
+           Asks("decimal", "50.346 (decimal point) or 50346 (decimal comma)")),
     Animal("245,666 where another column decides",
            rows_of("date;steps;km", "2021-02-01;245,666;3.5", "2021-02-02;9,100;4.5"),
            Reads({"2021-02-01": 245666, "2021-02-02": 9100}, "steps")),
