@@ -6,6 +6,7 @@ its files lie, belongs to `ingest`; the rules themselves to `contract`.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -224,7 +225,10 @@ def _illegal(
 
     frame = typed.to_pandas(types_mapper=pd.ArrowDtype)
     try:
-        event_schema(metrics).validate(frame, lazy=True)
+        with warnings.catch_warnings():
+            # Of how Pandera itself puts its findings together; nothing that a person can mend.
+            warnings.filterwarnings("ignore", category=FutureWarning, module="pandera")
+            event_schema(metrics).validate(frame, lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases
     else:
