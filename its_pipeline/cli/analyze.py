@@ -153,7 +153,7 @@ def analyze(
     others = read_named_periods(also or ())
     columns = list(options.covariates or ())
     numbers = _numbers(context.params, columns)
-    outcome_column = next(iter(numbers))
+    outcome_column = str(numbers.columns[0])
     schedule = _schedule(context.params, numbers)
     outcome = _outcome(numbers[outcome_column], outcome_column, log)
     covariates = numbers[columns] if columns else None

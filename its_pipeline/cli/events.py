@@ -103,7 +103,7 @@ def import_events(
     else:
         mapping = _mapping(file, context.params)
     if dry_run:
-        _say_rejected(foretell_import(get_settings(), file, mapping), mapping)
+        _say_rejected(foretell_import(get_settings(), file, mapping))
         typer.echo("nothing was taken (--dry-run)")
         return
     result = import_file(get_settings(), file, mapping, name, anyway=anyway)
@@ -114,7 +114,7 @@ def import_events(
         f"imported {result.rows} events on {result.days} days as {result.name} "
         f"(version {result.version})"
     )
-    _say_rejected(result.foretold, mapping)
+    _say_rejected(result.foretold)
     if result.metrics:
         typer.echo(f"outcome metrics: {', '.join(result.metrics)}")
     typer.echo("next: its-pipeline intervention log ..., then its-pipeline run")
@@ -150,11 +150,11 @@ def _mapping(file: Path, given: Mapping[str, Any]) -> ImportMapping:
     return understood.mapping()
 
 
-def _say_rejected(foretold: Foretold, mapping: ImportMapping) -> None:
+def _say_rejected(foretold: Foretold) -> None:
     """Say how many rows the contract rejects, by rule."""
     if not foretold.rejected:
         typer.echo(f"of {foretold.rows:,} rows the contract rejects none")
         return
     typer.echo(f"of {foretold.rows:,} rows the contract rejects {foretold.rejected:,}:")
-    for rule in foretold.by_rule:
-        typer.echo(f"  {rule.told(mapping.lines_ahead)}")
+    for line in foretold.told:
+        typer.echo(f"  {line}")

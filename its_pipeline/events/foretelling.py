@@ -20,9 +20,9 @@ from its_pipeline.events.contract import IN_PARTITION
 from its_pipeline.events.duck import in_memory
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.parsing import parse_batch
+from its_pipeline.events.parsing import NOT_A_NUMBER, parse_batch
 from its_pipeline.events.schema import EVENT_SCHEMA, pc
-from its_pipeline.events.validation import judge
+from its_pipeline.events.validation import MAXIMUM_VALUE_CHARACTERS, judge
 
 EXAMPLES: Final = 2
 MOST_REJECTED: Final = 0.5
@@ -68,7 +68,7 @@ class RejectedRows:
         """What mends it, or an empty text."""
         return _REMEDIES.get((self.column, self.rule), "")
 
-    def told(self, lines_ahead: int = 0) -> str:
+    def told(self, lines_ahead: int) -> str:
         """Return it in words; `lines_ahead` of the first row are in the file."""
         shown = ", ".join(f"row {row + lines_ahead}: {value!r}" for row, value in self.examples)
         mend = f"; mend it with {self.remedy}" if self.remedy else ""
@@ -77,15 +77,31 @@ class RejectedRows:
 
 @dataclass(frozen=True)
 class Foretold:
-    """What the contract will reject of `rows` events, by rule, most frequent first."""
+    """What the contract will reject of an import.
+
+    Attributes
+    ----------
+    rows
+        Its events.
+    by_rule
+        What will be rejected, most frequent first.
+    lines_ahead
+        Lines of the file ahead of its first row, so that rows count as people count them.
+    """
 
     rows: int
     by_rule: tuple[RejectedRows, ...]
+    lines_ahead: int = 0
 
     @property
     def rejected(self) -> int:
         """How many rows will be rejected."""
         return sum(rule.rows for rule in self.by_rule)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What will be rejected, in words, a line a rule."""
+        return tuple(rule.told(self.lines_ahead) for rule in self.by_rule)
 
     @property
     def is_mostly_rejected(self) -> bool:
@@ -96,8 +112,8 @@ class Foretold:
 class MostlyRejectedError(ImportFileError):
     """Most rows of a file would be rejected, so it was not taken."""
 
-    def __init__(self, path: Path, foretold: Foretold, lines_ahead: int) -> None:
-        rules = "; ".join(rule.told(lines_ahead) for rule in foretold.by_rule[:3])
+    def __init__(self, path: Path, foretold: Foretold) -> None:
+        rules = "; ".join(foretold.told[:3])
         super().__init__(
             f"{path}: not taken: the contract would reject {foretold.rejected:,} of "
             f"{foretold.rows:,} rows: {rules}. Take it all the same with --anyway"
@@ -105,7 +121,7 @@ class MostlyRejectedError(ImportFileError):
         self.foretold = foretold
 
 
-def foretell(events: Path, metrics: tuple[OutcomeMetric, ...]) -> Foretold:
+def foretell(events: Path, metrics: tuple[OutcomeMetric, ...], lines_ahead: int = 0) -> Foretold:
     """Return what the contract will say of an import's events.
 
     Parameters
@@ -114,6 +130,8 @@ def foretell(events: Path, metrics: tuple[OutcomeMetric, ...]) -> Foretold:
         The import's file of raw events.
     metrics
         Metrics read from `event_data`, those of the import among them.
+    lines_ahead
+        As in `Foretold`.
     """
     found: dict[tuple[str, str], list[tuple[int, str]]] = {}
     counts: dict[tuple[str, str], int] = {}
@@ -129,32 +147,30 @@ def foretell(events: Path, metrics: tuple[OutcomeMetric, ...]) -> Foretold:
             typed = parsed.table.set_column(place, IN_PARTITION, placed)
             judged = judge(raw, typed, parsed.failures, metrics)
             rows = table.column("file_row").take(pa.array(judged.rows)).to_pylist()
-            texts = judged.rejected.select(["rule", "column", "value", "all_rules"]).to_pylist()
+            texts = judged.rejected.select(["rule", "column", "value"]).to_pylist()
             for row, text in zip(rows, texts, strict=True):
                 key = (text["rule"], text["column"])
                 counts[key] = counts.get(key, 0) + 1
                 # The first rows of the file, though the events are in the order of their days.
                 kept = found.setdefault(key, [])
-                kept.append((row, _shown(text["value"], text["all_rules"], metrics)))
+                kept.append((row, _shown(key, text["value"], metrics)))
                 kept.sort()
                 del kept[EXAMPLES:]
     ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
     return Foretold(
         file.metadata.num_rows,
         tuple(RejectedRows(*key, count, tuple(found[key])) for key, count in ordered),
+        lines_ahead,
     )
 
 
-def _shown(value: str | None, all_rules: str, metrics: tuple[OutcomeMetric, ...]) -> str:
-    """Return a rejected value, of an event's data the first outcome that is no number."""
+def _shown(key: tuple[str, str], value: str | None, metrics: tuple[OutcomeMetric, ...]) -> str:
+    """Return a rejected value; of an event's data, the first outcome that is no number."""
     text = value or ""
-    if "is_number(event_data)" in all_rules:
-        try:
-            data = json.loads(text)
-        except ValueError:
-            data = {}
-        names = [metric.name for metric in metrics if isinstance(data.get(metric.name), str)]
-        text = next((data[name] for name in names if not _is_number(data[name])), text)
+    if key == (NOT_A_NUMBER, "event_data"):
+        data = json.loads(text) if len(text) < MAXIMUM_VALUE_CHARACTERS else {}
+        found = (data.get(metric.name) for metric in metrics)
+        text = next((one for one in found if isinstance(one, str) and not _is_number(one)), text)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "\u2026"
 
 

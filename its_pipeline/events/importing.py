@@ -41,7 +41,7 @@ from its_pipeline.events.metrics import (
     registered_metrics,
     write_metrics_file,
 )
-from its_pipeline.events.reading import open_rows
+from its_pipeline.events.reading import lines_ahead, open_rows
 from its_pipeline.files.atomic import exclusive, finished_folder, remove_unfinished, write_json
 from its_pipeline.files.contents import write_contents
 from its_pipeline.files.damage import set_aside
@@ -146,9 +146,9 @@ def import_file(
                     f"{path}: the file changed while it was read; import it again when whatever "
                     "writes it has finished"
                 )
-            foretold = foretell(unfinished / EVENTS_FILE, _judged_metrics(settings, mapping))
+            foretold = _foretold(settings, path, mapping, unfinished / EVENTS_FILE)
             if foretold.is_mostly_rejected and not anyway:
-                raise MostlyRejectedError(path, foretold, mapping.lines_ahead)
+                raise MostlyRejectedError(path, foretold)
             record = {
                 "file": path.name,
                 "digest": digest,
@@ -175,14 +175,14 @@ def foretell_import(settings: Settings, path: Path, mapping: ImportMapping) -> F
     with TemporaryDirectory(prefix="its-import-") as folder:
         events = Path(folder) / EVENTS_FILE
         _write_events(path, import_name(path), mapping, events, _arrival(settings))
-        return foretell(events, _judged_metrics(settings, mapping))
+        return _foretold(settings, path, mapping, events)
 
 
-def _judged_metrics(settings: Settings, mapping: ImportMapping) -> tuple[OutcomeMetric, ...]:
-    """Return the metrics by which an import's rows will be judged: those there are, and its own."""
-    registered = registered_metrics(settings)
+def _foretold(settings: Settings, path: Path, mapping: ImportMapping, events: Path) -> Foretold:
+    """Judge an import's events by the metrics that there are, and by its own."""
     own = {metric.name: metric for metric in mapping.metrics()}
-    return json_metrics(own | registered)
+    metrics = json_metrics(own | registered_metrics(settings))
+    return foretell(events, metrics, lines_ahead(path, mapping))
 
 
 def restore_metrics(settings: Settings) -> list[str]:

@@ -190,13 +190,6 @@ class ImportMapping(BaseModel):
         """Whether it declares how texts are read, beyond what the contract itself reads."""
         return bool(self.date_order or self.thousands or self.percent or self.yes_no)
 
-    @property
-    def lines_ahead(self) -> int:
-        """How many lines stand ahead of the file's first row, so that rows count as people do."""
-        if self.file_format in ("parquet", "jsonl"):
-            return 0
-        return 1 if self.header_line is None else self.header_line
-
     def record(self) -> dict[str, Any]:
         """Return the mapping as JSON-able values, without later fields that say nothing."""
         return {
@@ -251,17 +244,6 @@ def named_columns(names: Iterable[str]) -> list[str]:
     return [(name.strip() and name) or f"column_{n}" for n, name in enumerate(names, start=1)]
 
 
-def read_mapping(file: Path) -> ImportMapping:
-    """Read a mapping from a YAML file.
-
-    Raises
-    ------
-    MappingError
-        If the file is not YAML or the mapping is invalid; every problem is named.
-    """
-    return make_mapping(_yaml_content(file), str(file))
-
-
 def read_mapping_fields(file: Path) -> dict[str, Any]:
     """Read the fields of a mapping that may leave some to the data from a YAML file.
 
@@ -270,17 +252,13 @@ def read_mapping_fields(file: Path) -> dict[str, Any]:
     MappingError
         If the file is not YAML, or holds no fields.
     """
-    content = _yaml_content(file)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise MappingError(f"{file}: not a YAML file in UTF-8: {_yaml_problem(error)}") from error
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise MappingError(f"{file}: expected fields such as 'time: day', and found none")
     return content
-
-
-def _yaml_content(file: Path) -> object:
-    try:
-        return yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise MappingError(f"{file}: not a YAML file in UTF-8: {_yaml_problem(error)}") from error
 
 
 def _yaml_problem(error: Exception) -> str:

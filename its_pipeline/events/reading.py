@@ -75,6 +75,13 @@ def file_format(path: Path, mapping: ImportMapping) -> FileFormat:
     return found
 
 
+def lines_ahead(path: Path, mapping: ImportMapping) -> int:
+    """Return how many lines stand ahead of a file's first row, so that rows count as people do."""
+    if file_format(path, mapping) in ("parquet", "jsonl"):
+        return 0
+    return 1 if mapping.header_line is None else mapping.header_line
+
+
 @contextmanager
 def open_rows(path: Path, mapping: ImportMapping) -> Iterator[Iterator[pa.RecordBatch]]:
     """Open a file's mapped columns as batches of text.

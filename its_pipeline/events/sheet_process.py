@@ -55,7 +55,7 @@ def main(file: str, sheet: str | None = None) -> None:
             print(json.dumps([name, found.height, found.width]))
         return
     found = book.get_sheet_by_name(sheet)
-    if not found.height:
+    if found.start is None:
         return
     for _ in range(found.start[0]):
         print("[]")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Rejections:
 
     def __init__(self, lake_dir: Path) -> None:
         self.lake_dir = lake_dir
-        self._counts_of = lru_cache(maxsize=None)(self._count)
+        self._counts_of: dict[OutcomeMetric | None, _Counts] = {}
 
     @cached_property
     def _files(self) -> list[str]:
@@ -93,7 +93,10 @@ class Rejections:
             The days; rows whose time cannot be read are on any of them.
         """
         counts: Counter[str] = Counter()
-        for day, rule, count in self._counts_of(metric).get(user_id, []):
+        known = self._counts_of.get(metric)
+        if known is None:
+            known = self._counts_of[metric] = self._count(metric)
+        for day, rule, count in known.get(user_id, []):
             is_after = day is None or from_on is None or day >= from_on
             if is_after and (day is None or until_on is None or day <= until_on):
                 counts[rule] += count

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.normal_rows import number_reader, time_reader
-from its_pipeline.events.reading import open_rows
+from its_pipeline.events.reading import lines_ahead, open_rows
 from its_pipeline.events.sheets import Cell
 from its_pipeline.tables.cells import cell_batches
 from its_pipeline.tables.layout import Layout
@@ -163,7 +163,7 @@ def read_days(
     iso = {"time_kind": "timestamp", "date_order": "ymd"} if time_reader(mapping) else {}
     day_of = day_reader(mapping.model_copy(update=iso))
     reader = number_reader(mapping)
-    header = mapping.lines_ahead
+    header = lines_ahead(path, mapping)
     days: list[date] = []
     numbers: dict[str, list[float]] = {name: [] for name in columns}
     with open_rows(path, mapping) as batches:

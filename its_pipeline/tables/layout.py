@@ -70,6 +70,11 @@ class Layout:
     columns: tuple[str, ...] = ()
     commas_divide: bool = False
 
+    @property
+    def lines_ahead(self) -> int:
+        """How many lines stand ahead of the first row, so that rows count as people do."""
+        return 0 if self.header_line is None else self.header_line
+
 
 class UndecidedError(ImportFileError):
     """The file alone does not say how it lies; `question` would decide it."""

@@ -89,12 +89,13 @@ class Understanding:
         first = table_line(self.path, self.layout, self.rows)
         if self.draft is None or self.days is None or self.signs is None:
             return (first,)
+        header = self.layout.lines_ahead
         person = "" if self.needs_user else self.draft.user_constant
         return (
             first,
-            time_line(self.draft, self.order, self.days),
+            time_line(self.draft, self.order, self.days, header),
             outcomes_line(self.draft, person, self.days),
-            *example_lines(self.draft, self.days),
+            *example_lines(self.draft, self.days, header),
         )
 
     @property
@@ -220,7 +221,7 @@ class _Finder:
             str(self.path),
             taken,
             numeric,
-            self._header,
+            self.layout.lines_ahead,
             self.said,
             commas_divide=self.layout.commas_divide,
         )
@@ -245,12 +246,6 @@ class _Finder:
             days,
             None if questions else draft,
         )
-
-    @property
-    def _header(self) -> int:
-        if self.layout.file_format in ("parquet", "jsonl"):
-            return 0
-        return self.layout.header_line or 0
 
     def _time(self, user: str | None, questions: list[Question]) -> str | None:
         """Return the column of the time; what cannot be told becomes a question."""
@@ -293,7 +288,9 @@ class _Finder:
             return kind or "day_number", None
         if self.said.date_order is not None:
             return "timestamp", OrderFound(self.said.date_order, "as said")
-        order = find_order(str(self.path), column, self._header, self._sequences(time, user))
+        order = find_order(
+            str(self.path), column, self.layout.lines_ahead, self._sequences(time, user)
+        )
         if order.question is not None:
             questions.append(order.question)
         return "timestamp", order

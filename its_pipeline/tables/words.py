@@ -44,7 +44,7 @@ def table_line(path: Path, layout: Layout, rows: int) -> str:
     return f"{path.name}: {', '.join(told)}"
 
 
-def time_line(mapping: ImportMapping, order: OrderFound | None, days: DayCount) -> str:
+def time_line(mapping: ImportMapping, order: OrderFound | None, days: DayCount, header: int) -> str:
     """Return which column is the time, how it is read, and the days it goes over."""
     how = _KINDS.get(mapping.time_kind, "")
     if mapping.time_kind == "day_number":
@@ -57,9 +57,7 @@ def time_line(mapping: ImportMapping, order: OrderFound | None, days: DayCount) 
     told = f"time: {mapping.time!r} ({how}), {span}, in {mapping.time_zone}"
     if days.unread:
         row, text = days.first_unread
-        told += (
-            f"; {days.unread:,} rows are no day (row {row + mapping.lines_ahead}: {text[:40]!r})"
-        )
+        told += f"; {days.unread:,} rows are no day (row {row + header}: {text[:40]!r})"
     return told
 
 
@@ -87,14 +85,14 @@ def outcomes_line(mapping: ImportMapping, person: str | None, days: DayCount) ->
     return f"{told}; person: {person}" if person else told
 
 
-def example_lines(mapping: ImportMapping, days: DayCount) -> Iterator[str]:
+def example_lines(mapping: ImportMapping, days: DayCount, header: int) -> Iterator[str]:
     """Return the first rows as they are understood."""
     columns = list(mapping.outcomes)
     for row, day, cells in days.examples:
         values = [
             f"{name} {_value(mapping, cell)}" for name, cell in zip(columns, cells, strict=True)
         ]
-        yield f"  row {row + mapping.lines_ahead}: {day}, {', '.join(values[:_SHOWN])}"
+        yield f"  row {row + header}: {day}, {', '.join(values[:_SHOWN])}"
 
 
 def _value(mapping: ImportMapping, cell: Cell) -> str:
