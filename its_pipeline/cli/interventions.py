@@ -21,10 +21,12 @@ from its_pipeline.cli.support import (
     Trend,
     User,
     analysis_options,
+    key_of_person,
     plain_errors,
     print_table,
     read_date,
 )
+from its_pipeline.events.keys import shown_experiment
 from its_pipeline.schedules.as_text import read_periods, schedule_text
 
 app = typer.Typer(help="The log of what people tried.", no_args_is_help=True, rich_markup_mode=None)
@@ -162,7 +164,7 @@ def log_intervention(
     days = f"from {logged.started_on} on"
     if logged.schedule is not None:
         days = schedule_text(logged.schedule, logged.time_zone)
-    typer.echo(f"logged {logged.key} {days} (version {logged.version})")
+    typer.echo(f"logged {shown_experiment(logged.key)} {days} (version {logged.version})")
     if direction is None:
         typer.echo("a benefit is an increase, as by default; if less is better, amend --direction")
 
@@ -170,7 +172,9 @@ def log_intervention(
 @app.command("list")
 @plain_errors
 def list_interventions(
-    user_id: Annotated[str | None, typer.Option(help="Only this person's.")] = None,
+    user_id: Annotated[
+        str | None, typer.Option(help="Only this person's.", parser=key_of_person)
+    ] = None,
     withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Withdrawn ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -188,7 +192,7 @@ def list_interventions(
         return
     rows = [
         (
-            str(entry.key),
+            shown_experiment(entry.key),
             entry.name,
             entry.outcome_metric,
             f"{entry.started_on} to {entry.ended_on or 'open'}"
@@ -227,7 +231,7 @@ def show(user_id: User, intervention_id: Id, as_json: AsJson = False) -> None:
     else:
         del values["schedule"], values["carryover_days"]
     rows = [(name, str(value)) for name, value in values.items() if value not in ("", {})]
-    print_table(str(newest.key), ("field", "value"), rows)
+    print_table(shown_experiment(newest.key), ("field", "value"), rows)
     print_table(
         "Versions",
         ("version", "started on", "state", "reason"),
@@ -302,7 +306,7 @@ def amend(
         )
     finally:
         log.close()
-    typer.echo(f"{amended.key} is now version {amended.version}")
+    typer.echo(f"{shown_experiment(amended.key)} is now version {amended.version}")
 
 
 @app.command("withdraw")
@@ -324,7 +328,7 @@ def withdraw(
         )
     finally:
         log.close()
-    typer.echo(f"{withdrawn.key} is withdrawn (version {withdrawn.version})")
+    typer.echo(f"{shown_experiment(withdrawn.key)} is withdrawn (version {withdrawn.version})")
 
 
 @app.command("load")

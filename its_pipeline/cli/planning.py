@@ -12,14 +12,21 @@ from typing import Annotated
 
 import typer
 
-from its_pipeline.cli.support import check_known, fail, plain_errors, print_table
+from its_pipeline.cli.support import (
+    Experiment,
+    User,
+    check_known,
+    fail,
+    plain_errors,
+    print_table,
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
 @plain_errors
 def plan(
-    user_id: Annotated[str, typer.Argument(help="Whose own days it is planned from.")],
+    user_id: User,
     outcome: Annotated[str, typer.Argument(help="Outcome metric.")] = "sessionPerformanceScore",
     effect: Annotated[
         float | None,
@@ -91,7 +98,7 @@ def plan(
 
 @plain_errors
 def looks(
-    key: Annotated[str, typer.Argument(help="Experiment: user_id|intervention_id.")],
+    key: Experiment,
     as_json: AsJson = False,
 ) -> None:
     """Show the looks that were taken at an experiment: what each saw, and what it said."""

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from its_pipeline.cli.support import (
+    Experiment,
+    SomeUser,
+    User,
     check_known,
     fail,
     interval_text,
@@ -19,6 +22,7 @@ from its_pipeline.cli.support import (
     print_table,
     standing_text,
 )
+from its_pipeline.events.keys import shown_experiment
 from its_pipeline.its.estimand_names import HEADLINE
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 @plain_errors
 def status(
-    user_id: Annotated[str | None, typer.Argument(help="Only this person's.")] = None,
+    user_id: SomeUser = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Show every experiment's newest verdict."""
@@ -58,11 +62,11 @@ def status(
 def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
     """Return a verdict as a table's row."""
     if verdict is None:
-        return key, "not evaluated", "", "", "run its-pipeline refresh"
+        return shown_experiment(key), "not evaluated", "", "", "run its-pipeline refresh"
     effect = (verdict.effects or {}).get(HEADLINE.name)
     benefit = verdict.probability_of_benefit
     return (
-        key,
+        shown_experiment(key),
         verdict.status.replace("_", " "),
         interval_text(effect) if effect else "",
         f"{benefit:.3f}" if benefit is not None else "",
@@ -72,7 +76,7 @@ def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
 
 @plain_errors
 def history(
-    user_id: Annotated[str, typer.Argument(help="Whose analyses.")],
+    user_id: User,
     intervention_id: Annotated[str | None, typer.Option(help="Only of this intervention.")] = None,
     status: Annotated[str | None, typer.Option(help="Only with this verdict.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
@@ -109,7 +113,7 @@ def _interval(numbers: Mapping[str, float]) -> str:
 
 @plain_errors
 def posterior(
-    key: Annotated[str, typer.Argument(help="Experiment: user_id|intervention_id.")],
+    key: Experiment,
     to: Annotated[Path, typer.Option(help="NetCDF file to write.", dir_okay=False)],
 ) -> None:
     """Write the draws of an experiment's newest analysis as compressed NetCDF, for ArviZ."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from its_pipeline.cli.support import ExpectedVersion, Id, User, plain_errors, read_date
+from its_pipeline.events.keys import shown_experiment
 
 if TYPE_CHECKING:
     from its_pipeline.events.interventions import Intervention, InterventionLog
@@ -122,8 +123,8 @@ def draw(
         raise ValueError(f"{logged.key} was logged without the days that were drawn")
     count = count_assignments(mechanism, n_days // mechanism.unit_days)
     typer.echo(
-        f"logged {logged.key} (version {logged.version}): drawn with seed {mechanism.seed} among "
-        f"{_count_text(count)} possible sequences; on are"
+        f"logged {shown_experiment(logged.key)} (version {logged.version}): drawn with seed "
+        f"{mechanism.seed} among {_count_text(count)} possible sequences; on are"
     )
     for period in schedule.on_periods:
         typer.echo(f"  {period_text(period)}")
@@ -181,7 +182,7 @@ def otherwise(
     if amended.schedule is None:
         raise ValueError(f"{amended.key} was logged without its schedule")
     text = schedule_text(amended.schedule, amended.time_zone)
-    typer.echo(f"{amended.key} is now version {amended.version}: {text}")
+    typer.echo(f"{shown_experiment(amended.key)} is now version {amended.version}: {text}")
 
 
 def _given(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from its_pipeline.cli.support import fail, plain_errors, print_table, progress_shown
+from its_pipeline.cli.support import Experiments, fail, plain_errors, print_table, progress_shown
 
 if TYPE_CHECKING:
     from its_pipeline.defs.local import LocalRunner, RunOutcome
@@ -31,8 +31,25 @@ def run() -> None:
         typer.echo(f"{ingested.numbers.get('days', 0)} days of events ingested")
         if ingested.numbers.get("left_out"):
             typer.echo(f"left out: {ingested.numbers['left_out']} events of forgotten people")
+        _say_rejected(ingested)
         _refresh(runner, None, "stale")
         _say_what_was_left(ingested)
+
+
+def _say_rejected(ingested: RunOutcome) -> None:
+    """Say how many events of the days that were read the contract rejected, by rule."""
+    from its_pipeline.defs.names import REJECTED_BY
+
+    if ingested.numbers.get("rejected"):
+        by_rule = ", ".join(
+            f"{name.removeprefix(REJECTED_BY)} {count:,}"
+            for name, count in ingested.numbers.items()
+            if name.startswith(REJECTED_BY)
+        )
+        typer.echo(
+            f"of {ingested.numbers['read']:,} events {ingested.numbers['rejected']:,} were "
+            f"rejected: {by_rule}"
+        )
 
 
 def _say_what_was_left(ingested: RunOutcome) -> None:
@@ -54,10 +71,7 @@ def _fail_with(job: str, outcome: RunOutcome) -> NoReturn:
 
 @plain_errors
 def refresh(
-    keys: Annotated[
-        list[str] | None,
-        typer.Argument(help="Experiments (user_id|intervention_id); default: all that are stale."),
-    ] = None,
+    keys: Experiments = None,
     force: Annotated[
         bool, typer.Option("--force", help="Publish again even what cannot have changed.")
     ] = False,

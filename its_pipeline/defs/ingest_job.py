@@ -4,6 +4,7 @@ What belongs here: which days, and telling Dagster of each day what a run of tha
 does not: exporting, validating and aggregating (`ingest.steps`).
 """
 
+from collections import Counter
 from datetime import date, timedelta
 
 import dagster as dg
@@ -12,7 +13,7 @@ from pydantic import Field
 from its_pipeline.defs import event_metadata as shown
 from its_pipeline.defs.databases import mend_run_store
 from its_pipeline.defs.experiment_metadata import CheckOutcome
-from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, TAG_SHARDS
+from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, REJECTED_BY, TAG_SHARDS
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.refresh_job import log_check
@@ -64,12 +65,13 @@ def ingest_op(
     installation: dg.ResourceParam[Installation],
 ) -> dg.Output[None]:
     """Export and validate days, and tell Dagster of each."""
-    from its_pipeline.events.importing import restore_metrics
+    from its_pipeline.events.import_metrics import restore_metrics
     from its_pipeline.events.inbox import take_inbox
     from its_pipeline.events.log_copies import keep_nightly_copy
     from its_pipeline.ingest.drift import drift_of_day
     from its_pipeline.ingest.steps import ingest_day
     from its_pipeline.leaving.forget import finish_forgetting
+    from its_pipeline.tables.understanding import completed_mapping
 
     settings = installation.settings
     for departure in finish_forgetting(settings):
@@ -81,12 +83,13 @@ def ingest_op(
     if restored:
         context.log.warning(f"metrics registered again from the imports {', '.join(restored)}")
     refused = 0
-    for file in take_inbox(settings):
+    for file in take_inbox(settings, complete=completed_mapping):
         context.log.info(f"inbox: {file.name} {file.outcome} {file.reason}".rstrip())
         refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)
     progress = ProgressLog(context.log.info, "days")
-    read = valid = rejected = failed = left_out = 0
+    read = valid = failed = left_out = 0
+    rejected: Counter[str] = Counter()
     for done, day in enumerate(days, start=1):
         partition = day.isoformat()
         ingested = ingest_day(settings, day)
@@ -114,7 +117,8 @@ def ingest_op(
             log_check(context, check_event(VALID_EVENTS, name, outcome, partition))
         read += result.summary.read
         valid += result.summary.valid
-        rejected += result.summary.rejected
+        for broken in result.summary.broken_rules:
+            rejected[f"{REJECTED_BY}{broken.rule}({broken.column})"] += broken.rows
         left_out += exported.left_out
     return dg.Output(
         None,
@@ -123,9 +127,10 @@ def ingest_op(
             "days_failed": failed,
             "read": read,
             "valid": valid,
-            "rejected": rejected,
+            "rejected": rejected.total(),
             "files_refused": refused,
             "left_out": left_out,
+            **rejected,
         },
     )
 

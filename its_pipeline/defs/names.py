@@ -21,6 +21,9 @@ JOB_EVIDENCE: Final = "collect_evidence"
 JOB_PEERS: Final = "audit_by_peers"
 JOB_AUDIT: Final = "audit_intervals"
 
+#: Begins the name of a number of a run: how many events a rule of the contract rejected.
+REJECTED_BY: Final = "rejected by "
+
 #: Why a run was requested.
 TAG_PURPOSE: Final = "its/purpose"
 #: The night (ISO date) that a run belongs to.

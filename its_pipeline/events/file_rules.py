@@ -117,7 +117,7 @@ def missing_column(path: Path, column: str, names: list[str]) -> ImportFileError
 
     What stands in the first line of something that is no table is not shown: it may be anything.
     """
-    shown = [name for name in names if _is_column_name(name)]
+    shown = [name for name in names if is_column_name(name)]
     listed = f"the file has {', '.join(shown[:30])}" if len(shown) > 1 else "no others are known"
     return ImportFileError(
         f"{path}: column {column!r} is missing; {listed}; name the right column in the mapping"
@@ -141,7 +141,8 @@ def refuse_twice(path: Path, column: str, names: list[str]) -> None:
         )
 
 
-def _is_column_name(name: str) -> bool:
+def is_column_name(name: str) -> bool:
+    """Tell whether a text may be shown as a column's name: short, and of the signs of names."""
     return 0 < len(name) <= 60 and all(
         sign.isalnum() or sign in "_-. ()[]%/\N{DEGREE SIGN}" for sign in name
     )

@@ -14,13 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from its_pipeline.events.contract import json_metrics
 from its_pipeline.events.duck import in_memory, literal, sql
 from its_pipeline.events.exported import Export, Said, Written, write_exported
 from its_pipeline.events.file_rules import ImportFileError, file_signature
+from its_pipeline.events.foretelling import Foretold, MostlyRejectedError, foretell
 from its_pipeline.events.import_deletion import leave_out_forgotten
 from its_pipeline.events.import_folders import (
     EVENTS_FILE,
@@ -32,19 +35,13 @@ from its_pipeline.events.import_folders import (
     read_record,
     version_damage,
 )
+from its_pipeline.events.import_metrics import own_metrics, recorded_metrics
 from its_pipeline.events.import_sql import event_expressions
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.mapping import ImportMapping
-from its_pipeline.events.metrics import (
-    IMPORTED_FOLDER,
-    MetricError,
-    OutcomeMetric,
-    load_metrics,
-    read_metrics_file,
-    write_metrics_file,
-)
-from its_pipeline.events.reading import open_rows
+from its_pipeline.events.metrics import registered_metrics, write_metrics_file
+from its_pipeline.events.reading import lines_ahead, open_rows
 from its_pipeline.files.atomic import exclusive, finished_folder, remove_unfinished, write_json
 from its_pipeline.files.contents import write_contents
 from its_pipeline.files.damage import set_aside
@@ -75,6 +72,8 @@ class ImportResult:
         Events of the file that are of forgotten people, and not among `rows`.
     told
         What there is to say of it, a line each: what was found, broken readings, changed days.
+    foretold
+        What the contract will reject of it; None for one that was taken before.
     """
 
     name: str
@@ -85,10 +84,16 @@ class ImportResult:
     metrics: tuple[str, ...]
     left_out: int = 0
     told: tuple[str, ...] = ()
+    foretold: Foretold | None = None
 
 
 def import_file(
-    settings: Settings, path: Path, mapping: ImportMapping, name: str | None = None
+    settings: Settings,
+    path: Path,
+    mapping: ImportMapping,
+    name: str | None = None,
+    *,
+    anyway: bool = False,
 ) -> ImportResult:
     """Take a file into the store; its days can then be exported.
 
@@ -103,12 +108,15 @@ def import_file(
     name
         Name of the import; by default the file's name. A file of the same name is a new version,
         which replaces the earlier one's events.
+    anyway
+        Take the file also if the contract will reject most of its rows.
 
     Raises
     ------
     ImportFileError
         If the file is unreadable, lacks a column, or changes while it is read; the message names
-        file, column and remedy, and the earlier version stays.
+        file, column and remedy, and the earlier version stays. As `MostlyRejectedError`, if most of
+        its rows would be rejected.
     MetricError
         If an outcome's name is registered already with another meaning.
     ForgottenPersonError
@@ -127,9 +135,10 @@ def import_file(
         lambda: file_signature(path),
         lambda: _digest(path, mapping),
         write,
-        {"mapping": mapping.model_dump(mode="json")},
+        {"mapping": mapping.record()},
+        lambda events: _foretold(settings, path, mapping, events),
     )
-    return _take(settings, name, delivery)
+    return _take(settings, name, delivery, anyway=anyway)
 
 
 def import_export(
@@ -193,9 +202,12 @@ class _Delivery:
     digest: Callable[[], str]
     write: Callable[[Path, datetime], Written]
     options: dict[str, Any]
+    foretell: Callable[[Path], Foretold | None] = lambda _: None
 
 
-def _take(settings: Settings, name: str, delivery: _Delivery) -> ImportResult:
+def _take(
+    settings: Settings, name: str, delivery: _Delivery, *, anyway: bool = False
+) -> ImportResult:
     """Write the next version of an import, unless nothing in it has changed."""
     folder = path_of_name(imports_dir(settings), name)
     with exclusive(folder.with_name(f".{folder.name}.lock")):
@@ -220,7 +232,10 @@ def _take(settings: Settings, name: str, delivery: _Delivery) -> ImportResult:
                         "whatever writes it has finished"
                     )
                 left_out = leave_out_forgotten(settings, unfinished / EVENTS_FILE)
-                metrics = _own_metrics(settings, own, written.metrics)
+                foretold = delivery.foretell(unfinished / EVENTS_FILE)
+                if foretold is not None and foretold.is_mostly_rejected and not anyway:
+                    raise MostlyRejectedError(delivery.path, foretold)
+                metrics = own_metrics(settings, own, written.metrics)
                 rows, days = day_digests(unfinished / EVENTS_FILE)
                 record = {
                     "file": delivery.path.name,
@@ -245,7 +260,7 @@ def _take(settings: Settings, name: str, delivery: _Delivery) -> ImportResult:
             write_metrics_file(own, metrics)
     told = written.told + _told_of_days(newest, days)
     registered = tuple(metric.name for metric in metrics)
-    return ImportResult(name, number, rows, True, len(days), registered, left_out, told)
+    return ImportResult(name, number, rows, True, len(days), registered, left_out, told, foretold)
 
 
 _CONTENTS = ("rows", "day_digests", "mapping", "export", "metrics")
@@ -257,16 +272,9 @@ class _UnchangedError(Exception):
 
 
 def _untaken(name: str, version: str, newest: Mapping[str, Any]) -> ImportResult:
-    metrics = tuple(metric.name for metric in _recorded_metrics(newest))
+    metrics = tuple(metric.name for metric in recorded_metrics(newest))
     rows, days, left_out = newest["rows"], len(newest["days"]), newest["left_out"]
     return ImportResult(name, int(version), rows, False, days, metrics, left_out)
-
-
-def _recorded_metrics(record: Mapping[str, Any]) -> tuple[OutcomeMetric, ...]:
-    """Return the metrics of a version, as it or, in older ones, its mapping says."""
-    if record["metrics"] is not None:
-        return tuple(OutcomeMetric.model_validate(metric) for metric in record["metrics"])
-    return ImportMapping.model_validate(record["mapping"]).metrics() if record["mapping"] else ()
 
 
 def _told_of_days(newest: Mapping[str, Any] | None, days: Mapping[str, str]) -> tuple[str, ...]:
@@ -284,21 +292,40 @@ def _told_of_days(newest: Mapping[str, Any] | None, days: Mapping[str, str]) -> 
     return tuple(told)
 
 
-def restore_metrics(settings: Settings) -> list[str]:
-    """Register again the metrics of imports whose settings file is gone; return the imports.
+def foretell_import(settings: Settings, path: Path, mapping: ImportMapping) -> Foretold:
+    """Return what the contract would say of a file's rows; nothing is taken.
 
-    They are what the import's mapping says; an analysis that somebody had chosen in the file is
-    not known any more.
+    Raises
+    ------
+    ImportFileError
+        As in `import_file`.
     """
-    restored = []
-    for folder in sorted(imports_dir(settings).glob("[!.]*")):
-        versions, file = import_versions(folder), metrics_file(settings, folder.name)
-        if not versions or file.is_file():
-            continue
-        if metrics := _recorded_metrics(read_record(folder / versions[-1])):
-            write_metrics_file(file, metrics)
-            restored.append(folder.name)
-    return restored
+    with TemporaryDirectory(prefix="its-import-") as folder:
+        events = Path(folder) / EVENTS_FILE
+        _write_events(path, import_name(path), mapping, events, _arrival(settings))
+        return _foretold(settings, path, mapping, events)
+
+
+def foretell_export(
+    settings: Settings, export: Export, user_id: str, said: Said
+) -> tuple[str, ...]:
+    """Return what there is to say of an app's export, a line each; nothing is taken.
+
+    Raises
+    ------
+    ImportFileError
+        As in `import_export`.
+    """
+    with TemporaryDirectory(prefix="its-import-") as folder:
+        events = Path(folder) / EVENTS_FILE
+        return write_exported(export, said, user_id, events, _arrival(settings)).told
+
+
+def _foretold(settings: Settings, path: Path, mapping: ImportMapping, events: Path) -> Foretold:
+    """Judge an import's events by the metrics that there are, and by its own."""
+    own = {metric.name: metric for metric in mapping.metrics()}
+    metrics = json_metrics(own | registered_metrics(settings))
+    return foretell(events, metrics, lines_ahead(path, mapping))
 
 
 def import_name(path: Path) -> str:
@@ -307,42 +334,10 @@ def import_name(path: Path) -> str:
     return cleaned[:100] or "import"
 
 
-def _own_metrics(
-    settings: Settings, own: Path, declarations: tuple[OutcomeMetric, ...]
-) -> tuple[OutcomeMetric, ...]:
-    """Return the metrics of an import, each with the analysis that somebody has chosen for it.
-
-    Raises
-    ------
-    MetricError
-        If one is registered with another meaning, other than by this import.
-    """
-    others = load_metrics(settings.resolved_metrics_file, imported=settings.store_root / "none")
-    earlier: dict[str, OutcomeMetric] = {}
-    for file in sorted((settings.store_root / IMPORTED_FOLDER).glob("*.yaml")):
-        found = {metric.name: metric for metric in read_metrics_file(file)}
-        if file == own:
-            earlier = found
-        else:
-            others.update(found)
-    metrics = []
-    for declared in declarations:
-        known = others.get(declared.name) or earlier.get(declared.name) or declared
-        chosen = {"likelihood": known.likelihood, "analysis": known.analysis}
-        metric = declared.model_copy(update=chosen)
-        if metric.name in others and others[metric.name] != metric:
-            raise MetricError(
-                f"outcome {metric.name!r} is registered already with another meaning; give it "
-                "another name in the mapping's outcomes"
-            )
-        metrics.append(metric)
-    return tuple(metrics)
-
-
 def _digest(path: Path, mapping: ImportMapping) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    return _with_options(digest, mapping.model_dump(mode="json"))
+    return _with_options(digest, mapping.record())
 
 
 def _with_options(digest: hashlib._Hash, options: Mapping[str, Any]) -> str:

@@ -276,7 +276,7 @@ def load_metrics(
         imported = imported or main.parent / IMPORTED_FOLDER
     if imported is not None:
         for file in sorted(imported.glob("*.yaml")):
-            # An import wrote it, and registers its metrics again (`importing.restore_metrics`).
+            # An import wrote it, and registers its metrics again (`import_metrics`).
             own = read_or_set_aside(file, _registered_by_import, imported.parent)
             found[file] = own or ()
     for file, metrics in found.items():

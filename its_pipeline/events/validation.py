@@ -6,6 +6,7 @@ its files lie, belongs to `ingest`; the rules themselves to `contract`.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,10 +43,11 @@ class ContractCrashError(RuntimeError):
 
 @dataclass(frozen=True)
 class Judged:
-    """A batch split by the contract."""
+    """A batch split by the contract; `rows` are the places of the rejected rows in the batch."""
 
     valid: pa.Table
     rejected: pa.Table
+    rows: np.ndarray
 
 
 def validate_day(
@@ -169,7 +171,8 @@ def judge(
     broken = _unreadable(failures)
     broken += _illegal(typed, metrics, {name: set(rows) for name, _, rows in broken})
     if not broken:
-        return Judged(typed.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA), _no_rejections())
+        none = np.array([], dtype=np.int64)
+        return Judged(typed.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA), _no_rejections(), none)
     order = _rule_order(metrics)
     broken.sort(key=lambda entry: order[entry[0], entry[1]])
     names = np.array([f"{rule}({reported_column(column)})" for column, rule, _ in broken])
@@ -189,7 +192,7 @@ def judge(
     keep = np.ones(typed.num_rows, dtype=bool)
     keep[bad] = False
     valid = typed.filter(pa.array(keep)).select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA)
-    return Judged(valid, rejected)
+    return Judged(valid, rejected, bad)
 
 
 def _rule_order(metrics: tuple[OutcomeMetric, ...]) -> dict[tuple[str, str], int]:
@@ -222,7 +225,10 @@ def _illegal(
 
     frame = typed.to_pandas(types_mapper=pd.ArrowDtype)
     try:
-        event_schema(metrics).validate(frame, lazy=True)
+        with warnings.catch_warnings():
+            # Of how Pandera itself puts its findings together; nothing that a person can mend.
+            warnings.filterwarnings("ignore", category=FutureWarning, module="pandera")
+            event_schema(metrics).validate(frame, lazy=True)
     except SchemaErrors as error:
         cases = error.failure_cases
     else:

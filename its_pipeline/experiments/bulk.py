@@ -25,6 +25,7 @@ from its_pipeline.experiments.parallel import (
     evaluate_in_turn,
     workers_for,
 )
+from its_pipeline.experiments.publish import rejected_of
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.service import is_stale, open_store
 from its_pipeline.experiments.wholeness import is_kept_whole
@@ -226,7 +227,12 @@ def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
         return False
     if attempt(key, lambda: is_stale(snapshot, key)) is not False:
         return False
-    return attempt(key, lambda: is_kept_whole(snapshot.settings, known, recorded=recorded)) is True
+
+    def is_whole() -> bool:
+        rejected = rejected_of(snapshot, known, snapshot.rejections)
+        return is_kept_whole(snapshot.settings, known, recorded=recorded, rejected=rejected)
+
+    return attempt(key, is_whole) is True
 
 
 def _announce(

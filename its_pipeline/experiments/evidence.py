@@ -23,6 +23,7 @@ from its_pipeline.experiments.publish import (
     ongoing_until,
     page_path,
 )
+from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.summary import summary
 from its_pipeline.experiments.trust import publish_trust
@@ -89,7 +90,9 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
     index_path = settings.reports_dir / INDEX_FILE
     rows = [_row(settings, snapshot, verdict, checklists.get(verdict.key)) for verdict in verdicts]
     publish_trust(settings, snapshot)
-    write_bytes(index_path, render_index(rows, checklists, trust_href=TRUST_FILE).encode())
+    nobodys = Rejections(settings.lake_dir).of_nobody()
+    index = render_index(rows, checklists, trust_href=TRUST_FILE, nobodys_events=nobodys)
+    write_bytes(index_path, index.encode())
     counts = Counter(verdict.status for verdict in verdicts)
     return Evidence(
         table, {status: counts[status] for status in STATUSES}, settings.evidence_path, index_path

@@ -26,6 +26,7 @@ from its_pipeline.events.metrics import (
 )
 from its_pipeline.experiments.options import Options, OptionsError, chosen_options
 from its_pipeline.experiments.plan import Plan, plan_experiment
+from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.window import Window, experiment_window, last_complete_day
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
@@ -114,6 +115,11 @@ class Snapshot:
             by_user[intervention.user_id].append(intervention)
         forgotten = Forgotten(self.settings.store_root)
         return {user: tuple(found) for user, found in by_user.items() if user not in forgotten}
+
+    @cached_property
+    def rejections(self) -> Rejections:
+        """How many events of whom the contract rejected; read when it is first asked for."""
+        return Rejections(self.settings.lake_dir)
 
     @cached_property
     def interval_factors(self) -> Mapping[str, float]:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from its_pipeline.report.inputs import DataFacts, Provenance
 
 #: Part of what decides whether a page is up to date: raise it when pages change their form.
-PAGE_VERSION: Final = 7
+PAGE_VERSION: Final = 8
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
 #: The page on how far intervals can be trusted, beside the index.
@@ -104,17 +104,27 @@ def ongoing_until(verdict: Verdict) -> date | None:
     return final if final is not None and reached is not None and reached < final else None
 
 
-def is_published(settings: Settings, verdict: Verdict) -> bool:
+def is_published(
+    settings: Settings, verdict: Verdict, rejected: Mapping[str, int] | None = None
+) -> bool:
     """Tell whether the page shows this verdict, in the current form of pages, and is whole.
 
     Files of it that are damaged are set aside. The page's lock is held by the caller.
+
+    Parameters
+    ----------
+    settings, verdict
+        The installation and the newest verdict.
+    rejected
+        How many events are rejected now, by rule; None does not ask whether the page says so.
     """
     page = page_path(settings, verdict.key)
     mark = read_or_set_aside(
         page.with_name(MARK_FILE), lambda file: json.loads(file.read_bytes()), settings.store_root
     )
     contents = page_contents(settings, verdict.key)
-    if mark != _mark(verdict) or not page.is_file():
+    shown = mark.get("rejected") if isinstance(mark, dict) else None
+    if mark != _mark(verdict, shown if rejected is None else rejected) or not page.is_file():
         return False
     if contents is None:
         # Of an earlier version, or what was written down is lost.
@@ -173,18 +183,20 @@ def publish_experiment(
         forgotten.refuse(user_id)
         remove_unfinished(page.parent)
         analysis = load_analysis(settings, verdict)
-        unchanged = is_published(settings, verdict)
+        rejected = None if rejections is None else rejected_of(snapshot, verdict, rejections)
+        unchanged = is_published(settings, verdict, rejected)
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             # Until the new ones are whole, nothing says what they should be.
             page.with_name(MARK_FILE).unlink(missing_ok=True)
             page.with_name(CONTENTS_FILE).unlink(missing_ok=True)
-            rejections = rejections or Rejections(settings.lake_dir)
-            _write(page, verdict, analysis, snapshot, rejections, run_id)
+            if rejected is None:
+                rejected = rejected_of(snapshot, verdict, Rejections(settings.lake_dir))
+            _write(page, verdict, analysis, snapshot, rejected, run_id)
             if recorder is not None and run_id is not None:
                 recorder.add_artifacts(run_id, published_artifacts(page, verdict))
             write_contents(page.parent, _published_names(page, verdict))
-            write_json(page.with_name(MARK_FILE), _mark(verdict))
+            write_json(page.with_name(MARK_FILE), _mark(verdict, rejected))
     metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
@@ -217,7 +229,7 @@ def _write(
     verdict: Verdict,
     analysis: Analysis | None,
     snapshot: Snapshot,
-    rejections: Rejections,
+    rejected: Mapping[str, int],
     run_id: str | None,
 ) -> None:
     from its_pipeline.report.cent import checklist, plain_answers
@@ -230,7 +242,7 @@ def _write(
         "intervention": intervention,
         "metric": snapshot.metrics.get(verdict.outcome_metric),
         "window": _window(verdict),
-        "data": _data(verdict, rejections),
+        "data": _data(verdict, rejected),
         "provenance": _provenance(settings, intervention, verdict, analysis, run_id),
         "index_href": "../../index.html",
         "trust_href": f"../../{TRUST_FILE}",
@@ -296,9 +308,10 @@ def published_artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:
     return {"report/report.html": page, "report/checklist.json": checklist, **plots}
 
 
-def _mark(verdict: Verdict) -> dict[str, str | int]:
+def _mark(verdict: Verdict, rejected: Mapping[str, int] | None) -> dict[str, Any]:
     text = json.dumps(verdict.to_dict(), sort_keys=True)
-    return {"page_version": PAGE_VERSION, "verdict": hashlib.sha256(text.encode()).hexdigest()}
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {"page_version": PAGE_VERSION, "verdict": digest, "rejected": rejected}
 
 
 def _day(text: str | None) -> date | None:
@@ -331,14 +344,20 @@ def _window(verdict: Verdict) -> Window | None:
     return Window(pre, start, fit, post, final, cuts, ())
 
 
-def _data(verdict: Verdict, rejections: Rejections) -> DataFacts:
+def rejected_of(snapshot: Snapshot, verdict: Verdict, rejections: Rejections) -> dict[str, int]:
+    """Return how many events a page says were rejected, by rule."""
+    metric = snapshot.metrics.get(verdict.outcome_metric)
+    days = _day(verdict.pre_start_on), _day(verdict.post_end_on)
+    return rejections.of(verdict.user_id, metric, *days)
+
+
+def _data(verdict: Verdict, rejected: Mapping[str, int]) -> DataFacts:
     from its_pipeline.report.inputs import DataFacts
 
-    reasons = rejections.of(verdict.user_id, _day(verdict.pre_start_on), _day(verdict.post_end_on))
     return DataFacts(
         n_events=verdict.n_events,
-        rejected_rows=sum(reasons.values()),
-        rejected_reasons=reasons,
+        rejected_rows=sum(rejected.values()),
+        rejected_reasons=rejected,
     )
 
 

@@ -1,7 +1,11 @@
-"""How many of a person's events the contract rejected, for the page.
+"""How many events of a person and a metric the contract rejected, for the page.
 
 What belongs here: counting the quarantine by person, day and rule, once for many experiments. What
 does not: the quarantine itself (`events`, `stores.lake`).
+
+Nothing that may have been the metric's is left out: an event whose time cannot be read is not in
+any window, and is counted for every one; one whose contents cannot be read, for every metric; and
+one that names no person is counted for the store.
 """
 
 from __future__ import annotations
@@ -10,6 +14,12 @@ from collections import Counter, defaultdict
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from its_pipeline.events.duck import literal
+from its_pipeline.events.metrics import OutcomeMetric
+
+_Counts = dict[str, list[tuple[date | None, str, int]]]
 
 
 class Rejections:
@@ -23,36 +33,94 @@ class Rejections:
 
     def __init__(self, lake_dir: Path) -> None:
         self.lake_dir = lake_dir
+        self._counts_of: dict[OutcomeMetric | None, _Counts] = {}
 
     @cached_property
-    def _counts(self) -> dict[str, list[tuple[date, str, int]]]:
-        import duckdb
-
+    def _files(self) -> list[str]:
         from its_pipeline.stores.lake import REJECTED_EVENTS, Lake
 
         lake = Lake(self.lake_dir)
-        files = [
+        return [
             str(lake.path(REJECTED_EVENTS, day))
             for day in lake.days(REJECTED_EVENTS)
             if lake.is_readable(REJECTED_EVENTS, day)
         ]
-        if not files:
-            return {}
+
+    def _rows(self, selected: str, condition: str) -> list[tuple[Any, ...]]:
+        import duckdb
+
+        from its_pipeline.stores.lake import REJECTED_EVENTS, Lake
+
+        query = (
+            f"SELECT {selected}, count(*) "  # noqa: S608 - literals quoted by us
+            "FROM read_parquet(?, hive_partitioning = true) "
+            f"WHERE {condition} GROUP BY ALL"
+        )
         with duckdb.connect() as connection:
-            rows = connection.execute(
-                "select user_id, day::date, rule, count(*) "
-                "from read_parquet(?, hive_partitioning = true) group by all",
-                [files],
-            ).fetchall()
-        found: defaultdict[str, list[tuple[date, str, int]]] = defaultdict(list)
-        for user_id, day, rule, count in rows:
+            try:
+                return connection.execute(query, [self._files]).fetchall() if self._files else []
+            except duckdb.Error:
+                # Days that cannot be read to their end are validated again with the next ingestion.
+                if not Lake(self.lake_dir).set_aside_damaged(REJECTED_EVENTS):
+                    raise
+                del self._files
+                return connection.execute(query, [self._files]).fetchall() if self._files else []
+
+    def _count(self, metric: OutcomeMetric | None) -> _Counts:
+        placed = "CASE WHEN NOT contains(all_rules, '(occurred_at)') THEN day::DATE END"
+        found: defaultdict[str, list[tuple[date | None, str, int]]] = defaultdict(list)
+        condition = "true" if metric is None else _may_be_of(metric)
+        for user_id, day, rule, count in self._rows(f"user_id, {placed}, rule", condition):
             found[str(user_id)].append((day, rule, count))
         return dict(found)
 
-    def of(self, user_id: str, from_on: date | None, until_on: date | None) -> dict[str, int]:
-        """Return rule to number of rejected rows of a person in UTC days, both ends INCLUSIVE."""
+    def of(
+        self,
+        user_id: str,
+        metric: OutcomeMetric | None,
+        from_on: date | None,
+        until_on: date | None,
+    ) -> dict[str, int]:
+        """Return rule to number of rejected rows of a person in UTC days, both ends INCLUSIVE.
+
+        Parameters
+        ----------
+        user_id
+            The person.
+        metric
+            Only rows that may have held this metric; None counts all.
+        from_on, until_on
+            The days; rows whose time cannot be read are on any of them.
+        """
         counts: Counter[str] = Counter()
-        for day, rule, count in self._counts.get(user_id, []):
-            if (from_on is None or day >= from_on) and (until_on is None or day <= until_on):
+        known = self._counts_of.get(metric)
+        if known is None:
+            known = self._counts_of[metric] = self._count(metric)
+        for day, rule, count in known.get(user_id, []):
+            is_after = day is None or from_on is None or day >= from_on
+            if is_after and (day is None or until_on is None or day <= until_on):
                 counts[rule] += count
         return dict(sorted(counts.items()))
+
+    def of_nobody(self) -> int:
+        """Return how many rejected rows name no person that there can be."""
+        return sum(count for _, count in self._rows("rule", "contains(all_rules, '(user_id)')"))
+
+
+def _may_be_of(metric: OutcomeMetric) -> str:
+    """Return the condition that a rejected row may have held a metric."""
+    conditions = []
+    if metric.event_types:
+        types = ", ".join(map(literal, metric.event_types))
+        unknown = "event_type IS NULL OR contains(all_rules, '(event_type)')"
+        conditions.append(f"(event_type IN ({types}) OR {unknown})")
+    if metric.json_path is not None:
+        # What is kept of a value is cut, and then no JSON any more.
+        value = f"json_extract_string(event_data, {literal(metric.json_path)})"
+        conditions.append(
+            f"CASE WHEN json_valid(event_data) THEN {value} IS NOT NULL "
+            "ELSE event_data IS NOT NULL END"
+        )
+    elif metric.column is not None:
+        conditions.append(f'"{metric.column}" IS NOT NULL')
+    return " AND ".join(conditions) or "true"

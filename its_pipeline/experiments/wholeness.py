@@ -7,6 +7,8 @@ which evaluating the experiment does (`service`, `publish`), or looking at a who
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from its_pipeline.experiments.publish import (
     MARK_FILE,
     is_published,
@@ -23,7 +25,13 @@ from its_pipeline.stores.artifacts import local_artifacts
 from its_pipeline.stores.verdict import Verdict
 
 
-def is_kept_whole(settings: Settings, verdict: Verdict, *, recorded: bool = True) -> bool:
+def is_kept_whole(
+    settings: Settings,
+    verdict: Verdict,
+    *,
+    recorded: bool = True,
+    rejected: Mapping[str, int] | None = None,
+) -> bool:
     """Tell whether all that was made of an experiment is as it was made.
 
     Damaged files are set aside; evaluating the experiment makes them again.
@@ -34,6 +42,8 @@ def is_kept_whole(settings: Settings, verdict: Verdict, *, recorded: bool = True
         The installation, and the experiment's newest verdict.
     recorded
         Whether its analysis should be in the run store, with copies of the files there.
+    rejected
+        As in `is_published`.
     """
     store = open_store(settings)
     key = verdict.key
@@ -42,7 +52,7 @@ def is_kept_whole(settings: Settings, verdict: Verdict, *, recorded: bool = True
     if fingerprint is not None and not store.is_whole(key, fingerprint):
         return False
     with exclusive(page.with_name(".lock")):
-        if not is_published(settings, verdict):
+        if not is_published(settings, verdict, rejected):
             return False
         if fingerprint is None or not recorded:
             return True

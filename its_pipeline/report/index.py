@@ -15,6 +15,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from its_pipeline.events.keys import shown_id
 from its_pipeline.report.cent import (
     CentAnswer,
     cent_caveat,
@@ -108,6 +109,7 @@ class IndexView:
     made_on: str
     has_cent: bool
     trust_href: str | None
+    nobodys: int
 
 
 def render_index(
@@ -115,6 +117,7 @@ def render_index(
     checklists: Mapping[str, Sequence[CentAnswer]] | None = None,
     made_on: date | None = None,
     trust_href: str | None = None,
+    nobodys_events: int = 0,
 ) -> str:
     """Return the index over all experiments as one self-contained HTML page.
 
@@ -128,6 +131,8 @@ def render_index(
         Date to print on the page; None prints none.
     trust_href
         Relative address of the page on how far intervals can be trusted, or None.
+    nobodys_events
+        Rejected events that name no person, and so are on nobody's page.
     """
     ordered = sorted(rows, key=lambda r: (r.name.casefold(), r.user_id, r.intervention_id))
     reaches = _reaches(ordered)
@@ -147,6 +152,7 @@ def render_index(
         made_on=date_text(made_on) if made_on is not None else "",
         has_cent=any(line.cent for line in lines),
         trust_href=safe_href(trust_href),
+        nobodys=nobodys_events,
     )
     return render_page("index.html", view, "index.js")
 
@@ -216,7 +222,7 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
         note = f"possible from {date_text(row.analysable_on)}"
     counted = row.n_pre is not None and row.n_post is not None
     return TableRow(
-        person=row.user_id,
+        person=shown_id(row.user_id),
         name=_cut(row.name or row.intervention_id, NAME_LIMIT),
         outcome=_cut(row.outcome, NAME_LIMIT),
         state=row.state,

@@ -94,7 +94,8 @@ class DataFacts:
     n_events
         Valid events behind the daily values of the window.
     rejected_rows
-        Events of this person in the window's days that the contract rejected.
+        Events of this person, and maybe of this outcome, that the contract rejected: in the
+        window's days, or with a time that cannot be read.
     rejected_reasons
         Rule to number of rows.
     """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
+from its_pipeline.events.keys import shown_id
 from its_pipeline.report import state_texts, views
 from its_pipeline.report.cent import (
     WwcRating,
@@ -197,8 +198,8 @@ def _shared_view(facts: Facts) -> dict[str, Any]:
     name = intervention_name(facts)
     return {
         "name": name,
-        "plain_title": one_line(f"{name} ({facts.intervention.user_id})"),
-        "user_id": facts.intervention.user_id,
+        "plain_title": one_line(f"{name} ({shown_id(facts.intervention.user_id)})"),
+        "user_id": shown_id(facts.intervention.user_id),
         "outcome": outcome_label(facts),
         "started": date_text(facts.intervention.started_on),
         "index_href": safe_href(facts.index_href),

@@ -27,12 +27,14 @@ ALLOWED = {
     "exports": {"events"},
     "stores": {"schedules", "its", "events", "files", "settings"},
     "report": {"schedules", "its", "events", "stores"},
+    "tables": {"events"},
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report", "processes"},
     "leaving": _INNER | {"ingest", "experiments"},
-    "defs": _INNER | {"report", "ingest", "experiments", "leaving"},
+    "defs": _INNER | {"report", "tables", "ingest", "experiments", "leaving"},
     "api": _INNER | {"report", "ingest", "experiments", "leaving", "processes"},
-    "cli": _INNER | {"report", "ingest", "experiments", "leaving", "defs", "api", "exports"},
+    "cli": _INNER
+    | {"report", "tables", "ingest", "experiments", "leaving", "defs", "api", "exports"},
 }
 
 #: Rooms that are not yet held free of circles between their modules.

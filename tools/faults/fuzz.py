@@ -1,4 +1,4 @@
-"""Foreign files of all kinds, damaged at random, through the drop folder and through `import`.
+"""Foreign files of all kinds, damaged at random, through inbox, `import` and the reader.
 
 No file may end in a traceback, take more than 60 s, or let the process hold more than 1 GB; those
 that are taken are taken once.
@@ -20,6 +20,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.settings import Settings
+from tools.table_files import ods, packed, xlsx
 
 MOST_SECONDS: Final = 60.0
 MOST_BYTES: Final = 1_000_000_000
@@ -105,6 +107,36 @@ def zip_file(rng: random.Random) -> bytes:
     return buffer.getvalue()
 
 
+def sheet_file(rng: random.Random) -> bytes:
+    """Return a spreadsheet of odd values, sheets, places and repetitions."""
+    names = ["user", "time", "mood"]
+    rows: list[list[Any]] = [names, *([row[name] for name in names] for row in _rows(rng))]
+    for row in rows[1:]:
+        if rng.random() < 0.3:
+            row[1] = date(2026, 3, 10)
+            row[2] = rng.choice([5, 6.5, True, None, -1e308])
+    rows[:0] = [["a title"]] * rng.choice([0, 0, 3])
+    sheets = {f"S{n}": rows if n == 0 else [["x"]] for n in range(rng.choice([1, 1, 3]))}
+    try:
+        content = rng.choice([xlsx, ods])(sheets)
+    except ValueError:
+        return b"PK"
+    parts: dict[str, str | bytes] = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    for name, part in parts.items():
+        text = part if isinstance(part, bytes) else part.encode()
+        if rng.random() < 0.1:
+            text = text.replace(b'r="A1"', b'r="XFD1048576"')
+        if rng.random() < 0.1:
+            many = b'<table:table-row table:number-rows-repeated="1048576"'
+            text = text.replace(b"<table:table-row", many)
+        if rng.random() < 0.05:
+            text += b" " * rng.choice([1_000, 300_000_000])
+        parts[name] = damaged(text, rng) if rng.random() < 0.1 else text
+    return packed(parts)
+
+
 def xml_file(rng: random.Random) -> bytes:
     """Return XML, some of it with entities that name entities."""
     entities = "".join(
@@ -123,6 +155,7 @@ KINDS: Final[dict[str, tuple[Callable[[random.Random], bytes], tuple[str, ...]]]
     "jsonl": (jsonl_file, (".jsonl", ".ndjson")),
     "parquet": (parquet_file, (".parquet",)),
     "xlsx": (zip_file, (".xlsx", ".csv", ".parquet")),
+    "sheet": (sheet_file, (".xlsx", ".xls", ".ods", ".csv")),
     "zip": (zip_file, (".zip", ".csv")),
     "xml": (xml_file, (".xml", ".csv", ".jsonl")),
     "gzip": (gzip_file, (".csv.gz", ".csv")),
@@ -154,6 +187,7 @@ def fuzz(folder: Path, files: int, seed: int) -> dict[str, Any]:
     from its_pipeline.events.importing import import_file
     from its_pipeline.events.inbox import inbox_dir, take_inbox
     from its_pipeline.events.mapping import make_mapping
+    from its_pipeline.tables.understanding import understand
 
     rng = random.Random(seed)
     settings = Settings(store_root=folder / "store")
@@ -174,16 +208,25 @@ def fuzz(folder: Path, files: int, seed: int) -> dict[str, Any]:
         started = time.perf_counter()
         changes: dict[str, Any] = {}
         if rng.random() < 0.2:
-            changes["file_format"] = rng.choice(["csv", "parquet", "jsonl"])
+            changes["file_format"] = rng.choice(["csv", "parquet", "jsonl", "sheet"])
         if rng.random() < 0.2:
             changes["encoding"] = rng.choice(["latin-1", "utf-16", "rot13", "nonsense"])
         try:
-            import_file(settings, direct, make_mapping(MAPPING | changes), f"direct-{number}")
+            mapping = make_mapping(MAPPING | changes)
+            import_file(settings, direct, mapping, f"direct-{number}", anyway=True)
             counts["imported"] += 1
         except ImportFileError:
             counts["import refused"] += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             problems.append(f"import {name}: {type(error).__name__}: {str(error)[:300]}")
+        try:
+            understood = understand(direct)
+            counts["asked" if understood.questions else "understood"] += 1
+            "\n".join(understood.lines)
+        except ImportFileError:
+            counts["not understood"] += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+            problems.append(f"understand {name}: {type(error).__name__}: {str(error)[:300]}")
         slowest = max(slowest, time.perf_counter() - started)
         if number % 100 == 0:
             print(f"{number} of {files} imported", file=sys.stderr, flush=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from its_pipeline.events.importing import import_file, restore_metrics
+from its_pipeline.events.import_metrics import restore_metrics
+from its_pipeline.events.importing import import_file
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.sources.base import SourceError
 from its_pipeline.events.sources.simulated import SimulatedSource

@@ -40,7 +40,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def taken(settings: Settings, path: Path, mapping: ImportMapping = MAPPING) -> dict[str, Any]:
     """Import a file and run it through; return counts and the first broken rules."""
-    imported = import_file(settings, path, mapping)
+    imported = import_file(settings, path, mapping, anyway=True)
     days = ingest.changed_days(settings)
     exported = [ingest.export_day(settings, day) for day in days]
     results = [ingest.validate_day_partition(settings, day) for day in days]
@@ -140,10 +140,11 @@ def test_08_nan_infinity_and_overflow(settings: Settings, tmp_path: Path) -> Non
 
 def test_09_years_1970_and_9999(settings: Settings, tmp_path: Path) -> None:
     content = GOOD + "ada,1970-01-01T00:00:00Z,1\nada,9999-12-31T23:59:59Z,1\nada,0000-00-00,1\n"
+    content += "ada,1899-12-31,1\nada,1900-01-02,1\nada,1970-01-02,1\n"
     result = taken(settings, write(tmp_path / "a.csv", content))
-    assert result["valid"] == 2
+    assert result["valid"] == 4
     assert result["rules"] == {
-        "not_too_old": 1, "not_in_the_future": 1, "is_instant_with_offset": 1,
+        "not_too_old": 1, "not_zero": 1, "not_in_the_future": 1, "is_instant_with_offset": 1,
     }  # fmt: skip
 
 

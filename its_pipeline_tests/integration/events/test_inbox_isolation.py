@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from its_pipeline.events import file_rules
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.inbox import InboxFile, inbox_dir, take_inbox
-from its_pipeline.events.mapping import ImportMapping, MappingError, read_mapping
+from its_pipeline.events.mapping import ImportMapping, MappingError, read_mapping_fields
 from its_pipeline.settings import Settings
 
 MAPPING = ImportMapping(time="time", user="user", outcomes={"mood": "mood"})
@@ -112,12 +113,12 @@ def test_a_crash_is_that_files_with_its_traceback_beside_it_until_it_is_taken(
     own = inbox_dir(settings) / "a.csv.mapping.yaml"
     own.write_text((inbox_dir(settings) / "mapping.yaml").read_text())
 
-    def falling(path: Path) -> ImportMapping:
+    def falling(path: Path) -> dict[str, Any]:
         if path == own:
             raise MemoryError("no room")
-        return read_mapping(path)
+        return read_mapping_fields(path)
 
-    monkeypatch.setattr("its_pipeline.events.inbox.read_mapping", falling)
+    monkeypatch.setattr("its_pipeline.events.inbox.read_mapping_fields", falling)
     found = outcomes(settings)
     assert found["z.csv"].outcome == "taken"
     assert (found["a.csv"].outcome, found["a.csv"].reason.endswith("ended in MemoryError")) == (
@@ -159,7 +160,7 @@ def test_long_texts_of_an_honest_file_come_through_in_parts(
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    assert import_file(settings, tmp_path / "a.parquet", MAPPING).rows == 100
+    assert import_file(settings, tmp_path / "a.parquet", MAPPING, anyway=True).rows == 100
     file = settings.store_root / "imports" / "a_parquet" / "000001" / "events.parquet"
     read = pq.read_table(file)
     assert read["user_id"].to_pylist() == table["user"].to_pylist()
@@ -201,7 +202,7 @@ def test_no_message_shows_what_stands_in_a_file(
         import_file(settings, file, MAPPING)
     file.write_text("hunter2: [hunter3:\n")
     with pytest.raises(MappingError) as unreadable:
-        read_mapping(file)
+        read_mapping_fields(file)
     for error in (refused, unreadable):
         assert "hunter2" not in str(error.value)
 

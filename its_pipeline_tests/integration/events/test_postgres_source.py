@@ -114,7 +114,7 @@ def test_implausible_times_reach_the_quarantine(app) -> None:
     summary = ingest.validate_day_partition(settings, yesterday).summary
     assert {rule.rule for rule in summary.broken_rules} == {
         "not_in_the_future",
-        "not_too_old",
+        "not_zero",
         "required",
     }
     assert summary.rejected == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from its_pipeline.events.file_rules import ImportFileError
-from its_pipeline.events.importing import restore_metrics
+from its_pipeline.events.import_metrics import restore_metrics
 from its_pipeline.events.metrics import registered_metrics
 from its_pipeline_tests.integration.exports.made import (
     DAYLIO,

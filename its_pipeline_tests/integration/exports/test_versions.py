@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from its_pipeline.events.importing import import_file, restore_metrics
+from its_pipeline.events.import_metrics import restore_metrics
+from its_pipeline.events.importing import import_file
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import registered_metrics
 from its_pipeline.files.contents import CONTENTS_FILE

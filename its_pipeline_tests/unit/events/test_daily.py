@@ -242,6 +242,18 @@ def test_offsets_follow_the_zone_through_a_change() -> None:
     assert change.astimezone(ZoneInfo("Europe/Berlin")).hour == 3
 
 
+def test_offsets_of_old_days_change_on_the_very_second() -> None:
+    # Amsterdam left its own mean time, 19 min 32 s ahead of Greenwich, at 0 o'clock on 1937-07-01.
+    [row] = zone_offsets(["Europe/Amsterdam"], date(1937, 6, 30), date(1937, 6, 30)).to_pylist()
+    zone = ZoneInfo("Europe/Amsterdam")
+    second = timedelta(seconds=1)
+    change = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=row["changes_at"])
+    before, after = (change - second).astimezone(zone), change.astimezone(zone)
+    assert before.utcoffset() == timedelta(microseconds=row["offset_us"])
+    assert after.utcoffset() == timedelta(microseconds=row["later_offset_us"])
+    assert before.utcoffset() != after.utcoffset()
+
+
 def test_a_series_is_read_alone_and_typed(tmp_path: Path) -> None:
     moment = datetime(2026, 3, 10, 9, tzinfo=UTC)
     rows = [
