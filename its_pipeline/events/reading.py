@@ -1,7 +1,7 @@
 """Reading tables as batches of text, and saying clearly why not.
 
 What belongs here: CSV and JSON Lines, and choosing the format. What does not: Parquet
-(`parquet_rows`), spreadsheets (`sheet_rows`), what a file must be and how much it may unfold to
+(`parquet_rows`), spreadsheets (`sheets`), what a file must be and how much it may unfold to
 (`file_rules`), or reading texts by declared rules (`normal_rows`).
 Every value becomes text exactly as the file has it; what it means is decided later. What a message
 says of a file is where in it something is wrong, never what stands there.
