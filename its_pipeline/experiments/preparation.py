@@ -75,6 +75,10 @@ class Prepared:
         return self.metric.unit if self.metric is not None else ""
 
 
+MOST_REJECTED_PASSED = 7
+"""So few rejected events of an experiment that lacks days are not why it does."""
+
+
 class Snapshot:
     """One consistent picture of what is known; make a new one to see newer data.
 
@@ -257,10 +261,26 @@ class Snapshot:
         if analysis.covariates and not metric.has_time_of_day:
             plan = replace(plan, left_out=NO_TIME_OF_DAY)
         if plan.state != "ready":
-            return Prepared(intervention, metric, plan, in_window)
+            return Prepared(intervention, metric, self._or_flooded(plan, metric), in_window)
         factor = self.interval_factors.get(metric.name, 1.0)
         others = self._others(intervention, window, in_window)
         return _ready(intervention, metric, plan, in_window, options, analysis, factor, others)
+
+    def _or_flooded(self, plan: Plan, metric: OutcomeMetric) -> Plan:
+        """Refuse what lacks days because most of its events were rejected: no day mends that."""
+        user_id = parse_experiment_key(plan.key).user_id
+        window = plan.window
+        rejected = self.rejections.of(user_id, metric, window.pre_start_on, window.post_end_on)
+        n_observed, n_rejected = plan.n_pre + plan.n_post, sum(rejected.values())
+        if plan.reason_code == "withdrawn" or n_rejected <= max(n_observed, MOST_REJECTED_PASSED):
+            return plan
+        rules = ", ".join(f"{rule} {count:,}" for rule, count in rejected.items())
+        reason = (
+            f"{n_rejected:,} events of these days were rejected ({rules}), and only {n_observed} "
+            "days were observed. Mend them at their source, or import the file again with the "
+            "option that its import names; the next run takes them up"
+        )
+        return _refused(plan, "events_rejected", ValueError(reason))
 
     def _others(
         self, intervention: Intervention, window: Window, daily: pd.DataFrame

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 
 from its_pipeline.events.metrics import SHIPPED, OutcomeMetric
 from its_pipeline.events.schema import REJECTION_SCHEMA
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.lake import REJECTED_EVENTS, Lake
+from tools.stores import log_intervention, short_settings
 
 DAYS = (date(2026, 3, 1), date(2026, 3, 2))
 
@@ -88,3 +90,25 @@ def test_an_event_whose_time_cannot_be_read_is_in_every_window(tmp_path: Path) -
     long_ago = date(2021, 1, 1)
     assert counts.of("ada", MOOD, long_ago, long_ago) == {"is_instant_with_offset": 1}
     assert counts.of_nobody() == 1
+
+
+def test_an_experiment_whose_events_were_rejected_is_refused_and_says_so(tmp_path: Path) -> None:
+    settings = short_settings(tmp_path)
+    logged = log_intervention(settings)
+    row = {
+        **rejected("in_range", "session_performance_score", session_performance_score="900"),
+        "user_id": "u",
+        "event_type": "SESSION_ENDED",
+    }
+    day = logged.started_on - timedelta(days=3)
+
+    def told(n: int) -> tuple[str, str, str]:
+        table = pa.Table.from_pylist([row] * n, schema=REJECTION_SCHEMA)
+        Lake(settings.lake_dir).write(REJECTED_EVENTS, day, table.schema, [table])
+        plan = Snapshot(settings).prepare_intervention(logged).plan
+        return plan.state, plan.reason_code, plan.reason
+
+    assert told(7)[0] == "waiting"
+    state, code, reason = told(40)
+    assert (state, code) == ("refused", "events_rejected")
+    assert "40 events of these days were rejected (in_range 40)" in reason
