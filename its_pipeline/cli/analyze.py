@@ -7,7 +7,8 @@ its wording (`report.sentence`, `report.schedule_views`), or schedules as text (
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,16 @@ import typer
 
 from its_pipeline.cli.support import (
     Carryover,
+    DateOrder,
+    DecimalSign,
+    Delimiter,
+    Empty,
+    Encoding,
+    HeaderLine,
     Likelihood,
+    Sheet,
     Slope,
+    Thousands,
     Trend,
     analysis_options,
     fail,
@@ -24,6 +33,8 @@ from its_pipeline.cli.support import (
     plain_errors,
     print_table,
     read_date,
+    said_of_file,
+    understand_or_ask,
 )
 
 if TYPE_CHECKING:
@@ -39,9 +50,16 @@ NOT_CONVERGED = 3
 @plain_errors
 def analyze(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet file, one row a day (or month).")],
-    date_column: Annotated[str, typer.Option("--date", help="Column of the dates.")],
-    outcome_column: Annotated[str, typer.Option("--outcome", help="Column of the outcome.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="CSV of any kind, Excel, OpenDocument or Parquet; by day or month."),
+    ],
+    date_column: Annotated[
+        str | None, typer.Option("--date", help="Column of the dates; found if there is one.")
+    ] = None,
+    outcome_column: Annotated[
+        str | None, typer.Option("--outcome", help="Column of the outcome; found if there is one.")
+    ] = None,
     intervention: Annotated[
         str | None, typer.Option(help="First day with the intervention, INCLUSIVE (YYYY-MM-DD).")
     ] = None,
@@ -98,6 +116,18 @@ def analyze(
     chains: Annotated[int, typer.Option(help="Markov chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
     unit: Annotated[str, typer.Option(help="Unit of the outcome, for the texts.")] = "",
+    aggregate: Annotated[
+        str | None, typer.Option(help="How several rows a day become one: mean, median or sum.")
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="IANA zone of the days of instants.")] = "UTC",
+    date_order: DateOrder = None,
+    decimal: DecimalSign = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header_line: HeaderLine = None,
+    empty: Empty = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
 ) -> None:
     """Analyse one plain series, and say whether the outcome changed with the intervention."""
@@ -120,10 +150,13 @@ def analyze(
             **options.model_settings(),
         }
     )
-    schedule = _schedule(context.params)
     others = read_named_periods(also or ())
     columns = list(options.covariates or ())
-    outcome, covariates = read_series(file, date_column, outcome_column, columns, log)
+    numbers = _numbers(context.params, columns)
+    outcome_column = next(iter(numbers))
+    schedule = _schedule(context.params, numbers)
+    outcome = _outcome(numbers[outcome_column], outcome_column, log)
+    covariates = numbers[columns] if columns else None
     from its_pipeline.its import analyze as analyze_series
 
     analysis = analyze_series(outcome, schedule, spec, covariates, others=others)
@@ -139,74 +172,54 @@ def analyze(
         )
 
 
-def read_series(
-    file: Path, date_column: str, outcome_column: str, covariates: list[str], log: bool = False
-) -> tuple[pd.Series, pd.DataFrame | None]:
-    """Read an outcome and its covariates from a file, on a daily (or monthly) index.
-
-    Parameters
-    ----------
-    file
-        CSV or Parquet.
-    date_column, outcome_column, covariates
-        Columns.
-    log
-        Take the natural logarithm of the outcome.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        Naming file, column or value, and the rule.
-    """
+def _outcome(outcome: pd.Series, name: str, log: bool) -> pd.Series:
+    """Return the outcome or, with `log`, its natural logarithm."""
+    if not log:
+        return outcome
     import numpy as np
 
-    numbers = _numbers(file, date_column, [outcome_column, *covariates])
-    outcome = numbers[outcome_column]
-    if log:
-        if (outcome <= 0).any():
-            raise ValueError(
-                f"--log needs an outcome above zero but {outcome_column!r} has "
-                f"{outcome[outcome <= 0].iloc[0]!r}"
-            )
-        outcome = outcome.map(np.log)
-    return outcome, numbers[covariates] if covariates else None
-
-
-def _numbers(file: Path, date_column: str, columns: list[str]) -> pd.DataFrame:
-    """Read columns of numbers from a file, by day."""
-    import pandas as pd
-
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no file {file}")
-    try:
-        table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read as CSV: {error}") from error
-    missing = [name for name in (date_column, *columns) if name not in table.columns]
-    if missing:
+    if (outcome <= 0).any():
         raise ValueError(
-            f"{file} has no column {missing[0]!r}; it has {', '.join(map(str, table.columns))}"
+            f"--log needs an outcome above zero but {name!r} has {outcome[outcome <= 0].iloc[0]!r}"
         )
-    numbers = pd.DataFrame(
-        {name: _converted(file, table, name, pd.to_numeric) for name in columns}
-    ).astype(float)
-    numbers.index = pd.DatetimeIndex(
-        _converted(file, table, date_column, pd.to_datetime), name="day"
-    )
-    return numbers.sort_index()
+    return outcome.map(np.log)
 
 
-def _converted(file: Path, table: pd.DataFrame, name: str, convert: Callable[..., Any]) -> Any:
-    try:
-        return convert(table[name]).to_numpy()
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file}: column {name!r}: {error}") from error
+def _numbers(given: Mapping[str, Any], covariates: list[str]) -> pd.DataFrame:
+    """Return the outcome, then the covariates and the column of days on, by day."""
+    from its_pipeline.events.mapping import outcomes_of
+    from its_pipeline.tables.days import AGGREGATES, read_days
+
+    aggregate = given["aggregate"]
+    if aggregate not in (None, *AGGREGATES):
+        raise ValueError(
+            f"--aggregate should be one of {', '.join(AGGREGATES)} but got {aggregate!r}"
+        )
+    on = [given["on_column"]] if given["on_column"] else []
+    others = list(dict.fromkeys([*covariates, *on]))
+    said = replace(said_of_file(given), time=given["date_column"])
+    outcome = given["outcome_column"]
+    if outcome is not None:
+        said = replace(said, outcomes=outcomes_of(dict.fromkeys([outcome, *others])))
+    understood = understand_or_ask(given["file"], said)
+    mapping = understood.mapping(user_constant="one")
+    for line in understood.lines:
+        if not given["as_json"]:
+            typer.echo(line)
+    if outcome is None:
+        found = [column for column in mapping.outcomes.values() if column not in others]
+        if len(found) != 1:
+            raise ValueError(
+                f"{given['file']}: which column is the outcome? say --outcome with one of "
+                f"{', '.join(map(repr, found))}"
+            )
+        outcome = found[0]
+    columns = list(dict.fromkeys([outcome, *others]))
+    return read_days(given["file"], mapping, columns, aggregate)
 
 
-def _schedule(given: Mapping[str, Any]) -> Any:
+def _schedule(given: Mapping[str, Any], numbers: pd.DataFrame) -> Any:
     """Return when the intervention was on, from the options that say it: a date or a schedule."""
-    from dataclasses import replace
-
     from its_pipeline.schedules.as_text import read_lot, read_periods
     from its_pipeline.schedules.day_column import days_on
     from its_pipeline.schedules.schedule import Schedule
@@ -235,7 +248,7 @@ def _schedule(given: Mapping[str, Any]) -> Any:
         schedule = read_periods(given["on"])
     else:
         name = given["on_column"]
-        column = _numbers(given["file"], given["date_column"], [name])[name]
+        column = numbers[name]
         days = [day.date() for day in column.index]
         schedule = Schedule.days(days_on(name, zip(days, column.tolist(), strict=True)))
     if given["by_lot"] is None:

@@ -1,16 +1,37 @@
 """``its-pipeline import``: a file of one's own becomes events.
 
-What belongs here: options. What does not: reading the file (`events.importing`).
+What belongs here: options, questions and what is said. What does not: finding out what a file means
+(`tables`), or taking it (`events.importing`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from its_pipeline.cli.support import plain_errors
+from its_pipeline.cli.support import (
+    DateOrder,
+    DecimalSign,
+    Delimiter,
+    Empty,
+    Encoding,
+    HeaderLine,
+    Sheet,
+    Thousands,
+    plain_errors,
+    read_date,
+    said_of_file,
+    somebody_answers,
+    understand_or_ask,
+)
+
+if TYPE_CHECKING:
+    from its_pipeline.events.foretelling import Foretold
+    from its_pipeline.events.mapping import ImportMapping
 
 
 def _pairs(option: str, entries: list[str] | None) -> dict[str, str]:
@@ -26,7 +47,10 @@ def _pairs(option: str, entries: list[str] | None) -> dict[str, str]:
 
 @plain_errors
 def import_events(
-    file: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON Lines file.")],
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(help="CSV of any kind, Excel, OpenDocument, Parquet or JSON Lines.")
+    ],
     mapping_file: Annotated[
         Path | None,
         typer.Option("--mapping", help="YAML with the mapping; instead of the options below."),
@@ -34,7 +58,7 @@ def import_events(
     time: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
     outcome: Annotated[
         list[str] | None,
-        typer.Option(help="COLUMN, or METRIC=COLUMN; repeatable."),
+        typer.Option(help="COLUMN, or METRIC=COLUMN; repeatable. All numbers if not said."),
     ] = None,
     user: Annotated[str | None, typer.Option(help="Column of the person.")] = None,
     user_id: Annotated[str | None, typer.Option(help="The one person the file is about.")] = None,
@@ -44,6 +68,14 @@ def import_events(
         str | None,
         typer.Option(help="The time column counts days; this date is day 0 (YYYY-MM-DD)."),
     ] = None,
+    date_order: DateOrder = None,
+    decimal: DecimalSign = None,
+    thousands: Thousands = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header_line: HeaderLine = None,
+    empty: Empty = None,
     unit: Annotated[str, typer.Option(help="Unit of the outcomes.")] = "",
     aggregation: Annotated[
         str, typer.Option(help="How several values of a day become one: mean, median, sum.")
@@ -52,40 +84,77 @@ def import_events(
         list[str] | None, typer.Option(help="CONTRACT_COLUMN=COLUMN; repeatable.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the import.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken, and take nothing.")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Take it although most rows would be rejected.")
+    ] = False,
 ) -> None:
     """Take a file into the store as events; `its-pipeline run` brings them into the lake."""
-    from its_pipeline.events.importing import import_file
-    from its_pipeline.events.mapping import make_mapping, outcomes_of, read_mapping
+    from its_pipeline.events.importing import foretell_import, import_file
     from its_pipeline.settings import get_settings
 
     if mapping_file is not None:
-        mapping = read_mapping(mapping_file)
+        from its_pipeline.events.mapping import read_mapping_fields
+        from its_pipeline.tables.understanding import completed_mapping
+
+        mapping = completed_mapping(file, read_mapping_fields(mapping_file))
     else:
-        if time is None or not outcome:
-            raise ValueError("give --time and at least one --outcome, or a --mapping file")
-        given: dict[str, Any] = {
-            "time": time,
-            "outcomes": outcomes_of([column for column in outcome if "=" not in column])
-            | _pairs("--outcome", [pair for pair in outcome if "=" in pair]),
-            "user": user,
-            "user_constant": user_id,
-            "time_zone": time_zone,
-            "time_zone_column": time_zone_column,
-            "time_kind": "timestamp" if day_zero is None else "day_number",
-            "start_on": day_zero,
-            "unit": unit,
-            "aggregation": aggregation,
-            "other": _pairs("--other", other),
-        }
-        mapping = make_mapping(given, "the options")
-    result = import_file(get_settings(), file, mapping, name)
-    if not result.taken:
+        mapping = _mapping(file, context.params)
+    if dry_run:
+        _say_rejected(foretell_import(get_settings(), file, mapping), mapping)
+        typer.echo("nothing was taken (--dry-run)")
+        return
+    result = import_file(get_settings(), file, mapping, name, anyway=anyway)
+    if not result.taken or result.foretold is None:
         typer.echo(f"{result.name} was imported before with this mapping; nothing to do")
         return
     typer.echo(
         f"imported {result.rows} events on {result.days} days as {result.name} "
         f"(version {result.version})"
     )
+    _say_rejected(result.foretold, mapping)
     if result.metrics:
         typer.echo(f"outcome metrics: {', '.join(result.metrics)}")
     typer.echo("next: its-pipeline intervention log ..., then its-pipeline run")
+
+
+def _mapping(file: Path, given: Mapping[str, Any]) -> ImportMapping:
+    """Return the mapping that the options and the file say, and say what was understood."""
+    from its_pipeline.events.keys import key_of_id
+    from its_pipeline.events.mapping import outcomes_of
+
+    outcome = given["outcome"] or []
+    if given["user"] and given["user_id"]:
+        raise ValueError("say --user (a column) or --user-id (one person), not both")
+    said = replace(
+        said_of_file(given),
+        time=given["time"],
+        outcomes=outcomes_of([column for column in outcome if "=" not in column])
+        | _pairs("--outcome", [pair for pair in outcome if "=" in pair]),
+        user=given["user"],
+        user_constant=given["user_id"] and key_of_id("--user-id", given["user_id"]),
+        time_zone_column=given["time_zone_column"],
+        start_on=given["day_zero"] and read_date("--day-zero", given["day_zero"]),
+        unit=given["unit"],
+        aggregation=given["aggregation"],
+        other=_pairs("--other", given["other"]),
+    )
+    understood = understand_or_ask(file, said)
+    for line in understood.lines:
+        typer.echo(line)
+    if understood.needs_user and somebody_answers():
+        answer = typer.prompt("No column says whom it is about. Whose data is it (user id)?")
+        return understood.mapping(user_constant=key_of_id("user id", answer))
+    return understood.mapping()
+
+
+def _say_rejected(foretold: Foretold, mapping: ImportMapping) -> None:
+    """Say how many rows the contract rejects, by rule."""
+    if not foretold.rejected:
+        typer.echo(f"of {foretold.rows:,} rows the contract rejects none")
+        return
+    typer.echo(f"of {foretold.rows:,} rows the contract rejects {foretold.rejected:,}:")
+    for rule in foretold.by_rule:
+        typer.echo(f"  {rule.told(mapping.lines_ahead)}")

@@ -1,4 +1,4 @@
-"""How commands talk: plain errors, tables, progress, and the options that several of them have.
+"""How commands talk: plain errors, tables, progress, questions, and options of several commands.
 
 What belongs here: output for a terminal or a log, and options that are not one command's alone.
 What does not: any command, or the rules of an option's values (`events.analysis_options`).
@@ -11,9 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Annotated, Any, Final, NoReturn, TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from its_pipeline.tables.asking import Question, Said
+    from its_pipeline.tables.understanding import Understanding
 
 #: Exit status of a command that was asked for something impossible; a crash is 1.
 BAD_INPUT: Final = 2
@@ -30,6 +35,25 @@ ExpectedVersion = Annotated[
         min=1, help="The version that you read (`show`); refused if another one is the newest."
     ),
 ]
+
+DateOrder = Annotated[
+    str | None,
+    typer.Option("--date-order", help="How the file writes dates: dmy, mdy or ymd."),
+]
+DecimalSign = Annotated[
+    str | None, typer.Option("--decimal", help="The file's decimal sign: point or comma.")
+]
+Thousands = Annotated[
+    str | None, typer.Option(help="The sign between thousands: one of , . ' or a space.")
+]
+Delimiter = Annotated[str | None, typer.Option(help="The sign between columns; \\t is a tab.")]
+Encoding = Annotated[str | None, typer.Option(help="The file's encoding, e.g. latin-1.")]
+Sheet = Annotated[str | None, typer.Option(help="The sheet of a spreadsheet.")]
+HeaderLine = Annotated[
+    int | None,
+    typer.Option(min=0, max=1000, help="Line of the columns' names; 0: there are none."),
+]
+Empty = Annotated[list[str] | None, typer.Option(help='A text that means "empty"; repeatable.')]
 
 Likelihood = Annotated[
     str | None, typer.Option("--likelihood", help="How days scatter: normal or student_t.")
@@ -61,6 +85,76 @@ def analysis_options(given: Mapping[str, Any]) -> dict[str, Any]:
     if given["covariate"]:
         said["covariates"] = list(given["covariate"])
     return said
+
+
+def said_of_file(given: Mapping[str, Any]) -> Said:
+    """Return what a command was given of how its file is written.
+
+    Raises
+    ------
+    ValueError
+        If an option has a value that it cannot have.
+    """
+    from its_pipeline.tables.asking import Said
+
+    for name, allowed in (
+        ("date_order", ("dmy", "mdy", "ymd")),
+        ("decimal", ("point", "comma")),
+        ("thousands", (",", ".", "'", " ")),
+    ):
+        if given[name] is not None and given[name] not in allowed:
+            option = name.replace("_", "-")
+            raise ValueError(
+                f"--{option} should be one of {', '.join(map(repr, allowed))} but got "
+                f"{given[name]!r}"
+            )
+    delimiter = given["delimiter"]
+    return Said(
+        date_order=given["date_order"],
+        decimal=given["decimal"],
+        thousands=given["thousands"],
+        delimiter="\t" if delimiter == "\\t" else delimiter,
+        encoding=given["encoding"],
+        sheet=given["sheet"],
+        header_line=given["header_line"],
+        empty=tuple(given["empty"] or ()),
+        time_zone=given["time_zone"],
+    )
+
+
+def somebody_answers() -> bool:
+    """Tell whether a person sits at the terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def understand_or_ask(file: Path, said: Said) -> Understanding:
+    """Find out what a table means, and ask what it does not decide itself.
+
+    Raises
+    ------
+    ValueError
+        If something is left open and nobody can answer: it names the choices and the options.
+    """
+    from its_pipeline.tables.asking import answered
+    from its_pipeline.tables.understanding import understand
+
+    understood = understand(file, said)
+    while understood.questions:
+        if not somebody_answers():
+            raise ValueError(f"{file}: " + "\n".join(map(str, understood.questions)))
+        for line in understood.lines:
+            typer.echo(line)
+        question = understood.questions[0]
+        said = answered(understood.said, question, _asked(question))
+        understood = understand(file, said)
+    return understood
+
+
+def _asked(question: Question) -> str:
+    from click import Choice
+
+    choice = Choice(question.choices) if question.choices else None
+    return str(typer.prompt(f"{question.text}. Which is it?", type=choice))
 
 
 def read_date(name: str, text: str) -> date:

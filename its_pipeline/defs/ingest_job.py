@@ -69,6 +69,7 @@ def ingest_op(
     from its_pipeline.events.log_copies import keep_nightly_copy
     from its_pipeline.ingest.drift import drift_of_day
     from its_pipeline.ingest.steps import ingest_day
+    from its_pipeline.tables.understanding import completed_mapping
 
     settings = installation.settings
     keep_nightly_copy(settings.resolved_intervention_log_url)
@@ -77,7 +78,7 @@ def ingest_op(
     if restored:
         context.log.warning(f"metrics registered again from the imports {', '.join(restored)}")
     refused = 0
-    for file in take_inbox(settings):
+    for file in take_inbox(settings, complete=completed_mapping):
         context.log.info(f"inbox: {file.name} {file.outcome} {file.reason}".rstrip())
         refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)

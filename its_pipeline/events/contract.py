@@ -19,12 +19,12 @@ import pyarrow as pa
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import ID_PATTERN
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.schema import EVENT_SCHEMA, FIRST_DAY, pc
+from its_pipeline.events.schema import EVENT_SCHEMA, FIRST_DAY, NO_TIME, pc
 
 if TYPE_CHECKING:
     from pandera.pandas import Check, DataFrameSchema
 
-CONTRACT_VERSION = "1"
+CONTRACT_VERSION = "2"
 """Part of every validated file; raise it when a rule changes meaning."""
 
 MAXIMUM_AHEAD_HOURS = 24.0
@@ -104,7 +104,12 @@ def event_schema(metrics: tuple[OutcomeMetric, ...] = ()) -> DataFrameSchema:
                 lambda series: series >= pd.Timestamp(first),
                 name="not_too_old",
                 description=f"not earlier than {FIRST_DAY} (UTC)",
-            )
+            ),
+            Check(
+                lambda series: series != pd.Timestamp(NO_TIME),
+                name="not_zero",
+                description="not 1970-01-01T00:00:00Z exactly, which stands for no time",
+            ),
         ],
         "event_type": [
             pattern(

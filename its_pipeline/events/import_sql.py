@@ -8,7 +8,7 @@ from its_pipeline.events.duck import literal
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import SESSION_PERFORMANCE
 from its_pipeline.events.parsing import INSTANT_TEXT, NUMBER
-from its_pipeline.events.schema import FIRST_DAY
+from its_pipeline.events.schema import FIRST_DAY, NO_TIME
 
 _LOCAL_DATE = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}\s*$"
 _LOCAL_TIME = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?\s*$"
@@ -56,6 +56,7 @@ def event_expressions(mapping: ImportMapping, name: str, taken_at: datetime) -> 
     }
     plausible = (
         f"CASE WHEN {instant} >= TIMESTAMP '{FIRST_DAY} 00:00:00' "
+        f"AND {instant} <> TIMESTAMP '{NO_TIME:%Y-%m-%d %H:%M:%S}' "
         f"AND {instant} <= TIMESTAMP '{taken_at:%Y-%m-%d %H:%M:%S}' + INTERVAL 1 DAY "
         f"THEN {instant}::DATE ELSE DATE '{taken_at:%Y-%m-%d}' END"
     )

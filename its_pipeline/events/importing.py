@@ -13,12 +13,15 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from its_pipeline.events.contract import json_metrics
 from its_pipeline.events.duck import in_memory, literal, sql
 from its_pipeline.events.file_rules import ImportFileError, file_signature
+from its_pipeline.events.foretelling import Foretold, MostlyRejectedError, foretell
 from its_pipeline.events.import_folders import (
     EVENTS_FILE,
     RECORD_FILE,
@@ -35,6 +38,7 @@ from its_pipeline.events.metrics import (
     OutcomeMetric,
     load_metrics,
     read_metrics_file,
+    registered_metrics,
     write_metrics_file,
 )
 from its_pipeline.events.reading import open_rows
@@ -64,6 +68,8 @@ class ImportResult:
         UTC days it has events on.
     metrics
         Outcome metrics it registered.
+    foretold
+        What the contract will reject of it; None for one that was taken before.
     """
 
     name: str
@@ -72,10 +78,16 @@ class ImportResult:
     taken: bool
     days: int
     metrics: tuple[str, ...]
+    foretold: Foretold | None = None
 
 
 def import_file(
-    settings: Settings, path: Path, mapping: ImportMapping, name: str | None = None
+    settings: Settings,
+    path: Path,
+    mapping: ImportMapping,
+    name: str | None = None,
+    *,
+    anyway: bool = False,
 ) -> ImportResult:
     """Take a file into the store; its days can then be exported.
 
@@ -90,12 +102,15 @@ def import_file(
     name
         Name of the import; by default the file's name. A file of the same name is a new version,
         which replaces the earlier one's events.
+    anyway
+        Take the file also if the contract will reject most of its rows.
 
     Raises
     ------
     ImportFileError
         If the file is unreadable, lacks a column, or changes while it is read; the message names
-        file, column and remedy, and the earlier version stays.
+        file, column and remedy, and the earlier version stays. As `MostlyRejectedError`, if most of
+        its rows would be rejected.
     MetricError
         If an outcome's name is registered already with another meaning.
     ValueError
@@ -131,19 +146,43 @@ def import_file(
                     f"{path}: the file changed while it was read; import it again when whatever "
                     "writes it has finished"
                 )
+            foretold = foretell(unfinished / EVENTS_FILE, _judged_metrics(settings, mapping))
+            if foretold.is_mostly_rejected and not anyway:
+                raise MostlyRejectedError(path, foretold, mapping.lines_ahead)
             record = {
                 "file": path.name,
                 "digest": digest,
                 "rows": rows,
                 "days": [day.isoformat() for day in days],
-                "mapping": mapping.model_dump(mode="json"),
+                "mapping": mapping.record(),
             }
             write_json(unfinished / RECORD_FILE, record)
             write_contents(unfinished, (RECORD_FILE, EVENTS_FILE))
         if metrics:
             write_metrics_file(_metrics_file(settings, folder.name), metrics)
     registered = tuple(metric.name for metric in metrics)
-    return ImportResult(name, number, rows, True, len(days), registered)
+    return ImportResult(name, number, rows, True, len(days), registered, foretold)
+
+
+def foretell_import(settings: Settings, path: Path, mapping: ImportMapping) -> Foretold:
+    """Return what the contract would say of a file's rows; nothing is taken.
+
+    Raises
+    ------
+    ImportFileError
+        As in `import_file`.
+    """
+    with TemporaryDirectory(prefix="its-import-") as folder:
+        events = Path(folder) / EVENTS_FILE
+        _write_events(path, import_name(path), mapping, events, _arrival(settings))
+        return foretell(events, _judged_metrics(settings, mapping))
+
+
+def _judged_metrics(settings: Settings, mapping: ImportMapping) -> tuple[OutcomeMetric, ...]:
+    """Return the metrics by which an import's rows will be judged: those there are, and its own."""
+    registered = registered_metrics(settings)
+    own = {metric.name: metric for metric in mapping.metrics()}
+    return json_metrics(own | registered)
 
 
 def restore_metrics(settings: Settings) -> list[str]:
@@ -210,7 +249,7 @@ def _own_metrics(
 def _digest(path: Path, mapping: ImportMapping) -> str:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
-    digest.update(json.dumps(mapping.model_dump(mode="json"), sort_keys=True).encode())
+    digest.update(json.dumps(mapping.record(), sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -1,7 +1,8 @@
 """The drop folder: files with a mapping beside them, each taken once when it is complete.
 
 A file `inbox/NAME` is mapped by `inbox/NAME.mapping.yaml` or, where that is not there, by
-`inbox/mapping.yaml`. Whether a file was taken before is known from its contents, by `importing`.
+`inbox/mapping.yaml`. What the mapping leaves out, the file may decide. Whether a file was taken
+before is known from its contents, by `importing`.
 Whatever one file does to its reader stays that file's: why it was not taken is kept beside it as
 `inbox/NAME.error.txt`, and the next one is read. Links, pipes and devices are not opened.
 """
@@ -14,11 +15,16 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from its_pipeline.events.file_rules import ImportFileError, file_signature, kind_of
 from its_pipeline.events.importing import ImportResult, import_file
-from its_pipeline.events.mapping import MappingError, read_mapping
+from its_pipeline.events.mapping import (
+    ImportMapping,
+    MappingError,
+    make_mapping,
+    read_mapping_fields,
+)
 from its_pipeline.events.metrics import MetricError
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.damage import is_of_the_machine
@@ -34,6 +40,21 @@ MAPPING_SUFFIX = ".mapping.yaml"
 ERROR_SUFFIX = ".error.txt"
 UNFINISHED_SUFFIXES = (".part", ".tmp", ".crdownload", ".filepart", "~")
 """Names under which programs write what is not finished."""
+
+
+Complete = Callable[[Path, dict[str, Any]], ImportMapping]
+"""Makes a mapping for a file from declared fields; `tables` finds what they leave out."""
+
+
+def exact_mapping(file: Path, fields: dict[str, Any]) -> ImportMapping:
+    """Return the mapping that the fields declare, which must leave nothing out.
+
+    Raises
+    ------
+    MappingError
+        If they do, or one is wrong.
+    """
+    return make_mapping(fields, f"{file}: mapping")
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,7 @@ def take_inbox(
     settings: Settings,
     settle_seconds: float = SETTLE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
+    complete: Complete = exact_mapping,
 ) -> tuple[InboxFile, ...]:
     """Take every complete file of the drop folder; one bad file does not stop the others.
 
@@ -78,6 +100,8 @@ def take_inbox(
         How long a file must have stayed the same; 0 takes it as it is.
     sleep
         How to wait, for tests.
+    complete
+        What makes a mapping for a file from the fields that are declared for it.
 
     Returns
     -------
@@ -90,7 +114,7 @@ def take_inbox(
     before = {file: _look(file) for file in files}
     if settle_seconds > 0:
         sleep(settle_seconds)
-    return tuple(_take(settings, file, before[file], settle_seconds) for file in files)
+    return tuple(_take(settings, file, before[file], settle_seconds, complete) for file in files)
 
 
 def _candidates(folder: Path) -> list[Path]:
@@ -116,7 +140,11 @@ def _look(file: Path) -> tuple[int, int] | None:
 
 
 def _take(
-    settings: Settings, file: Path, before: tuple[int, int] | None, settle_seconds: float
+    settings: Settings,
+    file: Path,
+    before: tuple[int, int] | None,
+    settle_seconds: float,
+    complete: Complete,
 ) -> InboxFile:
     try:
         _refuse_other_kinds(file)
@@ -125,7 +153,8 @@ def _take(
         age = time.time() - after[1] / 1e9
         if after != before or 0 <= age < settle_seconds:
             return InboxFile(file.name, "growing")
-        result = import_file(settings, file, read_mapping(_mapping_file(file)))
+        mapping = complete(file, read_mapping_fields(_mapping_file(file)))
+        result = import_file(settings, file, mapping)
     except (ImportFileError, MappingError, MetricError) as error:
         return _refused(file, str(error), str(error))
     except Exception as error:

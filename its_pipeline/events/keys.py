@@ -8,6 +8,7 @@ only and imports nothing heavy.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}"
@@ -16,7 +17,16 @@ ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}"
 SEPARATOR = "|"
 """Between the two parts of an experiment key; illegal inside either part."""
 
+MAXIMUM_ID = 64
+"""Most signs of an identifier, as `ID_PATTERN` has it."""
+
+ESCAPE = "+-"
+"""Begins, inside an identifier, what stands for signs that are not legal (`key_of_id`)."""
+
 _ID = re.compile(ID_PATTERN)
+_EMPTY_START = f"0{ESCAPE}-"
+_FOREIGN = re.compile(r"(?:[^A-Za-z0-9_.@-]|(?<=\.)\.)+")
+_ESCAPED = re.compile(r"\+-([0-9a-z]+(?:_[0-9a-z]+)*)-")
 
 
 @dataclass(frozen=True, order=True)
@@ -96,3 +106,64 @@ def parse_experiment_key(key: str) -> ExperimentKey:
             f"(user_id{SEPARATOR}intervention_id) but has {len(parts)}"
         )
     return ExperimentKey(validate_id("user_id", parts[0]), validate_id("intervention_id", parts[1]))
+
+
+def key_of_id(kind: str, text: str) -> str:
+    """Return the legal identifier that stands for any id a person or an app uses.
+
+    A legal id stands for itself. Of any other one each run of signs that are not legal becomes
+    ``+-``, the signs' numbers in Unicode to base 36 joined by ``_``, and ``-``: `Anna Müller` is
+    ``Anna+-w-M+-70-ller``. Different ids have different keys (the few legal ids with ``+-`` in
+    them are written that way too), and `shown_id` turns the key back.
+
+    Parameters
+    ----------
+    kind
+        What the id names, for the message.
+    text
+        The id; white space around it does not count, and letters with accents are the same
+        however they are composed (Unicode's NFC).
+
+    Raises
+    ------
+    ValueError
+        If it is empty, holds signs that cannot be seen, or its key has more than 64 signs.
+    """
+    text = unicodedata.normalize("NFC", text.strip())
+    if is_valid_id(text) and ESCAPE not in text:
+        return text
+    if not text or not text.isprintable():
+        raise ValueError(
+            f"{kind} {text[:60]!r} should be a name with no sign that cannot be seen; give another"
+        )
+    key = _FOREIGN.sub(lambda run: _escaped(run[0]), text)
+    if not key[0].isascii() or not key[0].isalnum():
+        key = f"{_EMPTY_START}{key}"
+    if not is_valid_id(key):
+        raise ValueError(
+            f"{kind} {text[:60]!r} is too long: written with letters, digits and _ . @ + - it has "
+            f"{len(key)} signs, more than {MAXIMUM_ID}; use a shorter name"
+        )
+    return key
+
+
+def shown_id(key: str) -> str:
+    """Return the id that a key of `key_of_id` stands for, as people know it."""
+    if ESCAPE not in key:
+        return key
+    return _ESCAPED.sub(
+        lambda run: "".join(chr(int(sign, 36)) for sign in run[1].split("_")),
+        key.removeprefix(_EMPTY_START),
+    )
+
+
+def _escaped(run: str) -> str:
+    return f"{ESCAPE}{'_'.join(_base36(ord(sign)) for sign in run)}-"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits

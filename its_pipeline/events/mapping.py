@@ -6,21 +6,40 @@ Reading the file belongs to `importing`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from its_pipeline.events.cell_texts import DateOrder
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
 
 DEFAULT_EVENT_TYPE = "OBSERVATION"
-TimeKind = Literal["timestamp", "day_number", "unix_seconds", "unix_milliseconds"]
-FileFormat = Literal["csv", "parquet", "jsonl"]
+TimeKind = Literal[
+    "timestamp", "day_number", "unix_seconds", "unix_milliseconds", "year", "excel_days"
+]
+FileFormat = Literal["csv", "parquet", "jsonl", "sheet"]
+
+
+MAXIMUM_HEADER_LINE = 1000
+
+_LATER_FIELDS = (
+    "units",
+    "date_order",
+    "thousands",
+    "percent",
+    "yes_no",
+    "sheet",
+    "header_line",
+    "any_user",
+)
+"""Fields that came later: unsaid, they are no part of an import's digest, which stays as it was."""
 
 
 class MappingError(ValueError):
@@ -35,7 +54,8 @@ class ImportMapping(BaseModel):
     time
         Column of the time: a date, a date and time, or a number (see `time_kind`).
     time_kind
-        How to read it. `day_number` counts days from `start_on`, which is day 0.
+        How to read it. `day_number` counts days from `start_on`, which is day 0; `year` is a year
+        of four digits, meant as its first day; `excel_days` are Excel's serial numbers.
     start_on
         Local date of day number 0.
     outcomes
@@ -61,6 +81,24 @@ class ImportMapping(BaseModel):
         Texts that mean "empty"; anything else that is not a number is rejected, not dropped.
     unit
         Unit of the outcomes registered here.
+    units
+        Unit by outcome metric name, where they differ.
+    date_order
+        Reads dates other than ISO's: with signs between, month names, two-digit years, months.
+        `ymd`, `dmy` or `mdy` says what `01/02/03` means. Without it only ISO dates are read.
+    thousands
+        The sign that may stand between thousands: `,`, `.`, `'` or a space.
+    percent
+        Whether a percent sign may follow a number; `6.7%` is 6.7.
+    yes_no
+        Whether yes and true are 1, no and false 0.
+    sheet
+        Of a spreadsheet with several sheets, the one to read.
+    header_line
+        Line of the column names, counted from 1; the lines above are not read. 0: there are none,
+        and the columns are `column_1`, `column_2`, ...
+    any_user
+        Whether ids of people may hold any signs; they get a legal key (`keys.key_of_id`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +122,14 @@ class ImportMapping(BaseModel):
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ("", "NA")
     unit: str = ""
+    units: dict[str, str] = Field(default_factory=dict)
+    date_order: DateOrder | None = None
+    thousands: Literal[",", ".", "'", " "] | None = None
+    percent: bool = False
+    yes_no: bool = False
+    sheet: str | None = None
+    header_line: int | None = Field(default=None, ge=0, le=MAXIMUM_HEADER_LINE)
+    any_user: bool = False
 
     @field_validator("time_zone")
     @classmethod
@@ -119,6 +165,8 @@ class ImportMapping(BaseModel):
             raise ValueError("start_on belongs to time_kind 'day_number', which needs it")
         if self.delimiter is not None and len(self.delimiter) != 1:
             raise ValueError(f"delimiter must be one character but got {self.delimiter!r}")
+        if self.thousands == ("," if self.decimal_comma else "."):
+            raise ValueError(f"thousands {self.thousands!r} is the decimal sign already")
         self.metrics()
         return self
 
@@ -130,12 +178,32 @@ class ImportMapping(BaseModel):
                 event_types=() if self.event_type_column else (self.event_type,),
                 json_path=f"$.{name}",
                 aggregation=self.aggregation,
-                unit=self.unit,
+                unit=self.units.get(name, self.unit),
                 label=column,
             )
             for name, column in self.outcomes.items()
             if name != SESSION_PERFORMANCE
         )
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether it declares how texts are read, beyond what the contract itself reads."""
+        return bool(self.date_order or self.thousands or self.percent or self.yes_no)
+
+    @property
+    def lines_ahead(self) -> int:
+        """How many lines stand ahead of the file's first row, so that rows count as people do."""
+        if self.file_format in ("parquet", "jsonl"):
+            return 0
+        return 1 if self.header_line is None else self.header_line
+
+    def record(self) -> dict[str, Any]:
+        """Return the mapping as JSON-able values, without later fields that say nothing."""
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if name not in _LATER_FIELDS or (value not in (None, {}) and value is not False)
+        }
 
     def columns(self) -> tuple[str, ...]:
         """Return the file columns the mapping needs, each once."""
@@ -155,12 +223,27 @@ class ImportMapping(BaseModel):
         return pa.schema([pa.field(name, pa.string()) for name in self.columns()])
 
 
-def outcomes_of(columns: list[str]) -> dict[str, str]:
+def outcomes_of(columns: Iterable[str]) -> dict[str, str]:
     """Return file column by metric name for columns whose metric has the column's own name.
 
-    Characters that a metric name cannot have become `_`.
+    Characters that a metric name cannot have become `_`; a name that then begins with no letter
+    has `outcome_` ahead of it, and one that is taken already a number behind it.
     """
-    return {re.sub(r"[^A-Za-z0-9_]", "_", column): column for column in columns}
+    found: dict[str, str] = {}
+    for column in columns:
+        name = re.sub(r"[^A-Za-z0-9_]", "_", column)
+        name = (name if re.match(r"[A-Za-z]", name) else f"outcome_{name}")[:60]
+        number = 1
+        while name in found:
+            number += 1
+            name = f"{name.removesuffix(f'_{number - 1}')}_{number}"
+        found[name] = column
+    return found
+
+
+def numbered_columns(number: int) -> list[str]:
+    """Return the names of columns that have none: `column_1`, `column_2`, ..."""
+    return [f"column_{place}" for place in range(1, number + 1)]
 
 
 def read_mapping(file: Path) -> ImportMapping:
@@ -171,11 +254,28 @@ def read_mapping(file: Path) -> ImportMapping:
     MappingError
         If the file is not YAML or the mapping is invalid; every problem is named.
     """
+    return make_mapping(_yaml_content(file), str(file))
+
+
+def read_mapping_fields(file: Path) -> dict[str, Any]:
+    """Read the fields of a mapping that may leave some to the data from a YAML file.
+
+    Raises
+    ------
+    MappingError
+        If the file is not YAML, or holds no fields.
+    """
+    content = _yaml_content(file)
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise MappingError(f"{file}: expected fields such as 'time: day', and found none")
+    return content
+
+
+def _yaml_content(file: Path) -> object:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        return yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise MappingError(f"{file}: not a YAML file in UTF-8: {_yaml_problem(error)}") from error
-    return make_mapping(content, str(file))
 
 
 def _yaml_problem(error: Exception) -> str:

@@ -59,7 +59,10 @@ def parquet_rows(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]
             columns = [batch.column(name) for name in wanted]
             for start, length in _slices(path, columns):
                 yield pa.record_batch(
-                    [_text(column.slice(start, length), mapping) for column in columns],
+                    [
+                        _text(column.slice(start, length), mapping, name)
+                        for name, column in zip(wanted, columns, strict=True)
+                    ],
                     names=wanted,
                 )
     except OSError as error:
@@ -120,7 +123,7 @@ def _slices(path: Path, columns: list[pa.Array]) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _text(column: pa.Array, mapping: ImportMapping) -> pa.Array:
+def _text(column: pa.Array, mapping: ImportMapping, name: str) -> pa.Array:
     """Return a Parquet column as text; nested values as their text form."""
     kind = column.type
     if pa.types.is_nested(kind):
@@ -134,6 +137,9 @@ def _text(column: pa.Array, mapping: ImportMapping) -> pa.Array:
     if pa.types.is_binary(column.type):
         raise pa.ArrowInvalid("a mapped column holds bytes, not text")
     text = column.cast(pa.string())
+    is_number = pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+    if is_number and mapping.decimal_comma and name in mapping.outcomes.values():
+        text = pc.replace_substring(text, ".", ",")
     empty = pc.is_in(text, value_set=pa.array(mapping.null_values, pa.string()))
     return pc.if_else(empty, pa.scalar(None, pa.string()), text)
 

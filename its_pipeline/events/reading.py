@@ -1,7 +1,8 @@
-"""Reading CSV, Parquet and JSON Lines files as batches of text, and saying clearly why not.
+"""Reading tables as batches of text, and saying clearly why not.
 
 What belongs here: CSV and JSON Lines, and choosing the format. What does not: Parquet
-(`parquet_rows`), or what a file must be and how much it may unfold to (`file_rules`).
+(`parquet_rows`), spreadsheets (`sheet_rows`), what a file must be and how much it may unfold to
+(`file_rules`), or reading texts by declared rules (`normal_rows`).
 Every value becomes text exactly as the file has it; what it means is decided later. What a message
 says of a file is where in it something is wrong, never what stands there.
 """
@@ -20,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from its_pipeline.events.cell_texts import Native
 from its_pipeline.events.file_rules import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -30,8 +32,10 @@ from its_pipeline.events.file_rules import (
     refuse_packed,
     refuse_twice,
 )
-from its_pipeline.events.mapping import FileFormat, ImportMapping
+from its_pipeline.events.mapping import FileFormat, ImportMapping, numbered_columns
+from its_pipeline.events.normal_rows import normal_rows
 from its_pipeline.events.parquet_rows import parquet_rows
+from its_pipeline.events.sheets import SHEET_SUFFIXES, sheet_batches
 
 LINE_CHARACTERS = 8 * 1024 * 1024
 """Longest line of a JSON Lines file."""
@@ -45,7 +49,13 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    **dict.fromkeys(SHEET_SUFFIXES, "sheet"),
 }
+
+
+def format_of_name(path: Path) -> FileFormat | None:
+    """Return the format that a file's name says, or None."""
+    return _SUFFIXES.get(path.suffix.lower())
 
 
 def file_format(path: Path, mapping: ImportMapping) -> FileFormat:
@@ -56,11 +66,11 @@ def file_format(path: Path, mapping: ImportMapping) -> FileFormat:
     ImportFileError
         If neither the mapping nor the file's name says.
     """
-    found = mapping.file_format or _SUFFIXES.get(path.suffix.lower())
+    found = mapping.file_format or format_of_name(path)
     if found is None:
         raise ImportFileError(
-            f"{path}: cannot tell the format from the name; set file_format to csv, parquet or "
-            "jsonl in the mapping"
+            f"{path}: cannot tell the format from the name; set file_format to csv, parquet, "
+            "jsonl or sheet in the mapping"
         )
     return found
 
@@ -81,11 +91,11 @@ def open_rows(path: Path, mapping: ImportMapping) -> Iterator[Iterator[pa.Record
     kind = file_format(path, mapping)
     if file_signature(path)[0] == 0:
         raise ImportFileError(f"{path}: the file is empty; deliver it again with its header")
-    readers = {"csv": _csv, "parquet": parquet_rows, "jsonl": _json_lines}
+    readers = {"csv": _csv, "parquet": parquet_rows, "jsonl": _json_lines, "sheet": sheet_batches}
     try:
-        if kind != "parquet":
+        if kind not in ("parquet", "sheet"):
             refuse_packed(path)
-        yield bounded(path, readers[kind](path, mapping))
+        yield bounded(path, normal_rows(readers[kind](path, mapping), mapping))
     except OSError as error:
         if error.errno is not None:
             raise
@@ -105,6 +115,9 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
         names = next(csv.reader([header], delimiter=delimiter), [])
     except (csv.Error, TypeError) as error:
         raise _unreadable(path, "csv", error) from error
+    unnamed = mapping.header_line == 0
+    if unnamed:
+        names = numbered_columns(len(names))
     for column in mapping.columns():
         refuse_twice(path, column, names)
     options = pa_csv.ConvertOptions(
@@ -118,7 +131,11 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
         reader = pa_csv.open_csv(
             pa.OSFile(str(path)),  # A path would be unpacked by its name.
             read_options=pa_csv.ReadOptions(
-                block_size=BATCH_BYTES, encoding=mapping.encoding, use_threads=False
+                block_size=BATCH_BYTES,
+                encoding=mapping.encoding,
+                use_threads=False,
+                skip_rows=max((mapping.header_line or 1) - 1, 0),
+                column_names=names if unnamed else None,
             ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=delimiter, newlines_in_values=True, quote_char='"'
@@ -134,17 +151,19 @@ def _csv(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
 
 
 def _csv_header(path: Path, mapping: ImportMapping) -> str:
-    """Return the header line; the whole file is decoded lazily, so errors name the encoding."""
+    """Return the header's line, or the first where there is none; errors name the encoding."""
     try:
         codec = codecs.lookup(mapping.encoding)
     except LookupError as error:
-        raise _unknown_encoding(path, mapping) from error
+        raise _unknown_encoding(path, mapping.encoding) from error
     encoding = "utf-8-sig" if codec.name == "utf-8" else codec.name
     try:
         with path.open(encoding=encoding, newline="") as file:
+            for _ in range((mapping.header_line or 1) - 1):
+                file.readline(1_000_000)
             return file.readline(1_000_000).rstrip("\r\n")
     except LookupError as error:
-        raise _unknown_encoding(path, mapping) from error
+        raise _unknown_encoding(path, mapping.encoding) from error
     except UnicodeError as error:
         raise ImportFileError(
             f"{path}: not in encoding {mapping.encoding}: {error}; set encoding in the mapping "
@@ -160,8 +179,8 @@ def _json_lines(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
     rows: list[dict[str, str | None]] = []
     seen: dict[str, None] = {}
     held = 0
-    for number, line in _lines(path, mapping):
-        record = _json_record(path, number, line)
+    for number, line in json_lines(path, mapping.encoding):
+        record = json_record(path, number, line)
         for name in record:
             if name in mapping.columns() or len(seen) < SEEN_NAMES:
                 seen[name] = None
@@ -177,11 +196,17 @@ def _json_lines(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]:
             raise missing_column(path, column, sorted(seen))
 
 
-def _lines(path: Path, mapping: ImportMapping) -> Iterator[tuple[int, str]]:
-    """Return the lines that are not empty, with their numbers."""
+def json_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """Return the lines that are not empty, with their numbers.
+
+    Raises
+    ------
+    ImportFileError
+        If a line is too long, or the file is not in the encoding.
+    """
     number = 0
     try:
-        with path.open(encoding=mapping.encoding.replace("utf-8", "utf-8-sig")) as file:
+        with path.open(encoding=encoding.replace("utf-8", "utf-8-sig")) as file:
             while line := file.readline(LINE_CHARACTERS):
                 number += 1
                 if len(line) == LINE_CHARACTERS and not line.endswith("\n"):
@@ -192,17 +217,24 @@ def _lines(path: Path, mapping: ImportMapping) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line
     except LookupError as error:
-        raise _unknown_encoding(path, mapping) from error
+        raise _unknown_encoding(path, encoding) from error
     except UnicodeError as error:
         raise ImportFileError(
-            f"{path}: not in encoding {mapping.encoding}: {error}; set encoding in the mapping"
+            f"{path}: not in encoding {encoding}: {error}; set encoding in the mapping"
         ) from error
 
 
-def _json_record(path: Path, number: int, line: str) -> dict[str, Any]:
+def json_record(path: Path, number: int, line: str) -> dict[str, Any]:
+    """Return the object that a line is; its numbers are `Native` texts.
+
+    Raises
+    ------
+    ImportFileError
+        If the line is no JSON object, or nested too deeply.
+    """
     try:
         # Numbers stay the text they are: 1e400 must reach the contract, not become infinite.
-        record = json.loads(line, parse_float=_Literal, parse_int=_Literal, parse_constant=_Literal)
+        record = json.loads(line, parse_float=Native, parse_int=Native, parse_constant=Native)
     except ValueError as error:
         raise ImportFileError(
             f"{path}: line {number} is not JSON: {error}; repair or remove the line"
@@ -216,18 +248,15 @@ def _json_record(path: Path, number: int, line: str) -> dict[str, Any]:
     return record
 
 
-class _Literal(str):
-    """A JSON number as it was written."""
-
-    __slots__ = ()
-
-
 def _json_row(record: dict[str, Any], mapping: ImportMapping) -> dict[str, str | None]:
     row: dict[str, str | None] = {}
+    outcomes = mapping.outcomes.values()
     for column in mapping.columns():
         value = record.get(column)
         if value is not None and not isinstance(value, str):
             value = json.dumps(value)
+        elif isinstance(value, Native) and mapping.decimal_comma and column in outcomes:
+            value = value.replace(".", ",")
         row[column] = None if value is None or value in mapping.null_values else str(value)
     return row
 
@@ -237,9 +266,9 @@ def _json_batch(rows: list[dict[str, str | None]], mapping: ImportMapping) -> pa
     return pa.record_batch(arrays, names=list(mapping.columns()))
 
 
-def _unknown_encoding(path: Path, mapping: ImportMapping) -> ImportFileError:
+def _unknown_encoding(path: Path, encoding: str) -> ImportFileError:
     return ImportFileError(
-        f"{path}: unknown encoding {mapping.encoding!r}; name one such as utf-8 or latin-1"
+        f"{path}: unknown encoding {encoding!r}; name one such as utf-8 or latin-1"
     )
 
 

@@ -6,7 +6,7 @@ Only shape. What a value must satisfy lives in `contract`; reading text into the
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +15,11 @@ import pyarrow.compute
 pc: Any = pyarrow.compute
 """Arrow's functions; they are made when it is imported, which type checkers cannot see."""
 
-FIRST_DAY = date(2000, 1, 1)
-"""First UTC day with a partition; every zone's offset is a multiple of 15 minutes since."""
+FIRST_DAY = date(1900, 1, 1)
+"""First UTC day that can have a partition."""
+
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""What clocks and programs write that have no time: zero seconds since 1970."""
 
 INSTANT = pa.timestamp("us", tz="UTC")
 

@@ -42,10 +42,11 @@ class ContractCrashError(RuntimeError):
 
 @dataclass(frozen=True)
 class Judged:
-    """A batch split by the contract."""
+    """A batch split by the contract; `rows` are the places of the rejected rows in the batch."""
 
     valid: pa.Table
     rejected: pa.Table
+    rows: np.ndarray
 
 
 def validate_day(
@@ -169,7 +170,8 @@ def judge(
     broken = _unreadable(failures)
     broken += _illegal(typed, metrics, {name: set(rows) for name, _, rows in broken})
     if not broken:
-        return Judged(typed.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA), _no_rejections())
+        none = np.array([], dtype=np.int64)
+        return Judged(typed.select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA), _no_rejections(), none)
     order = _rule_order(metrics)
     broken.sort(key=lambda entry: order[entry[0], entry[1]])
     names = np.array([f"{rule}({reported_column(column)})" for column, rule, _ in broken])
@@ -189,7 +191,7 @@ def judge(
     keep = np.ones(typed.num_rows, dtype=bool)
     keep[bad] = False
     valid = typed.filter(pa.array(keep)).select(EVENT_SCHEMA.names).cast(EVENT_SCHEMA)
-    return Judged(valid, rejected)
+    return Judged(valid, rejected, bad)
 
 
 def _rule_order(metrics: tuple[OutcomeMetric, ...]) -> dict[tuple[str, str], int]:

@@ -26,11 +26,12 @@ ALLOWED = {
     "events": {"schedules", "files", "settings"},
     "stores": {"schedules", "its", "events", "files", "settings"},
     "report": {"schedules", "its", "events", "stores"},
+    "tables": {"events"},
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report", "processes"},
-    "defs": _INNER | {"report", "ingest", "experiments"},
+    "defs": _INNER | {"report", "tables", "ingest", "experiments"},
     "api": _INNER | {"report", "ingest", "experiments", "processes"},
-    "cli": _INNER | {"report", "ingest", "experiments", "defs", "api"},
+    "cli": _INNER | {"report", "tables", "ingest", "experiments", "defs", "api"},
 }
 
 #: Rooms that are not yet held free of circles between their modules.

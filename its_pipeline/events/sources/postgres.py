@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 from its_pipeline.events.duck import literal
-from its_pipeline.events.schema import EVENT_SCHEMA, FIRST_DAY, raw_schema
+from its_pipeline.events.schema import EVENT_SCHEMA, FIRST_DAY, NO_TIME, raw_schema
 from its_pipeline.events.sources.base import DayRead, SourceError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PostgresSource:
     table
         Table, optionally with its schema.
     today
-        The current UTC day. Rows with a time ahead of 2000, later than tomorrow, or none at all
+        The current UTC day. Rows with a time ahead of 1900, later than tomorrow, or none at all
         are read with the day ahead of it, so that the contract can reject them.
     late_window_days
         Days back from the newest in which corrected rows are looked for as well.
@@ -198,7 +198,11 @@ class PostgresSource:
     def _plausible(self, select: dict[str, Any]) -> str:
         least = select["bound"](FIRST_DAY)
         most = select["bound"](self._today + timedelta(days=2))
-        return f'("timestamp" IS NOT NULL AND "timestamp" >= {least} AND "timestamp" < {most})'
+        zero = select["bound"](NO_TIME.date())
+        return (
+            f'("timestamp" IS NOT NULL AND "timestamp" >= {least} AND "timestamp" < {most} '
+            f'AND "timestamp" <> {zero})'
+        )
 
     def _day(self, select: dict[str, Any]) -> str:
         """Return the expression of the UTC day a row is read with."""

@@ -13,17 +13,17 @@ SELECT
 FROM (
     SELECT
         user_id,
-        local_us // 86400000000 AS local_day,
+        local_day,
         {{aggregate}} AS total,
         count(*) AS n_events,
         count_if(clock_us >= 18000000000 AND clock_us < 43200000000) AS mornings,
         count_if(clock_us >= 43200000000 AND clock_us < 61200000000) AS afternoons,
         count_if(clock_us >= 61200000000 AND clock_us < 79200000000) AS evenings
     FROM (
-        SELECT user_id, local_us, local_us % 86400000000 AS clock_us, {{value}} AS value
+        SELECT user_id, local_day, clock_us, {{value}} AS value
         FROM local_events
         WHERE {{events}}
     )
     WHERE {{legal}}
-    GROUP BY user_id, local_us // 86400000000
+    GROUP BY user_id, local_day
 )

@@ -73,11 +73,11 @@ def test_analyze_as_json_agrees_with_itself_under_direction(run, series_file):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"--date": "when"}, "no column 'when'; it has day, score, sleep"),
+        ({"--date": "when"}, "column 'when' is missing; the file has day, score, sleep"),
         ({"--intervention": "tomorrow"}, "--intervention should be a date"),
         ({"--direction": "up"}, "direction must be one of increase, decrease but got 'up'"),
         ({"--intervention": "2026-03-18"}, "8"),
-        ({"--outcome": "day"}, "column 'day'"),
+        ({"--outcome": "day"}, "'day' has '2026-01-01'"),
         ({"--minimum-effect": "-1"}, "minimum_effect"),
         ({"--slope": "maybe"}, "slope must be auto, yes or no (true, false) but got 'maybe'"),
         ({"--season": "week"}, "season must be one of day_of_week, month, none but got 'week'"),
@@ -177,7 +177,7 @@ def test_analyze_says_phases_and_how_alike_they_are(run, series_file):
         (["--on", "2026-02-01..", "--on-column", "on"], "but got --on and --on-column"),
         (["--on-column", "dose"], "column 'dose' must hold 1 on days on and 0 on days off but has "
          "2.0 on"),
-        (["--on-column", "walk"], "no column 'walk'; it has day, score, on, dose"),
+        (["--on-column", "walk"], "column 'walk' is missing; the file has day, score, on, dose"),
         (["--on", "soon"], "a period on should be first..last"),
         (["--on-column", "on", "--also", "2026-02-10.."], "should be NAME=first..last"),
         (["--on-column", "on", "--by-lot", "coin"], "should be total, block:DAYS"),
@@ -235,7 +235,7 @@ def test_of_a_logarithm_there_is_one_percentage_and_it_is_the_outcomes(run, slee
 
 def test_analyze_refuses_a_file_that_is_not_there_or_not_a_table(run, tmp_path):
     options = ["--date", "d", "--outcome", "y", "--intervention", "2026-02-10"]
-    assert "there is no file" in run("analyze", tmp_path / "no.csv", *options, code=2)
+    assert "there is no such file" in run("analyze", tmp_path / "no.csv", *options, code=2)
     (tmp_path / "empty.csv").write_text("")
     assert "cannot be read" in run("analyze", tmp_path / "empty.csv", *options, code=2)
 
