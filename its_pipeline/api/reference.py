@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, TYPE_PREFIX
+from its_pipeline.api.http.problem_kinds import KINDS
+from its_pipeline.api.http.problems import MEDIA_TYPE, TYPE_PREFIX
 from its_pipeline.api.http.server_settings import ServerSettings
 
 _HEAD = """\

@@ -1,7 +1,8 @@
 """What worker processes do: analyse, draw, publish.
 
-What belongs here: the jobs as data, and the handler that answers them with the functions that the
-pipeline uses too. What does not: the processes around it (`its_pipeline.processes`), or HTTP.
+What belongs here: the jobs on stored experiments as data, and the handler that answers all jobs
+with the functions that the pipeline uses too. What does not: jobs on a file that is not in the
+store (`file_jobs`), the processes around it (`its_pipeline.processes`), or HTTP.
 """
 
 from __future__ import annotations
@@ -11,6 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from its_pipeline.api.workers.file_jobs import (
+    AskJob,
+    FileAnswer,
+    FileRead,
+    IngestJob,
+    ReadJob,
+    Refused,
+    TakeJob,
+    ask_file,
+    ingest,
+    read_file,
+    take_file,
+)
 from its_pipeline.experiments.preparation import Prepared
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
@@ -91,8 +105,10 @@ class PlanJob:
     looks: str
 
 
-Job = FitJob | PlotJob | PublishJob | PlanJob
-Answer = FitAnswer | dict[str, bytes] | dict[str, Any] | str | None
+Job = FitJob | PlotJob | PublishJob | PlanJob | ReadJob | AskJob | TakeJob | IngestJob
+Answer = (
+    FitAnswer | FileRead | FileAnswer | Refused | dict[str, bytes] | dict[str, Any] | str | None
+)
 
 
 def start_jobs(settings: Settings) -> JobHandler:
@@ -140,6 +156,14 @@ class JobHandler:
                 return self._publish(job)
             case PlanJob():
                 return self._plan(job)
+            case ReadJob():
+                return read_file(self._settings, job)
+            case AskJob():
+                return ask_file(job)
+            case TakeJob():
+                return take_file(self._settings, job)
+            case IngestJob():
+                return ingest(self._settings, job)
 
     def _fit(self, job: FitJob, answer: Callable[[Answer], None] | None) -> FitAnswer:
         from its_pipeline.experiments.service import fit_prepared, record_crash
