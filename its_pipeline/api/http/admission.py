@@ -30,6 +30,7 @@ from its_pipeline.api.http.page_requests import (
     check_same_origin,
     is_page,
     token_of,
+    too_large_file,
 )
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, to_json
 from its_pipeline.api.http.rate_limits import RateLimit
@@ -151,16 +152,16 @@ class Admission:
             return await read_body(exchange.method, headers, receive, *bounds)
         if (exchange.path, exchange.method) != (UPLOADS, "POST"):
             return await read_body(exchange.method, headers, receive, *bounds, FORM_TYPES)
+        most, seconds = self._settings.upload_bytes, self._settings.upload_seconds
         with self._receiving.of(exchange.caller_name):
-            return await read_body(
-                exchange.method,
-                headers,
-                receive,
-                self._settings.upload_bytes + _FORM_BYTES,
-                self._settings.upload_seconds,
-                FORM_TYPES,
-                reads_on=True,
-            )
+            try:
+                return await read_body(
+                    "POST", headers, receive, most + _FORM_BYTES, seconds, FORM_TYPES, reads_on=True
+                )
+            except Problem as problem:
+                if problem.code == "body_too_large":
+                    raise too_large_file(most, problem.headers) from None
+                raise
 
     def _admit(self, headers: dict[str, str], exchange: Exchange) -> None:
         if self._settings.allow_anonymous:

@@ -61,7 +61,7 @@ async def read_body(
     ClientGoneError
         The client went away.
     """
-    _check_length(headers.get("content-length"), max_bytes * (_READ_ON if reads_on else 1))
+    _check_length(headers.get("content-length"), max_bytes, _READ_ON if reads_on else 1)
     try:
         async with asyncio.timeout(seconds):
             body = await _collect(receive, max_bytes, max_bytes * _READ_ON if reads_on else 0)
@@ -107,14 +107,14 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def _check_length(length: str | None, max_bytes: int) -> None:
+def _check_length(length: str | None, max_bytes: int, times: int) -> None:
     if length is None:
         return
     if not length.isascii() or not length.isdigit():
         raise Problem(
             "malformed_body", "Content-Length is not a number", value=length, headers=_CLOSE
         )
-    if len(length) > 15 or int(length) > max_bytes:
+    if len(length) > 15 or int(length) > max_bytes * times:
         raise _too_large(max_bytes, length)
 
 

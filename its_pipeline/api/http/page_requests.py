@@ -82,6 +82,16 @@ def check_same_origin(method: str, headers: Mapping[str, str]) -> None:
         raise Problem("cross_site", "a form of another site was sent here", value=origin or site)
 
 
+def too_large_file(most_bytes: int, headers: Mapping[str, str]) -> Problem:
+    """Return the refusal of a file that is larger than it may be."""
+    return Problem(
+        "body_too_large",
+        f"a file may have at most {most_bytes / 1_000_000:g} MB",
+        remedy="save the columns that matter as a file of their own, and drop that",
+        headers=headers,
+    )
+
+
 class Receiving:
     """Bounds how many files are received at once."""
 

@@ -13,8 +13,8 @@ from typing import Final
 from markupsafe import Markup
 
 _WIDTH: Final = 640.0
-_HEIGHT: Final = 200.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 8.0, 12.0, 24.0
+_HEIGHT: Final = 240.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 8.0, 8.0, 26.0
 
 
 def days_svg(
@@ -57,6 +57,8 @@ def days_svg(
         '<svg class="days-chart" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}" '
         'data-first="{}" data-last="{}" data-left="{}" data-right="{}">'
         '<path class="axis" d="M{} {:.1f}H{}"/>{}'
+        '<text x="{}" y="14" text-anchor="end">{:.4g}</text>'
+        '<text x="{}" y="{:.0f}" text-anchor="end">{:.4g}</text>'
         '<path class="mark" d="M{:.1f} 4V{:.1f}"/>'
         '<text x="{}" y="{:.0f}">{}</text>'
         '<text x="{:.0f}" y="{:.0f}" text-anchor="end">{}</text></svg>'
@@ -72,6 +74,11 @@ def days_svg(
         _HEIGHT - _BOTTOM + 6,
         _WIDTH - _RIGHT,
         dots,
+        _LEFT - 8,
+        high,
+        _LEFT - 8,
+        _HEIGHT - _BOTTOM,
+        low,
         at,
         _HEIGHT - _BOTTOM + 6,
         _LEFT,

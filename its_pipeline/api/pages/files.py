@@ -14,8 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from its_pipeline.api.http.page_requests import UPLOADS
-from its_pipeline.api.http.problems import Problem
+from its_pipeline.api.http.page_requests import UPLOADS, too_large_file
 from its_pipeline.api.pages.forms import (
     aggregate_in,
     read_dropped,
@@ -61,7 +60,7 @@ async def drop(request: Request, services: Parts, uploads: Held, exchange: Asked
     name, content = await read_dropped(request)
     bound = services.server_settings.upload_bytes
     if len(content) > bound:
-        raise Problem("body_too_large", f"a file may have at most {bound / 1e6:g} MB")
+        raise too_large_file(bound, {})
     if not content:
         told = "The file is empty." if name else "No file was chosen. Choose one, then send it."
         view = {"message": told, "experiments": [], **upload_bound(services.server_settings)}
@@ -130,7 +129,9 @@ async def keep(
     try:
         if not form.get("name"):
             raise ValueError("What was changed: is empty; give it a name")
-        user_id = read.user_id or key_of_id("Whose days these are", form.get("user_id", ""))
+        own = exchange.caller.user_id if exchange.caller is not None else None
+        text = form.get("user_id") or own or ""
+        user_id = read.user_id or key_of_id("Whose days these are", text)
     except ValueError as error:
         return await _show(upload, request, services, exchange, str(error), filled)
     exchange.authorise(user_id)
@@ -157,15 +158,16 @@ async def _read(
     upload: Upload, request: Request, services: Services, exchange: Asked
 ) -> FileRead | Refused:
     """Return what a file means, read once for all that was said of it."""
-    if upload.read is None:
+    read = upload.read
+    if read is None:
         own = exchange.caller.user_id if exchange.caller is not None else None
         job = ReadJob(
             upload.path, upload.said, own, upload.chosen, upload.outcome, upload.aggregate
         )
-        upload.read = await work(services, request, f"read {job}", job)
-    if isinstance(upload.read, FileRead) and upload.read.user_id is not None:
-        exchange.user_id = upload.read.user_id
-    return upload.read
+        read = upload.read = await work(services, request, f"read {job}", job)
+    if isinstance(read, FileRead) and read.user_id is not None:
+        exchange.user_id = read.user_id
+    return read
 
 
 async def _show(

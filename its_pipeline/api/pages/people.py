@@ -71,8 +71,7 @@ async def draw(user_id: UserId, request: Request, services: Parts, exchange: Ask
         view = await run_in_threadpool(person_view, services, user_id, entries, form)
         return page("person.html", {"message": str(error), **view}, exchange, _UNPROCESSABLE)
     exchange.intervention_id = logged.intervention_id
-    is_done = await follow(services, request, logged)
-    return see_other(address_of(logged) + ("" if is_done else "?later=true"))
+    return _shown_at(logged, await follow(services, request, logged))
 
 
 @router.get("/experiments/{intervention_id}")
@@ -87,7 +86,10 @@ async def experiment(
     exchange.authorise(user_id)
     exchange.intervention_id = intervention_id
     entry = await run_in_threadpool(_require, services, user_id, intervention_id)
-    told = "It is logged. Its analysis could not be made now; the next nightly run makes it."
+    told = (
+        "It is logged, but could not be brought up to date within a minute. The next nightly run "
+        "does it, or press “Bring it up to date now” once more."
+    )
     return await _show(services, exchange, entry, note=told if later else "")
 
 
@@ -121,8 +123,22 @@ async def otherwise(
         return await _show(services, exchange, entry, str(error), 409, form)
     except ValueError as error:
         return await _show(services, exchange, entry, str(error), _UNPROCESSABLE, form)
-    is_done = await follow(services, request, amended)
-    return see_other(address_of(amended) + ("" if is_done else "?later=true"))
+    return _shown_at(amended, await follow(services, request, amended))
+
+
+@router.post("/experiments/{intervention_id}/followed")
+async def bring_up_to_date(
+    user_id: UserId,
+    intervention_id: InterventionId,
+    request: Request,
+    services: Parts,
+    exchange: Asked,
+) -> Response:
+    """Do for one intervention now what the next night would do."""
+    exchange.authorise(user_id)
+    exchange.intervention_id = intervention_id
+    entry = await run_in_threadpool(_require, services, user_id, intervention_id)
+    return _shown_at(entry, await follow(services, request, entry))
 
 
 @router.get("/experiments/{intervention_id}/page")
@@ -185,6 +201,10 @@ async def _show(
     view = await run_in_threadpool(experiment_view, services, entry, looks, form or {})
     shown = {"message": message, "later": note, **view}
     return page("experiment.html", shown, exchange, status)
+
+
+def _shown_at(entry: Intervention, is_done: bool) -> Response:
+    return see_other(address_of(entry) + ("" if is_done else "?later=true"))
 
 
 def _require(services: Services, user_id: str, intervention_id: str) -> Intervention:

@@ -9,8 +9,10 @@ by the next night whatever became of its first analysis. The same form sent agai
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -36,6 +38,10 @@ from its_pipeline.experiments.preparation import Prepared, Snapshot
 
 _LEAST_HORIZON_DAYS: Final = 90
 _LONGEST_NAME: Final = 60
+_PATIENCE_SECONDS: Final = 60.0
+"""How long somebody waits in front of a page for a file of many years."""
+
+_log_of_server = logging.getLogger(__name__)
 
 
 async def save(
@@ -75,40 +81,51 @@ async def save(
     # is no newer version of it.
     file_name = import_name(upload.path)[:_LONGEST_NAME]
     import_as = f"{file_name}-{wanted.outcome_metric}-of-{user_id}"
-    steps: tuple[Any, ...] = (TakeJob(read.path, mapping, import_as), IngestJob(import_as))
-    for step in steps:
-        key = f"{type(step).__name__} {upload.upload_id} {user_id} {wanted.outcome_metric}"
-        refused = await work(services, request, key, step)
-        if isinstance(refused, Refused):
-            raise ValueError(refused.words)
+    job = TakeJob(read.path, mapping, import_as)
+    refused = await work(services, request, f"take {upload.upload_id} {import_as}", job)
+    if isinstance(refused, Refused):
+        raise ValueError(refused.words)
     return await run_in_threadpool(_log, services, wanted)
 
 
 async def follow(services: Services, request: Request, entry: Intervention) -> bool:
-    """Analyse a logged intervention as a night would, and publish its page.
+    """Bring a logged intervention up to date as a night would: its days, its analysis, its page.
 
     Returns
     -------
     bool
-        False where that could not be done now: the next night does it.
+        False where that could not be done now, or would take longer than somebody waits: the next
+        night does it, or the same asked again.
 
     Raises
     ------
     ClientGoneError
         The client went away.
     """
-    async with services.turns.of(Exchange.of(request.scope).caller_name):
-        prepared = await run_in_threadpool(_prepare, services, entry)
     key = str(entry.key)
-    job = FitJob(prepared, True, services.server_settings.adhoc_analyses)
     try:
+        if not await _ingest(services, request):
+            return False
+        async with services.turns.of(Exchange.of(request.scope).caller_name):
+            prepared = await run_in_threadpool(_prepare, services, entry)
+        job = FitJob(prepared, True, services.server_settings.adhoc_analyses)
         await work(services, request, f"fit {key} {prepared.fingerprint} True", job)
         await run_in_threadpool(services.settle, entry.user_id, entry.intervention_id)
         await work(services, request, f"publish {key} {entry.version}", PublishJob(key))
-    except Problem:
-        # Counted and logged where it happened; what was logged stays.
+    except Problem as problem:
+        # What was logged stays, and the page says that it comes later.
+        _log_of_server.warning("%s could not be brought up to date: %s", key, problem.code)
         return False
     return True
+
+
+async def _ingest(services: Services, request: Request) -> bool:
+    """Bring changed days in, some at a time; tell whether all are, within a while."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until:
+        if await work(services, request, "ingest", IngestJob()) == 0:
+            return True
+    return False
 
 
 def _prepare(services: Services, entry: Intervention) -> Prepared:
@@ -131,8 +148,10 @@ def _intervention(
     if read.mapping is None:
         raise ValueError(f"{upload.path.name}: there is no mapping of it")
     known = [day for day, value in read.days if value is not None]
-    is_date = isinstance(answer.schedule, date)
-    started_on = answer.schedule if is_date else answer.schedule.starts_on
+    schedule = None if isinstance(answer.schedule, date) else answer.schedule
+    started_on = answer.schedule if schedule is None else schedule.starts_on
+    if not isinstance(started_on, date):
+        raise ValueError(f"{upload.path.name}: the schedule should have a first day")
     before = (started_on - known[0]).days
     since = (known[-1] - started_on).days + 1
     form = upload.given
@@ -143,8 +162,8 @@ def _intervention(
         name=name,
         outcome_metric=metric,
         started_on=started_on,
-        schedule=None if is_date else answer.schedule,
-        carryover_days=0 if is_date else carryover_days,
+        schedule=schedule,
+        carryover_days=0 if schedule is None else carryover_days,
         direction=form["direction"],
         minimum_effect=float((form.get("minimum_effect") or "0").replace(",", ".")),
         baseline_days=min(max(before, 1), MAXIMUM_DAYS),

@@ -250,7 +250,7 @@ def person_view(
     used = [entry.outcome_metric for entry in logged]
     names = sorted(metrics, key=lambda name: (name not in used, name))
     tomorrow = services.settings.utc_today() + timedelta(days=2)
-    filled = {"first_on": str(tomorrow), "n_days": "28", "unit_days": "1", "block_days": "8"}
+    filled = {"first_on": str(tomorrow), "n_days": "32", "unit_days": "1", "block_days": "8"}
     if logged:
         filled["time_zone"] = logged[-1].time_zone
     return {

@@ -194,9 +194,15 @@ class TakeJob:
 
 @dataclass(frozen=True)
 class IngestJob:
-    """Bring a person's imported days into the daily outcomes; answered with None, or `Refused`."""
+    """Bring days that changed into the daily outcomes; answered with how many are left to do.
 
-    name: str
+    Attributes
+    ----------
+    most_days
+        Most UTC days that are read in by one job.
+    """
+
+    most_days: int = 40
 
 
 def read_file(settings: Settings, job: ReadJob) -> FileRead | Refused:
@@ -231,8 +237,8 @@ def _about_one(
             if job.user_id not in people:
                 return Refused(
                     f"this is a file in another person's name: column {mapping.user!r} has no "
-                    f"row of {job.user_id!r}, and you may take your own days alone. Drop a file of your "
-                    "own, or ask whoever runs this server for a token that may see everybody",
+                    f"row of {job.user_id!r}, and you may take your own days alone. Drop a file of "
+                    "your own, or ask whoever runs this server for a token that may see everybody",
                     status=403,
                 )
             people = {job.user_id: people[job.user_id]}
@@ -277,7 +283,8 @@ def _about_one(
 
 def _plain_days(days: pd.Series) -> tuple[tuple[date, float | None], ...]:
     return tuple(
-        (day.date(), None if value != value else float(value)) for day, value in days.items()
+        (day.date(), None if value != value else float(value))
+        for day, value in zip(days.index, days.tolist(), strict=True)
     )
 
 
@@ -336,22 +343,20 @@ def take_file(settings: Settings, job: TakeJob) -> Refused | None:
     return None
 
 
-def ingest(settings: Settings, job: IngestJob) -> Refused | None:
-    """Export and validate what the import changed, and build the daily outcomes."""
-    from its_pipeline.events.import_folders import import_versions, imports_dir, read_record
-    from its_pipeline.files.names import path_of_name
-    from its_pipeline.ingest.steps import build_daily, changed_days, ingest_day, unvalidated_days
+def ingest(settings: Settings, job: IngestJob) -> int:
+    """Export and validate days whose source changed; with the last of them, aggregate.
 
-    folder = path_of_name(imports_dir(settings), job.name)
-    record = read_record(folder / import_versions(folder)[-1])
-    own = {date.fromisoformat(day) for day in record["days"]}
-    # Days of others that were exported before are the nightly run's, as they always are.
-    days = sorted(set(changed_days(settings)) | (own & set(unvalidated_days(settings))))
-    failed = [day for day in days if ingest_day(settings, day).validated is None]
-    build_daily(settings)
-    if failed:
-        return Refused(f"{len(failed)} days could not be taken, the first of them {failed[0]}")
-    return None
+    A day that cannot be taken stays as it was, and is the nightly run's, which tells of it.
+    """
+    from its_pipeline.ingest.steps import build_daily, changed_days, ingest_day
+
+    days = changed_days(settings)
+    for day in days[: job.most_days]:
+        ingest_day(settings, day)
+    left = max(0, len(days) - job.most_days)
+    if not left:
+        build_daily(settings)
+    return left
 
 
 def _without_path(error: Exception, path: Path) -> str:

@@ -107,7 +107,15 @@ class PlanJob:
 
 Job = FitJob | PlotJob | PublishJob | PlanJob | ReadJob | AskJob | TakeJob | IngestJob
 Answer = (
-    FitAnswer | FileRead | FileAnswer | Refused | dict[str, bytes] | dict[str, Any] | str | None
+    FitAnswer
+    | FileRead
+    | FileAnswer
+    | Refused
+    | dict[str, bytes]
+    | dict[str, Any]
+    | int
+    | str
+    | None
 )
 
 
