@@ -80,8 +80,11 @@ def serve(
     from its_pipeline.api.server import serve as serve_api
 
     here = is_loopback(host) and not ServerSettings().token_records()
+    changes = {"host": host, "port": port} | ({"allow_anonymous": True} if here else {})
+    server_settings = ServerSettings().model_copy(update=changes)
+    server_settings.check_safe()
     name = f"[{host}]" if ":" in host else host
     typer.echo(f"open http://{name}:{port} in a browser, and drop a file there (Ctrl+C ends it)")
     if here:
         typer.echo("it answers on this machine alone, without tokens; files stay on it")
-    serve_api(host=host, port=port, allow_anonymous=True if here else None)
+    serve_api(server_settings=server_settings)

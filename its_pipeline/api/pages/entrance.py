@@ -48,8 +48,10 @@ async def ask_for_token(request: Request, exchange: Asked) -> Response:
 @router.post(SIGN_IN)
 async def sign_in(request: Request, exchange: Asked) -> Response:
     """Keep a token in a cookie until the browser is closed."""
-    token = (await read_form(request)).get("token", "").removeprefix("Bearer ").strip()
     identification: Identification = request.app.state.identification
+    if not identification.is_needed:
+        return see_other("/")
+    token = (await read_form(request)).get("token", "").removeprefix("Bearer ").strip()
     identification.caller(token or "none", exchange.client)
     response = see_other("/")
     response.headers["Set-Cookie"] = cookie(token, request.headers)

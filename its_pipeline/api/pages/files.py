@@ -99,6 +99,7 @@ async def ask(upload: Meant, request: Request, services: Parts, exchange: Asked)
     read = await _read(upload, request, services, exchange)
     if isinstance(read, Refused) or read.mapping is None or read.path is None:
         return await _show(upload, request, services, exchange)
+    upload.answer = None
     try:
         when = when_in(form)
         unit = next(iter(read.mapping.units.values()), read.mapping.unit)

@@ -27,7 +27,6 @@ HEADERS: Final = {
     "Content-Security-Policy": "frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
 }
-_STARTS_OVER: Final = frozenset({"unknown_file", "not_found", "forbidden", "cross_site"})
 
 
 def page(template: str, view: Mapping[str, Any], exchange: Exchange, status: int = 200) -> Response:
@@ -55,11 +54,10 @@ def refusal_page(problem: Problem, exchange: Exchange) -> tuple[bytes, Mapping[s
     told = problem.to_dict(exchange.request_id)
     view: dict[str, Any] = {
         "title": told["title"],
-        "message": told["detail"],
+        "message": f"{told['detail'][:1].upper()}{told['detail'][1:]}",
         "value": told.get("value"),
         "remedy": told["remedy"],
         "request_id": exchange.request_id,
-        "start_over": problem.code in _STARTS_OVER or exchange.method != "GET",
     }
     template = "refusal.html"
     if problem.code == "unauthenticated":
