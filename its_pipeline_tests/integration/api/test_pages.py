@@ -14,7 +14,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
 from its_pipeline.api.http.page_requests import COOKIE
 from its_pipeline.api.pages import people
@@ -293,6 +292,8 @@ def test_matrix(server, saved, who, method, path):
 
 
 def test_the_matrix_has_every_page_about_a_person():
+    from fastapi.routing import APIRoute
+
     found = {
         (method, route.path)
         for route in people.router.routes
