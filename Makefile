@@ -63,8 +63,8 @@ ui: setup  ## open Dagster's UI on http://127.0.0.1:3000, with daemon, schedules
 mlflow: setup  ## open MLflow's UI on http://127.0.0.1:5000
 	$(BIN)/its-pipeline mlflow
 
-serve: setup  ## start the HTTP API on http://127.0.0.1:8000, for this machine alone and without tokens
-	ITS_API_ALLOW_ANONYMOUS=true $(BIN)/its-pipeline serve
+serve: setup  ## start the page to ask on and the HTTP API on http://127.0.0.1:8000, for this machine alone
+	$(BIN)/its-pipeline serve
 
 audit: setup  ## look for known vulnerabilities in the lock (needs a package index)
 	$(BIN)/python tools/audit.py

@@ -7,6 +7,7 @@ What belongs here: putting the parts together. What does not: any part.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -24,11 +25,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
-from its_pipeline.api.http.admission import Admission
+from its_pipeline.api.http.admission import Admission, refusal_of
 from its_pipeline.api.http.documentation import complete
 from its_pipeline.api.http.exchange import Exchange
-from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, shown, to_json
+from its_pipeline.api.http.identification import Identification
+from its_pipeline.api.http.problems import Problem, shown, to_json
 from its_pipeline.api.http.server_settings import ServerSettings
+from its_pipeline.api.pages import entrance, files
+from its_pipeline.api.pages import people as people_pages
+from its_pipeline.api.pages.rendering import refusal_page
+from its_pipeline.api.pages.uploads import Uploads
 from its_pipeline.api.questions import (
     requests,
     responses,
@@ -49,6 +55,7 @@ from its_pipeline.files.atomic import close_to_others
 from its_pipeline.settings import Settings
 
 _MOST_ERRORS = 20
+_SWEEP_SECONDS = 15.0
 
 _DESCRIPTION = """\
 Asks, for one person and one change in their life: did it work? The answers are those of the nightly
@@ -76,6 +83,12 @@ def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
     """
     server_settings.check_safe()
     services = Services.make(settings, server_settings)
+    identification = Identification(server_settings)
+    uploads = Uploads(
+        server_settings.uploads,
+        server_settings.uploads_of_one,
+        60 * server_settings.upload_minutes,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -90,26 +103,32 @@ def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
         services.pool.start()
         # MLflow takes seconds to import; whoever asks for a history first should not wait for it.
         threading.Thread(target=services.runs.open, name="its-runs", daemon=True).start()
+        sweeping = asyncio.create_task(_sweep(uploads))
         try:
             yield
         finally:
+            sweeping.cancel()
             await run_in_threadpool(services.pool.stop)
+            await run_in_threadpool(uploads.close)
             services.log.close()
             services.audit.close()
             os.umask(others)
 
     app = _bare(lifespan)
     app.state.services = services
+    app.state.identification = identification
+    app.state.uploads = uploads
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(
         Admission,  # type: ignore[arg-type] - an ASGI middleware
         server_settings=server_settings,
-        records=server_settings.token_records(),
+        identification=identification,
         monitoring=services.monitoring,
         audit=services.audit,
         is_forgotten=services.forgotten.__contains__,
+        refusal_page=refusal_page,
     )
     if server_settings.cors_origins:
         app.add_middleware(
@@ -120,6 +139,13 @@ def create_app(settings: Settings, server_settings: ServerSettings) -> FastAPI:
             expose_headers=["Location", "Retry-After", "X-Request-Id"],
         )
     return app
+
+
+async def _sweep(uploads: Uploads) -> None:
+    """Remove dropped files when their time is over, also where nobody asks for anything."""
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        await run_in_threadpool(uploads.sweep)
 
 
 def openapi_document() -> dict[str, Any]:
@@ -143,7 +169,8 @@ def _bare(lifespan: Any) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(check_query)],
     )
-    for routes in (analyses, plans, interventions, experiments, people, server):
+    api = (analyses, plans, interventions, experiments, people, server)
+    for routes in (*api, entrance, files, people_pages):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 
@@ -180,11 +207,9 @@ async def _problem(request: Request, problem: Exception) -> Response:
     exchange.problem = problem.code
     if problem.kind.status >= 500 and problem.__cause__ is not None:
         _log.error("request %s: %s", exchange.request_id, problem.__cause__)
+    content, headers = refusal_of(problem, exchange, refusal_page)
     return Response(
-        to_json(problem.to_dict(exchange.request_id)),
-        status_code=problem.kind.status,
-        headers=problem.headers,
-        media_type=MEDIA_TYPE,
+        content, status_code=problem.kind.status, headers={**headers, **problem.headers}
     )
 
 
@@ -235,7 +260,7 @@ async def _http(request: Request, error: Exception) -> Response:
                 headers={"Allow": ", ".join(_methods_here(request))},
             )
         case 400:
-            problem = Problem("malformed_body", "the body is not JSON that can be read")
+            problem = Problem("malformed_body", "the body is not one that can be read")
         case _:
             raise error
     return await _problem(request, problem)

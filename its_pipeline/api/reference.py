@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, TYPE_PREFIX
+from its_pipeline.api.http.problem_kinds import KINDS
+from its_pipeline.api.http.problems import MEDIA_TYPE, TYPE_PREFIX
 from its_pipeline.api.http.server_settings import ServerSettings
 
 _HEAD = """\
@@ -26,9 +27,11 @@ not edit.
     ITS_API_TOKENS='[<record>]' python -m its_pipeline.api serve --host 0.0.0.0
 
 A server without tokens starts on a loopback address only, and only when told so
-(`ITS_API_ALLOW_ANONYMOUS=true` or `--without-tokens`). A token of scope `user` reads and writes one
-person's data, one of scope `service` everybody's; the server keeps their SHA-256 alone. Put a
-reverse proxy with TLS before any address that other machines reach.
+(`ITS_API_ALLOW_ANONYMOUS=true` or `--without-tokens`); `its-pipeline serve`, the command for
+people, takes a loopback address with no token configured for that, says so, and prints the
+address to open. A token of scope `user` reads and writes one person's data, one of scope
+`service` everybody's; the server keeps their SHA-256 alone. Put a reverse proxy with TLS before
+any address that other machines reach.
 
 An analysis asked for here and one made by the nightly run are the same: same data and options, same
 fingerprint, same numbers, same run in MLflow. What is known is answered from the store; what is not
@@ -36,6 +39,25 @@ is computed by a small pool of worker processes that have the model compiled. It
 is kept for good; its run in MLflow, whose id the answer has, is completed right after, and whoever
 asks this server for a history, a state or a report meanwhile waits for that. Effects of a sampler
 that did not converge are never shown.
+
+## The pages
+
+At `/` the same server has pages for people: drop a file, see what was understood, ask it, log it
+and have it followed nightly, draw days by lot, log a day otherwise. They are HTML with plain
+forms, need no script and nothing from elsewhere, and are not in the OpenAPI document.
+
+The same tokens open them: `/sign-in` takes one and keeps it in a cookie (`HttpOnly`,
+`SameSite=Strict`, until the browser is closed; `Secure` where the browser says that it speaks TLS).
+The cookie opens pages alone, and the API takes the `Authorization` header alone, because a browser
+sends a cookie with whatever another site makes it ask for. A form is taken only where `Origin` or
+`Sec-Fetch-Site` says that it is this server's own (403 otherwise), also without tokens.
+
+A dropped file lies in a private folder for temporary files, belongs to the token that dropped it,
+and is removed after `ITS_API_UPLOAD_MINUTES`, when it was saved, when its owner drops too many,
+and when the server ends; the next server removes what a killed one left. It is read and asked by
+the workers, within the same bounds as any analysis. Saving it takes the chosen person's rows of
+the chosen outcome alone; a token of scope `user` is refused another person's file, and sees of a
+file about several its own rows.
 
 ## What one client may cost the others
 

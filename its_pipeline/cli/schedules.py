@@ -7,7 +7,6 @@ the texts of files (`schedules`), or the log (`events.interventions`).
 from __future__ import annotations
 
 import secrets
-from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,8 +16,7 @@ from its_pipeline.cli.support import ExpectedVersion, Id, User, plain_errors, re
 from its_pipeline.events.keys import shown_experiment
 
 if TYPE_CHECKING:
-    from its_pipeline.events.interventions import Intervention, InterventionLog
-    from its_pipeline.settings import Settings
+    from its_pipeline.events.intervention import Intervention
 
 #: Options of `draw` that are rules of the lot, by the field's name.
 RULES: Final = (
@@ -90,7 +88,8 @@ def draw(
 
     Repeated with the same seed it changes nothing.
     """
-    from its_pipeline.events.interventions import Intervention, open_log
+    from its_pipeline.events.interventions import Intervention
+    from its_pipeline.experiments.drawn import log_drawn
     from its_pipeline.schedules.as_text import period_text
     from its_pipeline.schedules.assignments import count_assignments, draw_schedule
     from its_pipeline.schedules.mechanism import Mechanism
@@ -109,15 +108,7 @@ def draw(
         schedule=draw_schedule(mechanism, read_date("--from", first_on), n_days, None),
         **fields,
     )
-    settings = get_settings()
-    log = open_log(settings)
-    try:
-        if not _is_logged(log, wanted):
-            _check_is_ahead(wanted, settings)
-            _check_is_free(into, wanted)
-        [logged] = log.log_all([wanted])
-    finally:
-        log.close()
+    logged = log_drawn(get_settings(), wanted, lambda: _check_is_free(into, wanted))
     schedule = logged.schedule
     if schedule is None:
         raise ValueError(f"{logged.key} was logged without the days that were drawn")
@@ -145,40 +136,19 @@ def otherwise(
     expected_version: ExpectedVersion = None,
 ) -> None:
     """Say on which days a person did the other thing than the schedule says."""
-    from dataclasses import replace
-
-    from its_pipeline.events.interventions import open_log
+    from its_pipeline.experiments.drawn import say_otherwise
     from its_pipeline.schedules.as_text import schedule_text
     from its_pipeline.settings import get_settings
 
-    said = {read_date("DAYS", day) for day in days}
-    settings = get_settings()
-    log = open_log(settings)
-    try:
-        present = log.get(user_id, intervention_id)
-        schedule = present.schedule
-        if schedule is None:
-            raise ValueError(
-                f"{present.key} has no schedule: it is on from {present.started_on} on; give its "
-                "periods with `its-pipeline intervention amend ... --on first..last`"
-            )
-        known = set(schedule.done_otherwise)
-        if undo:
-            _check(said - known, "was not said to be otherwise; `show` lists the days that were")
-        else:
-            late = {day for day in said if day > _today(present, settings)}
-            _check(late, "is not here yet: what will be done otherwise is another schedule")
-        otherwise_on = tuple(known - said if undo else known | said)
-        amended = log.amend(
-            user_id,
-            intervention_id,
-            reason=reason,
-            # What was read is what is changed: somebody else may be adding days as well.
-            expected_version=expected_version or present.version,
-            schedule=replace(schedule, done_otherwise=otherwise_on),
-        )
-    finally:
-        log.close()
+    amended = say_otherwise(
+        get_settings(),
+        user_id,
+        intervention_id,
+        {read_date("DAYS", day) for day in days},
+        reason,
+        undo=undo,
+        expected_version=expected_version,
+    )
     if amended.schedule is None:
         raise ValueError(f"{amended.key} was logged without its schedule")
     text = schedule_text(amended.schedule, amended.time_zone)
@@ -187,30 +157,6 @@ def otherwise(
 
 def _given(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: given[name] for name in names if given[name] is not None}
-
-
-def _today(entry: Intervention, settings: Settings) -> date:
-    from its_pipeline.experiments.window import last_complete_day
-
-    return last_complete_day(entry.time_zone, settings.today_on) + timedelta(days=1)
-
-
-def _is_logged(log: InterventionLog, wanted: Intervention) -> bool:
-    """Tell whether the log holds the very same; raise ValueError where it would refuse it."""
-    refusal = log.refusal(wanted)
-    if refusal is not None:
-        raise ValueError(refusal)
-    return bool(log.history(wanted.user_id, wanted.intervention_id))
-
-
-def _check_is_ahead(wanted: Intervention, settings: Settings) -> None:
-    today_on = _today(wanted, settings)
-    if wanted.started_on <= today_on:
-        raise ValueError(
-            f"--from {wanted.started_on} must be later than today, {today_on} in "
-            f"{wanted.time_zone}: a lot that is drawn after its first day is no lot, because "
-            "somebody could have looked at the days before drawing; choose a later day"
-        )
 
 
 def _check_is_free(into: Path, wanted: Intervention) -> None:
@@ -222,23 +168,11 @@ def _check_is_free(into: Path, wanted: Intervention) -> None:
         )
 
 
-def _check(days: set[date], rule: str) -> None:
-    if days:
-        raise ValueError(f"{min(days)} {rule}")
-
-
 def _files(into: Path, entry: Intervention) -> dict[Path, str]:
     """Return the files of a drawn schedule and their texts."""
-    from its_pipeline.schedules.calendar_files import calendar, table
+    from its_pipeline.experiments.drawn import schedule_files
 
-    schedule = entry.schedule
-    if schedule is None or schedule.ends_on is None:
-        raise ValueError(f"{entry.key} has no days that were drawn")
-    stem = f"{entry.user_id}-{entry.intervention_id}"
-    return {
-        into / f"{stem}.ics": calendar(schedule, entry.name, schedule.ends_on),
-        into / f"{stem}.csv": table(schedule, schedule.starts_on, schedule.ends_on),
-    }
+    return {into / name: text for name, text in schedule_files(entry).items()}
 
 
 def _write_once(file: Path, text: str) -> None:

@@ -72,7 +72,19 @@ def serve(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
 ) -> None:
-    """Start the HTTP API."""
+    """Start the server: a page to drop a file on and ask, and the HTTP API.
+
+    On this machine alone and without any token, everybody who uses the machine may ask.
+    """
+    from its_pipeline.api.http.server_settings import ServerSettings, is_loopback
     from its_pipeline.api.server import serve as serve_api
 
-    serve_api(host=host, port=port)
+    here = is_loopback(host) and not ServerSettings().token_records()
+    changes = {"host": host, "port": port} | ({"allow_anonymous": True} if here else {})
+    server_settings = ServerSettings().model_copy(update=changes)
+    server_settings.check_safe()
+    name = f"[{host}]" if ":" in host else host
+    typer.echo(f"open http://{name}:{port} in a browser, and drop a file there (Ctrl+C ends it)")
+    if here:
+        typer.echo("it answers on this machine alone, without tokens; files stay on it")
+    serve_api(server_settings=server_settings)

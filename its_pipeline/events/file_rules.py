@@ -70,16 +70,26 @@ def kind_of(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 
+_WEB_PAGE = (b"<!doctype html", b"<html")
+
+
 def refuse_packed(path: Path) -> None:
-    """Refuse a file whose contents are packed: it is unpacked by whoever knows what is in it.
+    """Refuse a file that is no text of a table, whatever its name says.
+
+    What is packed is unpacked by whoever knows what is in it; a web page is what a download often
+    brings in the place of a table, such as a page to sign in.
 
     Raises
     ------
     ImportFileError
-        If its first bytes are those of a packed file.
+        If its first bytes are those of a packed file or of a web page.
     """
     with path.open("rb") as file:
-        start = file.read(8)
+        start = file.read(64)
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(_WEB_PAGE):
+        raise ImportFileError(
+            f"{path}: a web page (HTML), not a table; download the table itself, as CSV or Excel"
+        )
     for magic, name in _PACKED.items():
         if start.startswith(magic):
             raise ImportFileError(

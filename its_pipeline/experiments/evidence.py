@@ -88,7 +88,9 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
     compliance_table(checklists).to_parquet(buffer, index=False)
     write_bytes(settings.compliance_path, buffer.getvalue())
     index_path = settings.reports_dir / INDEX_FILE
-    rows = [_row(settings, snapshot, verdict, checklists.get(verdict.key)) for verdict in verdicts]
+    rows = [
+        index_row(settings, snapshot, verdict, checklists.get(verdict.key)) for verdict in verdicts
+    ]
     publish_trust(settings, snapshot)
     nobodys = Rejections(settings.lake_dir).of_nobody()
     index = render_index(rows, checklists, trust_href=TRUST_FILE, nobodys_events=nobodys)
@@ -157,12 +159,23 @@ def _checklists(settings: Settings, verdicts: list[Verdict]) -> dict[str, tuple[
     return found
 
 
-def _row(
+def index_row(
     settings: Settings,
     snapshot: Snapshot,
     verdict: Verdict,
-    checklist: tuple[CentAnswer, ...] | None,
+    checklist: tuple[CentAnswer, ...] | None = None,
 ) -> IndexRow:
+    """Return an experiment's line of a list of experiments.
+
+    Parameters
+    ----------
+    settings, snapshot
+        The installation.
+    verdict
+        The experiment's newest.
+    checklist
+        Its filled checklist, if it is to be counted.
+    """
     from its_pipeline.report.cent import reported_count
     from its_pipeline.report.inputs import EffectNumbers, IndexRow
 

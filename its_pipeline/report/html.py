@@ -10,8 +10,8 @@ import base64
 import functools
 import hashlib
 import unicodedata
-from importlib import resources
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
@@ -24,13 +24,43 @@ _ISOLATES = frozenset({"LRI", "RLI", "FSI", "PDI"})
 _TURNING = _ISOLATES | {"R", "AL", "AN", "LRE", "RLE", "LRO", "RLO", "PDF"}
 
 
-@functools.lru_cache(maxsize=1)
-def _environment() -> Environment:
-    """Return the environment: everything is escaped, an unknown name is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+_OWN = "its_pipeline.report"
 
+
+@dataclass(frozen=True)
+class Site:
+    """Where pages come from, and what they may do.
+
+    Attributes
+    ----------
+    package
+        Its `templates` come ahead of this package's.
+    styles
+        Style sheets, one after the other.
+    form_action
+        Source of the content security policy for what forms may be sent to.
+    referrer
+        Policy of what links tell; browsers leave out where a form comes from under `no-referrer`.
+    """
+
+    package: str
+    styles: tuple[str, ...]
+    form_action: str
+    referrer: str
+
+
+FILES: Final = Site(_OWN, ("style.css",), "'none'", "no-referrer")
+"""Pages that are files and need no server."""
+
+
+@functools.lru_cache(maxsize=4)
+def _environment(package: str = _OWN) -> Environment:
+    """Return the environment: everything is escaped, an unknown name is an error."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    packages = dict.fromkeys((package, _OWN))
     return Environment(
-        loader=PackageLoader("its_pipeline.report", "templates"),
+        loader=ChoiceLoader([PackageLoader(name, "templates") for name in packages]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -39,10 +69,12 @@ def _environment() -> Environment:
 
 
 @functools.lru_cache(maxsize=8)
-def _asset(name: str) -> str:
-    """Return a style sheet or script of the package as text."""
-    folder = resources.files("its_pipeline.report").joinpath("templates")
-    return folder.joinpath(name).read_text(encoding="utf-8").strip()
+def _asset(package: str, name: str) -> str:
+    """Return a style sheet or script, of a package or of this one, as text."""
+    loader = _environment(package).loader
+    if loader is None:
+        raise ValueError(f"the templates of {package} should have a loader")
+    return loader.get_source(_environment(package), name)[0].strip()
 
 
 def _hash_source(text: str) -> str:
@@ -50,16 +82,16 @@ def _hash_source(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _policy(css: str, script: str) -> str:
+def _policy(css: str, script: str, form_action: str) -> str:
     """Return a content security policy that lets this one style sheet and script run, no more."""
     scripts = _hash_source(script) if script else "'none'"
     return (
         f"default-src 'none'; img-src data:; style-src {_hash_source(css)}; "
-        f"script-src {scripts}; base-uri 'none'; form-action 'none'"
+        f"script-src {scripts}; base-uri 'none'; form-action {form_action}"
     )
 
 
-def render_page(template: str, view: Any, script: str | None = None) -> str:
+def render_page(template: str, view: Any, script: str | None = None, site: Site = FILES) -> str:
     """Return a template filled with a view as one self-contained HTML page.
 
     Parameters
@@ -70,13 +102,21 @@ def render_page(template: str, view: Any, script: str | None = None) -> str:
         What the template shows as `view`.
     script
         File name of the page's one script, or None.
+    site
+        Where the template lies, and what the page may do.
     """
-    css = _asset("style.css")
-    code = _asset(script) if script else ""
+    css = "\n".join(_asset(site.package, name) for name in site.styles)
+    code = _asset(site.package, script) if script else ""
     return (
-        _environment()
+        _environment(site.package)
         .get_template(template)
-        .render(view=view, css=css, script=code, policy=_policy(css, code))
+        .render(
+            view=view,
+            css=css,
+            script=code,
+            policy=_policy(css, code, site.form_action),
+            referrer=site.referrer,
+        )
     )
 
 

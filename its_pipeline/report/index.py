@@ -171,6 +171,12 @@ def _reaches(rows: Sequence[IndexRow]) -> dict[str, float]:
     return reaches
 
 
+def table_rows(rows: Sequence[IndexRow]) -> tuple[TableRow, ...]:
+    """Return the lines of a list of experiments as text; lines of an outcome share its scale."""
+    reaches = _reaches(rows)
+    return tuple(_table_row(row, reaches) for row in rows)
+
+
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 

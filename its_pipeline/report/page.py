@@ -26,6 +26,7 @@ from its_pipeline.report.cent import (
 )
 from its_pipeline.report.drawing import TONES, Span, Tone, dates_svg, scale_svg, status_tone
 from its_pipeline.report.facts import Facts, finding, intervention_name, outcome_label
+from its_pipeline.report.finding import finding_of
 from its_pipeline.report.html import (
     data_uri,
     isolate,
@@ -86,31 +87,12 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         What `figure_pngs` drew, where the caller has it already.
     """
     analysis = report.analysis
-    effects = analysis.effects
-    if effects is None:
+    if analysis.effects is None:
         raise ValueError(f"a report needs effects but {report.intervention.key} has none")
-    answer = report_answer(report)
-    effect = effects.counterfactual
-    name = intervention_name(report)
-    tone = TONES[answer.kind]
-    least = analysis.spec.minimum_effect
     step = analysis.spec.step
     view = {
         **_shared_view(report),
-        "tone": tone,
-        "headline": answer.headline,
-        "sentence_effect": isolate(answer.sentences[0], name),
-        "sentence_probability": isolate(answer.sentences[1], name),
-        "scale": _scale(analysis, effect, tone),
-        "key_effect": _amount(effect),
-        "key_benefit_name": (
-            f"Probability of {least:g} or better" if least > 0 else "Probability that it helped"
-        ),
-        "key_benefit": percent(analysis.probability_of_benefit or 0.0),
-        "counted": f"{step.capitalize()}s {_counted(analysis)}",
-        "n_pre": analysis.n_pre,
-        "n_post": analysis.n_post,
-        "warnings": views.warning_texts(analysis.warnings, analysis.spec.likelihood),
+        **_answer_view(analysis, report_answer(report), intervention_name(report)),
         "effects": views.effect_rows(analysis),
         "widened": views.widened_text(analysis.spec.interval_factor),
         "what_if": views.what_if_rows(analysis),
@@ -124,6 +106,48 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "wwc": _wwc(analysis),
     }
     return render_page("report.html", view)
+
+
+def answer_view(analysis: Analysis, name: str, outcome: str) -> dict[str, Any]:
+    """Return what is shown of the answer of a question that is asked once.
+
+    Parameters
+    ----------
+    analysis
+        Any with effects.
+    name, outcome
+        The intervention's and the outcome's names for people.
+
+    Raises
+    ------
+    ValueError
+        If the analysis has no effects.
+    """
+    answer = answer_sentences(finding_of(analysis, name, outcome))
+    return _answer_view(analysis, answer, name)
+
+
+def _answer_view(analysis: Analysis, answer: Answer, name: str) -> dict[str, Any]:
+    if analysis.effects is None:
+        raise ValueError(f"an answer needs effects but the analysis of {name!r} has none")
+    effect, least = analysis.effects.counterfactual, analysis.spec.minimum_effect
+    tone = TONES[answer.kind]
+    return {
+        "tone": tone,
+        "headline": answer.headline,
+        "sentence_effect": isolate(answer.sentences[0], name),
+        "sentence_probability": isolate(answer.sentences[1], name),
+        "scale": _scale(analysis, effect, tone),
+        "key_effect": _amount(effect),
+        "key_benefit_name": (
+            f"Probability of {least:g} or better" if least > 0 else "Probability that it helped"
+        ),
+        "key_benefit": percent(analysis.probability_of_benefit or 0.0),
+        "counted": f"{analysis.spec.step.capitalize()}s {_counted(analysis)}",
+        "n_pre": analysis.n_pre,
+        "n_post": analysis.n_post,
+        "warnings": views.warning_texts(analysis.warnings, analysis.spec.likelihood),
+    }
 
 
 def _counted(analysis: Analysis) -> str:

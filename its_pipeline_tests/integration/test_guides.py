@@ -13,8 +13,8 @@ from its_pipeline.cli.main import app
 from its_pipeline_tests.pages import arguments, blocks
 from its_pipeline_tests.support import PROJECT_ROOT
 
-#: Commands that take a minute: other tests run them, on smaller stores.
-ELSEWHERE = {"run", "history"}
+#: Commands that take a minute, or do not end: other tests run them, on smaller stores.
+ELSEWHERE = {"run", "history", "serve"}
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """What every request passes before a route sees it, and every answer on its way out.
 
 What belongs here: who may come in, how often and with how large a body; the headers of every
-answer; counting and auditing. It is closed by default: only `OPEN_PATHS` need no token. What does
-not: whose data a caller may see, which routes decide with `Exchange.authorise`.
+answer; counting and auditing. It is closed by default: only `OPEN_PATHS` and the page to sign in
+need no token. What does not: whose data a caller may see, which routes decide with
+`Exchange.authorise`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -19,15 +19,29 @@ from typing import Any, Final
 from its_pipeline.api.http.audit import SUM_SECONDS, AuditLog, AuditUnavailableError
 from its_pipeline.api.http.body import ClientGoneError, Message, Receive, read_body, replayed
 from its_pipeline.api.http.exchange import Exchange
+from its_pipeline.api.http.identification import CLOSE, Identification, too_many
 from its_pipeline.api.http.monitoring import Monitoring
+from its_pipeline.api.http.page_requests import (
+    FORM_TYPES,
+    READING,
+    SIGN_IN,
+    UPLOADS,
+    Receiving,
+    check_same_origin,
+    is_page,
+    token_of,
+    too_large_file,
+)
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, to_json
 from its_pipeline.api.http.rate_limits import RateLimit
 from its_pipeline.api.http.server_settings import ServerSettings, is_loopback
-from its_pipeline.api.http.tokens import ANONYMOUS, Caller, TokenRecord, identify
+from its_pipeline.api.http.tokens import ANONYMOUS
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+RefusalPage = Callable[[Problem, Exchange], tuple[bytes, Mapping[str, str]]]
+"""Returns a refusal for people: a page and its headers."""
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json"})
 """What needs no token: it says nothing about anybody."""
@@ -53,34 +67,36 @@ class Admission:
     ----------
     app
         What is behind it.
-    server_settings, records
-        The server's settings and its token records.
+    server_settings, identification
+        The server's settings and whom it knows.
     monitoring, audit
         Where requests are counted and written down.
     is_forgotten
         See `Exchange`.
+    refusal_page
+        How a refusal looks at the addresses of pages.
     """
 
     def __init__(
         self,
         app: App,
         server_settings: ServerSettings,
-        records: tuple[TokenRecord, ...],
+        identification: Identification,
         monitoring: Monitoring,
         audit: AuditLog,
         is_forgotten: Callable[[str], bool],
+        refusal_page: RefusalPage,
     ) -> None:
         self._app = app
         self._is_forgotten = is_forgotten
         self._settings = server_settings
-        self._records = records
+        self._identification = identification
         self._monitoring = monitoring
         self._audit = audit
+        self._refusal_page = refusal_page
         self._rate = RateLimit(server_settings.rate_per_minute, server_settings.rate_burst)
-        self._refusals = RateLimit(
-            server_settings.refusals_per_minute, max(1, int(server_settings.refusals_per_minute))
-        )
         self._inside = 0
+        self._receiving = Receiving()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -103,7 +119,7 @@ class Admission:
         def note(status: int) -> None:
             self._note(exchange, status, time.perf_counter() - started)
 
-        response = _Response(send, exchange, note)
+        response = _Response(send, exchange, note, self._refusal_page)
         try:
             await self._pass(scope, receive, response, exchange)
         except ClientGoneError:
@@ -123,17 +139,9 @@ class Admission:
             self._admit(headers, exchange)
             takes_place = exchange.let_in
             self._inside += takes_place
-            body = await read_body(
-                exchange.method,
-                headers,
-                receive,
-                self._settings.max_body_bytes,
-                self._settings.body_seconds,
-            )
+            body = await self._read(headers, receive, exchange)
             await self._app(scope, replayed(body, receive), response.send)
         except Problem as problem:
-            if not exchange.let_in:
-                self._count_refusal(exchange.client, problem.code)
             await response.refuse(problem)
         except ClientGoneError:
             raise
@@ -147,14 +155,35 @@ class Admission:
         finally:
             self._inside -= takes_place
 
+    async def _read(self, headers: dict[str, str], receive: Receive, exchange: Exchange) -> bytes:
+        bounds = (self._settings.max_body_bytes, self._settings.body_seconds)
+        if not is_page(exchange.path):
+            return await read_body(exchange.method, headers, receive, *bounds)
+        if (exchange.path, exchange.method) != (UPLOADS, "POST"):
+            return await read_body(exchange.method, headers, receive, *bounds, FORM_TYPES)
+        most, seconds = self._settings.upload_bytes, self._settings.upload_seconds
+        with self._receiving.of(exchange.caller_name):
+            try:
+                return await read_body(
+                    "POST", headers, receive, most + _FORM_BYTES, seconds, FORM_TYPES, reads_on=True
+                )
+            except Problem as problem:
+                if problem.code == "body_too_large":
+                    raise too_large_file(most, problem.headers) from None
+                raise
+
     def _admit(self, headers: dict[str, str], exchange: Exchange) -> None:
         if self._settings.allow_anonymous:
             _check_host(headers.get("host", ""))
-        if exchange.path in OPEN_PATHS:
+        if exchange.path in OPEN_PATHS or exchange.path == SIGN_IN:
             # Each by itself: who asks for a large one for ever does not hide that the server lives.
-            self._take(f"{exchange.path} {exchange.client}", _CLOSE)
+            self._take(f"{exchange.path} {exchange.client}", CLOSE)
+            if exchange.path == SIGN_IN:
+                check_same_origin(exchange.method, headers)
             return
-        exchange.caller = self._identify(headers.get("authorization"), exchange.client)
+        exchange.caller = self._identification.caller(_token(headers, exchange), exchange.client)
+        if is_page(exchange.path):
+            check_same_origin(exchange.method, headers)
         if exchange.caller is ANONYMOUS:
             self._take(exchange.client, {})
         else:
@@ -167,29 +196,15 @@ class Admission:
                 headers={"Retry-After": "1"},
             )
         exchange.let_in = True
-        if exchange.method not in _READING:
+        if exchange.method not in READING:
             exchange.on_authorised = lambda: self._announce(exchange)
 
     def _take(self, name: str, headers: Mapping[str, str]) -> None:
         wait = self._rate.take(name)
         if wait:
-            raise _too_many(
+            raise too_many(
                 f"more than {self._settings.rate_per_minute:g} requests a minute", wait, headers
             )
-
-    def _identify(self, authorization: str | None, client: str) -> Caller:
-        if self._settings.allow_anonymous:
-            return ANONYMOUS
-        scheme, _, token = (authorization or "").partition(" ")
-        token = token.strip()
-        caller = identify(token, self._records) if scheme.lower() == "bearer" and token else None
-        if caller is not None:
-            return caller
-        wait = self._refusals.take(client)
-        if wait:
-            raise _too_many("too many requests without a valid token", wait, _CLOSE)
-        detail = "the token is not valid" if token else "the request carries no bearer token"
-        raise Problem("unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
 
     def _announce(self, exchange: Exchange) -> None:
         """Write down that somebody's data is about to be changed; its end is another line."""
@@ -199,9 +214,11 @@ class Admission:
             raise unaudited() from None
 
     def _note(self, exchange: Exchange, status: int, seconds: float) -> None:
-        """Write down what was let in."""
+        """Write down what was let in, and count what was refused at the door."""
         if exchange.let_in:
             self._audit.write(_entry(exchange, status, seconds))
+        elif exchange.problem is not None and exchange.path not in OPEN_PATHS:
+            self._count_refusal(exchange.client, exchange.problem)
 
     def _count_refusal(self, client: str, problem: str) -> None:
         """Count what was refused at the door, which no line of its own is written of."""
@@ -217,9 +234,26 @@ class Admission:
         self._monitoring.request_seconds.labels(route).observe(seconds)
 
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_METHODS = _READING | {"POST", "PUT", "PATCH", "DELETE"}
-_CLOSE: Final = {"Connection": "close"}
+_METHODS = READING | {"POST", "PUT", "PATCH", "DELETE"}
+_FORM_BYTES: Final = 16 * 1024
+"""What a form has around its file."""
+
+
+def refusal_of(
+    problem: Problem, exchange: Exchange, refusal_page: RefusalPage
+) -> tuple[bytes, Mapping[str, str]]:
+    """Return a refusal and its headers: a page where one was asked for, else JSON."""
+    if is_page(exchange.path):
+        return refusal_page(problem, exchange)
+    return to_json(problem.to_dict(exchange.request_id)), {"content-type": MEDIA_TYPE}
+
+
+def _token(headers: Mapping[str, str], exchange: Exchange) -> str:
+    """Return the token of a request: a page's in its cookie, else in the header alone."""
+    if is_page(exchange.path):
+        return token_of(headers)
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def unaudited() -> Problem:
@@ -259,9 +293,18 @@ class _Response:
         The request's.
     note
         Called with the status before anything is sent; where it raises, a refusal is sent instead.
+    refusal_page
+        As in `Admission`.
     """
 
-    def __init__(self, send: Send, exchange: Exchange, note: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        exchange: Exchange,
+        note: Callable[[int], None],
+        refusal_page: RefusalPage,
+    ) -> None:
+        self._refusal_page = refusal_page
         self._send = send
         self._exchange = exchange
         self._note = note
@@ -303,12 +346,8 @@ class _Response:
 
     async def _send_problem(self, problem: Problem) -> None:
         self._exchange.problem = problem.code
-        content = to_json(problem.to_dict(self._exchange.request_id))
-        headers = {
-            "content-type": MEDIA_TYPE,
-            "content-length": str(len(content)),
-            **problem.headers,
-        }
+        content, own = refusal_of(problem, self._exchange, self._refusal_page)
+        headers = {"content-length": str(len(content)), **own, **problem.headers}
         await self._start(
             {
                 "type": "http.response.start",
@@ -339,7 +378,7 @@ def _single_headers(scope: Scope) -> dict[str, str]:
                 "malformed_request",
                 f"there is more than one {key.title()} header",
                 remedy="send one",
-                headers=_CLOSE,
+                headers=CLOSE,
             )
         headers[key] = value.decode("latin-1")
     if "host" not in headers and scope.get("http_version") != "1.0":
@@ -347,7 +386,7 @@ def _single_headers(scope: Scope) -> dict[str, str]:
             "malformed_request",
             "there is no Host header",
             remedy="send one, as HTTP/1.1 asks for",
-            headers=_CLOSE,
+            headers=CLOSE,
         )
     return headers
 
@@ -362,11 +401,3 @@ def _check_host(host: str) -> None:
             "a server without tokens answers to this machine's own names alone",
             value=name,
         )
-
-
-def _too_many(detail: str, wait: float, headers: Mapping[str, str]) -> Problem:
-    return Problem(
-        "too_many_requests",
-        detail,
-        headers={"Retry-After": str(max(1, math.ceil(wait))), **headers},
-    )

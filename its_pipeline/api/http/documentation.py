@@ -14,7 +14,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from its_pipeline.api.http.admission import OPEN_PATHS
-from its_pipeline.api.http.problems import KINDS, MEDIA_TYPE, example
+from its_pipeline.api.http.problem_kinds import KINDS
+from its_pipeline.api.http.problems import MEDIA_TYPE, example
 
 _ALWAYS: Final = (
     "malformed_request",

@@ -63,6 +63,23 @@ class ServerSettings(BaseSettings):
         default=300.0, gt=0, description="Longest that a worker may take to be ready."
     )
     max_body_bytes: int = Field(default=64 * 1024, ge=1024, description="Largest request body.")
+    upload_bytes: int = Field(
+        default=20_000_000, ge=1024, description="Largest file that may be dropped on the page."
+    )
+    upload_seconds: float = Field(
+        default=60.0, gt=0, description="Longest that a client may take to send one."
+    )
+    upload_minutes: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long one is held that is not saved, then it is removed.",
+    )
+    uploads: int = Field(
+        default=16, ge=1, description="Files held at once for everybody; one more gets a 503."
+    )
+    uploads_of_one: int = Field(
+        default=4, ge=1, description="Files held at once for one token; the oldest gives way."
+    )
     max_header_bytes: int = Field(
         default=32 * 1024, ge=1024, description="Largest request line and headers together."
     )

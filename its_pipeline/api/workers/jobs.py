@@ -1,7 +1,8 @@
 """What worker processes do: analyse, draw, publish, plan, put a download together, forget.
 
-What belongs here: the jobs as data, and the handler that answers them with the functions that the
-pipeline uses too. What does not: the processes around it (`its_pipeline.processes`), or HTTP.
+What belongs here: the jobs on stored experiments as data, and the handler that answers all jobs
+with the functions that the pipeline uses too. What does not: jobs on a file that is not in the
+store (`file_jobs`), the processes around it (`its_pipeline.processes`), or HTTP.
 """
 
 from __future__ import annotations
@@ -12,6 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from its_pipeline.api.workers.file_jobs import (
+    AskJob,
+    FileAnswer,
+    FileRead,
+    IngestJob,
+    ReadJob,
+    Refused,
+    TakeJob,
+    ask_file,
+    ingest,
+    read_file,
+    take_file,
+)
 from its_pipeline.experiments.preparation import Prepared
 from its_pipeline.leaving.departure import Departure
 from its_pipeline.settings import Settings
@@ -108,8 +122,30 @@ class ForgetJob:
     user_id: str
 
 
-Job = FitJob | PlotJob | PublishJob | PlanJob | ArchiveJob | ForgetJob
-Answer = FitAnswer | Departure | dict[str, bytes] | dict[str, Any] | str | None
+Job = (
+    FitJob
+    | PlotJob
+    | PublishJob
+    | PlanJob
+    | ArchiveJob
+    | ForgetJob
+    | ReadJob
+    | AskJob
+    | TakeJob
+    | IngestJob
+)
+Answer = (
+    FitAnswer
+    | FileRead
+    | FileAnswer
+    | Refused
+    | Departure
+    | dict[str, bytes]
+    | dict[str, Any]
+    | int
+    | str
+    | None
+)
 
 
 def start_jobs(settings: Settings) -> JobHandler:
@@ -161,6 +197,14 @@ class JobHandler:
                 return self._archive(job)
             case ForgetJob():
                 return self._forget(job)
+            case ReadJob():
+                return read_file(self._settings, job)
+            case AskJob():
+                return ask_file(job)
+            case TakeJob():
+                return take_file(self._settings, job)
+            case IngestJob():
+                return ingest(self._settings, job)
 
     def _fit(self, job: FitJob, answer: Callable[[Answer], None] | None) -> FitAnswer:
         from its_pipeline.experiments.service import fit_prepared, record_crash

@@ -1,0 +1,66 @@
+"""The first page, signing in and signing out.
+
+What belongs here: HTTP in and out. What does not: whose token it is (`http.identification`), or the
+other pages.
+"""
+# FastAPI is imported here: nothing of this package is imported by Dagster's definitions.
+# ruff: noqa: TID253
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from its_pipeline.api.http.identification import Identification
+from its_pipeline.api.http.page_requests import SIGN_IN, SIGN_OUT, cookie
+from its_pipeline.api.pages.forms import read_form
+from its_pipeline.api.pages.rendering import page, see_other
+from its_pipeline.api.pages.views import listed, upload_bound
+from its_pipeline.api.routes.dependencies import Asked, Parts
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def home(services: Parts, exchange: Asked) -> Response:
+    """Show where a file can be dropped, and the interventions that the caller may see."""
+    own = exchange.caller.user_id if exchange.caller is not None else None
+    if own is not None:
+        exchange.authorise(own)
+    logged = await run_in_threadpool(services.log.list, own, True)
+    view = {
+        "message": "",
+        "experiments": await run_in_threadpool(listed, services, logged),
+        **upload_bound(services.server_settings),
+    }
+    return page("home.html", view, exchange)
+
+
+@router.get(SIGN_IN)
+async def ask_for_token(request: Request, exchange: Asked) -> Response:
+    """Show the form to sign in, where one has to."""
+    identification: Identification = request.app.state.identification
+    if not identification.is_needed:
+        return see_other("/")
+    return page("sign_in.html", {"message": ""}, exchange)
+
+
+@router.post(SIGN_IN)
+async def sign_in(request: Request, exchange: Asked) -> Response:
+    """Keep a token in a cookie until the browser is closed."""
+    identification: Identification = request.app.state.identification
+    if not identification.is_needed:
+        return see_other("/")
+    token = (await read_form(request)).get("token", "").removeprefix("Bearer ").strip()
+    identification.caller(token or "none", exchange.client)
+    response = see_other("/")
+    response.headers["Set-Cookie"] = cookie(token, request.headers)
+    return response
+
+
+@router.post(SIGN_OUT)
+async def sign_out(request: Request) -> Response:
+    """Have the browser forget the token."""
+    response = see_other(SIGN_IN)
+    response.headers["Set-Cookie"] = cookie("", request.headers)
+    return response

@@ -1,0 +1,262 @@
+"""What pages show, from what is known to the values that the templates fill in.
+
+What belongs here: choosing and wording for a page. What does not: HTML (`templates`), or finding
+anything out.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any, Final
+
+from its_pipeline.api.http.server_settings import ServerSettings
+from its_pipeline.api.http.tokens import Caller
+from its_pipeline.api.pages.chart import days_svg
+from its_pipeline.api.pages.uploads import Upload
+from its_pipeline.api.questions.bodies_looks import LooksAnswer
+from its_pipeline.api.questions.services import Services
+from its_pipeline.api.workers.file_jobs import FileAnswer, FileRead, Refused
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.keys import shown_id
+from its_pipeline.experiments.drawn import today_of
+from its_pipeline.experiments.evidence import index_row
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.publish import page_path
+from its_pipeline.report.index import table_rows
+from its_pipeline.report.look_views import PLAN_WORDS
+from its_pipeline.report.sentence import date_text, number_text
+from its_pipeline.schedules.as_text import schedule_text
+
+MOST_LISTED: Final = 200
+_MOST_LOOKS: Final = 10
+_CHOICES: Final = {
+    "dmy": "day, month, year",
+    "mdy": "month, day, year",
+    "ymd": "year, month, day",
+    "point": "a point is the decimal sign",
+    "comma": "a comma is the decimal sign",
+}
+_SAID: Final = {"": "nothing yet", "helped": "it helped", "made_worse": "it made it worse"}
+
+
+def upload_bound(server_settings: ServerSettings) -> dict[str, Any]:
+    """Return how large a dropped file may be, and how long it is held, in numbers and words."""
+    return {
+        "most_bytes": server_settings.upload_bytes,
+        "most_megabytes": f"{server_settings.upload_bytes / 1_000_000:g}",
+        "held_minutes": f"{server_settings.upload_minutes:g}",
+    }
+
+
+def file_view(
+    upload: Upload, read: FileRead | Refused, caller: Caller | None, form: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the page of a dropped file shows.
+
+    Parameters
+    ----------
+    upload, read
+        The file and what it means.
+    caller
+        Who is asking.
+    form
+        What the forms are filled with.
+    """
+    view: dict[str, Any] = {
+        "file": upload.path.name,
+        "address": f"/files/{upload.upload_id}",
+        "said": upload.said,
+        "form": _Filled(form),
+        "refused": read.words if isinstance(read, Refused) else "",
+        "read": read if isinstance(read, FileRead) else None,
+        "chart": "",
+        "answer": None,
+    }
+    if isinstance(read, FileRead):
+        view["said_columns"] = [("", "as found"), *((name, name) for name in read.columns)]
+        view["questions"] = [
+            {
+                "about": question.about,
+                "text": f"{question.text[:1].upper()}{question.text[1:]}",
+                "choices": [(each, _CHOICES.get(each, each)) for each in question.choices],
+            }
+            for question in read.questions
+        ]
+    if isinstance(read, FileRead) and read.mapping is not None:
+        people = read.people or {}
+        view["person_choices"] = [(k, f"{shown_id(k)} ({n} rows)") for k, n in people.items()]
+        view["outcome_choices"] = [(name, name) for name in read.outcomes]
+        view["column_choices"] = [(name, name) for name in read.outcomes if name != read.outcome]
+        view["aggregate"] = upload.aggregate or "mean"
+        view["chart"] = _chart(read, form)
+        view["ready"] = bool(read.days)
+        view["own_id"] = caller.user_id if caller is not None else None
+        if upload.answer is not None:
+            view["answer"] = _answer(upload.answer, read)
+    return view
+
+
+class _Filled(dict[str, str]):
+    """A form's values; a field that was not filled in is empty."""
+
+    def __missing__(self, field: str) -> str:
+        return ""
+
+
+def _answer(answer: FileAnswer, read: FileRead) -> dict[str, Any]:
+    schedule = answer.schedule
+    when = (
+        f"from {date_text(schedule)} on" if isinstance(schedule, date) else schedule_text(schedule)
+    )
+    return {
+        **answer.view,
+        "when": when,
+        "outcome": read.outcome,
+        "picture": f"data:image/png;base64,{base64.b64encode(answer.picture).decode()}",
+        "width": int.from_bytes(answer.picture[16:20], "big"),
+        "height": int.from_bytes(answer.picture[20:24], "big"),
+    }
+
+
+def _chart(read: FileRead, form: Mapping[str, str]) -> Any:
+    known = [value for _, value in read.days if value is not None]
+    if not known:
+        return ""
+    first, last = read.days[0][0], read.days[-1][0]
+    words = (
+        f"{read.outcome} on {len(known)} days from {date_text(first)} to {date_text(last)}, "
+        f"between {number_text(min(known), 1)} and {number_text(max(known), 1)}"
+    )
+    marked = form.get("first_on", "") if form.get("way", "first") == "first" else ""
+    try:
+        marked_on = date.fromisoformat(marked)
+    except ValueError:
+        marked_on = None
+    return days_svg(read.days, marked_on, words)
+
+
+def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str, Any]]:
+    """Return interventions with their states and answers, the ones that began last first."""
+    entries = sorted(logged, key=lambda entry: entry.started_on, reverse=True)[:MOST_LISTED]
+    snapshot = Snapshot(services.settings, logged=entries)
+    verdicts = [services.store.verdict(str(entry.key)) for entry in entries]
+    rows = [index_row(services.settings, snapshot, v) for v in verdicts if v is not None]
+    lines = iter(table_rows(rows))
+    shown = []
+    for entry, verdict in zip(entries, verdicts, strict=True):
+        line = next(lines) if verdict is not None else None
+        metric = snapshot.metrics.get(entry.outcome_metric)
+        shown.append(
+            {
+                "address": address_of(entry),
+                "person_address": f"/people/{entry.user_id}",
+                "person": shown_id(entry.user_id),
+                "name": entry.name,
+                "outcome": metric.title if metric is not None else entry.outcome_metric,
+                "when": _when(entry),
+                "looks": PLAN_WORDS[entry.looks],
+                "withdrawn": entry.status == "withdrawn",
+                "state": _state(entry, line.verdict if line else ""),
+                "tone": "open" if line is None or entry.status == "withdrawn" else line.tone,
+                "effect": line.effect if line else "",
+                "note": line.note if line else "",
+                "has_page": page_path(services.settings, str(entry.key)).is_file(),
+            }
+        )
+    return shown
+
+
+def _state(entry: Intervention, verdict: str) -> str:
+    if entry.status == "withdrawn":
+        return "Withdrawn"
+    return verdict or "Not analysed yet"
+
+
+def _when(entry: Intervention) -> str:
+    if entry.schedule is not None:
+        return schedule_text(entry.schedule, entry.time_zone)
+    ended = f" to {date_text(entry.ended_on)}" if entry.ended_on else " on"
+    return f"from {date_text(entry.started_on)}{ended}"
+
+
+def address_of(entry: Intervention) -> str:
+    """Return the address of an intervention's page."""
+    return f"/people/{entry.user_id}/experiments/{entry.intervention_id}"
+
+
+def experiment_view(
+    services: Services, entry: Intervention, looks: LooksAnswer, form: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the page of one intervention shows.
+
+    Parameters
+    ----------
+    services, entry, looks
+        The server's parts, the intervention, and the looks that were taken at it.
+    form
+        What the form of a day otherwise is filled with.
+    """
+    [line] = listed(services, [entry])
+    schedule = entry.schedule
+    return {
+        **line,
+        "user_id": entry.user_id,
+        "form": _Filled(form),
+        "version": entry.version,
+        "facts": [
+            ("Person", line["person"]),
+            ("Outcome", line["outcome"]),
+            ("With it", line["when"]),
+            (
+                "Days ahead of it, and from it on",
+                f"{entry.baseline_days} and {entry.horizon_days} at most",
+            ),
+            ("Hoped for", "more" if entry.direction == "increase" else "less"),
+            ("Looked at", PLAN_WORDS[entry.looks]),
+            ("Time zone", entry.time_zone),
+            ("Logged", f"{entry.logged_at:%Y-%m-%d %H:%M} UTC, now version {entry.version}"),
+        ],
+        "look_rows": [
+            {
+                "on": date_text(look.looked_on),
+                "information": f"{100 * look.information:.0f} %",
+                "said": _SAID[look.said],
+            }
+            for look in looks.looks[-_MOST_LOOKS:]
+        ],
+        "more_looks": max(0, len(looks.looks) - _MOST_LOOKS),
+        "has_schedule": schedule is not None,
+        "has_files": schedule is not None and schedule.ends_on is not None,
+        "otherwise": [] if schedule is None else [str(day) for day in schedule.done_otherwise],
+        "today": str(today_of(entry, services.settings)),
+    }
+
+
+def person_view(
+    services: Services, user_id: str, logged: list[Intervention], form: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the page of a person shows.
+
+    Parameters
+    ----------
+    services, user_id, logged
+        The server's parts, whose page it is, and what they logged.
+    form
+        What the form of a lot is filled with.
+    """
+    metrics = Snapshot(services.settings, logged=logged).metrics
+    used = [entry.outcome_metric for entry in logged]
+    names = sorted(metrics, key=lambda name: (name not in used, name))
+    tomorrow = services.settings.utc_today() + timedelta(days=2)
+    filled = {"first_on": str(tomorrow), "n_days": "32", "unit_days": "1", "block_days": "8"}
+    if logged:
+        filled["time_zone"] = logged[-1].time_zone
+    return {
+        "person": shown_id(user_id),
+        "user_id": user_id,
+        "experiments": listed(services, logged),
+        "metrics": [(name, metrics[name].title) for name in names],
+        "form": _Filled({**filled, **form}),
+    }
