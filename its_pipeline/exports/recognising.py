@@ -11,6 +11,7 @@ from typing import Final
 from its_pipeline.exports.apple import AppleHealth
 from its_pipeline.exports.base import AppExport
 from its_pipeline.exports.daylio import Daylio
+from its_pipeline.exports.exist import Exist
 from its_pipeline.exports.files import ExportFiles
 from its_pipeline.exports.fitbit import Fitbit
 from its_pipeline.exports.garmin import Garmin
@@ -28,6 +29,7 @@ APPS: Final[tuple[type[AppExport], ...]] = (
     SleepAsAndroid,
     Whoop,
     Oura,
+    Exist,
 )
 """In the order in which they are asked: first those that know their files by name."""
 

@@ -41,6 +41,8 @@ def test_an_export_is_known_by_its_contents(app, tmp_path) -> None:
         ("sleepdata.csv", "Start;End;Quality\n1;2;3\n"),
         ("physiological_cycles.csv", "Cycle start time,Recovery score %\n"),
         ("UDSFile_1.json", "[]"),
+        ("data_steps_2021.json", '[{"date": "2021-12-01", "steps": 1}]'),
+        ("values.json", '[{"date": "2021-12-01", "value": 1}]'),
         ("empty.csv", ""),
     ],
 )
