@@ -714,7 +714,73 @@ def exist_page(*attributes: dict) -> str:
     return json.dumps(page)
 
 
-APPS = (APPLE, DAYLIO, FITBIT, SLEEP_CYCLE, SLEEP_ANDROID, WHOOP, OURA, GARMIN, EXIST)
+# --- Garmin Connect ---------------------------------------------------------------------------
+
+CONNECT_SLEEP = (
+    "Sleep Score 4 Weeks,Score,Resting Heart Rate,Body Battery,Pulse Ox,Respiration,HRV Status,"
+    "Quality,Duration,Sleep Need,Bedtime,Wake Time\n"
+)
+CONNECT_ACTIVITIES = (
+    "Activity Type,Date,Favorite,Title,Distance,Calories,Time,Avg HR,Max HR,Cadence,Cadence\n"
+)
+_CONNECT = {
+    "Sleep.csv": CONNECT_SLEEP
+    + "2025-10-03,88,53,72,96.18,14.63,34,Good,7h 45min,8h 0min,11:40 PM,7:31 AM\n"
+    # A night without the watch.
+    "2025-10-02,0,0,--,0,0,--,--,--,--,--,--\n",
+    "Steps.csv": ',Actual,Goal\n10/01/2025,5565,11790\n09/30/2025,"12,000",11790\n',
+    "Activities.csv": CONNECT_ACTIVITIES
+    + 'Running,2025-10-01 11:06:32,false,"Leuven Running","8.98","1,118","00:47:30","139","159"\n'
+    'Walking,2025-10-01 18:00:00,false,"Home","1.0","--","00:12:15.0","--","--","1","2","3"\n'
+    'Walking,2025-10-03 08:00:00,false,"Home","1.0","80","00:10:00","--","--"\n',
+    "Weight.csv": "Time,Weight,Change,BMI,Body Fat,Skeletal Muscle Mass,Bone Mass,Body Water,\n"
+    '" Oct 3, 2025",\n8:43 AM,80.4 kg,0.4 kg,35.1,21.5 %,--,--,--,\n'
+    "9:10 PM,81.4 kg,--,35.2,--,--,--,--,\n"
+    '" 2 Oct 2025",\n17:08,200 lbs,--,35.2,--,--,--,--,\n',
+    "Resting Heart Rate.csv": "\ufeff,Resting Heart Rate\n2025-10-01,52 bpm\n2025-10-02,--\n",
+    "notes.csv": "Date,Stress\n2025-10-02,9\n",
+}
+GARMIN_CONNECT = App(
+    "garminconnect",
+    "Garmin Connect export",
+    "Europe/Brussels",
+    _CONNECT,
+    _CONNECT | {"Stress.csv": ",Stress\n10/20/2025,36\n"},
+    {
+        "garminconnect_sleep_hours": {"2025-10-03": 7.75},
+        "garminconnect_sleep_score": {"2025-10-03": 88.0},
+        "garminconnect_resting_heart_rate": {"2025-10-01": 52.0, "2025-10-03": 53.0},
+        "garminconnect_steps": {"2025-09-30": 12000.0, "2025-10-01": 5565.0},
+        # 47.5 and 12.25 minutes; nothing in between.
+        "garminconnect_activity_minutes": {
+            "2025-10-01": 59.75,
+            "2025-10-02": 0.0,
+            "2025-10-03": 10.0,
+        },
+        "garminconnect_activity_kcal": {"2025-10-01": 1118.0, "2025-10-03": 80.0},
+        "garminconnect_weight_kg": {"2025-10-02": 90.718474, "2025-10-03": 80.9},
+        "garminconnect_body_fat_percent": {"2025-10-03": 21.5},
+    },
+    {"garminconnect_stress": {"2025-10-20": 36.0}},
+    ["2025-10-20"],
+    (
+        {"Steps.csv": ",Actual,Goal\n10/02/2025,5565,11790,1,2\n"},
+        r"download\.csv, line 2: 5 cells where the header has 3",
+    ),
+)
+
+APPS = (
+    APPLE,
+    DAYLIO,
+    FITBIT,
+    SLEEP_CYCLE,
+    SLEEP_ANDROID,
+    WHOOP,
+    OURA,
+    GARMIN,
+    EXIST,
+    GARMIN_CONNECT,
+)
 
 
 def written(app: App, members: Members, folder: Path) -> Path:

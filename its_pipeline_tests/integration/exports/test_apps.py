@@ -68,7 +68,7 @@ def test_in_another_wrapping_it_is_the_same(app: App, tmp_path) -> None:
 def test_where_no_zone_is_written_one_has_to_be_said(app: App, tmp_path) -> None:
     store = Store(tmp_path, None, **app.moods)
     path = written(app, app.short, tmp_path / "short")
-    if app.name in ("daylio", "fitbit", "sleepcycle", "garmin", "exist"):
+    if app.name not in ("apple", "sleepandroid", "whoop", "oura"):
         with pytest.raises(ImportFileError, match="--time-zone Europe/Berlin"):
             store.take(path)
     else:
