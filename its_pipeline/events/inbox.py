@@ -1,9 +1,12 @@
 """The drop folder: files with a mapping beside them, each taken once when it is complete.
 
 A file `inbox/NAME` is mapped by `inbox/NAME.mapping.yaml` or, where that is not there, by
-`inbox/mapping.yaml`. Whether a file was taken before is known from its contents, by `importing`.
-Whatever one file does to its reader stays that file's: why it was not taken is kept beside it as
-`inbox/NAME.error.txt`, and the next one is read. Links, pipes and devices are not opened.
+`inbox/mapping.yaml`. A mapping that names no column says whose an app's export is; which app's, the
+caller's `recognised` tells by its contents. Every file is an import of its own, exports too: two of
+one app in the folder would take turns as the newest version of one. Whether a file was taken before
+is known from its contents, by `importing`. Whatever one file does to its reader stays that file's:
+why it was not taken is kept beside it as `inbox/NAME.error.txt`, and the next one is read. Links,
+pipes and devices are not opened.
 """
 
 from __future__ import annotations
@@ -16,10 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from its_pipeline.events.exported import Export
 from its_pipeline.events.file_rules import ImportFileError, file_signature, kind_of
 from its_pipeline.events.forgotten import ForgottenPersonError
-from its_pipeline.events.importing import ImportResult, import_file
-from its_pipeline.events.mapping import MappingError, read_mapping
+from its_pipeline.events.importing import (
+    ImportResult,
+    import_export,
+    import_file,
+    import_name,
+)
+from its_pipeline.events.mapping import MappingError, read_export_mapping, read_mapping
 from its_pipeline.events.metrics import MetricError
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.damage import is_of_the_machine
@@ -31,6 +40,9 @@ SETTLE_SECONDS = 2.0
 """A file must stay the same for so long, by clock and by its own modification time."""
 
 COMMON_MAPPING = "mapping.yaml"
+Recognised = Callable[[Path], Export | None]
+"""From a path to the export that lies there, or None."""
+
 MAPPING_SUFFIX = ".mapping.yaml"
 ERROR_SUFFIX = ".error.txt"
 UNFINISHED_SUFFIXES = (".part", ".tmp", ".crdownload", ".filepart", "~")
@@ -68,6 +80,7 @@ def take_inbox(
     settings: Settings,
     settle_seconds: float = SETTLE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
+    recognised: Recognised = lambda _: None,
 ) -> tuple[InboxFile, ...]:
     """Take every complete file of the drop folder; one bad file does not stop the others.
 
@@ -79,6 +92,8 @@ def take_inbox(
         How long a file must have stayed the same; 0 takes it as it is.
     sleep
         How to wait, for tests.
+    recognised
+        Which app's export a file is (`exports.recognising`); without it, none is taken.
 
     Returns
     -------
@@ -91,7 +106,7 @@ def take_inbox(
     before = {file: _look(file) for file in files}
     if settle_seconds > 0:
         sleep(settle_seconds)
-    return tuple(_take(settings, file, before[file], settle_seconds) for file in files)
+    return tuple(_take(settings, file, before[file], settle_seconds, recognised) for file in files)
 
 
 def _candidates(folder: Path) -> list[Path]:
@@ -117,7 +132,11 @@ def _look(file: Path) -> tuple[int, int] | None:
 
 
 def _take(
-    settings: Settings, file: Path, before: tuple[int, int] | None, settle_seconds: float
+    settings: Settings,
+    file: Path,
+    before: tuple[int, int] | None,
+    settle_seconds: float,
+    recognised: Recognised,
 ) -> InboxFile:
     try:
         _refuse_other_kinds(file)
@@ -126,7 +145,7 @@ def _take(
         age = time.time() - after[1] / 1e9
         if after != before or 0 <= age < settle_seconds:
             return InboxFile(file.name, "growing")
-        result = import_file(settings, file, read_mapping(_mapping_file(file)))
+        result = _imported(settings, file, _mapping_file(file), recognised)
     except (ImportFileError, MappingError, MetricError, ForgottenPersonError) as error:
         return _refused(file, str(error), str(error))
     except Exception as error:
@@ -137,6 +156,21 @@ def _take(
         return _refused(file, reason, "".join(traceback.format_exception(error)))
     _error_file(file).unlink(missing_ok=True)
     return InboxFile(file.name, "taken" if result.taken else "unchanged", "", result)
+
+
+def _imported(
+    settings: Settings, file: Path, mapping_file: Path, recognised: Recognised
+) -> ImportResult:
+    whose = read_export_mapping(mapping_file)
+    if whose is None:
+        return import_file(settings, file, read_mapping(mapping_file))
+    export = recognised(file)
+    if export is None:
+        raise MappingError(
+            f"{file}: no export of an app that is known, and {mapping_file.name} does not say what "
+            "its columns mean; give that a time and outcomes"
+        )
+    return import_export(settings, export, whose.user_constant, whose.said(), import_name(file))
 
 
 def _refused(file: Path, reason: str, detail: str) -> InboxFile:

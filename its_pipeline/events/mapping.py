@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from its_pipeline.events.exported import Said, mood_numbers
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
@@ -21,6 +22,7 @@ from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
 DEFAULT_EVENT_TYPE = "OBSERVATION"
 TimeKind = Literal["timestamp", "day_number", "unix_seconds", "unix_milliseconds"]
 FileFormat = Literal["csv", "parquet", "jsonl"]
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class MappingError(ValueError):
@@ -87,10 +89,8 @@ class ImportMapping(BaseModel):
 
     @field_validator("time_zone")
     @classmethod
-    def _known_zone(cls, zone: str) -> str:
-        if zone not in zone_names():
-            raise ValueError(f"must be a name such as 'Europe/Berlin' but got {zone!r}")
-        return zone
+    def _is_known_zone(cls, zone: str) -> str:
+        return _known_zone(zone)
 
     @field_validator("other")
     @classmethod
@@ -155,6 +155,45 @@ class ImportMapping(BaseModel):
         return pa.schema([pa.field(name, pa.string()) for name in self.columns()])
 
 
+class ExportMapping(BaseModel):
+    """Whose an app's export is: a mapping that names no columns, because the app is known.
+
+    Attributes
+    ----------
+    user_constant
+        The person.
+    time_zone
+        IANA zone of times without an offset and of days, for exports that have none.
+    moods
+        Number from 1 to 5 by name of a mood, for names that are a person's own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user_constant: str
+    time_zone: str | None = None
+    moods: dict[str, str | float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ExportMapping:
+        validate_id("user_constant", self.user_constant)
+        if self.time_zone is not None:
+            _known_zone(self.time_zone)
+        self.said()
+        return self
+
+    def said(self) -> Said:
+        """Return what it says of the export."""
+        moods = mood_numbers({name: str(number) for name, number in self.moods.items()})
+        return Said(self.time_zone, moods)
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in zone_names():
+        raise ValueError(f"must be a name such as 'Europe/Berlin' but got {zone!r}")
+    return zone
+
+
 def outcomes_of(columns: list[str]) -> dict[str, str]:
     """Return file column by metric name for columns whose metric has the column's own name.
 
@@ -171,11 +210,28 @@ def read_mapping(file: Path) -> ImportMapping:
     MappingError
         If the file is not YAML or the mapping is invalid; every problem is named.
     """
+    return make_mapping(_content(file), str(file))
+
+
+def read_export_mapping(file: Path) -> ExportMapping | None:
+    """Read whose an export is from a YAML file, or None where it names a time or outcomes.
+
+    Raises
+    ------
+    MappingError
+        If the file is not YAML or the mapping is invalid; every problem is named.
+    """
+    content = _content(file)
+    if not isinstance(content, dict) or content.keys() & {"time", "outcomes"}:
+        return None
+    return _validated(ExportMapping, content, str(file))
+
+
+def _content(file: Path) -> object:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        return yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise MappingError(f"{file}: not a YAML file in UTF-8: {_yaml_problem(error)}") from error
-    return make_mapping(content, str(file))
 
 
 def _yaml_problem(error: Exception) -> str:
@@ -194,8 +250,12 @@ def make_mapping(content: object, where: str = "mapping") -> ImportMapping:
     MappingError
         If it is invalid; every problem is named.
     """
+    return _validated(ImportMapping, content, where)
+
+
+def _validated(model: type[_Model], content: object, where: str) -> _Model:
     try:
-        return ImportMapping.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         problems = []
         for problem in error.errors():

@@ -124,5 +124,6 @@ def _unknown_moods(export: Daylio, unknown: dict[str, str]) -> ImportFileError:
     options = " ".join(f'--mood "{mood}=3"' for mood in list(unknown)[:2])
     return ImportFileError(
         f"{export.path}: moods that are not Daylio's own: {', '.join(shown)}; say which number "
-        f"from 1 (worst) to 5 (best) each of them is, for example {options}"
+        f"from 1 (worst) to 5 (best) each of them is, for example {options}, or in the "
+        "mapping of an inbox moods: {NAME: 3}"
     )
