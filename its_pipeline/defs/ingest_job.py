@@ -68,6 +68,7 @@ def ingest_op(
     from its_pipeline.events.import_metrics import restore_metrics
     from its_pipeline.events.inbox import take_inbox
     from its_pipeline.events.log_copies import keep_nightly_copy
+    from its_pipeline.exports.recognising import recognised
     from its_pipeline.ingest.drift import drift_of_day
     from its_pipeline.ingest.steps import ingest_day
     from its_pipeline.leaving.forget import finish_forgetting
@@ -83,7 +84,7 @@ def ingest_op(
     if restored:
         context.log.warning(f"metrics registered again from the imports {', '.join(restored)}")
     refused = 0
-    for file in take_inbox(settings, complete=completed_mapping):
+    for file in take_inbox(settings, complete=completed_mapping, recognised=recognised):
         context.log.info(f"inbox: {file.name} {file.outcome} {file.reason}".rstrip())
         refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)

@@ -1,10 +1,13 @@
 """The drop folder: files with a mapping beside them, each taken once when it is complete.
 
 A file `inbox/NAME` is mapped by `inbox/NAME.mapping.yaml` or, where that is not there, by
-`inbox/mapping.yaml`. What the mapping leaves out, the file may decide. Whether a file was taken
-before is known from its contents, by `importing`.
-Whatever one file does to its reader stays that file's: why it was not taken is kept beside it as
-`inbox/NAME.error.txt`, and the next one is read. Links, pipes and devices are not opened.
+`inbox/mapping.yaml`. What the mapping leaves out, the file may decide. A mapping that names no
+column may also say whose an app's export is; which app's, the caller's `recognised` tells by its
+contents. Every file is an import of its own, exports too: two of one app in the folder would take
+turns as the newest version of one. Whether a file was taken before is known from its contents, by
+`importing`. Whatever one file does to its reader stays that file's: why it was not taken is kept
+beside it as `inbox/NAME.error.txt`, and the next one is read. Links, pipes and devices are not
+opened.
 """
 
 from __future__ import annotations
@@ -17,12 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from its_pipeline.events.exported import Export
 from its_pipeline.events.file_rules import ImportFileError, file_signature, kind_of
 from its_pipeline.events.forgotten import ForgottenPersonError
-from its_pipeline.events.importing import ImportResult, import_file
+from its_pipeline.events.importing import (
+    ImportResult,
+    import_export,
+    import_file,
+    import_name,
+)
 from its_pipeline.events.mapping import (
     ImportMapping,
     MappingError,
+    make_export_mapping,
     make_mapping,
     read_mapping_fields,
 )
@@ -37,6 +47,9 @@ SETTLE_SECONDS = 2.0
 """A file must stay the same for so long, by clock and by its own modification time."""
 
 COMMON_MAPPING = "mapping.yaml"
+Recognised = Callable[[Path], Export | None]
+"""From a path to the export that lies there, or None."""
+
 MAPPING_SUFFIX = ".mapping.yaml"
 ERROR_SUFFIX = ".error.txt"
 UNFINISHED_SUFFIXES = (".part", ".tmp", ".crdownload", ".filepart", "~")
@@ -90,6 +103,7 @@ def take_inbox(
     settle_seconds: float = SETTLE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
     complete: Complete = exact_mapping,
+    recognised: Recognised = lambda _: None,
 ) -> tuple[InboxFile, ...]:
     """Take every complete file of the drop folder; one bad file does not stop the others.
 
@@ -103,6 +117,8 @@ def take_inbox(
         How to wait, for tests.
     complete
         What makes a mapping for a file from the fields that are declared for it.
+    recognised
+        Which app's export a file is (`exports.recognising`); without it, none is taken.
 
     Returns
     -------
@@ -115,7 +131,9 @@ def take_inbox(
     before = {file: _look(file) for file in files}
     if settle_seconds > 0:
         sleep(settle_seconds)
-    return tuple(_take(settings, file, before[file], settle_seconds, complete) for file in files)
+    return tuple(
+        _take(settings, file, before[file], settle_seconds, complete, recognised) for file in files
+    )
 
 
 def _candidates(folder: Path) -> list[Path]:
@@ -146,6 +164,7 @@ def _take(
     before: tuple[int, int] | None,
     settle_seconds: float,
     complete: Complete,
+    recognised: Recognised,
 ) -> InboxFile:
     try:
         _refuse_other_kinds(file)
@@ -154,8 +173,7 @@ def _take(
         age = time.time() - after[1] / 1e9
         if after != before or 0 <= age < settle_seconds:
             return InboxFile(file.name, "growing")
-        mapping = complete(file, read_mapping_fields(_mapping_file(file)))
-        result = import_file(settings, file, mapping)
+        result = _imported(settings, file, complete, recognised)
     except (ImportFileError, MappingError, MetricError, ForgottenPersonError) as error:
         return _refused(file, str(error), str(error))
     except Exception as error:
@@ -166,6 +184,17 @@ def _take(
         return _refused(file, reason, "".join(traceback.format_exception(error)))
     _error_file(file).unlink(missing_ok=True)
     return InboxFile(file.name, "taken" if result.taken else "unchanged", "", result)
+
+
+def _imported(
+    settings: Settings, file: Path, complete: Complete, recognised: Recognised
+) -> ImportResult:
+    mapping_file = _mapping_file(file)
+    fields = read_mapping_fields(mapping_file)
+    if not fields.keys() & {"time", "outcomes"} and (export := recognised(file)) is not None:
+        whose = make_export_mapping(fields, str(mapping_file))
+        return import_export(settings, export, whose.user_constant, whose.said(), import_name(file))
+    return import_file(settings, file, complete(file, fields))
 
 
 def _refused(file: Path, reason: str, detail: str) -> InboxFile:

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from its_pipeline.events.cell_texts import DateOrder
+from its_pipeline.events.exported import Said, mood_numbers
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
@@ -40,6 +41,7 @@ _LATER_FIELDS = (
     "any_user",
 )
 """Fields that came later: unsaid, they are no part of an import's digest, which stays as it was."""
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class MappingError(ValueError):
@@ -133,10 +135,8 @@ class ImportMapping(BaseModel):
 
     @field_validator("time_zone")
     @classmethod
-    def _known_zone(cls, zone: str) -> str:
-        if zone not in zone_names():
-            raise ValueError(f"must be a name such as 'Europe/Berlin' but got {zone!r}")
-        return zone
+    def _is_known_zone(cls, zone: str) -> str:
+        return _known_zone(zone)
 
     @field_validator("other")
     @classmethod
@@ -216,6 +216,45 @@ class ImportMapping(BaseModel):
         return pa.schema([pa.field(name, pa.string()) for name in self.columns()])
 
 
+class ExportMapping(BaseModel):
+    """Whose an app's export is: a mapping that names no columns, because the app is known.
+
+    Attributes
+    ----------
+    user_constant
+        The person.
+    time_zone
+        IANA zone of times without an offset and of days, for exports that have none.
+    moods
+        Number from 1 to 5 by name of a mood, for names that are a person's own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user_constant: str
+    time_zone: str | None = None
+    moods: dict[str, str | float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ExportMapping:
+        validate_id("user_constant", self.user_constant)
+        if self.time_zone is not None:
+            _known_zone(self.time_zone)
+        self.said()
+        return self
+
+    def said(self) -> Said:
+        """Return what it says of the export."""
+        moods = mood_numbers({name: str(number) for name, number in self.moods.items()})
+        return Said(self.time_zone, moods)
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in zone_names():
+        raise ValueError(f"must be a name such as 'Europe/Berlin' but got {zone!r}")
+    return zone
+
+
 def outcomes_of(columns: Iterable[str]) -> dict[str, str]:
     """Return file column by metric name for columns whose metric has the column's own name.
 
@@ -261,6 +300,17 @@ def read_mapping_fields(file: Path) -> dict[str, Any]:
     return content
 
 
+def make_export_mapping(content: object, where: str) -> ExportMapping:
+    """Validate whose an app's export is said to be.
+
+    Raises
+    ------
+    MappingError
+        If it is invalid; every problem is named.
+    """
+    return _validated(ExportMapping, content, where)
+
+
 def _yaml_problem(error: Exception) -> str:
     """Return what is wrong and where, without the lines of the file that YAML's error quotes."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
@@ -277,8 +327,12 @@ def make_mapping(content: object, where: str = "mapping") -> ImportMapping:
     MappingError
         If it is invalid; every problem is named.
     """
+    return _validated(ImportMapping, content, where)
+
+
+def _validated(model: type[_Model], content: object, where: str) -> _Model:
     try:
-        return ImportMapping.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         problems = []
         for problem in error.errors():

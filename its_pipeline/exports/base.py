@@ -6,6 +6,8 @@ What belongs here: the base of the classes that read one app each. What does not
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +15,9 @@ from pathlib import Path
 from its_pipeline.events.exported import ExportMetric, Reading, Said
 from its_pipeline.exports.files import ExportFiles, Row
 from its_pipeline.exports.measures import Measure, export_metric, scaled
+
+LABEL_CHARACTERS = 60
+"""Longest label of something that a person has named."""
 
 
 class AppExport:
@@ -39,6 +44,7 @@ class AppExport:
 
     def __init__(self, files: ExportFiles) -> None:
         self.files = files
+        self._own: dict[str, Measure] = {}
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> AppExport | None:
@@ -73,11 +79,43 @@ class AppExport:
 
     def metric(self, name: str) -> ExportMetric:
         """Return the metric of a reading's name."""
-        return export_metric(self.name, self.app, self.measures[name.removeprefix(f"{self.name}_")])
+        short = name.removeprefix(self.metric_name(""))
+        return export_metric(self.prefix, self.app, self._own.get(short) or self.measures[short])
 
     def metric_name(self, name: str) -> str:
         """Return the name of a measure's metric."""
-        return f"{self.name}_{name}"
+        return f"{self.prefix}_{name}"
+
+    @property
+    def prefix(self) -> str:
+        """The beginning of the metrics' names."""
+        return self.name
+
+    def metric_of_own(
+        self, kind: str, text: str, unit: str, maximum: float, minimum: float = 0.0
+    ) -> str:
+        """Return the metric's name of what a person has named, and remember what it is called.
+
+        Where letters are lost on the way, a digest of the text keeps two of them apart.
+
+        Parameters
+        ----------
+        kind
+            What it is; the beginning of its name.
+        text
+            How the person calls it.
+        unit, maximum, minimum
+            As of a measure; of several values of a day the mean counts.
+        """
+        label = " ".join(text.casefold().split())
+        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+        short = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:40]
+        if short.replace("_", " ") != label:
+            short = "_".join(filter(None, (short, hashlib.sha256(label.encode()).hexdigest()[:6])))
+        short = f"{kind}_{short}"
+        shown = label[:LABEL_CHARACTERS]
+        self._own[short] = Measure(short, short, shown, unit, "mean", maximum, minimum)
+        return self.metric_name(short)
 
     def of_row(
         self, row: Row, measures: Mapping[str, Measure], times: tuple[str, str, str], zone: str

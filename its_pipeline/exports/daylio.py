@@ -14,18 +14,15 @@ there to choose. Notes are not read.
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from its_pipeline.events.exported import ExportMetric, Reading, Said
+from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.exports.base import AppExport, by_name
 from its_pipeline.exports.files import ExportFiles
-from its_pipeline.exports.measures import Measure, export_metric
+from its_pipeline.exports.measures import Measure
 from its_pipeline.exports.times import local_instant, noon, said_zone
 
 COLUMNS: Final = {"full_date", "weekday", "time", "mood", "activities"}
@@ -45,9 +42,7 @@ MOODS: Final = {
 """Moods as the app names them until one renames them, in English and German; 5 is the best."""
 
 SHOWN_MOODS: Final = 10
-LABEL_CHARACTERS: Final = 60
 _TIMES: Final = ("%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M %p")
-_ACTIVITY, _SCALE = "activity_", "scale_"
 
 
 class Daylio(AppExport):
@@ -66,22 +61,9 @@ class Daylio(AppExport):
         columns = {cell.strip().strip('"') for cell in header.split(",")}
         return cls(files) if columns >= COLUMNS else None
 
-    def __init__(self, files: ExportFiles) -> None:
-        super().__init__(files)
-        self._labels: dict[str, str] = {}
-
     def wanted(self, name: str) -> bool:
         """Tell whether a file of this name is read."""
         return name in self.files.names
-
-    def metric(self, name: str) -> ExportMetric:
-        """Return the metric of a reading's name."""
-        short = name.removeprefix(f"{self.name}_")
-        if short in self.measures:
-            return super().metric(name)
-        unit, most = ("yes or no", 1.0) if short.startswith(_ACTIVITY) else ("points", 1e6)
-        measure = Measure(short, short, self._labels[short], unit, "mean", most)
-        return export_metric(self.name, self.app, measure)
 
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings of every entry, then the activities of every day.
@@ -109,10 +91,15 @@ class Daylio(AppExport):
                 yield Reading(self.metric_name("mood"), value, *times)
                 for text in _parts(row.cells.get("scales", "")):
                     scale, _, number = text.rpartition(":")
-                    yield Reading(self._named(_SCALE, scale or text), number.strip(), *times)
+                    yield Reading(
+                        self.metric_of_own("scale", scale or text, "points", 1e6),
+                        number.strip(),
+                        *times,
+                    )
                 chosen = days.setdefault(day, set())
                 chosen.update(
-                    self._named(_ACTIVITY, text) for text in _parts(row.cells["activities"])
+                    self.metric_of_own("activity", text, "yes or no", 1.0)
+                    for text in _parts(row.cells["activities"])
                 )
         if unknown:
             raise _unknown_moods(self, unknown)
@@ -127,19 +114,6 @@ class Daylio(AppExport):
                 value = "1" if metric in chosen else "0"
                 yield Reading(metric, value, at, at, at, zone, self.app, f"the entries of {day}")
 
-    def _named(self, kind: str, text: str) -> str:
-        """Return the metric's name of an activity or a scale, and remember what it is called.
-
-        Where letters are lost on the way, a digest of the text keeps two of them apart.
-        """
-        label = " ".join(text.casefold().split())
-        plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-        short = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:40]
-        if short.replace("_", " ") != label:
-            short = "_".join(filter(None, (short, hashlib.sha256(label.encode()).hexdigest()[:6])))
-        self._labels[kind + short] = label[:LABEL_CHARACTERS]
-        return self.metric_name(kind + short)
-
 
 def _parts(cell: str) -> list[str]:
     return [part.strip() for part in cell.split(SEPARATOR) if part.strip()]
@@ -150,5 +124,6 @@ def _unknown_moods(export: Daylio, unknown: dict[str, str]) -> ImportFileError:
     options = " ".join(f'--mood "{mood}=3"' for mood in list(unknown)[:2])
     return ImportFileError(
         f"{export.path}: moods that are not Daylio's own: {', '.join(shown)}; say which number "
-        f"from 1 (worst) to 5 (best) each of them is, for example {options}"
+        f"from 1 (worst) to 5 (best) each of them is, for example {options}, or in the "
+        "mapping of an inbox moods: {NAME: 3}"
     )

@@ -1,7 +1,7 @@
 """Garmin: the account's archive (`DI_CONNECT`), as a ZIP or folder: daily summaries and sleep.
 
 What belongs here: `UDSFile_*.json` and `*_sleepData.json`. What does not: the FIT files of
-activities, and the CSV files of single charts of Garmin Connect, which are tables like any other.
+activities, and the CSV files of Garmin Connect (`garmin_connect`).
 
 Format as public projects that read these two kinds of files have it: lists of records with a local
 `calendarDate`; times of sleep are in UTC without an offset (`2024-01-15T02:00:00.0`). Made to that

@@ -11,9 +11,11 @@ from typing import Final
 from its_pipeline.exports.apple import AppleHealth
 from its_pipeline.exports.base import AppExport
 from its_pipeline.exports.daylio import Daylio
+from its_pipeline.exports.exist import Exist
 from its_pipeline.exports.files import ExportFiles
 from its_pipeline.exports.fitbit import Fitbit
 from its_pipeline.exports.garmin import Garmin
+from its_pipeline.exports.garmin_connect import GarminConnect
 from its_pipeline.exports.oura import Oura
 from its_pipeline.exports.sleep_android import SleepAsAndroid
 from its_pipeline.exports.sleep_cycle import SleepCycle
@@ -28,6 +30,8 @@ APPS: Final[tuple[type[AppExport], ...]] = (
     SleepAsAndroid,
     Whoop,
     Oura,
+    GarminConnect,
+    Exist,
 )
 """In the order in which they are asked: first those that know their files by name."""
 

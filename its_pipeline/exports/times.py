@@ -84,8 +84,8 @@ def said_zone(said: Said, path: Path, why: str) -> str:
     """
     if said.time_zone is None:
         raise ImportFileError(
-            f"{path}: {why}; say where it was written with --time-zone, for example "
-            "--time-zone Europe/Berlin"
+            f"{path}: {why}; say where it was written, for example --time-zone Europe/Berlin, or "
+            "time_zone: Europe/Berlin in the mapping of an inbox"
         )
     return said.time_zone
 

@@ -31,7 +31,7 @@ ALLOWED = {
     "ingest": {"events", "stores", "files", "settings"},
     "experiments": _INNER | {"report", "processes"},
     "leaving": _INNER | {"ingest", "experiments"},
-    "defs": _INNER | {"report", "tables", "ingest", "experiments", "leaving"},
+    "defs": _INNER | {"report", "tables", "ingest", "experiments", "leaving", "exports"},
     "api": _INNER | {"report", "tables", "ingest", "experiments", "leaving", "processes"},
     "cli": _INNER
     | {"report", "tables", "ingest", "experiments", "leaving", "defs", "api", "exports"},

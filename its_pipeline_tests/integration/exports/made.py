@@ -638,7 +638,149 @@ GARMIN = App(
     ({**_GARMIN, _UDS: json.dumps([_GARMIN_DAY, 7])}, r"UDSFile.*record 2: not a JSON object"),
 )
 
-APPS = (APPLE, DAYLIO, FITBIT, SLEEP_CYCLE, SLEEP_ANDROID, WHOOP, OURA, GARMIN)
+# --- Exist ------------------------------------------------------------------------------------
+
+
+def exist_days(*values: object, first: int = 1) -> str:
+    """Return an attribute's file: values of December 2021 from a day on."""
+    days = [f"2021-12-{day:02d}" for day in range(first, first + len(values))]
+    return json.dumps(
+        [{"date": day, "value": value} for day, value in zip(days, values, strict=True)]
+    )
+
+
+_EXIST = {
+    # Zero steps and zero minutes of sleep are what Exist writes where it knows nothing.
+    "exist/data_steps_2021.json": exist_days(4000, 0, 5200),
+    "exist/data_sleep_2021.json": exist_days(450, 0, None),
+    "exist/data_sleep_start_2021.json": exist_days(645, None, 720),
+    "exist/data_mood_2021.json": exist_days(7, None, 5),
+    "exist/data_mood_note_2021.json": exist_days("a {good} day", None, None),
+    "exist/data_active_energy_2021.json": exist_days(418.4, None, None),
+    "exist/data_body_fat_2021.json": exist_days(0.215, None, 0),
+    # A tag counts from the day it was first used; a number of one's own is no tag.
+    "exist/data_long_walk_2021.json": exist_days(0, 1, 0),
+    "exist/data_never_2021.json": exist_days(0, 0, 0),
+    "exist/data_pages_written_2021.json": exist_days(0, 1, 2.5),
+    "exist/data_book_2021.json": exist_days("Middlemarch", None, None),
+    "exist/data_location_2021.json": exist_days("52.5,13.4", None, None),
+    "exist/averages.json": json.dumps([{"attribute": "steps", "date": "2021-12-01"}]),
+}
+EXIST = App(
+    "exist",
+    "Exist export",
+    "Australia/Melbourne",
+    _EXIST,
+    _EXIST | {"exist/data_steps_2022.json": '[{"date": "2022-01-02", "value": 900}]'},
+    {
+        "exist_steps": {"2021-12-01": 4000.0, "2021-12-03": 5200.0},
+        "exist_sleep_hours": {"2021-12-01": 7.5},
+        "exist_sleep_start_hours": {"2021-12-01": 10.75, "2021-12-03": 12.0},
+        "exist_mood": {"2021-12-01": 7.0, "2021-12-03": 5.0},
+        "exist_active_energy_kcal": {"2021-12-01": 100.0},
+        "exist_body_fat_percent": {"2021-12-01": 21.5},
+        "exist_tag_long_walk": {"2021-12-02": 1.0, "2021-12-03": 0.0},
+        "exist_custom_pages_written": {"2021-12-01": 0.0, "2021-12-02": 1.0, "2021-12-03": 2.5},
+    },
+    {"exist_steps": {"2022-01-02": 900.0}},
+    ["2022-01-02"],
+    (
+        _EXIST | {"exist/data_mood_2021.json": '[{"date": "2021-12-01", "value": 7}, 8]'},
+        r"data_mood_2021\.json, record 2: not a date and a value",
+    ),
+)
+
+
+def exist_attribute(name: str, value_type: int, *values: object) -> dict:
+    return {
+        "group": {"name": "custom", "label": "Custom tags", "priority": 3},
+        "template": None,
+        "name": name,
+        "label": name.replace("_", " "),
+        "priority": 2,
+        "manual": True,
+        "active": True,
+        "value_type": value_type,
+        "value_type_description": "",
+        "service": {"name": "exist_for_android", "label": "Exist for Android"},
+        "values": [
+            {"date": f"2022-10-{14 - ago}", "value": value} for ago, value in enumerate(values)
+        ],
+    }
+
+
+def exist_page(*attributes: dict) -> str:
+    page = {"count": 54, "next": None, "previous": None, "results": list(attributes)}
+    return json.dumps(page)
+
+
+# --- Garmin Connect ---------------------------------------------------------------------------
+
+CONNECT_SLEEP = (
+    "Sleep Score 4 Weeks,Score,Resting Heart Rate,Body Battery,Pulse Ox,Respiration,HRV Status,"
+    "Quality,Duration,Sleep Need,Bedtime,Wake Time\n"
+)
+CONNECT_ACTIVITIES = (
+    "Activity Type,Date,Favorite,Title,Distance,Calories,Time,Avg HR,Max HR,Cadence,Cadence\n"
+)
+_CONNECT = {
+    "Sleep.csv": CONNECT_SLEEP
+    + "2025-10-03,88,53,72,96.18,14.63,34,Good,7h 45min,8h 0min,11:40 PM,7:31 AM\n"
+    # A night without the watch.
+    "2025-10-02,0,0,--,0,0,--,--,--,--,--,--\n",
+    "Steps.csv": ',Actual,Goal\n10/01/2025,5565,11790\n09/30/2025,"12,000",11790\n',
+    "Activities.csv": CONNECT_ACTIVITIES
+    + 'Running,2025-10-01 11:06:32,false,"Leuven Running","8.98","1,118","00:47:30","139","159"\n'
+    'Walking,2025-10-01 18:00:00,false,"Home","1.0","--","00:12:15.0","--","--","1","2","3"\n'
+    'Walking,2025-10-03 08:00:00,false,"Home","1.0","80","00:10:00","--","--"\n',
+    "Weight.csv": "Time,Weight,Change,BMI,Body Fat,Skeletal Muscle Mass,Bone Mass,Body Water,\n"
+    '" Oct 3, 2025",\n8:43 AM,80.4 kg,0.4 kg,35.1,21.5 %,--,--,--,\n'
+    "9:10 PM,81.4 kg,--,35.2,--,--,--,--,\n"
+    '" 2 Oct 2025",\n17:08,200 lbs,--,35.2,--,--,--,--,\n',
+    "Resting Heart Rate.csv": "\ufeff,Resting Heart Rate\n2025-10-01,52 bpm\n2025-10-02,--\n",
+    "notes.csv": "Date,Stress\n2025-10-02,9\n",
+}
+GARMIN_CONNECT = App(
+    "garminconnect",
+    "Garmin Connect export",
+    "Europe/Brussels",
+    _CONNECT,
+    _CONNECT | {"Stress.csv": ",Stress\n10/20/2025,36\n"},
+    {
+        "garminconnect_sleep_hours": {"2025-10-03": 7.75},
+        "garminconnect_sleep_score": {"2025-10-03": 88.0},
+        "garminconnect_resting_heart_rate": {"2025-10-01": 52.0, "2025-10-03": 53.0},
+        "garminconnect_steps": {"2025-09-30": 12000.0, "2025-10-01": 5565.0},
+        # 47.5 and 12.25 minutes; nothing in between.
+        "garminconnect_activity_minutes": {
+            "2025-10-01": 59.75,
+            "2025-10-02": 0.0,
+            "2025-10-03": 10.0,
+        },
+        "garminconnect_activity_kcal": {"2025-10-01": 1118.0, "2025-10-03": 80.0},
+        "garminconnect_weight_kg": {"2025-10-02": 90.718474, "2025-10-03": 80.9},
+        "garminconnect_body_fat_percent": {"2025-10-03": 21.5},
+    },
+    {"garminconnect_stress": {"2025-10-20": 36.0}},
+    ["2025-10-20"],
+    (
+        {"Steps.csv": ",Actual,Goal\n10/02/2025,5565,11790,1,2\n"},
+        r"download\.csv, line 2: 5 cells where the header has 3",
+    ),
+)
+
+APPS = (
+    APPLE,
+    DAYLIO,
+    FITBIT,
+    SLEEP_CYCLE,
+    SLEEP_ANDROID,
+    WHOOP,
+    OURA,
+    GARMIN,
+    EXIST,
+    GARMIN_CONNECT,
+)
 
 
 def written(app: App, members: Members, folder: Path) -> Path:

@@ -24,6 +24,7 @@ class Store:
     def __init__(self, folder: Path, time_zone: str | None, **moods: float) -> None:
         self.settings = Settings(store_root=folder / "store")
         self.said = Said(time_zone, moods)
+        self._changed = False
 
     def take(self, path: Path) -> ImportResult:
         export = recognised(path)
@@ -37,10 +38,14 @@ class Store:
             steps.export_day(self.settings, day)
         for day in changed:
             assert steps.validate_day_partition(self.settings, day).summary.adds_up
-        steps.build_daily(self.settings)
+        self._changed |= bool(changed)
         return [day.isoformat() for day in changed]
 
     def daily(self, metric: str) -> Mapping[str, float]:
+        """Return a metric by local day; the days are aggregated where something has changed."""
+        if self._changed:
+            steps.build_daily(self.settings)
+            self._changed = False
         series = read_series(self.settings.daily_outcomes_path, USER, metric)
         return {
             f"{day:%Y-%m-%d}": round(value, 6)

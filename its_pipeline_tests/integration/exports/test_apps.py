@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
+from its_pipeline.events.exported import Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.import_folders import import_versions
+from its_pipeline.exports.recognising import recognised
 from its_pipeline_tests.integration.exports.made import APPS, App, as_folder, as_zip, written
 from its_pipeline_tests.integration.exports.store import USER, Store
 
@@ -34,6 +37,10 @@ def test_a_whole_export_the_same_again_and_a_longer_one(app: App, tmp_path) -> N
 
     again = store.take(short)
     assert (again.taken, again.version, again.metrics) == (False, 1, taken.metrics)
+    # Another file or folder, and not one other event: no new version either.
+    other = as_zip if len(app.short) == 1 else as_folder
+    again = store.take(other(app.short, tmp_path / "other"))
+    assert (again.taken, again.version) == (False, 1)
     assert store.run() == []
 
     longer = store.take(written(app, app.longer, tmp_path / "longer"))
@@ -55,24 +62,15 @@ def test_a_broken_export_says_where_and_takes_nothing(app: App, tmp_path) -> Non
 
 
 @apps
-def test_in_another_wrapping_it_is_the_same(app: App, tmp_path) -> None:
-    store = _store(app, tmp_path)
-    assert store.take(written(app, app.short, tmp_path / "one")).taken
-    # Another file or folder, and not one other event: no new version.
-    other = as_zip if len(app.short) == 1 else as_folder
-    again = store.take(other(app.short, tmp_path / "other"))
-    assert (again.taken, again.version) == (False, 1)
-
-
-@apps
 def test_where_no_zone_is_written_one_has_to_be_said(app: App, tmp_path) -> None:
-    store = Store(tmp_path, None, **app.moods)
-    path = written(app, app.short, tmp_path / "short")
-    if app.name in ("daylio", "fitbit", "sleepcycle", "garmin"):
+    export = recognised(written(app, app.short, tmp_path))
+    assert export is not None
+    readings = export.readings(Said(None, app.moods), Counter())
+    if app.name not in ("apple", "sleepandroid", "whoop", "oura"):
         with pytest.raises(ImportFileError, match="--time-zone Europe/Berlin"):
-            store.take(path)
+            next(readings)
     else:
-        assert store.take(path).taken
+        assert all(reading.time_zone for reading in readings)
 
 
 def test_the_record_of_a_version_says_what_was_said(tmp_path) -> None:

@@ -41,6 +41,11 @@ def test_an_export_is_known_by_its_contents(app, tmp_path) -> None:
         ("sleepdata.csv", "Start;End;Quality\n1;2;3\n"),
         ("physiological_cycles.csv", "Cycle start time,Recovery score %\n"),
         ("UDSFile_1.json", "[]"),
+        ("data_steps_2021.json", '[{"date": "2021-12-01", "steps": 1}]'),
+        ("steps.json", '[{"date": "2021-12-01", "value": 1, "unit": "m"}]'),
+        ("values.json", '[{"date": "2021-12-01", "value": 1}]'),
+        ("Steps.csv", "Date,Actual,Goal\n10/02/2025,5565,11790\n"),
+        ("Sleep.csv", "Date,Duration,Bedtime,Wake Time\n2025-10-03,7h 1min,1:00 AM,8:10 AM\n"),
         ("empty.csv", ""),
     ],
 )

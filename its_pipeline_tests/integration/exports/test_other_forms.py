@@ -8,6 +8,7 @@ from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.import_metrics import restore_metrics
 from its_pipeline.events.metrics import registered_metrics
 from its_pipeline_tests.integration.exports.made import (
+    CONNECT_SLEEP,
     DAYLIO,
     DAYLIO_HEAD,
     DAYLIO_SCALES,
@@ -19,6 +20,9 @@ from its_pipeline_tests.integration.exports.made import (
     as_file,
     as_folder,
     as_zip,
+    exist_attribute,
+    exist_days,
+    exist_page,
 )
 from its_pipeline_tests.integration.exports.store import Store
 
@@ -104,6 +108,78 @@ def test_whoops_cycles_alone_have_sleep_too(tmp_path) -> None:
     assert store.daily("whoop_sleep_hours") == {"2024-04-01": 7.65, "2024-04-03": 7.333333}
     # The cycle of the 3rd has not ended.
     assert store.daily("whoop_strain") == {"2024-04-01": 18.5}
+
+
+def test_exists_api_page_by_page_newest_first(tmp_path) -> None:
+    pages = {
+        "page_1.json": exist_page(
+            exist_attribute("floss", 7, 0, 1, 0), exist_attribute("steps", 0, 0, 8000, 0)
+        ),
+        "page_2.json": exist_page(
+            exist_attribute("mood", 8, 7, None, 6), exist_attribute("diary", 2, "1", "2", "3")
+        ),
+    }
+    store = Store(tmp_path, "Europe/Berlin")
+    store.take(as_folder(pages, tmp_path / "pages"))
+    store.run()
+    # The tag was used first on the 13th; what Exist calls a text is none of its numbers.
+    assert store.daily("exist_tag_floss") == {"2022-10-13": 1.0, "2022-10-14": 0.0}
+    assert store.daily("exist_steps") == {"2022-10-13": 8000.0}
+    assert store.daily("exist_mood") == {"2022-10-12": 6.0, "2022-10-14": 7.0}
+    assert set(registered_metrics(store.settings)) & {"exist_tag_diary", "exist_custom_diary"} == (
+        set()
+    )
+
+
+def test_exists_older_files_and_a_tag_over_two_years(tmp_path) -> None:
+    files = {
+        "steps.json": exist_days(1200),
+        "data_yoga_2021.json": exist_days(1),
+        "data_yoga_2022.json": '[{"date": "2022-01-01", "value": 0}]',
+    }
+    store = Store(tmp_path, "UTC")
+    store.take(as_zip(files, tmp_path))
+    store.run()
+    assert store.daily("exist_steps") == {"2021-12-01": 1200.0}
+    assert store.daily("exist_tag_yoga") == {"2021-12-01": 1.0, "2022-01-01": 0.0}
+
+
+def test_days_of_garmin_connect_with_the_day_first(tmp_path) -> None:
+    store = Store(tmp_path, "Europe/London")
+    steps = ",Actual,Goal\n01/10/2025,5000,1\n02/10/2025,6000,1\n13/10/2025,7000,1\n"
+    assert store.take(as_file({"s.csv": steps}, tmp_path)).name == "garminconnect_steps-anna"
+    store.run()
+    assert store.daily("garminconnect_steps") == {
+        "2025-10-01": 5000.0,
+        "2025-10-02": 6000.0,
+        "2025-10-13": 7000.0,
+    }
+    # Another chart is another import, and takes nothing away.
+    store.take(as_file({"s.csv": ",Stress\n2025-10-01,36\n"}, tmp_path))
+    store.run()
+    assert store.daily("garminconnect_stress") == {"2025-10-01": 36.0}
+    assert len(store.daily("garminconnect_steps")) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (",Actual,Goal\n01/10/2025,5,1\n02/10/2025,6,1\n", "cannot be told whether '01/10/2025'"),
+        (",Actual,Goal\n13/10/2025,5,1\n10/13/2025,6,1\n", "cannot be told whether '13/10/2025'"),
+        (",Actual,Goal\n27/09/2019,78736,1\n04/10/2019,90059,1\n", "one value a week"),
+        (
+            "Date,Avg Duration,Avg Bedtime,Avg Wake Time\nJan 23-29,7h 56min,11:50 PM,7:57 AM\n",
+            "one value a week",
+        ),
+        (
+            CONNECT_SLEEP + "May 25,38,53,--,--,--,--,Poor,3h 17min,9h 0min,11:31 AM,2:49 PM\n",
+            "its time cannot be read, such as 'May 25'",
+        ),
+    ],
+)
+def test_files_of_garmin_connect_without_days_are_refused(content, said, tmp_path) -> None:
+    with pytest.raises(ImportFileError, match=said):
+        Store(tmp_path, "UTC").take(as_file({"s.csv": content}, tmp_path))
 
 
 def test_a_part_of_an_export_is_told_and_has_a_name_of_its_own(tmp_path) -> None:
