@@ -61,7 +61,8 @@ def test_identifiers_in_paths(live, evil):
 
     for path in ("/analytics/its/history/{}", "/experiments/{}", "/interventions/{}/x"):
         asked = live.request("GET", path.format(quote(evil, safe="")))
-        assert asked.status_code in (404, 422), asked.text
+        # The client itself makes the first page of `/experiments/..`; it wants a cookie.
+        assert asked.status_code in ((401, 404, 422) if evil == ".." else (404, 422)), asked.text
         assert "root:" not in asked.text
 
 
