@@ -4,10 +4,10 @@ What belongs here: Exist's attributes and their units. What does not: asking the
 form of the export, of which no example is published.
 
 The export's files are named and shaped as smklancher/ExistExportToSQL FileNameParts.cs and
-DataJson.cs read them: `data_steps_2021.json` (older ones `steps.json`), a list of `{"date": ...,
-"value": ...}`. Attributes, units and the API's form as in hellocodeco/exist-api-docs
-docs/reference/object_types.md and docs/guide/read_client.md. A day without data has a null, or in
-quantities a 0 by default: where nobody can have 0, that is no value.
+DataJson.cs read them: data, the attribute and the year (older ones the attribute alone), a list of
+`{"date": ..., "value": ...}`. Attributes, units and the API's form as hellocodeco/exist-api-docs
+has them in its reference of object types and its guide to reading. A day without data has a null,
+or in quantities a 0 by default: where nobody can have 0, that is no value.
 
 An attribute that is not Exist's own and is 0 or 1 on all of its days is a custom tag: yes (1) or no
 (0) from the first day it was ever used. Texts are not read.

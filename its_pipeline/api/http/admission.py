@@ -19,7 +19,7 @@ from typing import Any, Final
 from its_pipeline.api.http.audit import SUM_SECONDS, AuditLog, AuditUnavailableError
 from its_pipeline.api.http.body import ClientGoneError, Message, Receive, read_body, replayed
 from its_pipeline.api.http.exchange import Exchange
-from its_pipeline.api.http.identification import CLOSE, Identification, too_many
+from its_pipeline.api.http.identification import CLOSE, Identification, check_host, too_many
 from its_pipeline.api.http.monitoring import Monitoring
 from its_pipeline.api.http.page_requests import (
     FORM_TYPES,
@@ -34,7 +34,7 @@ from its_pipeline.api.http.page_requests import (
 )
 from its_pipeline.api.http.problems import MEDIA_TYPE, Problem, to_json
 from its_pipeline.api.http.rate_limits import RateLimit
-from its_pipeline.api.http.server_settings import ServerSettings, is_loopback
+from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.http.tokens import ANONYMOUS
 
 Scope = MutableMapping[str, Any]
@@ -174,7 +174,7 @@ class Admission:
 
     def _admit(self, headers: dict[str, str], exchange: Exchange) -> None:
         if self._settings.allow_anonymous:
-            _check_host(headers.get("host", ""))
+            check_host(headers.get("host", ""))
         if exchange.path in OPEN_PATHS or exchange.path == SIGN_IN:
             # Each by itself: who asks for a large one for ever does not hide that the server lives.
             self._take(f"{exchange.path} {exchange.client}", CLOSE)
@@ -389,15 +389,3 @@ def _single_headers(scope: Scope) -> dict[str, str]:
             headers=CLOSE,
         )
     return headers
-
-
-def _check_host(host: str) -> None:
-    # A page elsewhere can make its own name resolve to 127.0.0.1 and then read what a server
-    # without tokens answers; it cannot make the browser send another Host.
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    if not is_loopback(name):
-        raise Problem(
-            "wrong_host",
-            "a server without tokens answers to this machine's own names alone",
-            value=name,
-        )

@@ -12,7 +12,7 @@ from typing import Final
 
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.http.rate_limits import RateLimit
-from its_pipeline.api.http.server_settings import ServerSettings
+from its_pipeline.api.http.server_settings import ServerSettings, is_loopback
 from its_pipeline.api.http.tokens import ANONYMOUS, Caller, identify
 
 CLOSE: Final = {"Connection": "close"}
@@ -73,3 +73,22 @@ def too_many(detail: str, wait: float, headers: Mapping[str, str]) -> Problem:
         detail,
         headers={"Retry-After": str(max(1, math.ceil(wait))), **headers},
     )
+
+
+def check_host(host: str) -> None:
+    """Refuse a host that is not this machine, on a server without tokens.
+
+    Raises
+    ------
+    Problem
+        ``wrong_host``.
+    """
+    # A page elsewhere can make its own name resolve to 127.0.0.1 and then read what a server
+    # without tokens answers; it cannot make the browser send another Host.
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    if not is_loopback(name):
+        raise Problem(
+            "wrong_host",
+            "a server without tokens answers to this machine's own names alone",
+            value=name,
+        )
