@@ -21,10 +21,13 @@ from its_pipeline.api.pages.saving import follow
 from its_pipeline.api.pages.views import address_of, experiment_view, person_view
 from its_pipeline.api.questions.fields import Identifier
 from its_pipeline.api.questions.looking import read_looks
+from its_pipeline.api.questions.people import forget_person
 from its_pipeline.api.questions.services import Services
 from its_pipeline.api.routes.dependencies import Asked, Parts
+from its_pipeline.api.routes.people import export
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.interventions import VersionConflictError
+from its_pipeline.events.keys import shown_id
 from its_pipeline.experiments.drawn import log_drawn, say_otherwise, schedule_files
 from its_pipeline.experiments.publish import page_path
 
@@ -56,6 +59,29 @@ async def person(user_id: UserId, services: Parts, exchange: Asked) -> Response:
 async def index(user_id: UserId) -> Response:
     """Lead back from an experiment's own page, which is a file and knows no addresses."""
     return see_other(f"/people/{user_id}")
+
+
+@router.get("/export")
+async def take_along(
+    user_id: UserId, request: Request, services: Parts, exchange: Asked
+) -> Response:
+    """Give away everything that is kept of a person, as a ZIP."""
+    return await export(user_id, request, services, exchange)
+
+
+@router.post("/forgotten")
+async def forget(user_id: UserId, request: Request, services: Parts, exchange: Asked) -> Response:
+    """Delete everything of a person, once their name was typed again."""
+    exchange.authorise(user_id)
+    typed = (await read_form(request)).get("typed", "")
+    if typed not in (user_id, shown_id(user_id)):
+        logged = await run_in_threadpool(services.interventions, user_id)
+        view = await run_in_threadpool(person_view, services, user_id, logged, {})
+        told = f"nothing was deleted: {typed!r} is not {shown_id(user_id)!r}; type the name again"
+        return page("person.html", {"message": told, **view}, exchange, _UNPROCESSABLE)
+    answer = await forget_person(services, request, user_id)
+    view = {"finished": answer.finished, "left": answer.left}
+    return page("forgotten.html", view, exchange, 200 if answer.finished else 202)
 
 
 @router.post("/drawn")

@@ -267,6 +267,8 @@ def test_one_signs_in_with_a_token_and_out_again(server):
 
 OWN_PAGES = [
     ("GET", "/people/{}"),
+    ("GET", "/people/{}/export"),
+    ("POST", "/people/{}/forgotten"),
     ("GET", "/people/{}/experiments/walk"),
     ("GET", "/people/{}/experiments/walk/page"),
     ("GET", "/people/{}/experiments/walk/schedule.csv"),
@@ -416,3 +418,22 @@ def test_a_worker_that_dies_is_a_sentence(anna, server):
         asked.set()
         killer.join()
     assert "ended without an answer" in told
+
+
+def test_everything_is_taken_along(anna, saved):
+    page = anna.get("/people/anna")
+    [address] = re.findall(r'href="([^"]+/export)"', page.text)
+    archive = zipfile.ZipFile(io.BytesIO(anna.get(address).content))
+    assert "README.txt" in archive.namelist()
+    assert any(name.endswith(".csv") for name in archive.namelist())
+
+
+def test_deleting_wants_the_name_typed_again_and_is_for_good(server, saved):
+    ben = Browser(server, "ben")
+    assert "nothing was deleted" in message(
+        ben.post("/people/ben/forgotten", {"typed": "bob"}), 422
+    )
+    assert ben.get("/people/ben").status_code == 200
+    assert "Everything is deleted" in ben.post("/people/ben/forgotten", {"typed": "ben"}).text
+    assert ben.get("/people/ben").status_code == 404
+    assert Browser(server, "anna").get("/people/anna").status_code == 200
