@@ -62,7 +62,7 @@ def test_days_without_data_need_more_calendar_days():
 def test_days_seldom_observed_still_make_a_plan():
     # The first look is on day 29, ahead of another one that sees nothing new.
     seen = np.sort(np.random.default_rng(4).choice(np.arange(1, 99), 26, replace=False))
-    seldom = days(100).iloc[[0, *seen, 99]]
+    seldom = days(100).iloc[np.concatenate([[0], seen, [99]])]
     found = plan(seldom)
     assert 0.0 < found.power_at(30) < found.power_at(300) <= 1.0
 
