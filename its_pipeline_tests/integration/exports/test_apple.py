@@ -128,7 +128,7 @@ def test_broken_records_are_counted_shown_and_rejected_by_rule(tmp_path) -> None
         ("apple_steps", "is_number", "event_data"),
         ("apple_steps", "in_range", "event_data"),
         ("apple_steps", "is_instant_with_offset", "occurred_at"),
-        ("apple_steps", "not_too_old", "occurred_at"),
+        ("apple_steps", "not_zero", "occurred_at"),
         ("apple_sleep_hours", "is_instant_with_offset", "occurred_at"),
         ("apple_sleep_hours", "is_number", "event_data"),
     }

@@ -134,13 +134,17 @@ def test_the_command_says_what_it_is_and_what_it_needs(tmp_path, monkeypatch) ->
     assert "nothing to do" in _run(monkeypatch, store, *words, "Zen=5").output
 
 
-def test_a_table_with_columns_named_is_read_as_a_table(tmp_path, monkeypatch) -> None:
+def test_what_is_no_export_is_read_as_a_table(tmp_path, monkeypatch) -> None:
     table = tmp_path / "mood.csv"
     table.write_text("day,mood\n2024-02-01,4\n")
-    store = tmp_path / "store"
-    said = _run(monkeypatch, store, str(table), "--user-id", "anna")
-    assert (said.exit_code, "no export of an app that is known" in said.output) == (2, True)
-    said = _run(
-        monkeypatch, store, str(table), "--user-id", "anna", "--time", "day", "--outcome", "mood"
-    )
+    said = _run(monkeypatch, tmp_path / "store", str(table), "--user-id", "anna")
     assert (said.exit_code, "imported 1 events" in said.output) == (0, True)
+
+
+def test_a_dry_run_of_an_export_takes_nothing(tmp_path, monkeypatch) -> None:
+    diary = as_file(DAYLIO.short, tmp_path)
+    store = tmp_path / "store"
+    words = [str(diary), "--user-id", "anna", "--time-zone", "Europe/Berlin", "--mood", "Zen=5"]
+    said = _run(monkeypatch, store, *words, "--dry-run")
+    assert (said.exit_code, "nothing was taken" in said.output) == (0, True)
+    assert not (store / "imports").exists()
