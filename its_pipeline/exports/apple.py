@@ -188,16 +188,10 @@ class AppleHealth(AppExport):
         alone = len(files.names) == 1
         for name, head in files.heads(lambda name: alone or name.lower().endswith(".xml")):
             if re.search(rb"<HealthData[\s>]", head):
-                return cls(files, name)
+                export = cls(files)
+                export.kinds = {name: export.name}
+                return export
         return None
-
-    def __init__(self, files: ExportFiles, member: str) -> None:
-        super().__init__(files)
-        self.member = member
-
-    def wanted(self, name: str) -> bool:
-        """Tell whether a file of this name is read."""
-        return name == self.member
 
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings, record after record; nights at the end.
@@ -209,20 +203,23 @@ class AppleHealth(AppExport):
             no time zone was said.
         """
         pieces: list[Piece] = []
-        for _, stream in self.files.each(self.wanted):
-            records = _records(self.files, self.member, stream)
-            yield from self._of_records(records, said, pieces)
+        for name, stream in self.files.each(self.wanted):
+            yield from self._of_records(name, _records(self.files, name, stream), said, pieces)
         yield from sleep_readings(pieces, self.metric_name, left_out)
 
     def _of_records(
-        self, records: Iterator[tuple[int, dict[str, str]]], said: Said, pieces: list[Piece]
+        self,
+        file: str,
+        records: Iterator[tuple[int, dict[str, str]]],
+        said: Said,
+        pieces: list[Piece],
     ) -> Iterator[Reading]:
         for line, record in records:
             kind = record.get("type", "")
             quantity = QUANTITIES.get(kind)
             if quantity is None and kind not in (SLEEP, MINDFUL.field):
                 continue
-            place = f"{self.member}, line {line}"
+            place = f"{file}, line {line}"
             started, ended = _iso(record.get("startDate", "")), _iso(record.get("endDate", ""))
             zone = said.time_zone or self._own_zone(started, said)
             source = record.get("sourceName", "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ LABEL_CHARACTERS = 60
 """Longest label of something that a person has named."""
 
 
-class AppExport:
+class AppExport(ABC):
     """An export of one app; see `events.exported.Export`.
 
     Parameters
@@ -36,6 +37,8 @@ class AppExport:
         The app, for people.
     measures
         What is read of it, by name.
+    kinds
+        Which kind of file each file is, by name, of an app that has several.
     """
 
     name: str
@@ -44,12 +47,13 @@ class AppExport:
 
     def __init__(self, files: ExportFiles) -> None:
         self.files = files
+        self.kinds: dict[str, str] = {}
         self._own: dict[str, Measure] = {}
 
     @classmethod
+    @abstractmethod
     def recognised(cls, files: ExportFiles) -> AppExport | None:
         """Return the export if the files are one of this app, by their contents."""
-        raise NotImplementedError
 
     @property
     def title(self) -> str:
@@ -71,11 +75,11 @@ class AppExport:
 
     def wanted(self, name: str) -> bool:
         """Tell whether a file of this name is read."""
-        raise NotImplementedError
+        return name in self.kinds
 
+    @abstractmethod
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings; see `events.exported.Export`."""
-        raise NotImplementedError
 
     def metric(self, name: str) -> ExportMetric:
         """Return the metric of a reading's name."""
@@ -88,8 +92,16 @@ class AppExport:
 
     @property
     def prefix(self) -> str:
-        """The beginning of the metrics' names."""
-        return self.name
+        """The beginning of the metrics' names, whichever files there are."""
+        return type(self).name
+
+    def named_by_kind(self) -> None:
+        """Call the export by its kind where it has files of one alone.
+
+        So steps that are imported after sleep are no new version of the sleep.
+        """
+        if len(kinds := set(self.kinds.values())) == 1:
+            self.name = f"{self.prefix}_{kinds.pop()}"
 
     def metric_of_own(
         self, kind: str, text: str, unit: str, maximum: float, minimum: float = 0.0
@@ -143,6 +155,11 @@ class AppExport:
 def by_name(*measures: Measure) -> dict[str, Measure]:
     """Return measures by their names."""
     return {measure.name: measure for measure in measures}
+
+
+def all_of(*tables: Mapping[str, Measure]) -> dict[str, Measure]:
+    """Return the measures of several tables by their names."""
+    return by_name(*(measure for table in tables for measure in table.values()))
 
 
 def by_field(*measures: Measure) -> dict[str, Measure]:

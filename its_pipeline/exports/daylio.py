@@ -21,7 +21,7 @@ from typing import Final
 from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.exports.base import AppExport, by_name
-from its_pipeline.exports.files import ExportFiles
+from its_pipeline.exports.files import ExportFiles, first_line
 from its_pipeline.exports.measures import Measure
 from its_pipeline.exports.times import local_instant, noon, said_zone
 
@@ -57,7 +57,7 @@ class Daylio(AppExport):
         """Return the export if it is a table with Daylio's columns."""
         if len(files.names) != 1:
             return None
-        header = files.head(files.names[0]).split(b"\n")[0].decode("utf-8-sig", "replace")
+        header = first_line(files.head(files.names[0]))
         columns = {cell.strip().strip('"') for cell in header.split(",")}
         return cls(files) if columns >= COLUMNS else None
 

@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 
 from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
-from its_pipeline.exports.base import AppExport, by_field
+from its_pipeline.exports.base import AppExport, all_of, by_field
 from its_pipeline.exports.files import ExportFiles, base_name
 from its_pipeline.exports.measures import Measure, scaled
 from its_pipeline.exports.times import noon, said_zone
@@ -131,6 +131,7 @@ _STRING: Final = "2"
 """The API's value type of a text."""
 
 _FILE = re.compile(r"(?:data_)?(.+?)(?:_(?:19|20)[0-9]{2})?\.json", re.IGNORECASE)
+_PAGE, _BY_DAY = "page", "by day"
 _PAGE_FIELDS: Final = (b'"results"', b'"value_type"', b'"values"', b'"template"')
 
 
@@ -147,7 +148,7 @@ class Exist(AppExport):
 
     name = "exist"
     app = "Exist"
-    measures = {measure.name: measure for measure in KNOWN.values()}  # noqa: RUF012
+    measures = all_of(KNOWN)
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> Exist | None:
@@ -155,22 +156,18 @@ class Exist(AppExport):
         export = cls(files)
         for name, head in files.heads(lambda name: name.lower().endswith(".json")):
             if all(field in head for field in _PAGE_FIELDS):
-                export._pages.add(name)
+                export.kinds[name] = _PAGE
             elif _is_by_day(head):
-                export._lists.add(name)
-        known = any(_attribute(name) in KNOWN for name in export._lists)
-        return export if known or export._pages else None
-
-    def __init__(self, files: ExportFiles) -> None:
-        super().__init__(files)
-        self._lists: set[str] = set()
-        self._pages: set[str] = set()
+                export.kinds[name] = _BY_DAY
+        known = any(
+            kind == _PAGE or _attribute(name) in KNOWN for name, kind in export.kinds.items()
+        )
+        return export if known else None
 
     def wanted(self, name: str) -> bool:
         """Tell whether a file of this name is read."""
-        return name in self._pages or (
-            name in self._lists and not NOT_READ.fullmatch(_attribute(name))
-        )
+        kind = self.kinds.get(name)
+        return kind == _PAGE or (kind == _BY_DAY and not NOT_READ.fullmatch(_attribute(name)))
 
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings, attribute after attribute.
@@ -186,7 +183,7 @@ class Exist(AppExport):
             values: list[Value] = []
             for name, stream in members:
                 document = self.files.document(name, stream)
-                if name in self._pages:
+                if self.kinds[name] == _PAGE:
                     yield from self._of_page(document, name, zone)
                 else:
                     values += self._values(document, name)
@@ -194,10 +191,7 @@ class Exist(AppExport):
 
     def _of_page(self, page: Any, name: str, zone: str) -> Iterator[Reading]:
         results = page.get("results") if isinstance(page, dict) else None
-        for number, found in enumerate(results if isinstance(results, list) else [], start=1):
-            place = f"{name}, attribute {number}"
-            if not isinstance(found, dict):
-                raise ImportFileError(f"{self.path}: {place}: not a JSON object; export it again")
+        for place, found in self.files.records(results, name, "attribute"):
             attribute = str(found.get("name"))
             if found.get("value_type") == _STRING or NOT_READ.fullmatch(attribute):
                 continue
@@ -210,14 +204,12 @@ class Exist(AppExport):
             raise ImportFileError(f"{self.path}: {place}: not a list of days; export it again")
         values = []
         for number, record in enumerate(records, start=1):
+            at = f"{place}, record {number}"
             if not isinstance(record, dict) or not {"date", "value"} <= record.keys():
-                raise ImportFileError(
-                    f"{self.path}: {place}, record {number}: not a date and a value; export it "
-                    "again"
-                )
+                raise ImportFileError(f"{self.path}: {at}: not a date and a value; export it again")
             if (value := record["value"]) is not None:
                 text = str(int(value)) if isinstance(value, bool) else str(value)
-                values.append(Value(str(record["date"]), text, f"{place}, record {number}"))
+                values.append(Value(str(record["date"]), text, at))
         return sorted(values)
 
     def _of(self, attribute: str, values: list[Value], zone: str) -> Iterator[Reading]:

@@ -221,6 +221,24 @@ class ExportFiles:
                 content.decode("utf-8-sig"), parse_float=str, parse_int=str, parse_constant=str
             )
 
+    def records(
+        self, found: Any, name: str, what: str = "record"
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Return the JSON objects of a list, each with its place.
+
+        Raises
+        ------
+        ImportFileError
+            If it is no list, or something else is in it.
+        """
+        if not isinstance(found, list):
+            raise ImportFileError(f"{self.path}: {name}: not a list of {what}s; export it again")
+        for number, record in enumerate(found, start=1):
+            place = f"{name}, {what} {number}"
+            if not isinstance(record, dict):
+                raise ImportFileError(f"{self.path}: {place}: not a JSON object; export it again")
+            yield place, record
+
     @contextmanager
     def errors_in(self, name: str, where: Callable[[], str] = lambda: "") -> Iterator[None]:
         """Turn what a damaged file raises into an error that says where."""
@@ -301,6 +319,16 @@ class _Bounded(io.RawIOBase):
         self._budget.spend(len(content))
         buffer[: len(content)] = content
         return len(content)
+
+
+def first_line(head: bytes) -> str:
+    """Return the first line of a file whose first bytes are known."""
+    return head.partition(b"\n")[0].decode("utf-8-sig", "replace").strip()
+
+
+def cell_text(value: Any) -> str:
+    """Return a JSON value as a cell's text; null is empty."""
+    return "" if value is None else str(value)
 
 
 def base_name(name: str) -> str:

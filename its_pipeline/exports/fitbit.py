@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
-from its_pipeline.exports.base import AppExport, by_field
-from its_pipeline.exports.files import ExportFiles, Row, base_name
+from its_pipeline.exports.base import AppExport, all_of, by_field
+from its_pipeline.exports.files import ExportFiles, Row, base_name, cell_text, first_line
 from its_pipeline.exports.measures import Measure, hours, scaled
 from its_pipeline.exports.times import local_instant, noon, parsed, said_zone
 
@@ -87,11 +87,7 @@ class Fitbit(AppExport):
 
     name = "fitbit"
     app = "Fitbit"
-    measures = {  # noqa: RUF012
-        measure.name: measure
-        for found in (DENSE, DAILY, NIGHT, STAGES)
-        for measure in found.values()
-    }
+    measures = all_of(DENSE, DAILY, NIGHT, STAGES)
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> Fitbit | None:
@@ -138,26 +134,20 @@ class Fitbit(AppExport):
 
     def _of_json(self, name: str, stream: BinaryIO, zone: str) -> Iterator[Reading]:
         kind = _json_kind(base_name(name))
-        records = self.files.document(name, stream)
-        if not isinstance(records, list):
-            raise ImportFileError(f"{self.path}: {name}: not a list of records; export it again")
-        for number, record in enumerate(records, start=1):
-            place = f"{name}, record {number}"
-            if not isinstance(record, dict):
-                raise ImportFileError(f"{self.path}: {place}: not a JSON object; export it again")
+        for place, record in self.files.records(self.files.document(name, stream), name):
             if kind == "sleep":
                 yield from self._of_night(record, place, zone)
             elif kind in DENSE:
-                at = _utc(_text(record.get("dateTime")))
+                at = _utc(cell_text(record.get("dateTime")))
                 value = record.get("value")
                 value = value.get("bpm") if isinstance(value, dict) else value
                 metric = self.metric_name(DENSE[kind].name)
-                yield Reading(metric, _text(value), at, at, at, zone, self.app, place)
+                yield Reading(metric, cell_text(value), at, at, at, zone, self.app, place)
             else:
                 yield from self._of_day(record, DAILY[kind or ""], place, zone)
 
     def _of_day(self, record: dict, measure: Measure, place: str, zone: str) -> Iterator[Reading]:
-        value, stamp = record.get("value"), _text(record.get("dateTime"))
+        value, stamp = record.get("value"), cell_text(record.get("dateTime"))
         if isinstance(value, dict):
             if value.get("date") is None:
                 return
@@ -165,13 +155,13 @@ class Fitbit(AppExport):
         day = parsed(stamp, _STAMP)
         at = stamp if day is None else noon(f"{day:%Y-%m-%d}", zone)
         metric = self.metric_name(measure.name)
-        yield Reading(metric, _text(value), at, at, at, zone, self.app, place)
+        yield Reading(metric, cell_text(value), at, at, at, zone, self.app, place)
 
     def _of_night(self, record: dict, place: str, zone: str) -> Iterator[Reading]:
-        started = local_instant(_text(record.get("startTime")), zone, *_SLEEP_TIMES)
-        ended = local_instant(_text(record.get("endTime")), zone, *_SLEEP_TIMES)
+        started = local_instant(cell_text(record.get("startTime")), zone, *_SLEEP_TIMES)
+        ended = local_instant(cell_text(record.get("endTime")), zone, *_SLEEP_TIMES)
         times = (started, ended, ended)
-        cells = {field: _text(record.get(field)) for field in NIGHT}
+        cells = {field: cell_text(record.get(field)) for field in NIGHT}
         cells["minutesAsleep"] = cells["minutesAsleep"] or "is missing"
         yield from self.of_row(Row(place, cells), NIGHT, times, zone)
         levels = record.get("levels")
@@ -179,7 +169,7 @@ class Fitbit(AppExport):
         for stage, measure in STAGES.items():
             found = summary.get(stage) if isinstance(summary, dict) else None
             if isinstance(found, dict):
-                value = scaled(_text(found.get("minutes")), measure.factor)
+                value = scaled(cell_text(found.get("minutes")), measure.factor)
                 metric = self.metric_name(measure.name)
                 yield Reading(metric, value, *times, zone, self.app, place)
 
@@ -197,7 +187,7 @@ def _csv_kind(name: str) -> str | None:
 
 def _is_fitbit(name: str, head: bytes) -> bool:
     if kind := _csv_kind(name):
-        header = head.split(b"\n")[0].decode("utf-8-sig", "replace").strip().split(",")
+        header = first_line(head).split(",")
         return header[0] == "timestamp" and CSV_COLUMNS[kind][0] in header
     marks = (b'"dateOfSleep"', b'"logId"') if _json_kind(name) == "sleep" else (b'"dateTime"',)
     return head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"[") and all(m in head for m in marks)
@@ -207,7 +197,3 @@ def _utc(stamp: str) -> str:
     """Return `01/01/21 06:00:00` as an instant, and any other text as it is."""
     found = _UTC_STAMP.fullmatch(stamp)
     return f"20{found[3]}-{found[1]}-{found[2]}T{found[4]}Z" if found else stamp
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from its_pipeline.events.exported import Reading, Said
-from its_pipeline.events.file_rules import ImportFileError
-from its_pipeline.exports.base import AppExport, by_field
-from its_pipeline.exports.files import ExportFiles, Row, base_name
+from its_pipeline.exports.base import AppExport, all_of, by_field
+from its_pipeline.exports.files import ExportFiles, Row, base_name, cell_text
 from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import local_instant, noon, said_zone
 
@@ -61,7 +60,8 @@ STAGES: Final = by_field(
 AWAKE: Final = by_field(
     hours("awakeSleepSeconds", "awake", 1 / 3600),
 )
-SLEEP: Final = hours("sleepTimeSeconds", "sleep", 1 / 3600)
+ASLEEP: Final = "sleepTimeSeconds"
+SLEEP: Final = by_field(hours(ASLEEP, "sleep", 1 / 3600))
 
 
 class Garmin(AppExport):
@@ -69,10 +69,7 @@ class Garmin(AppExport):
 
     name = "garmin"
     app = "Garmin"
-    measures = {  # noqa: RUF012
-        measure.name: measure
-        for measure in (*DAY.values(), *STAGES.values(), *AWAKE.values(), SLEEP)
-    }
+    measures = all_of(DAY, STAGES, AWAKE, SLEEP)
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> Garmin | None:
@@ -99,15 +96,9 @@ class Garmin(AppExport):
         """
         zone = said_zone(said, self.path, "Garmin's files do not say in which time zone one lived")
         for name, stream in self.files.each(self.wanted):
-            records = self.files.document(name, stream)
-            if not isinstance(records, list):
-                raise ImportFileError(f"{self.path}: {name}: not a list of records")
-            for number, record in enumerate(records, start=1):
-                place = f"{name}, record {number}"
-                if not isinstance(record, dict):
-                    raise ImportFileError(f"{self.path}: {place}: not a JSON object")
-                row = Row(place, {field: _text(value) for field, value in record.items()})
-                is_night = base_name(name).endswith("_sleepData.json")
+            is_night = base_name(name).endswith("_sleepData.json")
+            for place, record in self.files.records(self.files.document(name, stream), name):
+                row = Row(place, {field: cell_text(value) for field, value in record.items()})
                 yield from self._of_night(row, zone) if is_night else self._of_day(row, zone)
 
     def _of_day(self, row: Row, zone: str) -> Iterator[Reading]:
@@ -122,11 +113,7 @@ class Garmin(AppExport):
         )
         # A night of which the watch knows no stages has a window and no sleep.
         stages = [cells[field] for field in STAGES if cells.get(field)]
-        if not cells.get(SLEEP.field) and stages and all(text.isdecimal() for text in stages):
-            cells[SLEEP.field] = str(sum(int(text) for text in stages))
-        measures = {**STAGES, **AWAKE, SLEEP.field: SLEEP}
+        if not cells.get(ASLEEP) and stages and all(text.isdecimal() for text in stages):
+            cells[ASLEEP] = str(sum(int(text) for text in stages))
+        measures = {**STAGES, **AWAKE, **SLEEP}
         yield from self.of_row(Row(row.place, cells), measures, (started, ended, ended), zone)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, dict | list) else str(value)

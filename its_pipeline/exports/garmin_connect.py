@@ -28,8 +28,8 @@ from typing import Final
 
 from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
-from its_pipeline.exports.base import AppExport, by_field
-from its_pipeline.exports.files import ExportFiles, Row
+from its_pipeline.exports.base import AppExport, all_of, by_field
+from its_pipeline.exports.files import ExportFiles, Row, first_line
 from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import local_instant, noon, parsed, said_zone
 
@@ -100,37 +100,16 @@ class GarminConnect(AppExport):
 
     name = "garminconnect"
     app = "Garmin Connect"
-    measures = {  # noqa: RUF012
-        measure.name: measure
-        for found in (SLEEP, WEIGHT, ACTIVITIES, *(chart for _, chart in CHARTS.values()))
-        for measure in found.values()
-    }
+    measures = all_of(SLEEP, WEIGHT, ACTIVITIES, *(chart for _, chart in CHARTS.values()))
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> GarminConnect | None:
         """Return the export if a table has one of Garmin Connect's headers."""
         export = cls(files)
-        for name, head in files.heads(lambda name: name.lower().endswith(".csv")):
-            if kind := _kind(_header(head)):
-                export._kinds[name] = kind
-        kinds = set(export._kinds.values())
-        if len(kinds) == 1:
-            # Steps that are imported after sleep are no new version of the sleep.
-            export.name = f"{cls.name}_{kinds.pop()}"
-        return export if export._kinds else None
-
-    def __init__(self, files: ExportFiles) -> None:
-        super().__init__(files)
-        self._kinds: dict[str, str] = {}
-
-    @property
-    def prefix(self) -> str:
-        """The beginning of the metrics' names, whichever files there are."""
-        return GarminConnect.name
-
-    def wanted(self, name: str) -> bool:
-        """Tell whether a file of this name is read."""
-        return name in self._kinds
+        heads = files.heads(lambda name: name.lower().endswith(".csv"))
+        export.kinds = {name: kind for name, head in heads if (kind := _kind(_header(head)))}
+        export.named_by_kind()
+        return export if export.kinds else None
 
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings, file after file.
@@ -143,7 +122,7 @@ class GarminConnect(AppExport):
         """
         zone = said_zone(said, self.path, "Garmin Connect's files do not say in which zone one was")
         for name, stream in self.files.each(self.wanted):
-            kind = self._kinds[name]
+            kind = self.kinds[name]
             # A row of activities can have more cells than its header.
             rows = list(self.files.rows(name, stream, ragged=kind == "activities"))
             if kind == "weeks":
@@ -239,9 +218,8 @@ class GarminConnect(AppExport):
 
 
 def _header(head: bytes) -> list[str]:
-    line = head.decode("utf-8-sig", "replace").partition("\n")[0]
     try:
-        return [cell.strip() for cell in next(csv.reader([line]), [])]
+        return [cell.strip() for cell in next(csv.reader([first_line(head)]), [])]
     except csv.Error:
         return []
 

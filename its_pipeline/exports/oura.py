@@ -15,12 +15,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from its_pipeline.events.exported import Reading, Said
-from its_pipeline.events.file_rules import ImportFileError
-from its_pipeline.exports.base import AppExport, by_field
-from its_pipeline.exports.files import ExportFiles, Row
+from its_pipeline.exports.base import AppExport, all_of, by_field
+from its_pipeline.exports.files import ExportFiles, Row, cell_text, first_line
 from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import noon, said_zone, zone_of_offset
 
@@ -119,27 +118,15 @@ class Oura(AppExport):
 
     name = "oura"
     app = "Oura"
-    measures = {  # noqa: RUF012
-        measure.name: measure
-        for found in (SLEEP, NIGHT, ACTIVITY, READINESS, SCORE)
-        for measure in found.values()
-    }
+    measures = all_of(SLEEP, NIGHT, ACTIVITY, READINESS, SCORE)
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> Oura | None:
         """Return the export if a file has the fields of one of Oura's tables or lists."""
         export = cls(files)
         heads = files.heads(lambda name: name.lower().endswith((".csv", ".json")))
-        export._kept = tuple(name for name, head in heads if _is_oura(name, head))
-        return export if export._kept else None
-
-    def __init__(self, files: ExportFiles) -> None:
-        super().__init__(files)
-        self._kept: tuple[str, ...] = ()
-
-    def wanted(self, name: str) -> bool:
-        """Tell whether a file of this name is read."""
-        return name in self._kept
+        export.kinds = {name: export.name for name, head in heads if _is_oura(name, head)}
+        return export if export.kinds else None
 
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings, file after file.
@@ -155,8 +142,8 @@ class Oura(AppExport):
                 yield from self._of(row, said)
 
     def _table(self, name: str, stream: BinaryIO) -> Iterator[Row]:
-        header = self.files.head(name).split(b"\n")[0]
-        delimiter = ";" if header.count(b";") > header.count(b",") else ","
+        header = first_line(self.files.head(name))
+        delimiter = ";" if header.count(";") > header.count(",") else ","
         return self.files.rows(name, stream, delimiter)
 
     def _documents(self, name: str, stream: BinaryIO) -> Iterator[Row]:
@@ -169,11 +156,8 @@ class Oura(AppExport):
             for record in (part.get("data", []) if isinstance(part, dict) else part or [])
             if isinstance(part, dict | list)
         ]
-        for number, record in enumerate(records, start=1):
-            place = f"{name}, record {number}"
-            if not isinstance(record, dict):
-                raise ImportFileError(f"{self.path}: {place}: not a JSON object; export it again")
-            yield Row(place, {field: _text(value) for field, value in record.items()})
+        for place, record in self.files.records(records, name):
+            yield Row(place, {field: cell_text(value) for field, value in record.items()})
 
     def _of(self, row: Row, said: Said) -> Iterator[Reading]:
         cells = row.cells
@@ -235,9 +219,3 @@ def _is_oura(name: str, head: bytes) -> bool:
         or {"day", "steps", "active_calories", "equivalent_walking_distance"} <= fields
         or {"day", "contributors", "score"} <= fields
     )
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return repr(value)
-    return "" if value is None else str(value)

@@ -19,7 +19,7 @@ from typing import Final
 from its_pipeline.events.exported import Reading, Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.intervention import zone_names
-from its_pipeline.exports.base import AppExport, by_field
+from its_pipeline.exports.base import AppExport, all_of, by_field
 from its_pipeline.exports.files import ExportFiles, Row
 from its_pipeline.exports.measures import Measure
 from its_pipeline.exports.times import local_instant
@@ -39,7 +39,7 @@ class SleepAsAndroid(AppExport):
 
     name = "sleepandroid"
     app = "Sleep as Android"
-    measures = {measure.name: measure for measure in COLUMNS.values()}  # noqa: RUF012
+    measures = all_of(COLUMNS)
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> SleepAsAndroid | None:
@@ -47,17 +47,9 @@ class SleepAsAndroid(AppExport):
         export = cls(files)
         for name, head in files.heads(lambda name: name.lower().endswith(".csv")):
             if head.decode("utf-8-sig", "replace").replace('"', "").startswith(",".join(HEADER)):
-                export._member = name
+                export.kinds = {name: export.name}
                 return export
         return None
-
-    def __init__(self, files: ExportFiles) -> None:
-        super().__init__(files)
-        self._member = ""
-
-    def wanted(self, name: str) -> bool:
-        """Tell whether a file of this name is read."""
-        return name == self._member
 
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings of every night.

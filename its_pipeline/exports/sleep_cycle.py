@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from its_pipeline.events.exported import Reading, Said
-from its_pipeline.exports.base import AppExport
-from its_pipeline.exports.files import ExportFiles, Row
+from its_pipeline.exports.base import AppExport, all_of
+from its_pipeline.exports.files import ExportFiles, Row, first_line
 from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import local_instant, said_zone
 
@@ -56,14 +56,14 @@ class SleepCycle(AppExport):
 
     name = "sleepcycle"
     app = "Sleep Cycle"
-    measures = {measure.name: measure for measure in COLUMNS.values()}  # noqa: RUF012
+    measures = all_of(COLUMNS)
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> SleepCycle | None:
         """Return the export if it is a table with Sleep Cycle's columns."""
         if len(files.names) != 1:
             return None
-        first = files.head(files.names[0]).split(b"\n")[0].decode("utf-8-sig", "replace")
+        first = first_line(files.head(files.names[0]))
         columns = [cell.strip().casefold() for cell in first.split(";")]
         begins = columns[:2] in (["start", "end"], ["went to bed", "woke up"])
         return cls(files) if begins and "sleep quality" in columns else None

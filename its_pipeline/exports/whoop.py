@@ -18,8 +18,8 @@ from datetime import datetime
 from typing import Final
 
 from its_pipeline.events.exported import Reading, Said
-from its_pipeline.exports.base import AppExport, by_field
-from its_pipeline.exports.files import ExportFiles
+from its_pipeline.exports.base import AppExport, all_of, by_field
+from its_pipeline.exports.files import ExportFiles, first_line
 from its_pipeline.exports.measures import Measure, hours
 from its_pipeline.exports.times import instant_text, zone_of_offset
 
@@ -84,27 +84,16 @@ class Whoop(AppExport):
 
     name = "whoop"
     app = "WHOOP"
-    measures = {  # noqa: RUF012
-        measure.name: measure
-        for found in (SLEEP, NIGHT, RECOVERY, STRAIN)
-        for measure in found.values()
-    }
+    measures = all_of(SLEEP, NIGHT, RECOVERY, STRAIN)
 
     @classmethod
     def recognised(cls, files: ExportFiles) -> Whoop | None:
         """Return the export if a table has the columns of WHOOP's cycles or sleeps."""
         export = cls(files)
         heads = files.heads(lambda name: name.lower().endswith(".csv"))
-        export._kinds = {name: kind for name, head in heads if (kind := _kind(head))}
-        return export if export._kinds else None
-
-    def __init__(self, files: ExportFiles) -> None:
-        super().__init__(files)
-        self._kinds: dict[str, str] = {}
-
-    def wanted(self, name: str) -> bool:
-        """Tell whether a file of this name is read."""
-        return name in self._kinds
+        export.kinds = {name: kind for name, head in heads if (kind := _kind(head))}
+        export.named_by_kind()
+        return export if export.kinds else None
 
     def readings(self, said: Said, left_out: Counter[tuple[str, str]]) -> Iterator[Reading]:
         """Return the readings of every cycle and sleep.
@@ -114,7 +103,7 @@ class Whoop(AppExport):
         ImportFileError
             If a file is broken, or an offset is not one of whole hours and no zone was said.
         """
-        has_sleeps = _SLEEPS in self._kinds.values()
+        has_sleeps = _SLEEPS in self.kinds.values()
         for name, stream in self.files.each(self.wanted):
             for row in self.files.rows(name, stream):
                 offset = row.cells["Cycle timezone"].strip().removeprefix("UTC") or "Z"
@@ -128,20 +117,19 @@ class Whoop(AppExport):
                         "Cycle end time",
                     )
                 )
-                if self._kinds[name] == _CYCLES:
+                if self.kinds[name] == _CYCLES:
                     night = (start, end or start, woke or start)
                     yield from self.of_row(row, RECOVERY, night, zone)
                     if end:
                         yield from self.of_row(row, STRAIN, (start, end, _middle(start, end)), zone)
-                if self._kinds[name] == _SLEEPS or not has_sleeps:
+                if self.kinds[name] == _SLEEPS or not has_sleeps:
                     yield from self.of_row(row, SLEEP, (asleep, woke, woke), zone)
                     if row.cells.get("Nap", "").strip().casefold() != "true":
                         yield from self.of_row(row, NIGHT, (asleep, woke, woke), zone)
 
 
 def _kind(head: bytes) -> str:
-    header = head.split(b"\n")[0].decode("utf-8-sig", "replace")
-    columns = {cell.strip().strip('"') for cell in header.split(",")}
+    columns = {cell.strip().strip('"') for cell in first_line(head).split(",")}
     if not {"Cycle start time", "Cycle timezone"} <= columns:
         return ""
     if "Recovery score %" in columns:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from its_pipeline.events.file_rules import ImportFileError
-from its_pipeline_tests.integration.exports.made import (
+from its_pipeline_tests.integration.exports.made.form import as_file
+from its_pipeline_tests.integration.exports.made.phones import (
     APPLE_HEAD,
     apple,
     apple_record,
     apple_sleep,
-    as_file,
 )
 from its_pipeline_tests.integration.exports.store import Store
 

@@ -11,7 +11,8 @@ from its_pipeline.events.exported import Said
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.import_folders import import_versions
 from its_pipeline.exports.recognising import recognised
-from its_pipeline_tests.integration.exports.made import APPS, App, as_folder, as_zip, written
+from its_pipeline_tests.integration.exports.made import APPS
+from its_pipeline_tests.integration.exports.made.form import App, as_folder, as_zip, written
 from its_pipeline_tests.integration.exports.store import USER, Store
 
 apps = pytest.mark.parametrize("app", APPS, ids=[app.name for app in APPS])

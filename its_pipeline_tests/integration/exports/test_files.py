@@ -13,15 +13,10 @@ from its_pipeline.cli.main import app as command
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.exports import files as export_files
 from its_pipeline.exports.recognising import recognised
-from its_pipeline_tests.integration.exports.made import (
-    APPS,
-    DAYLIO,
-    FITBIT,
-    as_file,
-    as_folder,
-    as_zip,
-    written,
-)
+from its_pipeline_tests.integration.exports.made import APPS
+from its_pipeline_tests.integration.exports.made.diaries import DAYLIO
+from its_pipeline_tests.integration.exports.made.form import as_file, as_folder, as_zip, written
+from its_pipeline_tests.integration.exports.made.watches import FITBIT
 from its_pipeline_tests.integration.exports.store import Store
 
 

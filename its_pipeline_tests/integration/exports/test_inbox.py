@@ -10,7 +10,9 @@ from its_pipeline.events.importing import ImportResult
 from its_pipeline.events.inbox import InboxFile, inbox_dir, take_inbox
 from its_pipeline.exports.recognising import recognised
 from its_pipeline.leaving.set_aside import delete_from_inbox
-from its_pipeline_tests.integration.exports.made import DAYLIO, FITBIT, as_file, as_folder, as_zip
+from its_pipeline_tests.integration.exports.made.diaries import DAYLIO
+from its_pipeline_tests.integration.exports.made.form import as_file, as_folder, as_zip
+from its_pipeline_tests.integration.exports.made.watches import FITBIT
 from its_pipeline_tests.integration.exports.store import Store
 
 WHOSE = "{user_constant: anna, time_zone: Europe/Berlin, moods: {Zen: 5}}"

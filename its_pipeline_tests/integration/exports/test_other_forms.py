@@ -7,23 +7,22 @@ import pytest
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.import_metrics import restore_metrics
 from its_pipeline.events.metrics import registered_metrics
-from its_pipeline_tests.integration.exports.made import (
-    CONNECT_SLEEP,
+from its_pipeline_tests.integration.exports.made.diaries import (
     DAYLIO,
     DAYLIO_HEAD,
     DAYLIO_SCALES,
-    FITBIT,
-    NEW_CYCLE,
-    OURA_HUB,
-    OURA_TRENDS,
-    WHOOP,
-    as_file,
-    as_folder,
-    as_zip,
     exist_attribute,
     exist_days,
     exist_page,
 )
+from its_pipeline_tests.integration.exports.made.form import as_file, as_folder, as_zip
+from its_pipeline_tests.integration.exports.made.nights import (
+    NEW_CYCLE,
+    OURA_HUB,
+    OURA_TRENDS,
+    WHOOP,
+)
+from its_pipeline_tests.integration.exports.made.watches import CONNECT_SLEEP, FITBIT
 from its_pipeline_tests.integration.exports.store import Store
 
 
@@ -159,6 +158,15 @@ def test_days_of_garmin_connect_with_the_day_first(tmp_path) -> None:
     store.run()
     assert store.daily("garminconnect_stress") == {"2025-10-01": 36.0}
     assert len(store.daily("garminconnect_steps")) == 3
+
+
+def test_whoops_tables_one_after_the_other_take_nothing_away(tmp_path) -> None:
+    store = Store(tmp_path, None)
+    for number, (name, text) in enumerate(WHOOP.short.items()):
+        store.take(as_file({name: text}, tmp_path / str(number)))
+    store.run()
+    assert store.daily("whoop_recovery") == WHOOP.daily["whoop_recovery"]
+    assert store.daily("whoop_sleep_hours") == WHOOP.daily["whoop_sleep_hours"]
 
 
 @pytest.mark.parametrize(
