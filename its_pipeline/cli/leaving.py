@@ -54,21 +54,21 @@ def forget(
     """
     from its_pipeline.defs.home import end_abandoned_runs, open_instance
     from its_pipeline.events.forgotten import Forgotten
-    from its_pipeline.events.keys import validate_id
+    from its_pipeline.events.keys import shown_id, validate_id
     from its_pipeline.leaving.forget import forget as forget_person
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
-    validate_id("user_id", user_id)
+    name = shown_id(validate_id("user_id", user_id))
     if lift:
         if not Forgotten(settings.store_root).lift(user_id):
-            fail(f"{user_id} was not forgotten here")
+            fail(f"{name} was not forgotten here")
         _audit(settings, user_id, "forget --lift")
-        typer.echo(f"{user_id} may be taken in again: import their files anew under new names")
+        typer.echo(f"{name} may be taken in again: import their files anew under new names")
         return
     if not yes:
-        typer.echo(f"Everything of {user_id} will be deleted; nothing can bring it back.")
-        if typer.prompt("Type the id again") != user_id:
+        typer.echo(f"Everything of {name} will be deleted; nothing can bring it back.")
+        if typer.prompt("Type the id again") not in (user_id, name):
             fail("that is another id; nothing was deleted")
     _audit(settings, user_id, "forget")
     if settings.dagster_home.is_dir():
@@ -78,11 +78,14 @@ def forget(
 
 
 def _say(departure: Departure) -> None:
+    from its_pipeline.events.keys import shown_id
+
+    name = shown_id(departure.user_id)
     rows = [(what, str(count)) for what, count in departure.deleted.items() if count]
     if rows:
-        print_table(f"Deleted of {departure.user_id}", ("what", "how many"), rows)
+        print_table(f"Deleted of {name}", ("what", "how many"), rows)
     else:
-        typer.echo(f"nothing of {departure.user_id} was found")
+        typer.echo(f"nothing of {name} was found")
     for left in departure.left:
         typer.echo(f"left: {left}", err=True)
     if departure.left:

@@ -118,15 +118,13 @@ class ColumnProfile:
     def add(self, first_row: int, cells: Iterable[Cell], empty: frozenset[str]) -> None:
         """Count some cells, the first of which is in a row of this number."""
         alike: dict[Cell, list[int]] = {}
-        kinds: dict[Cell, Cell] = {}
         for row, cell in enumerate(cells, start=first_row):
             alike.setdefault(cell, [0, row])[0] += 1
-            kinds.setdefault(cell, cell)
         for cell, (count, row) in alike.items():
             if cell is None or cell.strip().lower() in EMPTY_WORDS or cell in empty:
                 self.empties[cell or ""] += count
             else:
-                self._add_text(kinds[cell] or "", count, row)
+                self._add_text(cell, count, row)
 
     def _add_text(self, text: str, count: int, row: int) -> None:
         self.filled += count

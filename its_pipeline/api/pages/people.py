@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from its_pipeline.api.http.problems import Problem
@@ -44,6 +44,26 @@ _REPORT_HEADERS = {
 
 UserId = Annotated[Identifier, Path()]
 InterventionId = Annotated[Identifier, Path()]
+
+
+async def entry_of(
+    user_id: UserId, intervention_id: InterventionId, services: Parts, exchange: Asked
+) -> Intervention:
+    """Return the intervention that an address names, if the caller may see it."""
+    exchange.authorise(user_id)
+    exchange.intervention_id = intervention_id
+    for entry in await run_in_threadpool(services.interventions, user_id):
+        if entry.intervention_id == intervention_id:
+            return entry
+    raise Problem(
+        "unknown_intervention",
+        "the log has no such intervention of this person",
+        value=intervention_id,
+        remedy="the list of all is one page back",
+    )
+
+
+Entry = Annotated[Intervention, Depends(entry_of)]
 
 
 @router.get("")
@@ -102,16 +122,12 @@ async def draw(user_id: UserId, request: Request, services: Parts, exchange: Ask
 
 @router.get("/experiments/{intervention_id}")
 async def experiment(
-    user_id: UserId,
-    intervention_id: InterventionId,
+    entry: Entry,
     services: Parts,
     exchange: Asked,
     later: Annotated[bool, Query()] = False,
 ) -> Response:
     """Show one intervention: its plan, its state, and the looks that were taken at it."""
-    exchange.authorise(user_id)
-    exchange.intervention_id = intervention_id
-    entry = await run_in_threadpool(_require, services, user_id, intervention_id)
     told = (
         "It is logged, but could not be brought up to date within a minute. The next nightly run "
         "does it, or press “Bring it up to date now” once more."
@@ -121,24 +137,20 @@ async def experiment(
 
 @router.post("/experiments/{intervention_id}/otherwise")
 async def otherwise(
-    user_id: UserId,
-    intervention_id: InterventionId,
+    entry: Entry,
     request: Request,
     services: Parts,
     exchange: Asked,
 ) -> Response:
     """Log a day on which the person did otherwise than the schedule says."""
-    exchange.authorise(user_id)
-    exchange.intervention_id = intervention_id
-    entry = await run_in_threadpool(_require, services, user_id, intervention_id)
     form = await read_form(request)
     try:
         version = form.get("version", "")
         amended = await run_in_threadpool(
             lambda: say_otherwise(
                 services.settings,
-                user_id,
-                intervention_id,
+                entry.user_id,
+                entry.intervention_id,
                 {day_in(form, "day", "Day")},
                 form.get("reason") or "said on the page",
                 undo=form.get("undo") == "yes",
@@ -154,27 +166,18 @@ async def otherwise(
 
 @router.post("/experiments/{intervention_id}/followed")
 async def bring_up_to_date(
-    user_id: UserId,
-    intervention_id: InterventionId,
+    entry: Entry,
     request: Request,
     services: Parts,
     exchange: Asked,
 ) -> Response:
     """Do for one intervention now what the next night would do."""
-    exchange.authorise(user_id)
-    exchange.intervention_id = intervention_id
-    entry = await run_in_threadpool(_require, services, user_id, intervention_id)
     return _shown_at(entry, await follow(services, request, entry))
 
 
 @router.get("/experiments/{intervention_id}/page")
-async def report(
-    user_id: UserId, intervention_id: InterventionId, services: Parts, exchange: Asked
-) -> Response:
+async def report(entry: Entry, services: Parts) -> Response:
     """Show the page that the night publishes of an intervention."""
-    exchange.authorise(user_id)
-    exchange.intervention_id = intervention_id
-    entry = await run_in_threadpool(_require, services, user_id, intervention_id)
     file = page_path(services.settings, str(entry.key))
     if not await run_in_threadpool(file.is_file):
         raise Problem(
@@ -192,16 +195,12 @@ async def report(
 
 @router.get("/experiments/{intervention_id}/schedule.{kind}")
 async def schedule_file(
-    user_id: UserId,
-    intervention_id: InterventionId,
+    entry: Entry,
     kind: Literal["ics", "csv"],
     services: Parts,
     exchange: Asked,
 ) -> Response:
     """Give a drawn schedule away, as a calendar or a table."""
-    exchange.authorise(user_id)
-    exchange.intervention_id = intervention_id
-    entry = await run_in_threadpool(_require, services, user_id, intervention_id)
     try:
         files = schedule_files(entry)
     except ValueError as error:
@@ -231,15 +230,3 @@ async def _show(
 
 def _shown_at(entry: Intervention, is_done: bool) -> Response:
     return see_other(address_of(entry) + ("" if is_done else "?later=true"))
-
-
-def _require(services: Services, user_id: str, intervention_id: str) -> Intervention:
-    for entry in services.interventions(user_id):
-        if entry.intervention_id == intervention_id:
-            return entry
-    raise Problem(
-        "unknown_intervention",
-        "the log has no such intervention of this person",
-        value=intervention_id,
-        remedy="the list of all is one page back",
-    )

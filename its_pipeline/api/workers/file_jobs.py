@@ -245,9 +245,12 @@ def _about_one(
         user_id = job.chosen if job.chosen in people else next(iter(people), None)
         if user_id is None:
             return Refused(f"column {mapping.user!r} names nobody")
-    outcome = job.outcome if job.outcome in mapping.outcomes.values() else None
+    if user_id is not None:
+        # With every column of numbers: another one may say on which days it was on.
+        path = job.path.with_name(OWN_ROWS_FILE)
+        mapping = write_own_rows(job.path, mapping, user_id, path)
     outcomes = tuple(mapping.outcomes.values())
-    outcome = outcome or outcomes[0]
+    outcome = job.outcome if job.outcome in outcomes else outcomes[0]
     name = next(name for name, column in mapping.outcomes.items() if column == outcome)
     mapping = mapping.model_copy(
         update={
@@ -256,9 +259,6 @@ def _about_one(
             "aggregation": job.aggregate or mapping.aggregation,
         }
     )
-    if user_id is not None:
-        path = job.path.with_name(OWN_ROWS_FILE)
-        mapping = write_own_rows(job.path, mapping, user_id, path)
     foretold = foretell_import(settings, path, mapping)
     read = replace(
         read,

@@ -17,41 +17,14 @@ import pytest
 
 from its_pipeline.api.http.page_requests import COOKIE
 from its_pipeline.api.pages import people
-from its_pipeline.api.pages.uploads import Uploads
 from its_pipeline.events.interventions import open_log
+from its_pipeline_tests.integration.api.browsing import Browser, message
 from its_pipeline_tests.support import PROJECT_ROOT
 from tools.live_api import running
 from tools.stores import log_intervention, short_settings
 
 MOOD = (PROJECT_ROOT / "docs/examples/mood.csv").read_bytes()
 ASKED = {"way": "first", "first_on": "2026-05-01", "direction": "increase"}
-
-
-class Browser:
-    """What a browser does: cookies, its own origin on forms, redirects."""
-
-    def __init__(self, live, who=None):
-        cookies = {COOKIE: live.tokens[who]} if who else {}
-        self.client = httpx.Client(
-            base_url=live.url, cookies=cookies, follow_redirects=True, timeout=120
-        )
-        self.origin = {"Origin": live.url, "Sec-Fetch-Site": "same-origin"}
-
-    def get(self, path):
-        return self.client.get(path)
-
-    def post(self, path, data=None, **more):
-        return self.client.post(path, data=data, headers=self.origin, **more)
-
-    def drop(self, content, name="mood.csv"):
-        return self.post("/files", files={"file": (name, content)})
-
-
-def message(response, status):
-    assert response.status_code == status, response.text[-800:]
-    assert response.headers["content-type"].startswith("text/html")
-    [found] = re.findall(r'role="alert"[^>]*autofocus[^>]*><p>(.*?)</p>', response.text, re.S)
-    return found.replace("&#39;", "'").replace("&#34;", '"')
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +164,9 @@ def test_a_file_that_cannot_be_taken_is_refused_with_words(
 
 def test_of_several_people_ones_own_rows_alone_are_taken(server, settings):
     days = [date(2026, 4, 1) + timedelta(days=n) for n in range(40)]
-    rows = [f"{who},{day},{60 + n % 5 + 9 * (n > 19)}" for who in ("anna", "ben", "Zoë K.")
-            for n, day in enumerate(days)]  # fmt: skip
-    table = "\n".join(["person,day,sleep", *rows]).encode()
+    rows = [f"{who},{day},{60 + n % 5 + 9 * (n > 19)},{int(n > 19)}"
+            for who in ("anna", "ben", "Zoë K.") for n, day in enumerate(days)]  # fmt: skip
+    table = "\n".join(["person,day,sleep,plugs", *rows]).encode()
     anna = Browser(server, "anna").drop(table, "shared.csv")
     assert "anna (40 rows)" in anna.text
     assert "ben (40 rows)" not in anna.text
@@ -201,6 +174,9 @@ def test_of_several_people_ones_own_rows_alone_are_taken(server, settings):
     dropped = browser.drop(table, "shared.csv")
     chosen = re.findall(r'<option value="(\S+)">Zoë K\. \(40 rows\)', dropped.text)[0]
     browser.post(f"{dropped.url.path}/said", {"person": chosen, "outcome": "sleep"})
+    by_column = {"way": "column", "on_column": "plugs", "direction": "increase"}
+    told = browser.post(f"{dropped.url.path}/asked", by_column)
+    assert told.status_code == 200, told.text[-800:]
     browser.post(f"{dropped.url.path}/asked", {**ASKED, "first_on": "2026-04-21"})
     logged = browser.post(f"{dropped.url.path}/saved", {"name": "Earplugs"})
     assert logged.url.path == f"/people/{chosen}/experiments/earplugs"
@@ -357,36 +333,6 @@ def test_the_oldest_of_ones_own_files_gives_way(server):
     for path in paths[1:]:
         ben.post(f"{path}/forgotten")
     assert ben.get(paths[1]).status_code == 404
-
-
-def test_nothing_is_left_of_files_that_were_not_saved(tmp_path):
-    now = [0.0]
-    uploads = Uploads(3, 2, seconds=60, clock=lambda: now[0], parent=tmp_path)
-    first = uploads.add("anna", "../../evil.csv", b"1")
-    assert first.path.name == "evil.csv"
-    assert (first.path.parent.parent.stat().st_mode & 0o777) == 0o700
-    now[0] = 59.0
-    second = uploads.add("ben", "b.csv", b"2")
-    now[0] = 61.0
-    uploads.sweep()
-    assert not first.path.parent.exists()
-    assert second.path.read_bytes() == b"2"
-    uploads.close()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path):
-    child = os.fork()
-    if child == 0:
-        Uploads(3, 2, 60, parent=tmp_path).add("anna", "a.csv", b"1")
-        os._exit(0)
-    os.waitpid(child, 0)
-    living = Uploads(3, 2, 60, parent=tmp_path)
-    assert len(list(tmp_path.glob("*/*/a.csv"))) == 1
-    kept = living.add("ben", "b.csv", b"2")
-    assert [file.name for file in tmp_path.glob("*/*/*.csv")] == ["b.csv"]
-    Uploads(3, 2, 60, parent=tmp_path).add("carl", "c.csv", b"3")
-    assert kept.path.exists()
 
 
 def test_shutting_down_removes_what_is_held(settings, tmp_path, monkeypatch):
