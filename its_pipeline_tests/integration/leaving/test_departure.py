@@ -6,10 +6,12 @@ import csv
 import hashlib
 import io
 import json
+import re
 import shutil
 import sqlite3
 import zipfile
 from contextlib import nullcontext
+from fnmatch import fnmatch
 from types import SimpleNamespace
 
 import dagster as dg
@@ -37,6 +39,7 @@ from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.leaving.dagster_records import runs_at_work
 from its_pipeline.leaving.forget import finish_forgetting
 from its_pipeline.stores.runs import RunStore
+from its_pipeline_tests.support import PROJECT_ROOT
 from tools import departures
 from tools.departures import NUMBERS, OTHERS, TEXTS, WHO
 from tools.leftovers import leftovers
@@ -189,6 +192,28 @@ def test_nothing_of_theirs_is_found_in_any_byte(left):
     assert left.forgotten.exit_code == 0, left.forgotten.output
     assert traces(left.settings) == []
     assert WHO in Forgotten(left.settings.store_root)
+
+
+def test_every_file_of_a_store_is_explained(left):
+    page = (PROJECT_ROOT / "data" / "README.md").read_text()
+    named = {
+        part for text in re.findall(r"`([^`]+)`", page) for part in text.strip("/").split("/")
+    } | set(re.findall(r"`([^`]+)`", page))
+    of_ours = [
+        path.relative_to(left.settings.store_root)
+        for path in left.settings.store_root.rglob("*")
+        if path.is_file()
+    ]
+    unknown = set()
+    for path in of_ours:
+        if not any(fnmatch(path.parts[0], part) for part in named):
+            unknown.add(path.parts[0])
+        # What is inside of databases and the lake is theirs; names in `recorded` are hashes.
+        if path.parts[0] in ("experiments", "reports", "imports", "placebo_audit", "api"):
+            is_known = path.name in named or path.suffix in named or path.parts[-2] == "recorded"
+            if not (is_known or path.suffix == ".lock"):
+                unknown.add(path.name)
+    assert {name for name in unknown if not name.endswith((".lock", "-wal", "-shm"))} == set()
 
 
 def test_the_audit_log_keeps_who_deleted_whom(left):
