@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import InsufficientData, plan
+from its_pipeline.its.planning import rehearsal
 from its_pipeline.its.planning.summary import PlanSummary
 from its_pipeline.schedules.look_plans import LOOK_PLANS
 
@@ -77,14 +78,15 @@ def test_on_and_off_needs_fewer_days_than_one_change_where_days_drift():
 
 
 @pytest.mark.parametrize("looks", sorted(LOOK_PLANS))
-def test_looking_costs_power_and_not_much_with_an_error_spent_late(white, looks):
+def test_looking_costs_power_and_not_much_with_an_error_spent_late(monkeypatch, looks):
+    # Of few courses an early look may say by chance what later days would not.
+    monkeypatch.setattr(rehearsal, "COURSES", 256)
     once = plan(days(), looks="at_end").power_at(60)
     found = plan(days(), looks=looks).power_at(60)
     if looks == "at_end":
         assert found == pytest.approx(once)
     else:
-        # An early look may say what later days, on which a trend is possible, would not.
-        assert found < once + 0.03
+        assert found < once + 0.005
     if looks == "daily":
         assert found > once - 0.04
 
