@@ -20,6 +20,7 @@ import numpy as np
 from its_pipeline.its import models, storage
 from its_pipeline.its.errors import NotConverged
 from its_pipeline.its.grid_draws import draws_of
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
 from its_pipeline.its.results import (
     AnalysisWarning,
     ChangeDate,
@@ -257,7 +258,9 @@ class Analysis:
             return self.kept.reported @ np.array(means)
         posterior = self._posterior
         means = [float(np.mean(draws)) for draws in posterior.coefficients.values()]
-        return posterior.design @ np.array(means)
+        expected = posterior.design @ np.array(means)
+        likelihood = models.likelihood(self.spec.likelihood)
+        return likelihood.mean(expected) if isinstance(likelihood, LinkedLikelihood) else expected
 
     def posterior_predictive(self, n: int = 200, seed: int = 0) -> np.ndarray:
         """Draw replicated series from the fitted model, autocorrelated noise included.
@@ -285,8 +288,7 @@ class Analysis:
             raise ValueError(f"n must be at least 1 but got {n}")
         rng = np.random.default_rng(seed)
         if isinstance(self.kept, PosteriorGrid):
-            model = models.noise_model(self.spec.noise)
-            posterior = draws_of(self.kept, model, 1, n, seed)
+            posterior = draws_of(self.kept, models.noise_model(self.spec.noise), 1, n, seed)
             chosen = np.arange(n)
         else:
             posterior = self._posterior
@@ -299,11 +301,21 @@ class Analysis:
             ]
         )
         noise = {k: np.asarray(v, float).reshape(-1)[chosen] for k, v in posterior.noise.items()}
-        shocks = models.likelihood(self.spec.likelihood).shocks(
+        expected = (posterior.design @ coefficients).T
+        likelihood = models.likelihood(self.spec.likelihood)
+        model = models.noise_model(self.spec.noise)
+        if isinstance(likelihood, LinkedLikelihood):
+            lasting = {"phi": noise["phi"], "share_new": 0.0 * noise["phi"]}
+            errors = model.simulate(
+                {**lasting, "sigma": noise["latent_sd"]}, rng.standard_normal(expected.shape)
+            )
+            dispersion = noise.get("dispersion", np.ones(n))[:, None]
+            trials = np.ones(1) if posterior.trials is None else posterior.trials
+            return likelihood.draw(rng, expected + errors, trials, dispersion)
+        shocks = likelihood.shocks(
             rng, {k: v[:, None] for k, v in noise.items()}, (n, len(posterior.design))
         )
-        errors = models.noise_model(self.spec.noise).simulate(noise, shocks)
-        return (posterior.design @ coefficients).T + errors
+        return expected + model.simulate(noise, shocks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the draws and the daily table as JSON-able values.

@@ -37,6 +37,8 @@ from its_pipeline.its.inference.diagnostics import assess_quadrature
 from its_pipeline.its.inference.nuts import together
 from its_pipeline.its.joint import JointAnalysis
 from its_pipeline.its.likelihoods.base import GaussianLikelihood
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.linked import linked_posterior
 from its_pipeline.its.phases import likeness_of, others_of, phases_of
 from its_pipeline.its.posterior import Fit, Posterior
 from its_pipeline.its.results import AnalysisWarning, ChangeDate, Effect
@@ -64,6 +66,7 @@ def analyze(
     spec: AnalysisSpec | None = None,
     covariates: pd.DataFrame | None = None,
     *,
+    denominator: pd.Series | None = None,
     cores: int | None = None,
     audited: bool = True,
 ) -> JointAnalysis: ...
@@ -77,6 +80,7 @@ def analyze(
     covariates: pd.DataFrame | None = None,
     *,
     others: Mapping[str, Schedule | Day] | None = None,
+    denominator: pd.Series | None = None,
     cores: int | None = None,
     audited: bool = True,
 ) -> Analysis: ...
@@ -89,6 +93,7 @@ def analyze(
     covariates: pd.DataFrame | None = None,
     *,
     others: Mapping[str, Schedule | Day] | None = None,
+    denominator: pd.Series | None = None,
     cores: int | None = None,
     audited: bool = True,
 ) -> Analysis | JointAnalysis:
@@ -110,6 +115,9 @@ def analyze(
     others
         Other interventions of the person in the same model, by name, about which nothing is asked:
         the counterfactual is a life without the one intervention and with them as they were.
+    denominator
+        On the same index: person-time of counts (a population, hours of observation), or number of
+        trials of shares; for likelihoods with a link.
     cores
         Chains that run at once. The numbers do not depend on it.
     audited
@@ -131,16 +139,23 @@ def analyze(
     """
     spec = AnalysisSpec() if spec is None else spec
     if isinstance(intervention_on, Mapping):
-        return _joint(outcome, intervention_on, spec, covariates, cores, audited=audited)
+        return _joint(
+            outcome, intervention_on, spec, covariates, denominator, cores, audited=audited
+        )
     timing = _Timing()
     with timing.part("prepare"):
         likelihood = models.likelihood(spec.likelihood)
-        fit, known = prepared_fit(outcome, intervention_on, spec, covariates, likelihood, others)
+        fit, known = prepared_fit(
+            outcome, intervention_on, spec, covariates, likelihood, others, denominator
+        )
         warnings = warnings_of_input(fit.series, fit.design, spec)
     posterior: Posterior
     if isinstance(likelihood, GaussianLikelihood):
         fit = replace(fit, problem=likelihood.regression(fit.problem))
         posterior = _exact(fit, spec, timing, cores, audited=audited)
+    elif isinstance(likelihood, LinkedLikelihood):
+        with timing.part("fit"):
+            posterior = linked_posterior(fit, likelihood, spec, cores, audited=audited)
     else:
         with timing.part("fit"):
             posterior = sample_posterior(fit, spec, cores)
@@ -153,6 +168,7 @@ def _joint(
     schedules: Mapping[str, Schedule | Day],
     spec: AnalysisSpec,
     covariates: pd.DataFrame | None,
+    denominator: pd.Series | None,
     cores: int | None,
     *,
     audited: bool,
@@ -164,7 +180,14 @@ def _joint(
         others = {other: what for other, what in schedules.items() if other != name}
         try:
             found[name] = analyze(
-                outcome, schedule, spec, covariates, others=others, cores=cores, audited=audited
+                outcome,
+                schedule,
+                spec,
+                covariates,
+                others=others,
+                denominator=denominator,
+                cores=cores,
+                audited=audited,
             )
         except (InvalidSeries, InsufficientData) as error:
             error.add_note(f"this was asked about {name!r}")

@@ -57,13 +57,19 @@ def _percent(unit: str, step: str, slope_period: str) -> str:
     return "%"
 
 
+def _ratio(unit: str, step: str, slope_period: str) -> str:
+    del unit, step, slope_period
+    return "times"
+
+
 IMMEDIATE: Final = Estimand("immediate", "Immediate effect", _own_unit)
 SUSTAINED: Final = Estimand("sustained", "Change of trend", _per_period)
 COUNTERFACTUAL: Final = Estimand("counterfactual", "Average effect", _own_unit)
 CUMULATIVE: Final = Estimand("cumulative", "Total effect", _summed)
 RELATIVE: Final = Estimand("relative", "Relative effect", _percent)
+RATIO: Final = Estimand("ratio", "Ratio", _ratio)
 
-ESTIMANDS: Final = (IMMEDIATE, SUSTAINED, COUNTERFACTUAL, CUMULATIVE, RELATIVE)
+ESTIMANDS: Final = (IMMEDIATE, SUSTAINED, COUNTERFACTUAL, CUMULATIVE, RELATIVE, RATIO)
 """All of them, in order."""
 HEADLINE: Final = COUNTERFACTUAL
 """The one that answers are about: sentences, intervals and the probability of benefit."""

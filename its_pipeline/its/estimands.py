@@ -23,19 +23,24 @@ def summarise(found: EffectMarginals, series: PreparedSeries, spec: AnalysisSpec
     counterfactual = effect_of(found.counterfactual, units["counterfactual"])
     cumulative = scaled(counterfactual, float(series.n_post), units["cumulative"])
     sustained = None if found.sustained is None else effect_of(found.sustained, units["sustained"])
+    if found.relative is None:
+        relative = relative_effect(cumulative, series.observed_post_sum, units["relative"])
+    else:
+        relative = effect_of(found.relative, units["relative"])
     return Effects(
         immediate=effect_of(found.immediate, units["immediate"]),
         sustained=sustained,
         counterfactual=counterfactual,
         cumulative=cumulative,
-        relative=relative_effect(cumulative, series.observed_post_sum, units["relative"]),
+        relative=relative,
+        ratio=None if found.ratio is None else effect_of(found.ratio, units["ratio"], 1.0),
     )
 
 
-def effect_of(marginal: Marginal, unit: str) -> Effect:
-    """Summarise the posterior of one estimand."""
+def effect_of(marginal: Marginal, unit: str, nothing: float = 0.0) -> Effect:
+    """Summarise the posterior of one estimand; `nothing` is its value where nothing changed."""
     lower, upper = (marginal.quantile(probability) for probability in INTERVAL)
-    above = marginal.above(0.0)
+    above = marginal.above(nothing)
     return Effect(marginal.mean, marginal.sd, lower, upper, above, 1.0 - above, unit)
 
 

@@ -148,6 +148,10 @@ class ExactPosterior:
         found = {name: float(weights @ values) for name, values in named.items()}
         return {**found, "sigma": float(weights @ np.exp(self.mixture.log_sd))}
 
+    def innovations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return standardised innovations, and their rows' numbers, shape (n_fitted,)."""
+        return self.fit.innovations(self.mean_coefficients(), self.mean_parameters())
+
     def neighbours(self) -> tuple[float, float]:
         """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
         model, weights = self.fit.noise_model, self.mixture.weights

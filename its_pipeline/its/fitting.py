@@ -30,6 +30,7 @@ def prepared_fit(
     covariates: pd.DataFrame | None,
     likelihood: Likelihood,
     others: Mapping[str, Any] | None = None,
+    denominator: pd.Series | None = None,
 ) -> tuple[Fit, Covariates]:
     """Return what is fitted of a caller's series, and its covariates on the calendar.
 
@@ -41,6 +42,8 @@ def prepared_fit(
         How the outcome scatters.
     others
         Other interventions in the same model, by name.
+    denominator
+        As in `engine.analyze`.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def prepared_fit(
     InsufficientData
         If fewer than 8 observed days are off, or on.
     """
-    series = prepare_series(outcome, schedule, spec, others)
+    series = prepare_series(outcome, schedule, spec, others, denominator)
     known = prepare_covariates(series, covariates)
     study = models.study_of(series.exposure, spec.design)
     design = design_of(series, spec, known, study if spec.estimator == "segmented" else None)

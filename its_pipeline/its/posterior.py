@@ -146,11 +146,21 @@ def widened_draws(draws: np.ndarray, factor: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class EffectMarginals:
-    """Posteriors of the effects in the outcome's own units; `sustained` None in a forecast."""
+    """Posteriors of the effects in the outcome's own units; `sustained` None in a forecast.
+
+    Parameters
+    ----------
+    counterfactual, immediate, sustained
+        As in `results.Effects`.
+    relative, ratio
+        Where they do not follow from the others.
+    """
 
     counterfactual: Marginal
     immediate: Marginal
     sustained: Marginal | None
+    relative: Marginal | None = None
+    ratio: Marginal | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +265,10 @@ class Posterior(Protocol):
 
     def mean_parameters(self) -> dict[str, float]:
         """Return posterior means of the noise's parameters, "sigma" standardised."""
+        ...
+
+    def innovations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return standardised innovations, and their rows' numbers, shape (n_fitted,)."""
         ...
 
     def neighbours(self) -> tuple[float, float]:

@@ -47,9 +47,16 @@ TAU_LONGEST = 256.0
 """Time constant of the noise's lasting part in days, tau = -1 / log(phi), uniform in its log. The
 share of the noise's variance that is new every day is uniform over (0, 1)."""
 
+LINKED_TAU_SHORTEST = 2.0
+"""The same bound where days are counts or successes: what does not last is their own scatter."""
+
 SIGMA_SCALE = 1.0
 SIGMA_DF = 3.0
 """sigma ~ half-Student-t(df, scale): heavy enough for a trend that swells the pre-period sd."""
+
+DISPERSION_SCALE = 0.5
+"""dispersion ~ half-Student-t(SIGMA_DF, scale): of counts and successes beyond the noise that
+lasts, the sd by which one day's rate is multiplied."""
 
 NU_SHAPE = 2.0
 NU_RATE = 0.1

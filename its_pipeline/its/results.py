@@ -62,6 +62,9 @@ class Effects:
         Sum of that distance over the observed post days.
     relative
         `cumulative` in percent of the counterfactual's sum; None where that is near zero.
+    ratio
+        Ratio of rates (counts) or of odds (yes/no) with the intervention over those without; its
+        probabilities are those of lying above and below 1. None for other outcomes.
     """
 
     immediate: Effect
@@ -69,6 +72,7 @@ class Effects:
     counterfactual: Effect
     cumulative: Effect
     relative: Effect | None
+    ratio: Effect | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effects as JSON-able values, None where there is none."""
@@ -144,8 +148,11 @@ class Diagnostics:
     edge_mass
         Share of the quadrature's mass in its outermost nodes; NaN likewise.
     audit_difference
-        The most that quadrature and sampler differ in an effect's mean or tail quantile, in its
-        sds; NaN where only one of the two ran.
+        The most that quadrature and sampler differ in an effect's mean or tail quantile (for
+        weighed draws: mean or sd), in its sds; NaN where only one of the two ran.
+    weighed_draws
+        How many independent draws the weighed ones are worth, for counts and yes/no outcomes; NaN
+        elsewhere.
     """
 
     converged: bool | None
@@ -163,6 +170,7 @@ class Diagnostics:
     quadrature_error: float = math.nan
     edge_mass: float = math.nan
     audit_difference: float = math.nan
+    weighed_draws: float = math.nan
 
     @property
     def by_quadrature(self) -> bool:
@@ -208,6 +216,7 @@ _MAY_BE_NAN = (
     "quadrature_error",
     "edge_mass",
     "audit_difference",
+    "weighed_draws",
 )
 
 
@@ -226,13 +235,17 @@ class PosteriorDraws:
         Name to draws of shape (chain, draw): "sigma" (outcome units) and the other parameters of
         the noise model and the likelihood.
     design
-        Shape (n_days, n_coefficients): `design @ coefficients` is the fitted value.
+        Shape (n_days, n_coefficients): `design @ coefficients` is the fitted value, or the
+        predictor of an outcome with a link.
+    trials
+        Of such an outcome: number of trials of each day, shape (n_days,); None elsewhere.
     """
 
     coefficients: Mapping[str, np.ndarray]
     estimands: Mapping[str, np.ndarray]
     noise: Mapping[str, np.ndarray]
     design: np.ndarray
+    trials: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

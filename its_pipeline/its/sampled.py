@@ -145,6 +145,10 @@ class SampledPosterior:
         means = {name: float(np.mean(draws)) for name, draws in self.trace.items()}
         return {**means, "sigma": means["sigma"] / self.fit.series.scale}
 
+    def innovations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return standardised innovations, and their rows' numbers, shape (n_fitted,)."""
+        return self.fit.innovations(self.mean_coefficients(), self.mean_parameters())
+
     def neighbours(self) -> tuple[float, float]:
         """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
         values = self.fit.noise_model.correlation_of_neighbours(self.trace)

@@ -56,6 +56,8 @@ class PreparedSeries:
         Mean of the days off, and the unit the outcome is standardised by.
     flat_baseline
         Whether the days off are so constant that both phases had to give the scale.
+    denominator
+        Person-time of counts, or number of trials of shares, shape (n,); None where there is none.
     """
 
     days: pd.DatetimeIndex
@@ -70,6 +72,7 @@ class PreparedSeries:
     centre: float
     scale: float
     flat_baseline: bool
+    denominator: np.ndarray | None = None
 
     @property
     def is_one_change(self) -> bool:
@@ -117,6 +120,7 @@ def prepare_series(
     schedule: Any,
     spec: AnalysisSpec,
     others: Mapping[str, Any] | None = None,
+    denominator: pd.Series | None = None,
 ) -> PreparedSeries:
     """Validate a series and lay it on its calendar.
 
@@ -131,6 +135,8 @@ def prepare_series(
         Settings.
     others
         Schedules or dates of other interventions, by name.
+    denominator
+        On the same index: person-time of counts, or number of trials of shares.
 
     Raises
     ------
@@ -188,7 +194,16 @@ def prepare_series(
         centre=centre,
         scale=scale,
         flat_baseline=flat,
+        denominator=None if denominator is None else _on_calendar(denominator, calendar),
     )
+
+
+def _on_calendar(denominator: pd.Series, calendar: pd.DatetimeIndex) -> np.ndarray:
+    if denominator.index.duplicated().any() or not pd.api.types.is_numeric_dtype(denominator):
+        raise InvalidSeries(
+            "bad_denominator", "the denominator must be numbers, one for each day of the outcome"
+        )
+    return denominator.reindex(calendar).to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def laid_on_calendar(

@@ -66,16 +66,18 @@ def write_analysis(directory: Path, stored: Stored) -> Path:
     files: dict[str, dict[str, np.ndarray]] = {}
     kept = stored.kept
     if isinstance(kept, PosteriorDraws):
-        # The posterior's noise is the trace.
+        # A sampler's own noise is the trace.
         files[POSTERIOR_FILE] = {"design": kept.design}
+        if kept.trials is not None:
+            files[POSTERIOR_FILE]["trials"] = kept.trials
         for group in _GROUPS:
             for name, values in _as_float32(getattr(kept, group)).items():
                 files[POSTERIOR_FILE][f"{group}/{name}"] = values
     else:
         if kept is not None:
             files[GRID_FILE] = {f.name: np.asarray(getattr(kept, f.name)) for f in fields(kept)}
-        if stored.trace:
-            files[TRACE_FILE] = _as_float32(stored.trace)
+    if stored.trace and not (isinstance(kept, PosteriorDraws) and kept.trials is None):
+        files[TRACE_FILE] = _as_float32(stored.trace)
     for name in (GRID_FILE, POSTERIOR_FILE, TRACE_FILE):
         if name in files:
             _replace(directory / name, lambda part, name=name: _write_arrays(part, files[name]))
@@ -96,15 +98,20 @@ def read_analysis(directory: Path) -> Stored:
     """
     told = json.loads((directory / ANALYSIS_FILE).read_text(encoding="utf-8"))
     daily = pd.read_parquet(directory / DAILY_FILE)
-    if told["diagnostics"]["converged"] and told["diagnostics"].get("quadrature_error") is None:
+    verdict = told["diagnostics"]
+    is_weighed = verdict.get("weighed_draws") is not None
+    if verdict["converged"] and verdict.get("quadrature_error") is None:
         posterior = _read_posterior(directory / POSTERIOR_FILE)
         return Stored(told, daily, dict(posterior.noise), posterior)
     trace: dict[str, np.ndarray] = {}
     if told["diagnostics"]["draws"]:
         with np.load(directory / TRACE_FILE) as arrays:
             trace = _with_present_names({name: arrays[name] for name in arrays.files})
-    kept = _read_grid(directory / GRID_FILE) if told["diagnostics"]["converged"] else None
-    return Stored(told, daily, trace, kept)
+    if not verdict["converged"]:
+        return Stored(told, daily, trace, None)
+    if is_weighed:
+        return Stored(told, daily, trace, _read_posterior(directory / POSTERIOR_FILE))
+    return Stored(told, daily, trace, _read_grid(directory / GRID_FILE))
 
 
 def _read_grid(path: Path) -> PosteriorGrid:
@@ -125,7 +132,8 @@ def _read_posterior(path: Path) -> PosteriorDraws:
             if name:
                 groups[group][name] = stored[key]
         groups["noise"] = _with_present_names(groups["noise"])
-        return PosteriorDraws(design=stored["design"], **groups)
+        trials = stored["trials"] if "trials" in stored.files else None
+        return PosteriorDraws(design=stored["design"], trials=trials, **groups)
 
 
 def _with_present_names(noise: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

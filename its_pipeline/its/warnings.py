@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from its_pipeline.its import warning_codes
 from its_pipeline.its.designs.base import DesignMatrix
 from its_pipeline.its.designs.covariates import SHARE_PREFIX
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
 from its_pipeline.its.posterior import Posterior
 from its_pipeline.its.results import AnalysisWarning, ChangeDate, Effect, Effects, WhatIf
 from its_pipeline.its.sensitivity.analyses import SensitivityAnalyses
@@ -29,6 +30,9 @@ FEW_DAYS = 14
 """Fewer observed days in a phase than this are warned of: no two of each weekday."""
 OUTLIER_SDS = 4.5
 """Standardised innovations beyond this are outlier days: about 1 in 150,000 under normality."""
+OUTLIER_P = 0.05
+"""With counts and yes/no outcomes, whose days are foretold one by one from the days before, those
+are outliers so far off that a series of this length has one with a lower probability than this."""
 HEAVY_TAIL_P = 0.005
 """Heavy tails are warned of when the innovations' excess kurtosis has a p-value below this
 (Anscombe & Glynn 1983)."""
@@ -128,15 +132,18 @@ def warnings_of_effects(
 def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning]:
     fit = posterior.fit
     series = fit.series
-    scaled, rows = fit.innovations(posterior.mean_coefficients(), posterior.mean_parameters())
+    scaled, rows = posterior.innovations()
     found = []
     robust = fit.likelihood.has_heavy_tails
     advice = "" if robust else " The heavy-tailed likelihood (student_t) is less moved by them."
-    outside = np.abs(scaled) > OUTLIER_SDS
+    limit = OUTLIER_SDS
+    if isinstance(fit.likelihood, LinkedLikelihood):
+        limit = float(-special.ndtri(0.5 * OUTLIER_P / len(scaled)))
+    outside = np.abs(scaled) > limit
     if outside.any():
         first = series.days[rows[outside][0]]
         text = (
-            f"{int(outside.sum())} {spec.step}(s) lie more than {OUTLIER_SDS:g} standard "
+            f"{int(outside.sum())} {spec.step}(s) lie more than {limit:.3g} standard "
             f"deviations from what the model expects, the first on {first:%Y-%m-%d}.{advice}"
         )
         numbers = {"count": outside.sum(), "largest": np.max(np.abs(scaled))}

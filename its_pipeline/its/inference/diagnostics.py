@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -47,7 +47,8 @@ class Criterion:
     figure
         Field of `Diagnostics`.
     judges
-        What it is a figure of: a quadrature, chains of a sampler, or what the two differ by.
+        What it is a figure of: a quadrature, weighed draws, how a sampler's chains mixed, whether
+        they went everywhere, or what an auditor's chains differ by.
     comparison, threshold
         The figure passes where ``figure comparison threshold`` holds; NaN never does.
     complaint
@@ -55,7 +56,7 @@ class Criterion:
     """
 
     figure: str
-    judges: Literal["quadrature", "chains", "audit"]
+    judges: Literal["quadrature", "weights", "mixing", "geometry", "audit"]
     comparison: Literal["<", ">=", "="]
     threshold: float
     complaint: str
@@ -85,6 +86,13 @@ GATE = (
         "{value:.3f} of the quadrature's mass lies at its edge, {threshold:g} are allowed",
     ),
     Criterion(
+        "weighed_draws",
+        "weights",
+        ">=",
+        ESS_MIN,
+        "the weighed draws are worth {value:.0f} independent ones, not at least {threshold:g}",
+    ),
+    Criterion(
         "audit_difference",
         "audit",
         "<",
@@ -92,24 +100,26 @@ GATE = (
         "quadrature and sampler differ by {value:.3f} sd, not below {threshold:g}",
     ),
     Criterion(
-        "max_r_hat", "chains", "<", R_HAT_MAX, "R-hat {value:.4f} is not below {threshold:g}"
+        "max_r_hat", "mixing", "<", R_HAT_MAX, "R-hat {value:.4f} is not below {threshold:g}"
     ),
     Criterion(
         "min_ess_bulk",
-        "chains",
+        "mixing",
         ">=",
         ESS_MIN,
         "bulk ESS {value:.0f} is not at least {threshold:g}",
     ),
     Criterion(
         "min_ess_tail",
-        "chains",
+        "mixing",
         ">=",
         ESS_MIN,
         "tail ESS {value:.0f} is not at least {threshold:g}",
     ),
-    Criterion("divergences", "chains", "=", 0, "{value} divergent transitions, none are allowed"),
-    Criterion("bfmi", "chains", ">=", BFMI_MIN, "E-BFMI {value:.3f} is not at least {threshold:g}"),
+    Criterion("divergences", "geometry", "=", 0, "{value} divergent transitions, none are allowed"),
+    Criterion(
+        "bfmi", "geometry", ">=", BFMI_MIN, "E-BFMI {value:.3f} is not at least {threshold:g}"
+    ),
 )
 """An analysis has converged where all of these are met that judge what was done."""
 
@@ -136,6 +146,56 @@ def assess_quadrature(mixture: Mixture) -> Diagnostics:
     )
 
 
+def assess_weighed(
+    worth: float,
+    error: float,
+    edge: float,
+    draws: Mapping[str, np.ndarray] | None = None,
+    energy: np.ndarray | None = None,
+    diverging: np.ndarray | None = None,
+    depth: np.ndarray | None = None,
+    *,
+    escalated: bool = False,
+    difference: float = math.nan,
+) -> Diagnostics:
+    """Judge weighed draws, and the sampler that audits them where one does.
+
+    The auditor's chains are asked for the effects alone, and its divergences are told but do not
+    judge: they lie where the noise vanishes, which the weighed draws do not go by.
+
+    Parameters
+    ----------
+    worth
+        How many independent draws the weighed ones are worth.
+    error, edge
+        Of the nodes they were drawn from; see `Diagnostics`.
+    draws, energy, diverging, depth, escalated
+        Of the auditor, as in `assess`; None where there was none.
+    difference
+        The most that its answer differs, in sds.
+    """
+    told = {"weighed_draws": worth, "quadrature_error": error, "edge_mass": edge}
+    if draws is None or energy is None or diverging is None:
+        failures = _failures(told, {"weights", "quadrature"})
+        return Diagnostics(
+            converged=not failures,
+            max_r_hat=math.nan,
+            min_ess_bulk=math.nan,
+            min_ess_tail=math.nan,
+            divergences=0,
+            bfmi=math.nan,
+            failures=failures,
+            weighed_draws=worth,
+            quadrature_error=error,
+            edge_mass=edge,
+        )
+    found = assess(draws, energy, diverging, depth, escalated)
+    found = replace(found, **told, audit_difference=difference)
+    figures = {field.name: getattr(found, field.name) for field in fields(found)}
+    failures = _failures(figures, {"weights", "quadrature", "mixing", "audit"})
+    return replace(found, converged=not failures, failures=failures)
+
+
 def criteria_of(figures: Mapping[str, Any]) -> tuple[Criterion, ...]:
     """Return the criteria that judge what was done.
 
@@ -144,12 +204,13 @@ def criteria_of(figures: Mapping[str, Any]) -> tuple[Criterion, ...]:
     figures
         Those of a `Diagnostics` by field, as stored: None, NaN or absent where there is none.
     """
-    judged = set()
+    is_weighed = _is_number(figures.get("weighed_draws"))
+    judged = {"weights"} if is_weighed else set()
     if figures.get("draws"):
-        judged.add("chains")
+        judged |= {"mixing"} if is_weighed else {"mixing", "geometry"}
     if _is_number(figures.get("quadrature_error")):
         judged.add("quadrature")
-        if "chains" in judged:
+        if figures.get("draws"):
             judged.add("audit")
     return tuple(criterion for criterion in GATE if criterion.judges in judged)
 
@@ -224,7 +285,7 @@ def assess(
         "divergences": int(np.sum(diverging)),
         "bfmi": _worst(energy_bfmi(energy), least=True),
     }
-    judged = {"chains"}
+    judged = {"mixing", "geometry"}
     if quadrature is not None:
         judged |= {"quadrature", "audit"}
         figures |= {

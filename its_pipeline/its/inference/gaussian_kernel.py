@@ -231,7 +231,13 @@ def moments_given_noise(
         As in `integrate`.
     log_weights, means, variances
         Filled; log weights up to a constant of each noise, shape (p, m); shapes (p, m, c).
+
+    Returns
+    -------
+    np.ndarray
+        Those constants but for the noise's own determinant, and for what all noises share.
     """
+    constants = np.empty(len(log_sds))
     a = len(shared)
     k = a + free.shape[1]
     size = k + 1 + contrasts.shape[1]
@@ -240,7 +246,7 @@ def moments_given_noise(
     for p in range(len(log_sds)):
         wanted = contrasts[p if contrasts.shape[0] > 1 else 0]
         _load(sums[p], math.exp(-2.0 * log_sds[p]), shared, wanted, k, matrix)
-        _eliminate(matrix, 0, a, size)
+        constants[p] = -0.5 * _eliminate(matrix, 0, a, size)
         for m in range(free.shape[0]):
             for i in range(a, size):
                 for j in range(i, size):
@@ -254,6 +260,7 @@ def moments_given_noise(
             for c in range(wanted.shape[0]):
                 means[p, m, c] = -small[k, k + 1 + c]
                 variances[p, m, c] = -small[k + 1 + c, k + 1 + c]
+    return constants
 
 
 @numba.njit(nogil=True, **OPTIONS)

@@ -124,7 +124,7 @@ def integrate(
         where, weights, halved, means, sds, evidence = compiled.gaussian_kernel().collect(
             found.log_weights, found.means, found.variances, points.log_halves, _NEGLIGIBLE
         )
-        errors = _errors(weights, halved, means[:n_judged], sds[:n_judged], tolerance)
+        errors = halved_errors(weights, halved, means[:n_judged], sds[:n_judged], tolerance)
         looks += 1
         if not errors.max() > tolerance or looks >= _MOST_LOOKS:
             break
@@ -318,7 +318,7 @@ def _open_edge(noise: Correlations, points: _Nodes) -> np.ndarray:
     return found
 
 
-def _errors(
+def halved_errors(
     weights: np.ndarray,
     halved: np.ndarray,
     means: np.ndarray,

@@ -30,7 +30,7 @@ from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.nuts import Density
 from its_pipeline.its.inference.problem import Problem, padded
 from its_pipeline.its.inference.quadrature import Box
-from its_pipeline.its.noise.ar1_white_packing import pack, pack_student_t
+from its_pipeline.its.noise.ar1_white_packing import pack, pack_joint
 from its_pipeline.its.noise.base import CollapsedDensity, JointDensity, Parameters
 
 START_JITTER = 2.0
@@ -139,7 +139,7 @@ class AutoregressivePlusWhiteNoise:
         start[k + 2] = _log_residual_sd(problem)
         start[k + 3] = math.log(_START_NU - priors.NU_SHIFT)
         kernel = compiled.load("its_pipeline.its.noise.ar1_white_student_t_kernel")
-        buffer = pack_student_t(problem, centre, covariance)
+        buffer = pack_joint(problem, centre, covariance)
         address = kernel.student_logp_callback.address
 
         def coefficients(positions: np.ndarray) -> np.ndarray:

@@ -66,8 +66,10 @@ def pack(problem: Problem, *more: np.ndarray) -> np.ndarray:
     return buffer
 
 
-def pack_student_t(problem: Problem, centre: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Lay a problem into one buffer with what the joint density whitens its coefficients by.
+def pack_joint(
+    problem: Problem, centre: np.ndarray, covariance: np.ndarray, *more: np.ndarray
+) -> np.ndarray:
+    """Lay a problem into one buffer with what a joint density whitens its coefficients by.
 
     The coefficients whose priors are mixtures of scales are moved to normal scores, in which spike
     and slab are one Gaussian; the others are whitened given those.
@@ -78,6 +80,8 @@ def pack_student_t(problem: Problem, centre: np.ndarray, covariance: np.ndarray)
         The regression; the mixtures are of two scales each, independent of each other.
     centre, covariance
         Of its coefficients, in the problem's own order of columns.
+    *more
+        What the density needs besides, laid right behind the problem.
     """
     order = problem.order
     f = problem.free_precisions.shape[1]
@@ -89,4 +93,4 @@ def pack_student_t(problem: Problem, centre: np.ndarray, covariance: np.ndarray)
     for sds in problem.prior.sd[:, order[a:]].T:
         is_small = sds == sds.min()
         scales.append([problem.prior.weights[is_small].sum(), sds.min(), sds.max()])
-    return pack(problem, mean, slopes, lower, np.array(scales))
+    return pack(problem, *more, mean, slopes, lower, np.array(scales))

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, LOGP_SIGNATURE, OPTIONS, numba
+from its_pipeline.its.inference.special_kernel import digamma
 from its_pipeline.its.noise.ar1_white_density_kernel import (
     BEND,
     BY_PHI,
@@ -41,18 +42,6 @@ from its_pipeline.its.noise.ar1_white_packing import (
 
 _ROOT_HALF = math.sqrt(0.5)
 _ROOT_TWO_PI_INVERSE = 1.0 / math.sqrt(2.0 * math.pi)
-
-
-@numba.njit(**OPTIONS)
-def digamma(x):
-    """Digamma for x > 0: recurrence up to 6, then the asymptotic series (A&S 6.3.5, 6.3.18)."""
-    value = 0.0
-    while x < 6.0:
-        value -= 1.0 / x
-        x += 1.0
-    y = 1.0 / (x * x)
-    series = y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y * (1 / 132)))))
-    return value + math.log(x) - 0.5 / x - series
 
 
 @numba.njit(**OPTIONS)

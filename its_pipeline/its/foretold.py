@@ -1,0 +1,78 @@
+"""How far each day lies from what the days before it foretell, for outcomes with a link.
+
+What belongs here: one pass over the days, each foretold and then learnt from. What does not: what
+is warned of (`warnings`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from its_pipeline.its.likelihoods.latent import Observations
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+
+_LEAST = 1e-300
+_ROUNDS = 4
+
+
+def foretold_scores(
+    seen: Observations,
+    family: LinkedLikelihood,
+    regression: np.ndarray,
+    steps: np.ndarray,
+    phi: float,
+    sd: float,
+    dispersion: float,
+) -> np.ndarray:
+    """Return the normal score of each day given the days before it, shape (n,).
+
+    A day's distribution is a gamma (counts) or a normal one (shares) of the mean and variance that
+    noise and family give; a whole number's score is that of its upper half. What a day tells of the
+    noise is learnt by Laplace's method (the extended filter of Fahrmeir 1992, J. Am. Stat. Assoc.
+    87, 501).
+
+    Parameters
+    ----------
+    seen, family
+        The outcome.
+    regression
+        The predictor without noise, shape (n,).
+    steps
+        Of the days, shape (n,).
+    phi, sd, dispersion
+        Of the noise on the link scale, and of the family.
+    """
+    etas, variances = np.empty(len(seen.y)), np.empty(len(seen.y))
+    state, variance = 0.0, sd**2
+    for row, (y, trials, eta) in enumerate(zip(seen.y, seen.trials, regression, strict=True)):
+        fade = phi ** float(steps[row] - steps[row - 1]) if row else 1.0
+        state *= fade
+        variance = sd**2 + fade**2 * (variance - sd**2)
+        etas[row], variances[row] = eta + state, variance
+        expected, information = state, 0.0
+        for _ in range(_ROUNDS):
+            # Fisher scoring for the posterior mode of the noise on this day.
+            mean = family.mean(eta + state)
+            slope = family.slope(mean)
+            information = slope**2 / family.variance(mean, trials, dispersion)
+            told = information * (y / trials - mean) / slope + (expected - state) / variance
+            state += float(told / (information + 1.0 / variance))
+        variance = float(1.0 / (information + 1.0 / variance))
+    mean = family.mean(etas)
+    if not family.is_count:
+        spread = family.variance(mean, seen.trials, dispersion)
+        return (seen.y - seen.trials * mean) / (
+            seen.trials * np.sqrt(spread + np.square(family.slope(mean)) * variances)
+        )
+    # A rate whose logarithm is normal has this mean, and so much more variance than itself.
+    own = (family.variance(mean, 1.0, dispersion) - mean) / np.square(mean)
+    mean = mean * np.exp(0.5 * variances)
+    spread = mean + np.square(mean) * (np.expm1(variances) + own)
+    shape, x = mean**2 / spread, (seen.y + 0.5) * mean / spread
+    below, above = special.gammainc(shape, x), special.gammaincc(shape, x)
+    return np.where(
+        below < 0.5,
+        special.ndtri(np.maximum(below, _LEAST)),
+        -special.ndtri(np.maximum(above, _LEAST)),
+    )

@@ -1,0 +1,163 @@
+# ruff: noqa: ANN001, ANN201, ANN202 - Numba infers the types of compiled functions
+"""The joint log-density of coefficients, noise and its every day, for outcomes with a link.
+
+What belongs here: the density and its gradient, for the sampler that audits the Gaussians of
+`latent_kernel` and stands in for them where they fail. What does not: the families
+(`family_kernel`). Loaded through `compiled`.
+
+Positions: whitened coefficients and normal scores as with Student-t innovations
+(`noise.ar1_white_student_t_kernel`), the logit of the log time constant, log sd, log dispersion
+where there is one, and a standard normal shock a row.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from its_pipeline.its.inference.gaussian_kernel import log_half_student_t
+from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, LOGP_SIGNATURE, OPTIONS, numba
+from its_pipeline.its.likelihoods.family_kernel import log_base, log_part, slopes
+from its_pipeline.its.noise.ar1_white_packing import (
+    COMPONENTS,
+    HEADER,
+    LOG_TAU_HIGH,
+    N_COLUMNS,
+    N_FREE,
+    N_OBSERVED,
+    SD_DF,
+    SD_SCALE,
+    WIDTH,
+)
+from its_pipeline.its.noise.ar1_white_student_t_kernel import coefficients_at
+
+FAMILY, SCALE, DISPERSED, DISPERSION_SCALE, LOG_TAU_LOW, SETTINGS = range(6)
+"""What is laid behind the problem, then trials and the predictor's shift, a number a row each."""
+
+
+@numba.njit(**OPTIONS)
+def _half_student_t(log_value, scale, df):
+    """Return the log density of a log value and its slope."""
+    ratio = math.exp(2.0 * log_value) / (scale * scale * df)
+    slope = 1.0 - (df + 1.0) * ratio / (1.0 + ratio)
+    return log_half_student_t(log_value, scale, df), slope
+
+
+@numba.njit(**OPTIONS)
+def noise_of(position, data, settings):
+    """Return phi, sd and dispersion, and the slope of phi, at positions of the noise."""
+    low, high = settings[LOG_TAU_LOW], data[LOG_TAU_HIGH]
+    a = 1.0 / (1.0 + math.exp(-position[0]))
+    rate = math.exp(-(low + (high - low) * a))
+    phi = math.exp(-rate)
+    dispersion = math.exp(position[2]) if settings[DISPERSED] > 0.0 else 1.0
+    return phi, math.exp(position[1]), dispersion, phi * rate * (high - low) * a * (1.0 - a)
+
+
+@numba.njit(**FAST_OPTIONS)
+def latent_log_density(position, data, gradient):
+    """Log posterior density of a position, up to a constant, and its gradient."""
+    k, width = int(data[N_COLUMNS]), int(data[WIDTH])
+    n, m, f = int(data[N_OBSERVED]), int(data[COMPONENTS]), int(data[N_FREE])
+    a = k - f
+    shared = data[HEADER : HEADER + a]
+    at = HEADER + a + m * f + m
+    gaps = data[at : at + n - 1]
+    at += n - 1
+    rows = data[at : at + n * width].reshape((n, width))
+    at += n * width
+    settings = data[at : at + SETTINGS]
+    at += SETTINGS
+    trials, shift = data[at : at + n], data[at + n : at + 2 * n]
+    at += 2 * n
+    across = data[at + k : at + k + a * f].reshape((a, f))
+    lower = data[at + k + a * f : at + k + a * f + a * a].reshape((a, a))
+    family, scale = int(settings[FAMILY]), settings[SCALE]
+    beta, bends = np.empty(k), np.empty(f)
+    coefficients_at(position, data, beta, bends)
+    value = 0.0
+    for i in range(a):
+        value -= 0.5 * shared[i] * beta[i] * beta[i]
+    for i in range(f):
+        value -= 0.5 * position[a + i] * position[a + i]
+    noise = position[k : k + 3]
+    phi, sd, dispersion, by_logit = noise_of(noise, data, settings)
+    share = 1.0 / (1.0 + math.exp(-noise[0]))
+    value += math.log(share * (1.0 - share))
+    told, d_sd = _half_student_t(noise[1], data[SD_SCALE], data[SD_DF])
+    value += told
+    first = k + 2
+    d_dispersion = 0.0
+    if settings[DISPERSED] > 0.0:
+        told, d_dispersion = _half_student_t(noise[2], settings[DISPERSION_SCALE], data[SD_DF])
+        value += told
+        first += 1
+    errors, by_h = np.empty(n), np.empty(n)
+    error = 0.0
+    by_beta = np.zeros(k)
+    for t in range(n):
+        factor = 0.0
+        if t > 0:
+            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
+        shock = position[first + t]
+        error = factor * error + math.sqrt(1.0 - factor * factor) * shock
+        errors[t] = error
+        h = sd * error
+        for j in range(k):
+            h += rows[t, j] * beta[j]
+        y = rows[t, k]
+        eta = shift[t] + scale * h
+        value += log_part(family, y, trials[t], eta, dispersion) - 0.5 * shock * shock
+        value += log_base(family, y, trials[t], dispersion)
+        by_eta, by_log_dispersion = slopes(family, y, trials[t], eta, dispersion)
+        by_h[t] = scale * by_eta
+        d_sd += by_h[t] * sd * error
+        d_dispersion += by_log_dispersion
+        for j in range(k):
+            by_beta[j] += by_h[t] * rows[t, j]
+    back, d_phi = 0.0, 0.0
+    for t in range(n - 1, -1, -1):
+        back += sd * by_h[t]
+        factor = 0.0
+        if t > 0:
+            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
+        new = math.sqrt(1.0 - factor * factor)
+        shock = position[first + t]
+        gradient[first + t] = back * new - shock
+        if t > 0:
+            bend = 1.0 if gaps[t - 1] == 1.0 else gaps[t - 1] * phi ** (gaps[t - 1] - 1.0)
+            d_phi += back * bend * (errors[t - 1] - factor / new * shock)
+        back *= factor
+    gradient[k] = 1.0 - 2.0 * share + d_phi * by_logit
+    gradient[k + 1] = d_sd
+    if settings[DISPERSED] > 0.0:
+        gradient[k + 2] = d_dispersion
+    for i in range(a):
+        by_beta[i] -= shared[i] * beta[i]
+    for j in range(a):
+        gradient[j] = 0.0
+        for i in range(j, a):
+            gradient[j] += lower[i, j] * by_beta[i]
+    for j in range(f):
+        along = by_beta[a + j]
+        for i in range(a):
+            along += across[i, j] * by_beta[i]
+        gradient[a + j] = along * bends[j] - position[a + j]
+    return value
+
+
+@numba.cfunc(LOGP_SIGNATURE, **OPTIONS)
+def latent_logp_callback(dim, position, gradient, logp, data):
+    """Log-density in the shape that nutpie calls: 0, or a code above zero to reject."""
+    size = int(numba.carray(data, (1,))[0])
+    buffer = numba.carray(data, (size,))
+    slope = numba.carray(gradient, (dim,))
+    value = latent_log_density(numba.carray(position, (dim,)), buffer, slope)
+    numba.carray(logp, (1,))[0] = value
+    if not math.isfinite(value):
+        return 4
+    for i in range(dim):
+        if not math.isfinite(slope[i]):
+            return 3
+    return 0

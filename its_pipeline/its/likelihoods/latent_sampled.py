@@ -1,0 +1,110 @@
+"""Outcomes with a link by NUTS: the joint density of everything, and draws of it.
+
+What belongs here: from a regression and its outcome to draws of `latent.Weighed`'s kind, as the
+auditor of the weighed draws and in their place where they are worth too little. What does not: the
+density (`latent_density_kernel`), or the verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from its_pipeline.its import priors
+from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.nuts import Chains, Density, SamplerSettings, sample
+from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.likelihoods.latent import Observations, Weighed
+from its_pipeline.its.noise.ar1_white_packing import pack_joint
+
+_JITTER = 0.3
+
+
+def sampled(
+    problem: Problem,
+    seen: Observations,
+    near: Weighed,
+    steps: np.ndarray,
+    settings: SamplerSettings,
+    cores: int | None = None,
+) -> tuple[Chains, Weighed]:
+    """Sample the joint density with NUTS.
+
+    Parameters
+    ----------
+    problem, seen, steps
+        As in `latent.weighed`.
+    near
+        Draws near the posterior: where sampling starts, and what whitens it.
+    settings, cores
+        Of the sampler.
+
+    Returns
+    -------
+    tuple
+        The chains, and the draws one chain after the other. Their paths bridge unseen steps.
+    """
+    kernel: Any = compiled.load("its_pipeline.its.likelihoods.latent_density_kernel")
+    k, n = problem.design.shape[1], len(seen.y)
+    centre = near.weights @ near.coefficients
+    away = near.coefficients - centre
+    covariance = (away.T * near.weights) @ away + 1e-9 * np.eye(k)
+    as_seen = Problem(problem.design, seen.y, problem.steps, problem.prior)
+    log_tau = np.log(priors.LINKED_TAU_SHORTEST), np.log(priors.TAU_LONGEST)
+    settings_of_outcome = np.array(
+        [seen.family, seen.scale, seen.dispersed, priors.DISPERSION_SCALE, log_tau[0]], dtype=float
+    )
+    buffer = pack_joint(as_seen, centre, covariance, settings_of_outcome, seen.trials, seen.shift)
+    first = k + 3 if seen.dispersed else k + 2
+    start = np.zeros(first + n)
+    near_tau = near.weights @ np.log(-1.0 / np.log(near.phi))
+    start[k] = special.logit((near_tau - log_tau[0]) / (log_tau[1] - log_tau[0]))
+    start[k + 1] = near.weights @ np.log(near.sd)
+    if seen.dispersed:
+        start[k + 2] = near.weights @ np.log(near.dispersion)
+    density = Density(kernel.latent_logp_callback.address, buffer, start, _JITTER)
+    chains = sample(density, settings, cores)
+    flat = np.ascontiguousarray(chains.position.reshape(-1, first + n))
+    coefficients = np.empty((len(flat), k))
+    student: Any = compiled.load("its_pipeline.its.noise.ar1_white_student_t_kernel")
+    student.coefficients_of(flat, buffer, coefficients)
+    share = special.expit(flat[:, k])
+    phi = np.exp(-np.exp(-(log_tau[0] + (log_tau[1] - log_tau[0]) * share)))
+    sd = np.exp(flat[:, k + 1])
+    paths = _paths(flat[:, first:], phi, sd, problem.steps, steps, settings.seed)
+    return chains, Weighed(
+        coefficients[:, np.argsort(problem.order)],
+        paths,
+        phi,
+        sd,
+        np.exp(flat[:, k + 2]) if seen.dispersed else np.ones(len(flat)),
+        np.full(len(flat), 1.0 / len(flat)),
+        np.nan,
+        np.nan,
+    )
+
+
+def _paths(
+    shocks: np.ndarray,
+    phi: np.ndarray,
+    sd: np.ndarray,
+    seen_steps: np.ndarray,
+    steps: np.ndarray,
+    seed: int,
+) -> np.ndarray:
+    """Return the noise on every step, what was not seen bridged at random."""
+    told = np.zeros((len(shocks), len(steps)))
+    errors = np.full(len(steps), np.inf)
+    where = seen_steps - steps[0]
+    errors[where] = 0.0
+    state = np.zeros(len(shocks))
+    for row, gap in enumerate([0, *np.diff(seen_steps)]):
+        factor = phi**gap if row else 0.0 * phi
+        state = factor * state + np.sqrt(1.0 - factor**2) * shocks[:, row]
+        told[:, where[row]] = sd * state
+    kernel: Any = compiled.load("its_pipeline.its.noise.ar1_sites_kernel")
+    paths = np.random.default_rng([seed, len(steps)]).standard_normal(told.shape)
+    kernel.draw_paths(told, errors, np.column_stack([phi, sd]), paths)
+    return paths

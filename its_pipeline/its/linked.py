@@ -1,0 +1,315 @@
+"""A posterior with a link: counts and yes/no outcomes, told on the scale people read.
+
+What belongs here: what `posterior.Posterior` promises of them, and the order in which they are
+computed, audited and judged. What does not: the draws themselves (`likelihoods.latent`), or how
+they become effects (`response`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from its_pipeline.its.designs.base import post_rows
+from its_pipeline.its.errors import InvalidSeries
+from its_pipeline.its.foretold import foretold_scores
+from its_pipeline.its.inference.diagnostics import assess, assess_weighed
+from its_pipeline.its.inference.draws import row_quantiles
+from its_pipeline.its.inference.nuts import Chains, SamplerSettings
+from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.likelihoods.latent import Weighed, weighed
+from its_pipeline.its.likelihoods.latent_sampled import sampled
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.posterior import (
+    INNER_INTERVAL,
+    INTERVAL,
+    Bands,
+    EffectMarginals,
+    Fit,
+    Marginal,
+    SampleMarginal,
+    widened_draws,
+)
+from its_pipeline.its.response import Response
+from its_pipeline.its.results import Diagnostics, PosteriorDraws, WhatIf
+from its_pipeline.its.scale_mixture import ScaleMixture
+from its_pipeline.its.series import POST, PRE
+from its_pipeline.its.spec import AnalysisSpec
+from its_pipeline.its.targets import effect_contrasts
+
+CHAINS = 4
+"""Equal parts that the draws are handed on in."""
+LARGEST_SD = 2.5
+"""Widest prior sd of a coefficient on the link scale: beyond it lie changes of rates or odds by
+more than a factor of 100, and without a bound a phase without any event drifts off (Gelman et al.
+2008, Ann. Appl. Stat. 2, 1360)."""
+AUDIT_DRAWS, AUDIT_TUNE, AUDIT_ACCEPT = 700, 400, 0.9
+ESCALATION_FACTOR = 3
+ESCALATION_ACCEPT = 0.98
+OFFSET = "offset"
+"""Name of the column of what is known of the predictor; its coefficient is 1."""
+
+
+@dataclass(frozen=True)
+class LinkedPosterior:
+    """See `posterior.Posterior`.
+
+    Parameters
+    ----------
+    response
+        The draws.
+    diagnostics, trace
+        The verdict, and the auditor's chains.
+    factor
+        What the effects' distance from their means is multiplied by (`AnalysisSpec`).
+    """
+
+    response: Response
+    diagnostics: Diagnostics
+    trace: Mapping[str, np.ndarray] = field(default_factory=dict)
+    factor: float = 1.0
+
+    @property
+    def fit(self) -> Fit:
+        """What was fitted."""
+        return self.response.fit
+
+    def effects(self) -> EffectMarginals:
+        """Return the posteriors of the effects."""
+        found = {name: self._widened(draws) for name, draws in self.response.effects.items()}
+        return EffectMarginals(**{"sustained": None, **found})
+
+    def bands(self) -> Bands:
+        """Return what is shown of single days."""
+        series, response = self.fit.series, self.response
+        with_it, without = response.with_it, response.counterfactual
+        ends = row_quantiles(without, (*INTERVAL, *INNER_INTERVAL))
+        counterfactual = np.vstack([without.mean(axis=1), ends])
+        post = series.phase == POST
+        is_seen = series.observed[post]
+        daily = with_it[post] - without[post]
+        summed = np.cumsum(np.where(is_seen[:, None], daily, 0.0), axis=0)
+        effect, cumulative = (
+            np.vstack([draws.mean(axis=1), row_quantiles(draws, INTERVAL)])
+            for draws in (daily, summed)
+        )
+        told = Bands(with_it.mean(axis=1), counterfactual, effect, cumulative)
+        return told.widened(self.factor)
+
+    def mean_coefficients(self) -> np.ndarray:
+        """Return the posterior mean of the internal coefficients, shape (k,)."""
+        return self.response.drawn.coefficients.mean(axis=0)
+
+    def mean_parameters(self) -> dict[str, float]:
+        """Return posterior means of the noise's parameters, "sigma" standardised."""
+        means = {name: float(np.mean(draws)) for name, draws in self.response.noise.items()}
+        return {**means, "sigma": means["sigma"] / self.fit.series.scale}
+
+    def innovations(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return normal scores of the observed days, and their rows' numbers, shape (n_fitted,)."""
+        response, seen = self.response, self.response.seen
+        regression = seen.shift + seen.scale * self.fit.problem.design @ self.mean_coefficients()
+        scores = foretold_scores(
+            seen,
+            response.likelihood,
+            regression,
+            self.fit.problem.steps,
+            float(response.drawn.phi.mean()),
+            float(response.noise["latent_sd"].mean()),
+            float(response.drawn.dispersion.mean()),
+        )
+        return scores, np.flatnonzero(self.fit.rows)
+
+    def neighbours(self) -> tuple[float, float]:
+        """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
+        values = self.fit.noise_model.correlation_of_neighbours(self.response.noise)
+        return float(np.mean(values)), float(np.quantile(values, INTERVAL[1]))
+
+    def coefficients(self) -> dict[str, tuple[float, float]]:
+        """Return mean and sd of the reported coefficients on the link scale."""
+        return {
+            name: (float(np.mean(draws)), float(np.std(draws, ddof=1)))
+            for name, draws in self._reported.items()
+        }
+
+    def what_if(self) -> tuple[WhatIf, ...]:
+        """Return nothing: draws do not tell the components of the prior apart."""
+        return ()
+
+    def phases(self) -> tuple[Marginal, ...]:
+        """Return the effect in each group of phases on; see `exact.ExactPosterior.phases`."""
+        series = self.fit.series
+        if series.exposure.is_one_change:
+            return ()
+        groups, told = series.exposure.groups(), post_rows(series)
+        difference = self.response.with_it - self.response.counterfactual
+        rows = []
+        for group in range(int(groups.max()) + 1):
+            days = groups == group
+            rows.append(difference[days & told if (days & told).any() else days].mean(axis=0))
+        if len(rows) > 1:
+            rows.append(rows[0] - np.mean(rows[1:], axis=0))
+        return tuple(map(self._widened, rows))
+
+    def alike_probability(self) -> float | None:
+        """Return None: draws do not tell the components of the prior apart."""
+        return None
+
+    def other_effects(self) -> tuple[tuple[Marginal, Marginal, float], ...]:
+        """Return what is told of each other intervention; see `posterior.Posterior`."""
+        fit, response, found = self.fit, self.response, []
+        own = response.effects["counterfactual"]
+        for other in fit.series.others:
+            days = other.is_on & fit.series.fit_rows
+            days = days if days.any() else other.is_on
+            without = response.without(fit.design.others[other.name])
+            told = (response.with_it - without)[days].mean(axis=0)
+            both = self._widened(own + told)
+            found.append((self._widened(told), both, float(np.corrcoef(own, told)[0, 1])))
+        return tuple(found)
+
+    def kept(self) -> PosteriorDraws:
+        """Return all draws."""
+        told = {name: self._widened(draws).draws for name, draws in self.response.effects.items()}
+        told["cumulative"] = self.fit.series.n_post * told["counterfactual"]
+        reported = {**self._reported, OFFSET: np.ones(len(told["counterfactual"]))}
+        return PosteriorDraws(
+            coefficients=_in_chains(reported),
+            estimands=_in_chains({f"{name}_effect": draws for name, draws in told.items()}),
+            noise=_in_chains(self.response.noise),
+            design=np.column_stack([self.fit.design.reported, self.response.shift]),
+            trials=self.response.trials,
+        )
+
+    def _widened(self, draws: np.ndarray) -> SampleMarginal:
+        return SampleMarginal(widened_draws(draws[None], self.factor)[0])
+
+    @cached_property
+    def _reported(self) -> dict[str, np.ndarray]:
+        design, response = self.fit.design, self.response
+        values = response.seen.scale * (design.back @ response.drawn.coefficients.T)
+        return dict(zip(design.names, values, strict=True))
+
+
+def linked_posterior(
+    fit: Fit,
+    likelihood: LinkedLikelihood,
+    spec: AnalysisSpec,
+    cores: int | None = None,
+    *,
+    audited: bool = True,
+) -> LinkedPosterior:
+    """Compute, audit and judge the posterior of counts or of a yes/no outcome.
+
+    Draws that are worth too little are replaced by NUTS's own.
+
+    Parameters
+    ----------
+    fit
+        The fit.
+    likelihood
+        Its likelihood.
+    spec
+        Settings.
+    cores
+        Chains that run at once.
+    audited
+        Whether NUTS audits the draws.
+
+    Raises
+    ------
+    InvalidSeries
+        If a value cannot be of this family, or a forecast was asked for.
+    """
+    if fit.design.is_forecast:
+        raise InvalidSeries(
+            "forecast_of_link",
+            f'estimator="forecast" takes outcomes as they are; with likelihood '
+            f'"{likelihood.name}" use "segmented"',
+        )
+    series = fit.series
+    values, denominator = series.values[fit.rows], series.denominator
+    per = None if denominator is None else denominator[fit.rows]
+    seen = likelihood.observations(values, per, series.phase[fit.rows] == PRE)
+    prior = fit.problem.prior
+    bounded = ScaleMixture(np.minimum(prior.sd, LARGEST_SD / seen.scale), prior.weights)
+    problem = Problem(fit.problem.design, fit.problem.outcome, fit.problem.steps, bounded)
+    contrasts = effect_contrasts(series, fit.design)
+    found = weighed(problem, seen, contrasts, series.steps, spec.seed)
+    response = Response(fit, seen, likelihood, found.alike(found.coefficients @ contrasts[0]))
+    verdict = assess_weighed(found.worth, found.error, found.edge)
+    if verdict.converged and not audited:
+        return LinkedPosterior(response, verdict, factor=spec.interval_factor)
+    settings = SamplerSettings(AUDIT_DRAWS, AUDIT_TUNE, CHAINS, spec.seed, AUDIT_ACCEPT)
+    for stricter in (False, True):
+        if stricter:
+            settings = replace(
+                settings,
+                draws=ESCALATION_FACTOR * AUDIT_DRAWS,
+                tune=ESCALATION_FACTOR * AUDIT_TUNE,
+                target_accept=ESCALATION_ACCEPT,
+            )
+        chains, drawn = sampled(problem, seen, found, series.steps, settings, cores)
+        other = Response(fit, seen, likelihood, drawn)
+        trace = _by_chain(other.noise, chains)
+        if verdict.converged:
+            judged = _audited(found, response, other, chains, escalated=stricter)
+        else:
+            judged = _sampled_verdict(other, chains, escalated=stricter)
+        if judged.converged:
+            break
+    told = response if verdict.converged else other
+    return LinkedPosterior(told, judged, trace, spec.interval_factor)
+
+
+def _audited(
+    found: Weighed, response: Response, other: Response, chains: Chains, *, escalated: bool
+) -> Diagnostics:
+    """Judge the weighed draws by the sampler's."""
+    effects = _judged_effects(other)
+    ours = _judged_effects(response)
+    worst = 0.0
+    for name, theirs in effects.items():
+        spread = float(np.std(theirs))
+        moved = abs(float(np.mean(ours[name]) - np.mean(theirs))) / spread
+        worst = max(worst, moved, abs(float(np.std(ours[name])) / spread - 1.0))
+    return assess_weighed(
+        found.worth,
+        found.error,
+        found.edge,
+        draws=_by_chain(effects, chains),
+        energy=chains.energy,
+        diverging=chains.diverging,
+        depth=chains.depth,
+        escalated=escalated,
+        difference=worst,
+    )
+
+
+def _sampled_verdict(other: Response, chains: Chains, *, escalated: bool) -> Diagnostics:
+    """Judge the sampler's draws where they are the answer."""
+    draws = {**_judged_effects(other), **other.noise}
+    return assess(
+        _by_chain(draws, chains),
+        chains.energy,
+        chains.diverging,
+        chains.depth,
+        escalated=escalated,
+    )
+
+
+def _judged_effects(response: Response) -> dict[str, np.ndarray]:
+    """Return the effects whose posteriors have moments: not ratios."""
+    names = ("counterfactual", "immediate", "sustained")
+    return {f"{name}_effect": response.effects[name] for name in names if name in response.effects}
+
+
+def _by_chain(draws: Mapping[str, np.ndarray], chains: Chains) -> dict[str, np.ndarray]:
+    return {name: values.reshape(chains.energy.shape) for name, values in draws.items()}
+
+
+def _in_chains(draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: values.reshape(CHAINS, -1) for name, values in draws.items()}
