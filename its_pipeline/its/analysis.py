@@ -255,7 +255,8 @@ class Analysis:
         """
         if isinstance(self.kept, PosteriorGrid):
             means = [self.coefficients[name][0] for name in self.kept.names]
-            return self.kept.reported @ np.array(means)
+            expected = self.kept.reported @ np.array(means)
+            return np.exp(expected) if self.spec.is_logarithmic else expected
         posterior = self._posterior
         means = [float(np.mean(draws)) for draws in posterior.coefficients.values()]
         expected = posterior.design @ np.array(means)
@@ -315,7 +316,8 @@ class Analysis:
         shocks = likelihood.shocks(
             rng, {k: v[:, None] for k, v in noise.items()}, (n, len(posterior.design))
         )
-        return expected + model.simulate(noise, shocks)
+        values = expected + model.simulate(noise, shocks)
+        return np.exp(values) if self.spec.is_logarithmic else values
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the draws and the daily table as JSON-able values.
@@ -401,4 +403,12 @@ class Analysis:
             return self.kept
         spec = self.spec
         model = models.noise_model(spec.noise)
-        return draws_of(self.kept, model, spec.chains, spec.draws, spec.seed, spec.interval_factor)
+        return draws_of(
+            self.kept,
+            model,
+            spec.chains,
+            spec.draws,
+            spec.seed,
+            spec.interval_factor,
+            is_logarithmic=spec.is_logarithmic,
+        )

@@ -22,6 +22,8 @@ def summarise(found: EffectMarginals, series: PreparedSeries, spec: AnalysisSpec
     units = {e.name: e.unit_of(spec.unit, spec.step, spec.slope_period) for e in ESTIMANDS}
     counterfactual = effect_of(found.counterfactual, units["counterfactual"])
     cumulative = scaled(counterfactual, float(series.n_post), units["cumulative"])
+    if spec.is_logarithmic:
+        units["sustained"] = f"% per {spec.slope_period}"
     sustained = None if found.sustained is None else effect_of(found.sustained, units["sustained"])
     if found.relative is None:
         relative = relative_effect(cumulative, series.observed_post_sum, units["relative"])

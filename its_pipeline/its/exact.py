@@ -17,6 +17,7 @@ from its_pipeline.its.designs.phases import PHASE
 from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.inference.nodes import Nodes, nodes_of, thinned
 from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, Targets, integrate
+from its_pipeline.its.logarithmic import average_effect, bands_in_amounts, effects_in_amounts
 from its_pipeline.its.posterior import (
     INNER_INTERVAL,
     INTERVAL,
@@ -78,11 +79,13 @@ class ExactPosterior:
     def effects(self) -> EffectMarginals:
         """Return the posteriors of the effects."""
         has_slope = self.fit.design.has_slope
-        return EffectMarginals(
+        told = EffectMarginals(
             counterfactual=self._marginal(self.mixture, COUNTERFACTUAL),
             immediate=self._marginal(self.mixture, IMMEDIATE),
             sustained=self._marginal(self.mixture, SUSTAINED) if has_slope else None,
         )
+        series = self.fit.series
+        return effects_in_amounts(series, told) if series.is_logarithmic else told
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -102,7 +105,7 @@ class ExactPosterior:
         if self.forecast:
             return ()
         rows = [*_numbers(self.asked.rows_of("phases")), *_numbers(self.asked.rows_of("steady"))]
-        return tuple(self._marginal(self.mixture, row) for row in rows)
+        return tuple(self._average(self.mixture, row) for row in rows)
 
     def alike_probability(self) -> float | None:
         """Return how probable it is that phases differ little; None where the model has one."""
@@ -127,7 +130,7 @@ class ExactPosterior:
         ):
             other, together = self.mixture.sd()[row], self.mixture.sd()[both]
             shared = 0.5 * (together**2 - own**2 - other**2)
-            told = (self._marginal(self.mixture, row), self._marginal(self.mixture, both))
+            told = (self._average(self.mixture, row), self._average(self.mixture, both))
             found.append((*told, float(shared / (own * other))))
         return tuple(found)
 
@@ -135,7 +138,9 @@ class ExactPosterior:
         """Return what is shown of single days."""
         forecast = self.forecast
         told = self._forecast_bands(forecast) if forecast else self._segmented_bands()
-        return told.widened(self.factor)
+        told = told.widened(self.factor)
+        series = self.fit.series
+        return bands_in_amounts(series, told) if series.is_logarithmic else told
 
     def mean_coefficients(self) -> np.ndarray:
         """Return the posterior mean of the internal coefficients, shape (k,)."""
@@ -191,7 +196,7 @@ class ExactPosterior:
             for nodes, name in ((is_small, f"no_{belief}"), (~is_small, belief)):
                 probability = float(self.mixture.weights[nodes].sum())
                 if probability > _IMPOSSIBLE:
-                    given = self._marginal(self.mixture.given(nodes), COUNTERFACTUAL)
+                    given = self._average(self.mixture.given(nodes), COUNTERFACTUAL)
                     lower, upper = (given.quantile(p) for p in INTERVAL)
                     found.append(
                         WhatIf(name, probability, given.mean, lower, upper, given.above(0.0))
@@ -230,6 +235,10 @@ class ExactPosterior:
     def _marginal(self, mixture: Mixture, quantity: int) -> Marginal:
         told = MixtureMarginal(mixture, quantity, self.fit.series.scale)
         return widened(told, self.factor)
+
+    def _average(self, mixture: Mixture, quantity: int) -> Marginal:
+        told, series = self._marginal(mixture, quantity), self.fit.series
+        return average_effect(series, told) if series.is_logarithmic else told
 
     def _contrasts(self) -> Targets:
         return Targets(effect_contrasts(self.fit.series, self.fit.design)[None])
@@ -309,7 +318,7 @@ class ExactPosterior:
         series = self.fit.series
         means, sds, counterfactual = self._counterfactual(forecast.days(self.nodes.points))
         post = series.phase == POST
-        seen = series.values[post]
+        seen = np.log(series.values[post]) if series.is_logarithmic else series.values[post]
         effect = np.vstack(
             [
                 seen - counterfactual[0, post],

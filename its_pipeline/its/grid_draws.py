@@ -11,6 +11,7 @@ import numpy as np
 from its_pipeline.its.estimands import effect_draws
 from its_pipeline.its.inference.nodes import nodes_of
 from its_pipeline.its.inference.problem import Problem
+from its_pipeline.its.logarithmic import draws_in_amounts
 from its_pipeline.its.noise.base import NoiseModel
 from its_pipeline.its.posterior import widened_draws
 from its_pipeline.its.results import PosteriorDraws, PosteriorGrid
@@ -26,6 +27,8 @@ def draws_of(
     draws: int,
     seed: int,
     factor: float = 1.0,
+    *,
+    is_logarithmic: bool = False,
 ) -> PosteriorDraws:
     """Make independent draws of the nodes of a quadrature; the same seed gives the same draws.
 
@@ -42,6 +45,8 @@ def draws_of(
     factor
         What the effects' distance from their means is multiplied by. Coefficients and noise are the
         model's own.
+    is_logarithmic
+        Whether it is a posterior of the outcome's logarithm: effects are told in amounts.
     """
     problem = Problem(
         grid.design, grid.outcome, grid.steps, ScaleMixture(grid.prior_sd, grid.prior_weights)
@@ -58,7 +63,12 @@ def draws_of(
         sd = np.exp(grid.log_sd[chosen])[:, None] * np.sqrt(grid.extra[chosen])
         effects += grid.offsets[chosen] + sd * rng.standard_normal(effects.shape)
     told = widened_draws(grid.scale * effects.T, factor)
+    relative = None
+    if is_logarithmic:
+        told, relative = draws_in_amounts(told, grid.observed_sum / grid.n_post)
     named = effect_draws(told, grid.n_post, grid.observed_sum)
+    if relative is not None:
+        named["relative_effect"] = relative
     noise = {**noise_model.parameters(grid.points), "sigma": grid.scale * np.exp(grid.log_sd)}
     return PosteriorDraws(
         coefficients={

@@ -18,6 +18,7 @@ DESIGNS: Final = {
 LIKELIHOODS: Final = {
     "normal": "its_pipeline.its.likelihoods.normal:NORMAL",
     "student_t": "its_pipeline.its.likelihoods.student_t:STUDENT_T",
+    "lognormal": "its_pipeline.its.likelihoods.normal:LOG_NORMAL",
     "poisson": "its_pipeline.its.likelihoods.linked:POISSON_COUNTS",
     "negative_binomial": "its_pipeline.its.likelihoods.linked:NEGATIVE_BINOMIAL_COUNTS",
     "binomial": "its_pipeline.its.likelihoods.linked:SUCCESSES",

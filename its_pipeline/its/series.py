@@ -58,6 +58,8 @@ class PreparedSeries:
         Whether the days off are so constant that both phases had to give the scale.
     denominator
         Person-time of counts, or number of trials of shares, shape (n,); None where there is none.
+    is_logarithmic
+        Whether the logarithm of the outcome is what is standardised.
     """
 
     days: pd.DatetimeIndex
@@ -73,6 +75,7 @@ class PreparedSeries:
     scale: float
     flat_baseline: bool
     denominator: np.ndarray | None = None
+    is_logarithmic: bool = False
 
     @property
     def is_one_change(self) -> bool:
@@ -97,7 +100,13 @@ class PreparedSeries:
     @property
     def standardised(self) -> np.ndarray:
         """Outcome in units of the pre-period's standard deviation, shape (n,)."""
-        return (self.values - self.centre) / self.scale
+        values = np.log(self.values) if self.is_logarithmic else self.values
+        return (values - self.centre) / self.scale
+
+    @property
+    def usual_sd(self) -> float:
+        """Standard deviation of the outcome on days off, in its own units."""
+        return self.scale * float(np.exp(self.centre)) if self.is_logarithmic else self.scale
 
     @property
     def observed_post_sum(self) -> float:
@@ -176,9 +185,10 @@ def prepare_series(
             not exposure.is_one_change,
         )
     usual = off & ~np.any([other.is_on for other in also], axis=0) if also else off
+    modelled = _logarithm(on_calendar, calendar) if spec.is_logarithmic else on_calendar
     centre, scale, flat = standardisation(
-        on_calendar[usual if usual.sum() >= MINIMUM_DAYS else off],
-        None if spec.estimator == "forecast" else on_calendar[on],
+        modelled[usual if usual.sum() >= MINIMUM_DAYS else off],
+        None if spec.estimator == "forecast" else modelled[on],
     )
     start = calendar[0] - _offset(int(steps[0]), spec)
     return PreparedSeries(
@@ -195,7 +205,20 @@ def prepare_series(
         scale=scale,
         flat_baseline=flat,
         denominator=None if denominator is None else _on_calendar(denominator, calendar),
+        is_logarithmic=spec.is_logarithmic,
     )
+
+
+def _logarithm(values: np.ndarray, days: pd.DatetimeIndex) -> np.ndarray:
+    bad = np.isfinite(values) & (values <= 0.0)
+    if bad.any():
+        raise InvalidSeries(
+            "not_positive",
+            f'likelihood "lognormal" takes values above 0 but got {values[bad][0]:g} on '
+            f"{days[bad][0]:%Y-%m-%d}; leave such days out, or use normal or student_t",
+            {"not_positive": float(bad.sum())},
+        )
+    return np.log(values)
 
 
 def _on_calendar(denominator: pd.Series, calendar: pd.DatetimeIndex) -> np.ndarray:

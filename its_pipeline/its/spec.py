@@ -51,7 +51,9 @@ class AnalysisSpec:
         "segmented" (level and slope change in one regression) or "forecast" (fitted to the
         pre-period alone).
     likelihood
-        Distribution of the innovations: a name in `registry.LIKELIHOODS`, "normal" or "student_t".
+        How the outcome scatters: a name in `registry.LIKELIHOODS`. "normal" or "student_t" for
+        measurements, "lognormal" for positive times and amounts, "poisson" or "negative_binomial"
+        for counts, "binomial" for yes/no (0 and 1) and shares of trials.
     draws, tune, chains
         Kept draws per chain, warm-up draws per chain, number of chains, where the likelihood has
         to be sampled; where quadrature answers, how many draws are made of it on demand.
@@ -133,6 +135,11 @@ class AnalysisSpec:
         _check_integer("seed", self.seed, 0, 2**63 - 1)
         if not isinstance(self.unit, str):
             raise ValueError(f"unit must be text but got {self.unit!r}")
+
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether the logarithm of the outcome is modelled."""
+        return self.likelihood == "lognormal"
 
     @property
     def step(self) -> str:

@@ -124,5 +124,5 @@ def information_given(
     return Information(
         now=float(nodes.weights @ (reference / known)),
         planned=float(nodes.weights @ (reference / planned)),
-        usual_sd=series.scale,
+        usual_sd=series.usual_sd,
     )

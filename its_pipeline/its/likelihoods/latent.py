@@ -34,11 +34,10 @@ PROPOSALS = 4000
 _COARSE = (3, 5, 5)
 _KNOTS = (3, 7, 5)
 _FINE = (5, 13, 7)
-_MOST_NODES = 33
-_MOST_LOOKS = 4
-_WORTH_A_LOOK, _WORTH_HOLDING = 12.0, 7.0
-"""Logs of how far below the peak a node may lie and still be computed, and held against the days
-itself."""
+_MOST_NODES = 49
+_MOST_LOOKS = 6
+_WORTH_A_LOOK = 12.0
+"""Log of how far below the peak a node may lie, by the knots around it, and still be computed."""
 _COARSE_ROUNDS = 2
 _KNOT_ROUNDS = 2
 _LAST_ROUNDS = 1
@@ -165,25 +164,27 @@ def weighed(
     looks = 0
     while True:
         grid = Grid.over(box, counts)
-        likely = np.sum(knots.corners(grid)[1] * heights[knots.corners(grid)[0]], axis=0)
+        numbers, shares = knots.corners(grid)
+        likely = np.sum(shares * heights[numbers], axis=0)
         grid = grid.only(np.flatnonzero(likely > likely.max() - _WORTH_A_LOOK))
         here = _between(knots, sites, grid)
         logs, means, variances = work.masses(grid, here, contrasts)
         weights, halved, kept = grid.normalised(logs)
         errors = _halved_errors(weights, halved, kept, means, variances)
-        looks += 1
+        box, looks = grid.with_mass(logs), looks + 1
         if not errors.max() > QUADRATURE_ERROR_MAX or looks >= _MOST_LOOKS:
-            break
-        box, counts = grid.with_mass(logs), _refined(counts, errors > 0.5 * QUADRATURE_ERROR_MAX)
-    # What lies between knots is a guess: where the mass is, it is held against the days once more.
-    worth = np.flatnonzero(logs.max(axis=1) > logs.max() - _WORTH_HOLDING)
-    grid = grid.only(worth)
-    here = work.improved(grid, here.only(worth), _LAST_ROUNDS)
-    logs, means, variances = work.masses(grid, here, contrasts)
-    weights, halved, kept = grid.normalised(logs)
-    error = float(_halved_errors(weights, halved, kept, means, variances).max())
+            # What lies between knots is a guess: where the mass is, it is held against the days.
+            worth = np.unique(kept // logs.shape[1])
+            grid = grid.only(worth)
+            here = work.improved(grid, here.only(worth), _LAST_ROUNDS)
+            logs, means, variances = work.masses(grid, here, contrasts)
+            weights, halved, kept = grid.normalised(logs)
+            errors = _halved_errors(weights, halved, kept, means, variances)
+            if not errors.max() > QUADRATURE_ERROR_MAX or looks >= _MOST_LOOKS:
+                break
+        counts = _refined(counts, errors > 0.5 * QUADRATURE_ERROR_MAX)
     edge = float(weights[grid.on_open_edge()[kept // logs.shape[1]]].sum())
-    return work.drawn(grid, here, weights, kept, steps, seed, (error, edge))
+    return work.drawn(grid, here, weights, kept, steps, seed, (float(errors.max()), edge))
 
 
 def _halved_errors(

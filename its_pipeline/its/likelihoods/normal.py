@@ -32,4 +32,11 @@ class Normal:
         return rng.standard_normal(size)
 
 
+class LogNormal(Normal):
+    """Normal innovations of the outcome's logarithm (`PreparedSeries.is_logarithmic`)."""
+
+    name = "lognormal"
+
+
 NORMAL = Normal()
+LOG_NORMAL = LogNormal()

@@ -13,8 +13,9 @@ from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.fitting import fit_of
 from its_pipeline.its.inference.mixture import Mixture
 from its_pipeline.its.likelihoods.normal import NORMAL
+from its_pipeline.its.logarithmic import average_effect
 from its_pipeline.its.noise.base import NoiseModel
-from its_pipeline.its.posterior import INTERVAL, MixtureMarginal, widened
+from its_pipeline.its.posterior import INTERVAL, Marginal, MixtureMarginal, widened
 from its_pipeline.its.series import PreparedSeries
 
 TOLERANCE = 0.1
@@ -56,9 +57,15 @@ class EffectEstimate:
         }
 
 
-def estimate_of(mixture: Mixture, scale: float, factor: float = 1.0) -> EffectEstimate:
+def told_average(mixture: Mixture, series: PreparedSeries, factor: float = 1.0) -> Marginal:
+    """Return the first contrast of a mixture, an average effect, in outcome units."""
+    found = widened(MixtureMarginal(mixture, 0, series.scale), factor)
+    return average_effect(series, found) if series.is_logarithmic else found
+
+
+def estimate_of(mixture: Mixture, series: PreparedSeries, factor: float = 1.0) -> EffectEstimate:
     """Summarise the first contrast of a mixture in outcome units, widened by a factor."""
-    found = widened(MixtureMarginal(mixture, 0, scale), factor)
+    found = told_average(mixture, series, factor)
     lower, upper = (found.quantile(probability) for probability in INTERVAL)
     return EffectEstimate(found.mean, found.sd, lower, upper, found.above(0.0))
 
@@ -81,4 +88,4 @@ def quadrature_estimate(
     """
     fit = fit_of(series, design, noise, NORMAL)
     mixture, _ = integrate_posterior(fit, TOLERANCE, only_headline=True)
-    return estimate_of(mixture, series.scale, factor)
+    return estimate_of(mixture, series, factor)
