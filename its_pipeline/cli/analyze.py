@@ -107,6 +107,10 @@ def analyze(
     covariate: Annotated[
         list[str] | None, typer.Option(help="Column to adjust for; repeatable.")
     ] = None,
+    denominator: Annotated[
+        str | None,
+        typer.Option(help="Column of what counts are of (person-time), or shares (trials)."),
+    ] = None,
     log: Annotated[
         bool, typer.Option("--log", help="Analyse the natural logarithm of the outcome.")
     ] = False,
@@ -152,14 +156,16 @@ def analyze(
     )
     others = read_named_periods(also or ())
     columns = list(options.covariates or ())
-    numbers = _numbers(context.params, columns)
+    beside = [*columns, *([denominator] if denominator else [])]
+    numbers = _numbers(context.params, beside)
     outcome_column = str(numbers.columns[0])
     schedule = _schedule(context.params, numbers)
     outcome = _outcome(numbers[outcome_column], outcome_column, log)
     covariates = numbers[columns] if columns else None
     from its_pipeline.its import analyze as analyze_series
 
-    analysis = analyze_series(outcome, schedule, spec, covariates, others=others)
+    per = numbers[denominator] if denominator else None
+    analysis = analyze_series(outcome, schedule, spec, covariates, others=others, denominator=per)
     if as_json:
         typer.echo(json.dumps(as_plain(analysis, log), indent=1))
     else:
@@ -185,8 +191,8 @@ def _outcome(outcome: pd.Series, name: str, log: bool) -> pd.Series:
     return outcome.map(np.log)
 
 
-def _numbers(given: Mapping[str, Any], covariates: list[str]) -> pd.DataFrame:
-    """Return the outcome, then the covariates and the column of days on, by day."""
+def _numbers(given: Mapping[str, Any], beside: list[str]) -> pd.DataFrame:
+    """Return the outcome, then the columns beside it and the column of days on, by day."""
     from its_pipeline.events.mapping import outcomes_of
     from its_pipeline.tables.days import AGGREGATES, read_days
 
@@ -196,7 +202,7 @@ def _numbers(given: Mapping[str, Any], covariates: list[str]) -> pd.DataFrame:
             f"--aggregate should be one of {', '.join(AGGREGATES)} but got {aggregate!r}"
         )
     on = [given["on_column"]] if given["on_column"] else []
-    others = list(dict.fromkeys([*covariates, *on]))
+    others = list(dict.fromkeys([*beside, *on]))
     said = replace(said_of_file(given), time=given["date_column"])
     outcome = given["outcome_column"]
     if outcome is not None:
@@ -370,7 +376,7 @@ def _say_schedule(analysis: Analysis) -> None:
 
 
 def _effect_rows(effects: Effects, log: bool) -> list[tuple[str, ...]]:
-    from its_pipeline.its.estimand_names import ESTIMANDS, RELATIVE
+    from its_pipeline.its.estimand_names import ESTIMANDS, RATIO, RELATIVE
 
     rows = []
     for estimand in ESTIMANDS:
@@ -379,7 +385,8 @@ def _effect_rows(effects: Effects, log: bool) -> list[tuple[str, ...]]:
         if log and estimand is RELATIVE:
             name, numbers = "percent change", _percent_change(effects.counterfactual)
         if numbers is None:
-            rows.append((name, "not in the model", "", "", ""))
+            if estimand is not RATIO:
+                rows.append((name, "not in the model", "", "", ""))
             continue
         rows.append(
             (

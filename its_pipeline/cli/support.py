@@ -83,7 +83,12 @@ HeaderLine = Annotated[
 Empty = Annotated[list[str] | None, typer.Option(help='A text that means "empty"; repeatable.')]
 
 Likelihood = Annotated[
-    str | None, typer.Option("--likelihood", help="How days scatter: normal or student_t.")
+    str | None,
+    typer.Option(
+        "--likelihood",
+        help="How days scatter: normal, student_t (a few far days), lognormal (positive times and "
+        "amounts), negative_binomial or poisson (counts), binomial (yes/no, shares).",
+    ),
 ]
 Slope = Annotated[
     str | None,

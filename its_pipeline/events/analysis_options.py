@@ -25,7 +25,14 @@ from pydantic import (
 #: Night is the reference: the four shares add up to one, so three carry all there is to know.
 SHARE_COLUMNS: Final = ("share_morning", "share_afternoon", "share_evening")
 
-LIKELIHOODS: Final = ("normal", "student_t")
+LIKELIHOODS: Final = (
+    "normal",
+    "student_t",
+    "lognormal",
+    "poisson",
+    "negative_binomial",
+    "binomial",
+)
 
 CARRYOVERS: Final = ("none", "decay")
 
@@ -52,7 +59,9 @@ class AnalysisOptions(BaseModel):
     Attributes
     ----------
     likelihood
-        How days scatter: ``normal``, or ``student_t`` where a few days lie far from the rest.
+        How days scatter: ``normal``, or ``student_t`` where a few days lie far from the rest;
+        ``lognormal`` for positive times and amounts, ``negative_binomial`` or ``poisson`` for
+        counts, ``binomial`` for yes/no and shares.
     season
         ``day_of_week`` or ``none``.
     slope
@@ -82,7 +91,9 @@ class AnalysisOptions(BaseModel):
 
     likelihood: Annotated[str | None, _schema(_texts(LIKELIHOODS))] = Field(
         default=None,
-        description="How days scatter: student_t where a few days lie far from the rest.",
+        description="How days scatter: student_t where a few days lie far from the rest, lognormal "
+        "for positive times and amounts, negative_binomial or poisson for counts, binomial for "
+        "yes/no and shares.",
     )
     season: Annotated[str | None, _schema(_texts(seasons))] = Field(
         default=None, description="Whether days of the week differ."

@@ -71,12 +71,16 @@ day has no time of day, so the shares of events by time of day are not in the mo
 
 | option | values | default | means |
 |---|---|---|---|
-| `likelihood` | {likelihoods} | `{likelihood}` | how days scatter; far days move `student_t` less |
+| `likelihood` | {likelihoods} | `{likelihood}` | how days scatter (below) |
 | `season` | {seasons} | `{season}` | whether days of the week differ |
 | `slope` | `auto`, `yes`, `no` | `{slope}` | whether the trend may change at the intervention |
 | `trend` | `true`, `false` | `{trend}` | whether a straight trend is in the model |
 | `carryover` | `none`, `decay` | `{carryover}` | whether what is left after stopping is estimated |
 | `covariates` | a list of {shares}, or `none` | all | what is adjusted for |
+
+Likelihoods: `student_t` where a few days lie far from the rest, `lognormal` for positive times and
+amounts, `negative_binomial` for counts (`poisson` where they scatter no more than chance does),
+`binomial` for yes/no (0 and 1) and for shares (a `rate`, or the mean of a day's 0 and 1).
 
 The shares are those of a day's events by time of day; night is what they are compared with.
 

@@ -103,8 +103,9 @@ class OutcomeMetric(BaseModel):
     label
         A name for people; defaults to `name`.
     likelihood
-        Of the noise in analyses of this metric, as `its.AnalysisSpec` names it: ``normal``, or
-        ``student_t`` where a few days lie far from the rest; `analysis` may say it instead.
+        How the daily number scatters, as `its.AnalysisSpec` names it: ``normal``, or ``student_t``
+        where a few days lie far from the rest, ``lognormal``, ``poisson``, ``negative_binomial``,
+        ``binomial``; `analysis` may say it instead.
     analysis
         Options of the analyses of this metric; a logged intervention or a request may differ.
     """
@@ -194,6 +195,11 @@ class OutcomeMetric(BaseModel):
     def title(self) -> str:
         """The name for people."""
         return self.label or self.name
+
+    @property
+    def is_share(self) -> bool:
+        """Whether a day's number is a share of, or the mean over, its events."""
+        return self.aggregation in ("mean", "rate")
 
     @property
     def has_time_of_day(self) -> bool:

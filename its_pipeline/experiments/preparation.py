@@ -52,6 +52,8 @@ class Prepared:
         What `analyze` is called with, and its identity; None unless the plan is ``ready``.
     others
         Schedules of other interventions in the same model, by name.
+    denominator
+        How many events each day's share is of; None where the outcome is no share of several.
     """
 
     intervention: Intervention
@@ -63,6 +65,7 @@ class Prepared:
     covariates: pd.DataFrame | None = None
     fingerprint: str | None = None
     others: Mapping[str, Schedule] = field(default_factory=dict)
+    denominator: pd.Series | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -332,6 +335,9 @@ def _ready(
     covariates = None
     if analysis.covariates and metric.has_time_of_day:
         covariates = daily[list(analysis.covariates)].set_index(index)
+    denominator = None
+    if spec.likelihood == "binomial" and metric.is_share and (daily["n_events"] > 1).any():
+        denominator = pd.Series(daily["n_events"].to_numpy(dtype=float), index=index)
     return Prepared(
         intervention,
         metric,
@@ -347,8 +353,10 @@ def _ready(
             covariates,
             _identity(intervention),
             others,
+            denominator,
         ),
         others,
+        denominator,
     )
 
 

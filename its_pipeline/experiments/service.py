@@ -307,6 +307,7 @@ def _analyse(
             prepared.spec,
             prepared.covariates,
             others=prepared.others,
+            denominator=prepared.denominator,
             audited=audited,
         )
     except (InsufficientData, InvalidSeries) as refusal:

@@ -20,7 +20,7 @@ import numpy as np
 from its_pipeline.its import models, storage
 from its_pipeline.its.errors import NotConverged
 from its_pipeline.its.grid_draws import draws_of
-from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.predictive import on_own_scale, replicated
 from its_pipeline.its.results import (
     AnalysisWarning,
     ChangeDate,
@@ -255,13 +255,10 @@ class Analysis:
         """
         if isinstance(self.kept, PosteriorGrid):
             means = [self.coefficients[name][0] for name in self.kept.names]
-            expected = self.kept.reported @ np.array(means)
-            return np.exp(expected) if self.spec.is_logarithmic else expected
+            return on_own_scale(self.kept.reported @ np.array(means), self.spec)
         posterior = self._posterior
         means = [float(np.mean(draws)) for draws in posterior.coefficients.values()]
-        expected = posterior.design @ np.array(means)
-        likelihood = models.likelihood(self.spec.likelihood)
-        return likelihood.mean(expected) if isinstance(likelihood, LinkedLikelihood) else expected
+        return on_own_scale(posterior.design @ np.array(means), self.spec)
 
     def posterior_predictive(self, n: int = 200, seed: int = 0) -> np.ndarray:
         """Draw replicated series from the fitted model, autocorrelated noise included.
@@ -295,29 +292,7 @@ class Analysis:
             posterior = self._posterior
             total = posterior.noise["sigma"].size
             chosen = rng.choice(total, size=n, replace=n > total)
-        coefficients = np.stack(
-            [
-                np.asarray(d, dtype=float).reshape(-1)[chosen]
-                for d in posterior.coefficients.values()
-            ]
-        )
-        noise = {k: np.asarray(v, float).reshape(-1)[chosen] for k, v in posterior.noise.items()}
-        expected = (posterior.design @ coefficients).T
-        likelihood = models.likelihood(self.spec.likelihood)
-        model = models.noise_model(self.spec.noise)
-        if isinstance(likelihood, LinkedLikelihood):
-            lasting = {"phi": noise["phi"], "share_new": 0.0 * noise["phi"]}
-            errors = model.simulate(
-                {**lasting, "sigma": noise["latent_sd"]}, rng.standard_normal(expected.shape)
-            )
-            dispersion = noise.get("dispersion", np.ones(n))[:, None]
-            trials = np.ones(1) if posterior.trials is None else posterior.trials
-            return likelihood.draw(rng, expected + errors, trials, dispersion)
-        shocks = likelihood.shocks(
-            rng, {k: v[:, None] for k, v in noise.items()}, (n, len(posterior.design))
-        )
-        values = expected + model.simulate(noise, shocks)
-        return np.exp(values) if self.spec.is_logarithmic else values
+        return replicated(posterior, chosen, self.spec, rng)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the draws and the daily table as JSON-able values.

@@ -19,7 +19,8 @@ from its_pipeline.its.spec import AnalysisSpec
 
 def summarise(found: EffectMarginals, series: PreparedSeries, spec: AnalysisSpec) -> Effects:
     """Summarise posteriors of the effects as effects with units."""
-    units = {e.name: e.unit_of(spec.unit, spec.step, spec.slope_period) for e in ESTIMANDS}
+    unit = spec.unit or ("probability" if spec.likelihood == "binomial" else "")
+    units = {e.name: e.unit_of(unit, spec.step, spec.slope_period) for e in ESTIMANDS}
     counterfactual = effect_of(found.counterfactual, units["counterfactual"])
     cumulative = scaled(counterfactual, float(series.n_post), units["cumulative"])
     if spec.is_logarithmic:

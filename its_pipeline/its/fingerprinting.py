@@ -26,6 +26,7 @@ def fingerprint(
     covariates: pd.DataFrame | None = None,
     extra: Mapping[str, Any] | None = None,
     others: Mapping[str, object] | None = None,
+    denominator: pd.Series | None = None,
 ) -> str:
     """Hash everything an analysis depends on.
 
@@ -46,6 +47,8 @@ def fingerprint(
         JSON-able values, e.g. the intervention's name and version.
     others
         Schedules or dates of other interventions in the same model, by name.
+    denominator
+        On the same index, or None.
 
     Returns
     -------
@@ -77,6 +80,9 @@ def fingerprint(
     if covariates is not None:
         aligned = covariates.reindex(outcome.index).to_numpy(dtype=np.float64)
         _update(digest, aligned[present])
+    if denominator is not None:
+        digest.update(b"denominator")
+        _update(digest, denominator.reindex(outcome.index).to_numpy(dtype=np.float64)[present])
     return digest.hexdigest()[:32]
 
 

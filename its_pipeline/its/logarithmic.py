@@ -76,7 +76,7 @@ def of_observed(log_effect: Marginal, mean: float) -> Marginal:
 
 
 def of_counterfactual(log_effect: Marginal, mean: float) -> Marginal:
-    """Return the amount that an effect on the logarithm makes of a day that would have been this."""
+    """Return the amount that an effect on the logarithm makes of days of this mean without it."""
     return IncreasingMarginal(
         log_effect,
         lambda x: mean * float(np.expm1(x)),

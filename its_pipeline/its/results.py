@@ -148,11 +148,10 @@ class Diagnostics:
     edge_mass
         Share of the quadrature's mass in its outermost nodes; NaN likewise.
     audit_difference
-        The most that quadrature and sampler differ in an effect's mean or tail quantile (for
-        weighed draws: mean or sd), in its sds; NaN where only one of the two ran.
+        The most that quadrature and sampler differ in an effect's mean or tail quantile (weighed
+        draws: mean or sd), in its sds; NaN where only one of the two ran.
     weighed_draws
-        How many independent draws the weighed ones are worth, for counts and yes/no outcomes; NaN
-        elsewhere.
+        What the weighed draws of counts and yes/no outcomes are worth; NaN elsewhere.
     """
 
     converged: bool | None

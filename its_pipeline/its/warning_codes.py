@@ -164,6 +164,13 @@ DROPPED_COVARIATE: Final = WarningCode(
     "A covariate was left out",
     "The answer takes no account of it.",
 )
+OTHER_LIKELIHOOD: Final = WarningCode(
+    "other_likelihood",
+    "remark",
+    "Another likelihood fits such numbers",
+    "The answer treats them as measurements; say the likelihood where the outcome is declared, or "
+    "with the question.",
+)
 
 WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
     {
@@ -186,6 +193,7 @@ WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
             FLAT_BASELINE,
             NO_RELATIVE_EFFECT,
             DROPPED_COVARIATE,
+            OTHER_LIKELIHOOD,
         )
     }
 )

@@ -30,6 +30,11 @@ FEW_DAYS = 14
 """Fewer observed days in a phase than this are warned of: no two of each weekday."""
 OUTLIER_SDS = 4.5
 """Standardised innovations beyond this are outlier days: about 1 in 150,000 under normality."""
+COUNT_DISPERSION, LARGE_COUNT = 0.8, 30.0
+"""Whole numbers from 0 on whose variance is at least this share of their mean (1 for Poisson
+counts) are counts; with a mean above the other they are as good as normal."""
+SKEWED = 1.0
+"""Skewness above which positive numbers whose logarithms are hardly skewed are amounts."""
 OUTLIER_P = 0.05
 """With counts and yes/no outcomes, whose days are foretold one by one from the days before, those
 are outliers so far off that a series of this length has one with a lower probability than this."""
@@ -77,6 +82,7 @@ def warnings_of_input(
         }[reason]
         text = f"The covariate {name!r} was left out of the model: {why}."
         found.append(warning(warning_codes.DROPPED_COVARIATE, text, {reason: 1.0}))
+    found += _other_likelihood(series, spec)
     if series.flat_baseline:
         text = (
             "The outcome hardly varied before the intervention, so the scale of the priors was "
@@ -84,6 +90,46 @@ def warnings_of_input(
         )
         found.append(warning(warning_codes.FLAT_BASELINE, text, {"scale": series.scale}))
     return tuple(found)
+
+
+def _other_likelihood(series: PreparedSeries, spec: AnalysisSpec) -> list[AnalysisWarning]:
+    """Name the likelihood that is made for such numbers, where measurements are assumed."""
+    if spec.likelihood not in ("normal", "student_t"):
+        return []
+    fitting = fitting_likelihood(series.values[series.observed])
+    if fitting is None:
+        return []
+    name, kind = fitting
+    text = f'The numbers look like {kind}; likelihood "{name}" is made for them.'
+    return [warning(warning_codes.OTHER_LIKELIHOOD, text, {"n": float(series.observed.sum())})]
+
+
+def fitting_likelihood(values: np.ndarray) -> tuple[str, str] | None:
+    """Return the likelihood that is made for such numbers, and what they are.
+
+    Parameters
+    ----------
+    values
+        Observed values, shape (n,).
+
+    Returns
+    -------
+    tuple or None
+        None where they are measurements as far as can be seen: ratings on a scale vary less than
+        counts of their mean do, and counts that are large are as good as measurements.
+    """
+    if np.isin(values, (0.0, 1.0)).all():
+        return "binomial", "yes and no"
+    mean, variance = float(values.mean()), float(values.var(ddof=1))
+    if (values < 0.0).any():
+        return None
+    if np.array_equal(values, np.rint(values)) and variance >= COUNT_DISPERSION * mean:
+        return ("negative_binomial", "counts") if mean < LARGE_COUNT else None
+    if (values > 0.0).all() and len(values) >= FEW_DAYS:
+        skewness, of_logs = stats.skew(values), stats.skew(np.log(values))
+        if skewness > SKEWED and abs(of_logs) < 0.5 * skewness:
+            return "lognormal", "positive amounts with a long upper tail"
+    return None
 
 
 def warnings_of_effects(

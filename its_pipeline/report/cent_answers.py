@@ -106,9 +106,15 @@ def _statistics(facts: Facts) -> str | None:
         return None
     spec = analysis.spec
     change = "level and slope" if analysis.has_slope else "level"
+    link = {"poisson": "log", "negative_binomial": "log", "binomial": "logit"}.get(spec.likelihood)
+    family = spec.likelihood.replace("_", "-")
+    errors = "errors of AR(1) plus white noise"
+    scatter = f"{family} innovations"
+    if link is not None:
+        errors, scatter = "latent AR(1) noise", f"{family} outcome, {link} link"
     return (
-        f"Bayesian segmented regression with a change of {change} and errors of AR(1) plus white "
-        f"noise (model {analysis.model_version}, {spec.likelihood.replace('_', '-')} innovations), "
+        f"Bayesian segmented regression with a change of {change} and {errors} "
+        f"(model {analysis.model_version}, {scatter}), "
         f"{computed_by(analysis.diagnostics)}; posterior means with 95 % equal-tailed intervals."
     )
 

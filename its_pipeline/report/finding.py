@@ -61,6 +61,8 @@ class Finding:
         Whether its days were drawn by lot ahead of them.
     standing
         What the looks at it come to; None for a question asked once, whose interval answers alone.
+    multiplied
+        The effect as a ratio or in percent, where that is how the outcome is modelled; else empty.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Finding:
     is_on_and_off: bool = False
     by_lot: bool = False
     standing: Standing | None = None
+    multiplied: str = ""
 
     def __post_init__(self) -> None:
         if self.direction not in ("increase", "decrease"):
@@ -131,6 +134,24 @@ class Finding:
         return "unclear" if self.ongoing_until is None else "open"
 
 
+def _multiplied(analysis: Analysis) -> str:
+    """Return the effect as what the outcome was multiplied by, in words; empty for amounts."""
+    effects = analysis.effects
+    if effects is None:
+        return ""
+    if effects.ratio is not None:
+        told, what = effects.ratio, "rate" if analysis.spec.likelihood != "binomial" else "odds"
+        return (
+            f"the {what} {'was' if what == 'rate' else 'were'} {told.mean:.2f} times what would "
+            f"have been expected (95 % interval {told.ci_lower:.2f} to {told.ci_upper:.2f})"
+        )
+    if analysis.spec.is_logarithmic and effects.relative is not None:
+        told = effects.relative
+        text = f"{told.mean:+.0f} % (95 % interval {told.ci_lower:+.0f} to {told.ci_upper:+.0f})"
+        return f"relative to what would have been expected {text}".replace("-", "−")
+    return ""
+
+
 def finding_of(
     analysis: Analysis,
     name: str,
@@ -148,18 +169,22 @@ def finding_of(
     if analysis.effects is None or analysis.probability_of_benefit is None:
         raise ValueError("an analysis that did not converge has no finding to tell")
     effect = analysis.effects.counterfactual
+    # Of a probability people are told percentage points.
+    is_share = analysis.spec.likelihood == "binomial"
+    times = 100.0 if is_share else 1.0
     return Finding(
         name=name,
         outcome=outcome,
-        unit=analysis.spec.unit,
+        unit="percentage points" if is_share else analysis.spec.unit,
         direction=analysis.spec.direction,
-        mean=effect.mean,
-        sd=effect.sd,
-        ci_lower=effect.ci_lower,
-        ci_upper=effect.ci_upper,
+        mean=times * effect.mean,
+        sd=times * effect.sd,
+        ci_lower=times * effect.ci_lower,
+        ci_upper=times * effect.ci_upper,
         probability_positive=effect.probability_positive,
         probability_of_benefit=analysis.probability_of_benefit,
-        minimum_effect=analysis.spec.minimum_effect,
+        minimum_effect=times * analysis.spec.minimum_effect,
+        multiplied=_multiplied(analysis),
         warning_codes=tuple(warning.code for warning in analysis.warnings),
         ongoing_until=ongoing_until,
         is_on_and_off=analysis.is_on_and_off,

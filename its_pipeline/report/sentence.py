@@ -66,7 +66,10 @@ def answer_sentences(finding: Finding) -> Answer:
     an answer holds "so far"; of an experiment that is looked at again and again, nothing is said to
     have helped ahead of the boundary. No sentence calls anything significant, proved or certain.
     """
-    return Answer(_headline(finding), (_effect_sentence(finding), _verdict(finding)), finding.kind)
+    effect = _effect_sentence(finding)
+    if finding.multiplied:
+        effect = f"{effect.removesuffix('.')}; {finding.multiplied}."
+    return Answer(_headline(finding), (effect, _verdict(finding)), finding.kind)
 
 
 def probability_word(probability: float, capped: bool = False) -> str:

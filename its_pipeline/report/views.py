@@ -20,6 +20,7 @@ from its_pipeline.its.estimand_names import (
     ESTIMANDS,
     HEADLINE,
     IMMEDIATE,
+    RATIO,
     RELATIVE,
     SUSTAINED,
     Estimand,
@@ -40,6 +41,7 @@ NOT_RECORDED: Final = "not recorded"
 
 #: Of each figure of the gate its name for people and its decimals.
 _FIGURES: Final = {
+    "weighed_draws": ("Independent draws that the weighed ones are worth", 0),
     "quadrature_error": ("Error of the quadrature, in standard deviations", 4),
     "edge_mass": ("Probability at the quadrature's edge", 5),
     "audit_difference": ("Largest difference of sampler and quadrature, in sd", 3),
@@ -128,6 +130,7 @@ def _hints(step: str, washout: int) -> dict[Estimand, str]:
         COUNTERFACTUAL: f"mean over the observed {step}s since the change",
         CUMULATIVE: "the differences added up",
         RELATIVE: "average effect in percent of what was expected",
+        RATIO: "of rates, or of odds, with it and without",
     }
 
 

@@ -200,6 +200,7 @@ _ANALYSIS: Final[dict[str, Any]] = {
     "counterfactual_effect": EFFECT_EXAMPLE,
     "cumulative_effect": {**EFFECT_EXAMPLE, "unit": "points sum over days"},
     "relative_effect": {**EFFECT_EXAMPLE, "unit": "%"},
+    "ratio_effect": None,
     "probability_of_benefit": 0.999,
     "coefficients": {"share_morning": _COEFFICIENT},
     "what_if": [_WHAT_IF],
@@ -258,6 +259,11 @@ class AnalysisAnswer(BaseModel):
     )
     cumulative_effect: EffectAnswer | None
     relative_effect: EffectAnswer | None
+    ratio_effect: EffectAnswer | None = Field(
+        default=None,
+        description="Ratio of rates (counts) or of odds (yes/no); null for other outcomes. Its "
+        "probabilities are those of lying above and below 1.",
+    )
     standing: StandingAnswer | None = Field(
         default=None,
         description="What the looks at a logged experiment come to; null for any other question.",

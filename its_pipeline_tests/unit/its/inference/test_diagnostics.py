@@ -5,14 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from its_pipeline.its.inference.diagnostics import (
-    GATE,
-    assess,
-    energy_bfmi,
-    ess_bulk,
-    ess_tail,
-    rank_r_hat,
-)
+from its_pipeline.its.inference.convergence import energy_bfmi, ess_bulk, ess_tail, rank_r_hat
+from its_pipeline.its.inference.diagnostics import GATE, assess
 
 
 def _chains(kind, seed=0, chains=4, draws=500):
