@@ -20,6 +20,7 @@ from its_pipeline.api.questions.responses_effects import (
     LIKENESS_EXAMPLE,
     PHASE_EXAMPLES,
     RANDOMISATION_EXAMPLE,
+    ComparisonsAnswer,
     EffectAnswer,
     LikenessAnswer,
     OtherAnswer,
@@ -279,6 +280,11 @@ class AnalysisAnswer(BaseModel):
     )
     others: list[OtherAnswer] = Field(
         description="The person's other interventions in the same model."
+    )
+    comparisons: ComparisonsAnswer | None = Field(
+        default=None,
+        description="What comparison series, declared as not affected by it, do to the effect; "
+        "null where none is in the model.",
     )
     as_done: EffectAnswer | None = Field(
         description="The average effect of the days as the person really had them; null where "

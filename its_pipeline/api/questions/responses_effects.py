@@ -143,6 +143,24 @@ class OtherAnswer(BaseModel):
     same_days: bool = Field(description="Whether it acted on the very same days.")
 
 
+class ComparisonSeriesAnswer(BaseModel):
+    """One comparison series, asked what the outcome was asked."""
+
+    name: str
+    change: EffectAnswer = Field(
+        description="Its own average effect, in its own unit: near 0 if it was not affected."
+    )
+
+
+class ComparisonsAnswer(BaseModel):
+    """What the comparison series in the model do to the effect."""
+
+    without: EffectAnswer = Field(
+        description="The average effect without any of them, on the same days."
+    )
+    series: list[ComparisonSeriesAnswer]
+
+
 class RandomisationAnswer(BaseModel):
     """The test of what the lot alone could have made, were there no effect on any day."""
 
