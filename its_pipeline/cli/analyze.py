@@ -291,7 +291,8 @@ def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str])
     if (view := comparison_view(analysis)) is not None:
         rows = [(row.name, row.mean, row.interval, row.probability) for row in view.rows]
         columns = ("average effect", "mean", "95 % interval", "likelier direction")
-        print_table("With and without comparison series", columns, rows, view.claim)
+        print_table("With and without comparison series", columns, rows)
+        typer.echo(view.claim)
     diagnostics = analysis.diagnostics
     step = analysis.spec.step
     told = [f"{analysis.n_pre} pre and {analysis.n_post} post {step}s"]

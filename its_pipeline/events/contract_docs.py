@@ -77,8 +77,11 @@ day has no time of day, so the shares of events by time of day are not in the mo
 | `trend` | `true`, `false` | `{trend}` | whether a straight trend is in the model |
 | `carryover` | `none`, `decay` | `{carryover}` | whether what is left after stopping is estimated |
 | `covariates` | a list of {shares}, or `none` | all | what is adjusted for |
+| `comparisons` | a list of names, or `none` | none | series that it does not affect, by your claim |
 
-The shares are those of a day's events by time of day; night is what they are compared with.
+The shares are those of a day's events by time of day; night is what they are compared with. A
+comparison series is another outcome metric of the person, or an external series of the store
+([comparison series](guides/comparison-series.md)).
 
 A logged intervention may say the same options where it differs (`analysis`), and so may a request
 over HTTP; the request goes over the intervention, and the intervention over the metric.

@@ -144,7 +144,8 @@ class Compared:
     values
         One row a day of the outcome, one column a series in the model.
     kept
-        Which days of the outcome all of them have a value on, shape (days,).
+        Days of the outcome without those of the fit on which one of them has no value, shape
+        (days,), bool.
     left_out
         Series with too few days.
     n_off, n_on
@@ -246,12 +247,13 @@ def compared(
     def counts(mask: NDArray[np.bool_]) -> tuple[int, int]:
         return int((phases[0] & mask).sum()), int((phases[1] & mask).sum())
 
+    in_fit = phases[0] | phases[1]
     kept = np.ones(len(days), dtype=bool)
     total = counts(kept)
     values, left_out = {}, []
     for name in names:
         on_days = find(name).reindex(index).to_numpy(dtype=np.float64)
-        common = kept & np.isfinite(on_days)
+        common = kept & (np.isfinite(on_days) | ~in_fit)
         found = counts(common)
         if all(
             n >= max(MINIMUM_DAYS, LEAST_SHARE * of) for n, of in zip(found, total, strict=True)

@@ -72,7 +72,7 @@ def write_external(settings: Settings, name: str, values: pd.Series) -> External
     infinite = present[~np.isfinite(present)]
     if len(infinite):
         raise ValueError(
-            f"external series {name!r} must have finite values but has {infinite.iloc[0]!r} on "
+            f"external series {name!r} must have finite values but has {infinite.iloc[0]:g} on "
             f"{infinite.index[0]:%Y-%m-%d}; leave that day out"
         )
     table = present.rename(name).rename_axis("day").reset_index()
