@@ -77,7 +77,7 @@ day has no time of day, so the shares of events by time of day are not in the mo
 | `trend` | `true`, `false` | `{trend}` | whether a straight trend is in the model |
 | `carryover` | `none`, `decay` | `{carryover}` | whether what is left after stopping is estimated |
 | `covariates` | a list of {shares}, or `none` | all | what is adjusted for |
-| `comparisons` | a list of names, or `none` | none | series that it does not affect, by your claim |
+| `comparisons` | a list of names, or `none` | none | series it does not affect, by your claim |
 
 The shares are those of a day's events by time of day; night is what they are compared with. A
 comparison series is another outcome metric of the person, or an external series of the store

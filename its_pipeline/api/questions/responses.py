@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from its_pipeline.api.questions.bodies_looks import StandingAnswer
 from its_pipeline.api.questions.fields import LocalDate
 from its_pipeline.api.questions.responses_effects import (
+    COMPARISONS_EXAMPLE,
     EFFECT_EXAMPLE,
     LIKENESS_EXAMPLE,
     PHASE_EXAMPLES,
@@ -207,6 +208,7 @@ _ANALYSIS: Final[dict[str, Any]] = {
     "phases": [],
     "likeness": None,
     "others": [],
+    "comparisons": COMPARISONS_EXAMPLE,
     "as_done": None,
     "randomisation": None,
     "mcmc_diagnostics": _DIAGNOSTICS,
