@@ -116,7 +116,7 @@ def test_an_external_series_is_imported_declared_changed_and_taken_back(settings
     assert "Days without a comparison series" in publish_experiment(settings, KEY).page.read_text()
     assert not is_stale(Snapshot(settings), KEY)
 
-    sun.loc[10, "hours"] += 1
+    sun["hours"] += sun.index == 10
     sun.to_csv(file, index=False)
     _cli("series", "import", "sun", file, "--value", "hours")
     assert is_stale(Snapshot(settings), KEY)

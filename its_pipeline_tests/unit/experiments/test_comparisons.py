@@ -94,12 +94,12 @@ def test_a_night_a_look_and_a_question_ask_the_same(settings):
 
 def test_what_is_asked_depends_on_the_series_values_in_the_window_alone(settings):
     known = _prepared(settings, "weather").fingerprint
-    other = _weather()
-    other.loc[DAYS[0] - timedelta(days=60)] = 99.0
-    write_external(settings, "weather", other.sort_index())
+    earlier = pd.Series([99.0], pd.DatetimeIndex([DAYS[0] - timedelta(days=60)]))
+    other = pd.concat([earlier, _weather()])
+    write_external(settings, "weather", other)
     assert _prepared(settings, "weather").fingerprint == known
-    other.loc[DAYS[50]] += 0.5
-    write_external(settings, "weather", other.sort_index())
+    other.iloc[51] += 0.5
+    write_external(settings, "weather", other)
     assert _prepared(settings, "weather").fingerprint != known
     assert _prepared(settings).fingerprint != known
 
