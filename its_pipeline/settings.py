@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         return self.store_root / "experiments"
 
     @property
+    def external_series_dir(self) -> Path:
+        """Folder of series that belong to no person, one Parquet file each."""
+        return self.store_root / "external_series"
+
+    @property
     def adhoc_dir(self) -> Path:
         """Folder of the lists of what is kept besides logged interventions' own analyses."""
         return self.store_root / "adhoc"

@@ -19,6 +19,7 @@ from its_pipeline.events.inbox import inbox_dir
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.experiments.audit import COLUMNS
 from its_pipeline.settings import Settings
+from its_pipeline.stores.external_series import write_external
 from its_pipeline.stores.placebo_audit import Audit, AuditStore
 from tools.stores import log_intervention, short_settings
 
@@ -62,9 +63,11 @@ def build(root: Path) -> Settings:
     other = root.parent / f"{root.name}-other.csv"
     _scores({OTHERS[1]: 3}).to_csv(other, index=False)
     import_file(settings, other, MAPPING, "other")
+    write_external(settings, "weather", pd.Series(range(DAYS), pd.DatetimeIndex(_days())) % 6)
     for user in (OTHERS[0], WHO, OTHERS[1]):
         name = TEXTS[1] if user == WHO else "Study in the morning"
-        log_intervention(settings, user, started_on=STARTED_ON, name=name)
+        analysis = {"comparisons": ["weather"]}
+        log_intervention(settings, user, started_on=STARTED_ON, name=name, analysis=analysis)
     log_intervention(
         settings, WHO, intervention_id="tea", started_on=STARTED_ON + timedelta(days=5)
     )

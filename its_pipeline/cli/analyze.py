@@ -1,7 +1,8 @@
 """``its-pipeline analyze``: one plain series, without any store.
 
 What belongs here: reading the series and saying the answer. What does not: the analysis (`its`),
-its wording (`report.sentence`, `report.schedule_views`), or schedules as text (`schedules`).
+its wording (`report.sentence`, `report.schedule_views`, `report.logarithms`), or schedules as text
+(`schedules`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from its_pipeline.its import Analysis
-    from its_pipeline.its.results import AnalysisWarning, Effect, Effects
+    from its_pipeline.its.results import Effects
 
 #: Exit status of an analysis whose sampler did not converge: there is no answer.
 NOT_CONVERGED = 3
@@ -105,7 +106,8 @@ def analyze(
     washout_days: Annotated[int, typer.Option(help="Days left out of the fit.")] = 0,
     minimum_effect: Annotated[float, typer.Option(help="Smallest benefit.")] = 0.0,
     covariate: Annotated[
-        list[str] | None, typer.Option(help="Column to adjust for; repeatable.")
+        list[str] | None,
+        typer.Option(help="Column of what the intervention does not affect; repeatable."),
     ] = None,
     denominator: Annotated[
         str | None,
@@ -163,6 +165,7 @@ def analyze(
     outcome = _outcome(numbers[outcome_column], outcome_column, log)
     covariates = numbers[columns] if columns else None
     from its_pipeline.its import analyze as analyze_series
+    from its_pipeline.report.logarithms import as_plain
 
     per = numbers[denominator] if denominator else None
     analysis = analyze_series(outcome, schedule, spec, covariates, others=others, denominator=per)
@@ -268,55 +271,10 @@ def _schedule(given: Mapping[str, Any], numbers: pd.DataFrame) -> Any:
     )
 
 
-def _percent_change(effect: Effect) -> dict[str, Any]:
-    """Return the change of the outcome in percent that a difference of its logarithms is."""
-    from math import expm1
-
-    return {
-        "mean": 100 * expm1(effect.mean),
-        "ci_lower": 100 * expm1(effect.ci_lower),
-        "ci_upper": 100 * expm1(effect.ci_upper),
-        "probability_positive": effect.probability_positive,
-        "probability_negative": effect.probability_negative,
-        "unit": "%",
-    }
-
-
-def _warnings(analysis: Analysis, log: bool) -> list[AnalysisWarning]:
-    """Return the warnings; with `log`, without the one about percent of the logarithm."""
-    from its_pipeline.its.warning_codes import NO_RELATIVE_EFFECT
-
-    unsaid = NO_RELATIVE_EFFECT.code if log else ""
-    return [warning for warning in analysis.warnings if warning.code != unsaid]
-
-
-def as_plain(analysis: Analysis, log: bool) -> dict[str, Any]:
-    """Return an analysis as JSON-able values.
-
-    With `log`, the change of the outcome in percent is in the place of the relative effect, which
-    would be percent of a logarithm and mean nothing.
-
-    Parameters
-    ----------
-    analysis
-        Any.
-    log
-        Whether the outcome was a logarithm.
-    """
-    from its_pipeline.its.estimand_names import RELATIVE
-
-    plain = {name: value for name, value in analysis.to_dict().items() if name != "daily"}
-    plain["warnings"] = [warning.to_dict() for warning in _warnings(analysis, log)]
-    if log and analysis.effects is not None:
-        effects = dict(plain["effects"])
-        del effects[RELATIVE.name]
-        plain["effects"] = effects
-        plain["percent_change"] = _percent_change(analysis.effects.counterfactual)
-    return plain
-
-
 def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str]) -> None:
+    from its_pipeline.report.comparison_views import comparison_view
     from its_pipeline.report.finding import finding_of
+    from its_pipeline.report.logarithms import warnings_told
     from its_pipeline.report.sentence import answer_sentences
 
     if analysis.effects is not None:
@@ -336,6 +294,11 @@ def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str])
         told = "log of the outcome" if log else "outcome"
         caption = f"Change of the {told} with one unit more of the covariate."
         print_table("Covariates", ("covariate", "mean", "sd", "unit"), rows, caption)
+    if (view := comparison_view(analysis)) is not None:
+        rows = [(row.name, row.mean, row.interval, row.probability) for row in view.rows]
+        columns = ("average effect", "mean", "95 % interval", "likelier direction")
+        print_table("With and without comparison series", columns, rows)
+        typer.echo(view.claim)
     diagnostics = analysis.diagnostics
     step = analysis.spec.step
     told = [f"{analysis.n_pre} pre and {analysis.n_post} post {step}s"]
@@ -349,7 +312,7 @@ def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str])
         told.append(f"smallest effective sample size {ess:.0f}")
         told.append(f"{diagnostics.divergences} divergences")
     typer.echo("; ".join(told))
-    for warning in _warnings(analysis, log):
+    for warning in warnings_told(analysis, log):
         typer.echo(f"warning: {warning.text}")
 
 
@@ -377,13 +340,14 @@ def _say_schedule(analysis: Analysis) -> None:
 
 def _effect_rows(effects: Effects, log: bool) -> list[tuple[str, ...]]:
     from its_pipeline.its.estimand_names import ESTIMANDS, RATIO, RELATIVE
+    from its_pipeline.report.logarithms import percent_change
 
     rows = []
     for estimand in ESTIMANDS:
         effect = getattr(effects, estimand.name)
         name, numbers = estimand.name, None if effect is None else effect.to_dict()
         if log and estimand is RELATIVE:
-            name, numbers = "percent change", _percent_change(effects.counterfactual)
+            name, numbers = "percent change", percent_change(effects.counterfactual)
         if numbers is None:
             if estimand is not RATIO:
                 rows.append((name, "not in the model", "", "", ""))

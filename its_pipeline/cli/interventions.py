@@ -42,7 +42,14 @@ Covariate = Annotated[
         "none; repeatable.",
     ),
 ]
-
+Comparison = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--comparison",
+        help="A series that it does NOT affect, by your claim: another outcome metric of the "
+        "person, or an external series (`its-pipeline series`); or none; repeatable.",
+    ),
+]
 
 On = Annotated[
     list[str] | None,
@@ -106,8 +113,11 @@ def _fields(context: typer.Context) -> dict[str, Any]:
             raise ValueError(f"--protocol should be ITEM=TEXT but got {wrong[0]!r}")
         fields["protocol"] = {name: text for name, _, text in pairs}
     options = analysis_options(given)
-    if options.get("covariates") == ["none"]:
-        options["covariates"] = "none"
+    if given["comparison"]:
+        options["comparisons"] = list(given["comparison"])
+    for name in ("covariates", "comparisons"):
+        if options.get(name) == ["none"]:
+            options[name] = "none"
     if options:
         fields["analysis"] = options
     return fields
@@ -145,6 +155,7 @@ def log_intervention(
     trend: Trend = None,
     carryover: Carryover = None,
     covariate: Covariate = None,
+    comparison: Comparison = None,
 ) -> None:
     """Log what a person tries, from which day on (--from), or in which periods (--on).
 
@@ -274,6 +285,7 @@ def amend(
     trend: Trend = None,
     carryover: Carryover = None,
     covariate: Covariate = None,
+    comparison: Comparison = None,
     as_metric: Annotated[
         bool, typer.Option("--as-metric", help="Analyse as the metric says: no options of its own.")
     ] = False,

@@ -22,6 +22,7 @@ from its_pipeline.cli import (
     planning,
     results,
     schedules,
+    series,
     servers,
     update,
 )
@@ -39,6 +40,7 @@ app.command("import")(events.import_events)
 interventions.app.command("draw")(schedules.draw)
 interventions.app.command("otherwise")(schedules.otherwise)
 app.add_typer(interventions.app, name="intervention")
+app.add_typer(series.app, name="series")
 app.command("plan")(planning.plan)
 app.command("looks")(planning.looks)
 app.command("run")(update.run)

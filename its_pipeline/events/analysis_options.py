@@ -9,6 +9,7 @@ more; a test holds names and defaults against `its`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -36,6 +37,9 @@ LIKELIHOODS: Final = (
 
 CARRYOVERS: Final = ("none", "decay")
 
+MOST_COMPARISONS: Final = 8
+_COMPARISON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
 _SWITCHES: Final = {"yes": True, "no": False}
 
 
@@ -51,6 +55,26 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...], remedy: str) -> Any
     if value is not None and value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)} but got {value!r}; {remedy}")
     return value
+
+
+def check_comparison_name(name: str) -> None:
+    """Raise ValueError where a comparison series cannot be called so.
+
+    Parameters
+    ----------
+    name
+        Of an outcome metric or of an external series.
+    """
+    if not _COMPARISON.fullmatch(name):
+        raise ValueError(
+            "the name of a comparison series must be a letter, then letters, digits or _ (at most "
+            f"64 in all), but got {name!r}"
+        )
+    if name.startswith("share_"):
+        raise ValueError(
+            f"the name of a comparison series must not begin with share_ but got {name!r}; times "
+            "of day are said by covariates"
+        )
 
 
 class AnalysisOptions(BaseModel):
@@ -74,6 +98,9 @@ class AnalysisOptions(BaseModel):
         for interventions that are on and off again.
     covariates
         Which time-of-day shares are adjusted for, of `SHARE_COLUMNS`; empty or "none": none.
+    comparisons
+        Comparison series, in the model as not affected by the intervention: names of the person's
+        other outcome metrics, or of external series; empty or "none": none.
     """
 
     model_config = ConfigDict(
@@ -121,6 +148,22 @@ class AnalysisOptions(BaseModel):
             _texts(("none",)),
         ),
     ] = Field(default=None, description="Which time-of-day shares are adjusted for.")
+    comparisons: Annotated[
+        tuple[str, ...] | None,
+        _schema(
+            {
+                "type": "array",
+                "items": {"type": "string", "pattern": f"^{_COMPARISON.pattern}$"},
+                "uniqueItems": True,
+                "maxItems": MOST_COMPARISONS,
+            },
+            _texts(("none",)),
+        ),
+    ] = Field(
+        default=None,
+        description="Comparison series, declared as not affected by the intervention: other "
+        "outcome metrics of the person, or external series of the store.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -200,6 +243,23 @@ class AnalysisOptions(BaseModel):
         # One order, so that the same choice is the same analysis.
         return tuple(name for name in known if name in value)
 
+    @field_validator("comparisons", mode="before")
+    @classmethod
+    def _legal_comparisons(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        if value == "none":
+            return ()
+        rule = f"comparisons must be a list of at most {MOST_COMPARISONS} names, each once, or none"
+        if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+            raise ValueError(f"{rule}, but got {value!r}")
+        for name in value:
+            check_comparison_name(name)
+        if len(set(value)) < len(value) or len(value) > MOST_COMPARISONS:
+            raise ValueError(f"{rule}, but got {', '.join(value)}")
+        # One order, so that the same choice is the same analysis.
+        return tuple(sorted(value))
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.slope is True and self.trend is False:
@@ -252,7 +312,7 @@ class AnalysisOptions(BaseModel):
     def model_settings(self) -> dict[str, Any]:
         """Return what is said of the model itself, by the names of `its.AnalysisSpec`."""
         said = self.said()
-        return {name: said[name] for name in said if name != "covariates"}
+        return {name: said[name] for name in said if name not in ("covariates", "comparisons")}
 
     def __repr__(self) -> str:
         # What is not said is not worth reading in a refusal.
@@ -276,5 +336,6 @@ USUAL: Final = AnalysisOptions(
     trend=True,
     carryover="none",
     covariates=SHARE_COLUMNS,
+    comparisons=(),
 )
 """What an installation does where nobody says otherwise."""

@@ -77,12 +77,15 @@ day has no time of day, so the shares of events by time of day are not in the mo
 | `trend` | `true`, `false` | `{trend}` | whether a straight trend is in the model |
 | `carryover` | `none`, `decay` | `{carryover}` | whether what is left after stopping is estimated |
 | `covariates` | a list of {shares}, or `none` | all | what is adjusted for |
+| `comparisons` | a list of names, or `none` | none | series it does not affect, by your claim |
 
 Likelihoods: `student_t` where a few days lie far from the rest, `lognormal` for positive times and
 amounts, `negative_binomial` for counts (`poisson` where they scatter no more than chance does),
 `binomial` for yes/no (0 and 1) and for shares (a `rate`, or the mean of a day's 0 and 1).
 
-The shares are those of a day's events by time of day; night is what they are compared with.
+The shares are those of a day's events by time of day; night is what they are compared with. A
+comparison series is another outcome metric of the person, or an external series of the store
+([comparison series](guides/comparison-series.md)).
 
 A logged intervention may say the same options where it differs (`analysis`), and so may a request
 over HTTP; the request goes over the intervention, and the intervention over the metric.

@@ -216,9 +216,14 @@ class Intervention:
                 f"'Europe/Berlin' but got {self.time_zone!r}"
             )
         try:
-            AnalysisOptions.read(self.analysis)
+            analysis = AnalysisOptions.read(self.analysis)
         except ValueError as error:
-            problems.append(f"analysis: {error}")
+            return [*problems, f"analysis: {error}"]
+        if self.outcome_metric in (analysis.comparisons or ()):
+            problems.append(
+                f"analysis: {self.outcome_metric} is the outcome, so it cannot be a comparison "
+                "series; leave it out of comparisons"
+            )
         return problems
 
     def _date_problems(self) -> list[str]:

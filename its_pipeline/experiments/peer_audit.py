@@ -231,8 +231,9 @@ def _fit_again(
         formula += " + C(dow)"
     for name in ours.coefficients:
         if prepared.covariates is not None and name in prepared.covariates:
-            frame[name] = prepared.covariates[name].to_numpy(float)
-            formula += f" + {name}"
+            # A comparison series may be called as a column of ours.
+            frame[f"covariate_{name}"] = prepared.covariates[name].to_numpy(float)
+            formula += f" + covariate_{name}"
     kept = frame["y"].notna() & ~((since >= 0) & (since < spec.washout_days))
     frame = frame[kept.to_numpy()].reset_index(drop=True)
     options = {

@@ -1,8 +1,9 @@
 """Preparing experiments from one snapshot of the log, the metrics and the daily outcomes.
 
 What belongs here: reading what an analysis needs, once, and preparing one experiment from it: its
-window, plan, series, covariates, spec and fingerprint. What does not: sampling, storing, publishing
-(`service`), or anything of Dagster, MLflow or HTTP.
+window, plan, series, covariates, spec and fingerprint. What does not: which days comparison series
+leave (`comparisons`), sampling, storing, publishing (`service`), or anything of Dagster, MLflow or
+HTTP.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from its_pipeline.events.analysis_options import SHARE_COLUMNS, AnalysisOptions
@@ -24,10 +25,12 @@ from its_pipeline.events.metrics import (
     get_metric,
     registered_metrics,
 )
+from its_pipeline.experiments.acting import others_acting, schedule_of
+from its_pipeline.experiments.comparisons import Compared, ComparisonSources, compared
 from its_pipeline.experiments.options import Options, OptionsError, chosen_options
 from its_pipeline.experiments.plan import Plan, plan_experiment
-from its_pipeline.experiments.rejections import Rejections
-from its_pipeline.experiments.window import Window, experiment_window, last_complete_day
+from its_pipeline.experiments.rejections import Rejections, flooded
+from its_pipeline.experiments.window import experiment_window, last_complete_day
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
 
@@ -54,6 +57,8 @@ class Prepared:
         Schedules of other interventions in the same model, by name.
     denominator
         How many events each day's share is of; None where the outcome is no share of several.
+    compared
+        Comparison series on the days of ``daily``; None where none was declared.
     """
 
     intervention: Intervention
@@ -66,6 +71,7 @@ class Prepared:
     fingerprint: str | None = None
     others: Mapping[str, Schedule] = field(default_factory=dict)
     denominator: pd.Series | None = None
+    compared: Compared | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -76,10 +82,6 @@ class Prepared:
     def unit(self) -> str:
         """Unit of the daily outcome."""
         return self.metric.unit if self.metric is not None else ""
-
-
-MOST_REJECTED_PASSED = 7
-"""So few rejected events of an experiment that lacks days are not why it does."""
 
 
 class Snapshot:
@@ -127,6 +129,11 @@ class Snapshot:
     def rejections(self) -> Rejections:
         """How many events of whom the contract rejected; read when it is first asked for."""
         return Rejections(self.settings.lake_dir)
+
+    @cached_property
+    def comparison_sources(self) -> ComparisonSources:
+        """What the names of comparison series mean."""
+        return ComparisonSources(self.settings, self.metrics, self.series)
 
     @cached_property
     def interval_factors(self) -> Mapping[str, float]:
@@ -259,47 +266,27 @@ class Snapshot:
         options = options or self.options
         try:
             analysis = chosen_options(options.analysis, intervention, metric)
+            if analysis.comparisons and plan.state != "closed":
+                self.comparison_sources.check(analysis.comparisons, metric.name)
         except OptionsError as error:
             return Prepared(intervention, metric, _refused(plan, error.code, error), in_window)
         if analysis.covariates and not metric.has_time_of_day:
             plan = replace(plan, left_out=NO_TIME_OF_DAY)
         if plan.state != "ready":
-            return Prepared(intervention, metric, self._or_flooded(plan, metric), in_window)
+            if plan.reason_code != "withdrawn" and (why := flooded(plan, metric, self.rejections)):
+                plan = _refused(plan, "events_rejected", ValueError(why))
+            return Prepared(intervention, metric, plan, in_window)
         factor = self.interval_factors.get(metric.name, 1.0)
-        others = self._others(intervention, window, in_window)
-        return _ready(intervention, metric, plan, in_window, options, analysis, factor, others)
-
-    def _or_flooded(self, plan: Plan, metric: OutcomeMetric) -> Plan:
-        """Refuse what lacks days because most of its events were rejected: no day mends that."""
-        user_id = parse_experiment_key(plan.key).user_id
-        window = plan.window
-        rejected = self.rejections.of(user_id, metric, window.pre_start_on, window.post_end_on)
-        n_observed, n_rejected = plan.n_pre + plan.n_post, sum(rejected.values())
-        if plan.reason_code == "withdrawn" or n_rejected <= max(n_observed, MOST_REJECTED_PASSED):
-            return plan
-        rules = ", ".join(f"{rule} {count:,}" for rule, count in rejected.items())
-        reason = (
-            f"{n_rejected:,} events of these days were rejected ({rules}), and only {n_observed} "
-            "days were observed. Mend them at their source, or import the file again with the "
-            "option that its import names; the next run takes them up"
+        logged = self.interventions.get(intervention.user_id, ())
+        others = others_acting(logged, window, in_window["day"].to_numpy())
+        beside = None
+        if names := analysis.comparisons:
+            find = partial(self.comparison_sources.find, intervention.user_id)
+            beside = compared(names, find, intervention, window, in_window)
+            plan = replace(plan, n_pre=beside.n_off, n_post=beside.n_on)
+        return _ready(
+            intervention, metric, plan, in_window, options, analysis, factor, others, beside
         )
-        return _refused(plan, "events_rejected", ValueError(reason))
-
-    def _others(
-        self, intervention: Intervention, window: Window, daily: pd.DataFrame
-    ) -> dict[str, Schedule]:
-        """Return the schedules of those in the same model that acted on some of the days."""
-        # Preloaded days are dates, and those of one person timestamps.
-        days = daily["day"].to_numpy().astype("datetime64[D]").tolist()
-        found = {}
-        for other in self.interventions.get(intervention.user_id, ()):
-            if other.intervention_id not in window.together:
-                continue
-            schedule = _acted(other)
-            # On all days, or none so far: nothing of a change.
-            if 0 < sum(map(schedule.is_on, days)) < len(days):
-                found[other.intervention_id if other.name in found else other.name] = schedule
-        return found
 
 
 def _ready(
@@ -311,6 +298,7 @@ def _ready(
     analysis: AnalysisOptions,
     interval_factor: float,
     others: Mapping[str, Schedule],
+    beside: Compared | None,
 ) -> Prepared:
     import pandas as pd
 
@@ -338,6 +326,10 @@ def _ready(
     denominator = None
     if spec.likelihood == "binomial" and metric.is_share and (daily["n_events"] > 1).any():
         denominator = pd.Series(daily["n_events"].to_numpy(dtype=float), index=index)
+    identity = _identity(intervention)
+    if beside is not None:
+        outcome, covariates = outcome[beside.kept], beside.with_shares(covariates)
+        identity |= beside.identity()
     return Prepared(
         intervention,
         metric,
@@ -351,27 +343,14 @@ def _ready(
             schedule_of(intervention),
             spec,
             covariates,
-            _identity(intervention),
+            identity,
             others,
             denominator,
         ),
         others,
         denominator,
+        beside,
     )
-
-
-def schedule_of(intervention: Intervention) -> Schedule:
-    """Return when an intervention acted, as `analyze` is told: its window ends where it ended."""
-    if intervention.schedule is None:
-        return Schedule.since(intervention.started_on)
-    return intervention.schedule.in_zone(intervention.time_zone)
-
-
-def _acted(other: Intervention) -> Schedule:
-    """Return when another intervention acted: its end need not be the window's."""
-    if other.schedule is None:
-        return Schedule.periods([(other.started_on, other.ended_on)])
-    return schedule_of(other)
 
 
 def _identity(intervention: Intervention) -> dict[str, Any]:

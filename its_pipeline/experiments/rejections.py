@@ -1,7 +1,7 @@
-"""How many events of a person and a metric the contract rejected, for the page.
+"""How many events of a person and a metric the contract rejected, for plans and pages.
 
-What belongs here: counting the quarantine by person, day and rule, once for many experiments. What
-does not: the quarantine itself (`events`, `stores.lake`).
+What belongs here: counting the quarantine by person, day and rule, once for many experiments, and
+whether that is why one lacks days. What does not: the quarantine itself (`events`, `stores.lake`).
 
 Nothing that may have been the metric's is left out: an event whose time cannot be read is not in
 any window, and is counted for every one; one whose contents cannot be read, for every metric; and
@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from its_pipeline.events.duck import literal
+from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.events.metrics import OutcomeMetric
+from its_pipeline.experiments.plan import Plan
+
+MOST_REJECTED_PASSED = 7
+"""So few rejected events of an experiment that lacks days are not why it does."""
 
 _Counts = dict[str, list[tuple[date | None, str, int]]]
 
@@ -124,3 +129,34 @@ def _may_be_of(metric: OutcomeMetric) -> str:
     elif metric.column is not None:
         conditions.append(f'"{metric.column}" IS NOT NULL')
     return " AND ".join(conditions) or "true"
+
+
+def flooded(plan: Plan, metric: OutcomeMetric, rejections: Rejections) -> str:
+    """Return why no day mends what an experiment lacks: most of its events were rejected.
+
+    Parameters
+    ----------
+    plan
+        Of an experiment that is not ready.
+    metric
+        Its outcome.
+    rejections
+        Of the store.
+
+    Returns
+    -------
+    str
+        Empty where that is not so.
+    """
+    user_id = parse_experiment_key(plan.key).user_id
+    window = plan.window
+    rejected = rejections.of(user_id, metric, window.pre_start_on, window.post_end_on)
+    n_observed, n_rejected = plan.n_pre + plan.n_post, sum(rejected.values())
+    if n_rejected <= max(n_observed, MOST_REJECTED_PASSED):
+        return ""
+    rules = ", ".join(f"{rule} {count:,}" for rule, count in rejected.items())
+    return (
+        f"{n_rejected:,} events of these days were rejected ({rules}), and only {n_observed} "
+        "days were observed. Mend them at their source, or import the file again with the "
+        "option that its import names; the next run takes them up"
+    )

@@ -320,6 +320,9 @@ def _analyse(
             fingerprint=prepared.fingerprint,
         )
         return refused, None
+    beside = prepared.compared
+    if beside is not None:
+        analysis = replace(analysis, warnings=(*analysis.warnings, *beside.warnings()))
     converged = analysis.effects is not None
     verdict = _verdict(
         prepared,
@@ -341,6 +344,8 @@ def _analyse(
     def save(folder: Path) -> None:
         analysis.save(folder)
         prepared.daily.to_parquet(folder / "series.parquet", index=False)
+        if beside is not None:
+            beside.values.reset_index().to_parquet(folder / "comparisons.parquet", index=False)
 
     store.write_analysis(verdict, save)
     return verdict, analysis

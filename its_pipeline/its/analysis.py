@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from its_pipeline.its import models, storage
+from its_pipeline.its.comparison_results import Comparisons
 from its_pipeline.its.errors import NotConverged
 from its_pipeline.its.grid_draws import draws_of
 from its_pipeline.its.predictive import on_own_scale, replicated
@@ -106,6 +107,8 @@ class Analysis:
     by_schedule
         What follows from when the intervention acted: phases, other interventions, the lot; None in
         an answer that was stored before there were schedules.
+    comparisons
+        What comparison series do to the effect; None where none is in the model.
     """
 
     spec: AnalysisSpec
@@ -127,6 +130,7 @@ class Analysis:
     what_if: tuple[WhatIf, ...] = ()
     change_dates: tuple[ChangeDate, ...] = ()
     by_schedule: ScheduleResults | None = None
+    comparisons: Comparisons | None = None
 
     def __post_init__(self) -> None:
         if self.diagnostics.converged is not True and (
@@ -136,6 +140,7 @@ class Analysis:
             or self.coefficients
             or self.what_if
             or self.change_dates
+            or self.comparisons
             or (self.by_schedule is not None and self.by_schedule.shows_effects)
             or set(self.daily.columns) - set(DAILY_COLUMNS[:3])
         ):
@@ -313,6 +318,7 @@ class Analysis:
             "what_if": [each.to_dict() for each in self.what_if],
             "change_dates": [each.to_dict() for each in self.change_dates],
             "by_schedule": None if self.by_schedule is None else self.by_schedule.to_dict(),
+            "comparisons": None if self.comparisons is None else self.comparisons.to_dict(),
             "warnings": [warning.to_dict() for warning in self.warnings],
             "diagnostics": self.diagnostics.to_dict(),
             "timing": dict(self.timing),
@@ -368,6 +374,7 @@ class Analysis:
             what_if=tuple(WhatIf(**each) for each in told.get("what_if", ())),
             change_dates=tuple(map(ChangeDate.from_dict, told.get("change_dates", ()))),
             by_schedule=ScheduleResults.of(told.get("by_schedule")),
+            comparisons=Comparisons.of(told.get("comparisons")),
         )
 
     @cached_property

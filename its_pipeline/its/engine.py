@@ -50,6 +50,7 @@ from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 from its_pipeline.its.targets import effect_contrasts
 from its_pipeline.its.warnings import warnings_of_effects, warnings_of_input
+from its_pipeline.its.warnings_of_comparisons import warnings_of_comparisons
 from its_pipeline.its.warnings_of_schedules import warnings_of_schedule
 from its_pipeline.schedules.schedule import Schedule
 
@@ -110,8 +111,10 @@ def analyze(
     spec
         Settings; `AnalysisSpec()` by default.
     covariates
-        Values on the same index, e.g. time-of-day shares (columns whose names start with
-        ``share_`` are checked for a shift at the intervention).
+        Values on the same index. Columns whose names start with ``share_`` are time-of-day shares,
+        checked for a shift at the intervention. Every other one is a comparison series, in the
+        model as not affected by the intervention: what the answer is without them, and whether
+        each of them changed, is told beside it.
     others
         Other interventions of the person in the same model, by name, about which nothing is asked:
         the counterfactual is a life without the one intervention and with them as they were.
@@ -353,6 +356,8 @@ def _assembled(
             series.schedule, phases, likeness_of(posterior, spec), also, done, lot[0]
         )
         answers |= {"kept": posterior.kept(), "coefficients": posterior.coefficients()}
+        answers["comparisons"] = others.comparisons
         warnings += warnings_of_effects(spec, posterior, effects, what_if, dates, others)
+        warnings += warnings_of_comparisons(others.comparisons)
         warnings += warnings_of_schedule(series, phases, also, lot[1])
     return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

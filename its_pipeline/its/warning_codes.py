@@ -115,6 +115,26 @@ TIME_OF_DAY_SHIFT: Final = WarningCode(
     "The effect shown leaves out whatever comes from the other time of day.",
     "the time of day shifted as well",
 )
+COMPARISON_CHANGED: Final = WarningCode(
+    "comparison_changed",
+    "weakens",
+    "A comparison series changed too",
+    "It was declared as not affected by the intervention, and may be; look at the effect without "
+    "it as well.",
+    "a comparison series changed as well",
+)
+COMPARISON_LEFT_OUT: Final = WarningCode(
+    "comparison_left_out",
+    "remark",
+    "A comparison series was left out",
+    "The answer takes no account of it.",
+)
+DAYS_WITHOUT_COMPARISON: Final = WarningCode(
+    "days_without_comparison",
+    "remark",
+    "Days without a comparison series were left out",
+    "They count as days without data: what was not measured is not made up.",
+)
 NEAR_NONSTATIONARY: Final = WarningCode(
     "near_nonstationary",
     "contradicts",
@@ -186,6 +206,9 @@ WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
             ESTIMATORS_DISAGREE,
             PLACEBO_EFFECT,
             TIME_OF_DAY_SHIFT,
+            COMPARISON_CHANGED,
+            COMPARISON_LEFT_OUT,
+            DAYS_WITHOUT_COMPARISON,
             NEAR_NONSTATIONARY,
             OPPOSITE_MEANS,
             HANGS_ON_TREND,

@@ -24,6 +24,7 @@ from its_pipeline.report.cent import (
     reported_count,
     wwc_rating,
 )
+from its_pipeline.report.comparison_views import comparison_view
 from its_pipeline.report.drawing import TONES, Span, Tone, dates_svg, scale_svg, status_tone
 from its_pipeline.report.facts import Facts, finding, intervention_name, outcome_label
 from its_pipeline.report.finding import finding_of
@@ -97,6 +98,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "widened": views.widened_text(analysis.spec.interval_factor),
         "what_if": views.what_if_rows(analysis),
         "dates": _dates(analysis),
+        "comparisons": comparison_view(analysis),
         "coefficients": views.coefficient_rows(analysis),
         "assumptions": _assumptions(analysis),
         "figures": _figures(pngs or figure_pngs(report), step, analysis.is_on_and_off),
@@ -298,8 +300,11 @@ def _assumptions(analysis: Analysis) -> list[str]:
             alone = "The lot alone decided which days were on: nothing else follows it by design."
         change = "a jump on the days on, of much the same size unless the days say otherwise"
         last = "It is one person. Another may differ."
+    compared = analysis.comparisons
+    names = ", ".join(each.name for each in compared.series) if compared is not None else ""
     return [
         alone,
+        *([f"It did not affect {names}."] if names else []),
         f"Without the change the outcome would have gone on as before: {trend}, {season}, slow "
         f"drift that comes back, and chance that is new every {step}.",
         f"The effect is {change}, and holds within the {step}s that were counted.",

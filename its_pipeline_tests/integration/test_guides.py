@@ -68,7 +68,16 @@ def _follow(page):
 
 @pytest.mark.usefixtures("_as_a_reader")
 @pytest.mark.parametrize(
-    "guide", ["first-answer", "own-data", "exports", "which-design", "how-long", "unattended"]
+    "guide",
+    [
+        "first-answer",
+        "own-data",
+        "exports",
+        "which-design",
+        "comparison-series",
+        "how-long",
+        "unattended",
+    ],
 )
 def test_a_guide_says_what_happens(guide):
     _follow(PROJECT_ROOT / "docs" / "guides" / f"{guide}.md")

@@ -25,6 +25,8 @@ from its_pipeline.api.questions.responses import (
     WindowAnswer,
 )
 from its_pipeline.api.questions.responses_effects import (
+    ComparisonsAnswer,
+    ComparisonSeriesAnswer,
     EffectAnswer,
     LikenessAnswer,
     OtherAnswer,
@@ -174,6 +176,7 @@ def analysis_answer(
             for name, (mean, sd) in published.get("coefficients", {}).items()
         },
         what_if=[WhatIfAnswer(**each) for each in published.get("what_if", ())],
+        comparisons=_comparisons(published.get("comparisons")),
         **_by_schedule(verdict, published.get("by_schedule") or {}),
         mcmc_diagnostics=diagnostics_answer(verdict.diagnostics),
         n_pre=verdict.n_pre,
@@ -214,6 +217,18 @@ def analysis_answer(
             converged=verdict.status == "analysed",
             key=verdict.key,
         ),
+    )
+
+
+def _comparisons(found: Mapping[str, Any] | None) -> ComparisonsAnswer | None:
+    if found is None:
+        return None
+    return ComparisonsAnswer(
+        without=_some_effect(found["without"]),
+        series=[
+            ComparisonSeriesAnswer(name=each["name"], change=_some_effect(each["change"]))
+            for each in found["series"]
+        ],
     )
 
 

@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from its_pipeline.api.questions.bodies_looks import StandingAnswer
 from its_pipeline.api.questions.fields import LocalDate
 from its_pipeline.api.questions.responses_effects import (
+    COMPARISONS_EXAMPLE,
     EFFECT_EXAMPLE,
     LIKENESS_EXAMPLE,
     PHASE_EXAMPLES,
     RANDOMISATION_EXAMPLE,
+    ComparisonsAnswer,
     EffectAnswer,
     LikenessAnswer,
     OtherAnswer,
@@ -207,6 +209,7 @@ _ANALYSIS: Final[dict[str, Any]] = {
     "phases": [],
     "likeness": None,
     "others": [],
+    "comparisons": COMPARISONS_EXAMPLE,
     "as_done": None,
     "randomisation": None,
     "mcmc_diagnostics": _DIAGNOSTICS,
@@ -285,6 +288,11 @@ class AnalysisAnswer(BaseModel):
     )
     others: list[OtherAnswer] = Field(
         description="The person's other interventions in the same model."
+    )
+    comparisons: ComparisonsAnswer | None = Field(
+        default=None,
+        description="What comparison series, declared as not affected by it, do to the effect; "
+        "null where none is in the model.",
     )
     as_done: EffectAnswer | None = Field(
         description="The average effect of the days as the person really had them; null where "

@@ -83,6 +83,22 @@ RANDOMISATION_EXAMPLE: Final[dict[str, Any]] = {
     "statistic": 3.4,
     "alternative": "two-sided",
 }
+_WEATHER: Final[dict[str, Any]] = {
+    "name": "weather",
+    "change": {
+        **EFFECT_EXAMPLE,
+        "estimate": 0.4,
+        "ci_lower": -1.8,
+        "ci_upper": 2.7,
+        "probability_positive": 0.63,
+        "probability_negative": 0.37,
+        "unit": "",
+    },
+}
+COMPARISONS_EXAMPLE: Final[dict[str, Any]] = {
+    "without": {**EFFECT_EXAMPLE, "estimate": 5.3, "ci_lower": 0.9, "ci_upper": 9.6},
+    "series": [_WEATHER],
+}
 _OTHER: Final[dict[str, Any]] = {
     "name": "Evening walks",
     "effect": EFFECT_EXAMPLE,
@@ -141,6 +157,28 @@ class OtherAnswer(BaseModel):
         "apart."
     )
     same_days: bool = Field(description="Whether it acted on the very same days.")
+
+
+class ComparisonSeriesAnswer(BaseModel):
+    """One comparison series, asked what the outcome was asked."""
+
+    model_config = with_example(**_WEATHER)
+
+    name: str
+    change: EffectAnswer = Field(
+        description="Its own average effect, in its own unit: near 0 if it was not affected."
+    )
+
+
+class ComparisonsAnswer(BaseModel):
+    """What the comparison series in the model do to the effect."""
+
+    model_config = with_example(**COMPARISONS_EXAMPLE)
+
+    without: EffectAnswer = Field(
+        description="The average effect without any of them, on the same days."
+    )
+    series: list[ComparisonSeriesAnswer]
 
 
 class RandomisationAnswer(BaseModel):

@@ -23,6 +23,7 @@ import pandas as pd
 
 from its_pipeline.its import priors
 from its_pipeline.its.designs.covariates import Covariates, check_present
+from its_pipeline.its.errors import InvalidSeries
 from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import POST, PRE, PreparedSeries
@@ -183,7 +184,8 @@ def build_design(
     spec
         Settings.
     covariates
-        On the days of `series`; each observed day of the fit needs them.
+        On the days of `series`; each observed day outside the washout needs them, those that a
+        forecast foretells as well.
     study
         What the intervention may change; None for a fit to the pre-period.
     others
@@ -192,7 +194,7 @@ def build_design(
     Raises
     ------
     InvalidSeries
-        If a covariate is missing or not a number on a day of the fit.
+        If a covariate is missing or not a number on such a day, or has the name of a column.
     """
     t = series.steps.astype(float)
     ones = np.ones(len(t))
@@ -220,7 +222,7 @@ def build_design(
         what.add_intervention(columns, exposure, spec)
         ranges[exposure.name] = slice(first, len(columns.internal))
     _add_season(columns, series.days, spec)
-    check_present(series, covariates, fit)
+    check_present(series, covariates, series.fit_rows)
     dropped = _add_covariates(columns, covariates, fit)
     matrix = np.column_stack(columns.internal)
     back = np.zeros((len(columns.names), matrix.shape[1]))
@@ -298,6 +300,11 @@ def _add_covariates(columns: Columns, covariates: Covariates, fit: np.ndarray) -
     # the intervention is taken out of a covariate's way first: what it alone explains stays its own
     basis = np.linalg.qr(base)[0]
     for name, raw in covariates.values.items():
+        if name in columns.names:
+            raise InvalidSeries(
+                "covariate_index",
+                f"a covariate is called {name!r}, as a column of the model is; rename it",
+            )
         here = raw[fit]
         centre, spread = float(here.mean()), float(here.std())
         if not spread > _COLLINEAR * max(1.0, abs(centre)):

@@ -1,7 +1,7 @@
 """A caller's covariates on the calendar of a series: validated once, for every regression.
 
-What belongs here: the rules a covariate must keep, and which of them are times of day. What does
-not: their columns and priors (`base`).
+What belongs here: the rules a covariate must keep, and which of them are times of day and which
+comparison series. What does not: their columns and priors (`base`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class Covariates:
     def shares(self) -> list[str]:
         """Names of the time-of-day shares."""
         return [name for name in self.values if name.startswith(SHARE_PREFIX)]
+
+    @property
+    def comparisons(self) -> list[str]:
+        """Names of the comparison series: of all that are no time-of-day shares."""
+        return [name for name in self.values if not name.startswith(SHARE_PREFIX)]
 
     def without(self, names: Iterable[str]) -> Covariates:
         """Return all but some."""

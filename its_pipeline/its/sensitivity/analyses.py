@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from its_pipeline.its import models
+from its_pipeline.its.comparison_results import Comparisons
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.fitting import design_of
 from its_pipeline.its.posterior import Fit
+from its_pipeline.its.sensitivity.comparisons import comparisons_of
 from its_pipeline.its.sensitivity.estimate import EffectEstimate, quadrature_estimate
 from its_pipeline.its.sensitivity.placebo_dates import Placebo, placebo_estimates
 from its_pipeline.its.sensitivity.shares import shifted_shares
@@ -36,18 +38,21 @@ class SensitivityAnalyses:
         Time-of-day shares that moved at the intervention, and by how much.
     without_shares
         The effect without any share in the model; None where none moved.
+    comparisons
+        What comparison series do to the effect; None where none is in the model.
     """
 
     other_estimator: EffectEstimate | None
     placebos: tuple[Placebo, ...]
     shifted_shares: dict[str, float]
     without_shares: EffectEstimate | None
+    comparisons: Comparisons | None
 
     @classmethod
     def of(cls, answers: Sequence[Any]) -> SensitivityAnalyses:
         """Collect the answers to `sensitivity_questions`, in their order."""
-        placebos, other_estimator, (moved, without) = answers
-        return cls(other_estimator, placebos, moved, without)
+        placebos, other_estimator, (moved, without), comparisons = answers
+        return cls(other_estimator, placebos, moved, without, comparisons)
 
 
 def sensitivity_questions(
@@ -86,4 +91,7 @@ def sensitivity_questions(
             return ()
         return placebo_estimates(series, spec, covariates, noise)
 
-    return [placebos, other_estimator, without_shares]
+    def comparisons() -> Comparisons | None:
+        return comparisons_of(fit, spec, covariates)
+
+    return [placebos, other_estimator, without_shares, comparisons]

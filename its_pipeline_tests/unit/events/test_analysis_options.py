@@ -93,3 +93,30 @@ def test_a_plain_series_has_columns_and_months_of_its_own() -> None:
     read = SeriesOptions.read({"season": "month", "covariates": ["sleep", "none"]})
     assert read.covariates == ("sleep", "none"), "a column may have that name"
     assert read.model_settings() == {"season": "month"}
+
+
+def test_comparison_series_are_names_in_one_order():
+    chosen = AnalysisOptions.read({"comparisons": ["weather", "Steps"]})
+    assert chosen.comparisons == ("Steps", "weather")
+    assert AnalysisOptions.read(chosen.said()) == chosen
+    assert AnalysisOptions.read({"comparisons": "none"}).comparisons == ()
+    assert USUAL.comparisons == ()
+    assert chosen.over(USUAL).model_settings() == USUAL.model_settings()
+    below = AnalysisOptions(comparisons=("a",))
+    assert AnalysisOptions(comparisons=()).over(below).comparisons == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("weather", "must be a list"),
+        ([1], "must be a list"),
+        (["a", "a"], "each once"),
+        ([f"s{number}" for number in range(9)], "at most 8"),
+        (["share_morning"], "must not begin with share_"),
+        (["a b"], "'a b'"),
+    ],
+)
+def test_what_cannot_be_comparison_series_is_refused(value, words):
+    with pytest.raises(ValueError, match=words):
+        AnalysisOptions.read({"comparisons": value})

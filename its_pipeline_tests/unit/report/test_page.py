@@ -10,7 +10,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from its_pipeline.its import AnalysisWarning, warnings, warnings_of_schedules
+from its_pipeline.experiments import comparisons
+from its_pipeline.its import (
+    AnalysisWarning,
+    warnings,
+    warnings_of_comparisons,
+    warnings_of_schedules,
+)
 from its_pipeline.its.warning_codes import WARNING_CODES
 from its_pipeline.report.cent import checklist
 from its_pipeline.report.html import isolate, one_line, own_direction, safe_href
@@ -318,7 +324,8 @@ def test_reasons_keep_the_names_they_begin_with():
 
 
 def test_every_warning_is_named_explained_and_weighed():
-    source = inspect.getsource(warnings) + inspect.getsource(warnings_of_schedules)
+    modules = (warnings, warnings_of_schedules, warnings_of_comparisons, comparisons)
+    source = "".join(map(inspect.getsource, modules))
     assert set(re.findall(r'_warning\(\s*"(\w+)"', source)) <= set(WARNING_CODES)
     assert [code for code in WARNING_CODES if not re.search(rf"\b{code}\b", source, re.I)] == []
     for code, kind in WARNING_CODES.items():

@@ -12,6 +12,7 @@ from its_pipeline.api.questions import (
     bodies_looks,
     requests,
     responses,
+    responses_effects,
     responses_interventions,
     responses_people,
     schedules,
@@ -46,6 +47,7 @@ def test_every_body_has_an_example_that_its_own_rules_accept(document):
             getattr(module, name)
             for module in (
                 responses,
+                responses_effects,
                 responses_interventions,
                 responses_people,
                 requests,
