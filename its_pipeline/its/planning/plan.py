@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from its_pipeline.its.cadence import in_steps
 from its_pipeline.its.errors import InsufficientData
 from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.planning.assurance import assurance, critical_z
@@ -194,7 +195,15 @@ def plan(
     baselines = [baseline] if isinstance(baseline, pd.Series) else list(baseline)
     if not baselines:
         raise ValueError("a plan needs the days of at least one person but got none")
-    prepared = [prepared_baseline(each, spec) for each in baselines]
+    laid = [in_steps(each, None, spec) for each in baselines]
+    units = sorted({f"{each.spec.step}s" for each in laid})
+    if len(units) > 1:
+        raise ValueError(
+            f"the baselines of a plan must have one unit of time but got {' and '.join(units)}"
+        )
+    # A season that one baseline is too short to tell is in none of them.
+    spec = min((each.spec for each in laid), key=lambda found: found.season != "none")
+    prepared = [prepared_baseline(each.outcome, spec) for each in laid]
     baseline_sd = float(np.mean([series.scale for series in prepared]))
     return ExperimentPlan(
         effect=baseline_sd if effect is None else float(effect),
@@ -273,11 +282,10 @@ class _Foresight:
         is_on = np.concatenate([np.zeros(before, dtype=bool), PLANNED_DESIGNS[design](n_days)])
         ahead = np.arange(1, n_days + 1) * self._share + 1e-9
         is_seen = np.floor(ahead) > np.floor(ahead - self._share)
-        freq = "MS" if spec.season == "month" else "D"
         exposure = Exposure("", np.arange(len(is_on)) - int(np.argmax(is_on)), is_on)
         is_left_out = exposure.is_left_out(spec.washout_days, spec.carryover_days)
         return _laid_out(
-            pd.date_range(series.days[0], periods=len(is_on), freq=freq),
+            pd.date_range(series.days[0], periods=len(is_on), freq=spec.calendar.freq),
             np.append(series.values, np.where(is_seen, 0.0, np.nan)),
             np.where(is_left_out, WASHOUT, np.where(is_on, POST, PRE)),
             exposure,
