@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from its_pipeline.cli.support import (
+    Cadence,
     Carryover,
     DateOrder,
     DecimalSign,
@@ -32,7 +33,7 @@ from its_pipeline.cli.support import (
     number,
     plain_errors,
     print_table,
-    read_date,
+    read_day,
     said_of_file,
     understand_or_ask,
 )
@@ -52,7 +53,9 @@ def analyze(
     context: typer.Context,
     file: Annotated[
         Path,
-        typer.Argument(help="CSV of any kind, Excel, OpenDocument or Parquet; by day or month."),
+        typer.Argument(
+            help="CSV of any kind, Excel, OpenDocument or Parquet; by day, week, month, session."
+        ),
     ],
     date_column: Annotated[
         str | None, typer.Option("--date", help="Column of the dates; found if there is one.")
@@ -61,7 +64,7 @@ def analyze(
         str | None, typer.Option("--outcome", help="Column of the outcome; found if there is one.")
     ] = None,
     intervention: Annotated[
-        str | None, typer.Option(help="First day with the intervention, INCLUSIVE (YYYY-MM-DD).")
+        str | None, typer.Option(help="First day with it, INCLUSIVE (YYYY-MM-DD), or session.")
     ] = None,
     on: Annotated[
         list[str] | None,
@@ -102,6 +105,7 @@ def analyze(
     slope: Slope = None,
     trend: Trend = None,
     carryover: Carryover = None,
+    cadence: Cadence = None,
     washout_days: Annotated[int, typer.Option(help="Days left out of the fit.")] = 0,
     minimum_effect: Annotated[float, typer.Option(help="Smallest benefit.")] = 0.0,
     covariate: Annotated[
@@ -152,9 +156,11 @@ def analyze(
     )
     others = read_named_periods(also or ())
     columns = list(options.covariates or ())
-    numbers = _numbers(context.params, columns)
+    numbers, are_sessions = _numbers(context.params, columns)
+    if are_sessions and options.cadence is None:
+        spec = replace(spec, cadence="session")
     outcome_column = str(numbers.columns[0])
-    schedule = _schedule(context.params, numbers)
+    schedule = _schedule(context.params, numbers, sessions=are_sessions)
     outcome = _outcome(numbers[outcome_column], outcome_column, log)
     covariates = numbers[columns] if columns else None
     from its_pipeline.its import analyze as analyze_series
@@ -185,8 +191,8 @@ def _outcome(outcome: pd.Series, name: str, log: bool) -> pd.Series:
     return outcome.map(np.log)
 
 
-def _numbers(given: Mapping[str, Any], covariates: list[str]) -> pd.DataFrame:
-    """Return the outcome, then the covariates and the column of days on, by day."""
+def _numbers(given: Mapping[str, Any], covariates: list[str]) -> tuple[pd.DataFrame, bool]:
+    """Return the outcome, then the covariates and the column of days on, by day; if of sessions."""
     from its_pipeline.events.mapping import outcomes_of
     from its_pipeline.tables.days import AGGREGATES, read_days
 
@@ -215,10 +221,11 @@ def _numbers(given: Mapping[str, Any], covariates: list[str]) -> pd.DataFrame:
             )
         outcome = found[0]
     columns = list(dict.fromkeys([outcome, *others]))
-    return read_days(given["file"], mapping, columns, aggregate)
+    numbers = read_days(given["file"], mapping, columns, aggregate)
+    return numbers, mapping.time_kind == "session"
 
 
-def _schedule(given: Mapping[str, Any], numbers: pd.DataFrame) -> Any:
+def _schedule(given: Mapping[str, Any], numbers: pd.DataFrame, *, sessions: bool) -> Any:
     """Return when the intervention was on, from the options that say it: a date or a schedule."""
     from its_pipeline.schedules.as_text import read_lot, read_periods
     from its_pipeline.schedules.day_column import days_on
@@ -243,7 +250,7 @@ def _schedule(given: Mapping[str, Any], numbers: pd.DataFrame) -> Any:
                 "--by-lot and --carryover-days are for days that go on and off but --intervention "
                 "is on for good; say the days with --on or --on-column, or use --washout-days"
             )
-        return read_date("--intervention", given["intervention"])
+        return read_day("--intervention", given["intervention"], sessions=sessions)
     if given["on"]:
         schedule = read_periods(given["on"])
     else:
@@ -357,7 +364,13 @@ def _say_schedule(analysis: Analysis) -> None:
     if view["phases"]:
         rows = [(row.days, row.state, row.n, row.mean, row.effect) for row in view["phases"]]
         caption = f"{view['more']} later phases are not shown." if view["more"] else ""
-        columns = ("days", "on or off", "observed", "mean", "effect (95 % interval)")
+        columns = (
+            f"{analysis.spec.step}s",
+            "on or off",
+            "observed",
+            "mean",
+            "effect (95 % interval)",
+        )
         print_table("Phases", columns, rows, caption)
     if view["likeness"]:
         typer.echo(view["likeness"])

@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from its_pipeline.schedules.cadence import AUTO, Cadence
+
 #: Night is the reference: the four shares add up to one, so three carry all there is to know.
 SHARE_COLUMNS: Final = ("share_morning", "share_afternoon", "share_evening")
 
@@ -65,6 +67,9 @@ class AnalysisOptions(BaseModel):
         for interventions that are on and off again.
     covariates
         Which time-of-day shares are adjusted for, of `SHARE_COLUMNS`; empty or "none": none.
+    cadence
+        The unit of time: ``auto`` finds it from the dates; ``day``, ``week``, ``month``,
+        ``quarter``, ``year``, ``session``, ``irregular``, or a step such as ``14-day``.
     """
 
     model_config = ConfigDict(
@@ -110,6 +115,11 @@ class AnalysisOptions(BaseModel):
             _texts(("none",)),
         ),
     ] = Field(default=None, description="Which time-of-day shares are adjusted for.")
+    cadence: Annotated[str | None, _schema({"type": "string"})] = Field(
+        default=None,
+        description="The unit of time: auto (found from the dates), day, week, month, quarter, "
+        "year, session, irregular, or a step such as 14-day or 6-month.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -141,6 +151,11 @@ class AnalysisOptions(BaseModel):
         if value == "month":
             remedy = "outcomes are daily here; `its-pipeline analyze` takes a monthly series"
         return _one_of("season", value, cls.seasons, remedy)
+
+    @field_validator("cadence", mode="before")
+    @classmethod
+    def _known_cadence(cls, value: Any) -> Any:
+        return value if value is None or value == AUTO else Cadence.of(value).name
 
     @field_validator("slope", mode="before")
     @classmethod
@@ -265,5 +280,6 @@ USUAL: Final = AnalysisOptions(
     trend=True,
     carryover="none",
     covariates=SHARE_COLUMNS,
+    cadence=AUTO,
 )
 """What an installation does where nobody says otherwise."""

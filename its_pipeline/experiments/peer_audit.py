@@ -199,6 +199,8 @@ def _can_be_fitted(prepared: Prepared) -> bool:
     spec, outcome = prepared.spec, prepared.outcome
     if spec is None or outcome is None or spec.likelihood != "normal":
         return False
+    if not spec.calendar.is_daily:
+        return False
     # CausalPy's piecewise formula has one step and one ramp: no phases, and no second intervention.
     if not prepared.schedule.is_single_change or prepared.others:
         return False

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from its_pipeline.events.analysis_options import SHARE_COLUMNS, AnalysisOptions
 from its_pipeline.events.forgotten import Forgotten
@@ -24,10 +24,18 @@ from its_pipeline.events.metrics import (
     get_metric,
     registered_metrics,
 )
-from its_pipeline.experiments.options import Options, OptionsError, chosen_options
-from its_pipeline.experiments.plan import Plan, plan_experiment
+from its_pipeline.experiments.cadence import laid_out
+from its_pipeline.experiments.options import (
+    CONTRADICTORY_OPTIONS,
+    Options,
+    OptionsError,
+    chosen_options,
+)
+from its_pipeline.experiments.plan import Plan, plan_experiment, refused
+from its_pipeline.experiments.ready import ready
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.window import Window, experiment_window, last_complete_day
+from its_pipeline.schedules.cadence import AUTO
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
 
@@ -52,6 +60,9 @@ class Prepared:
         What `analyze` is called with, and its identity; None unless the plan is ``ready``.
     others
         Schedules of other interventions in the same model, by name.
+    laid
+        The intervention in dates that name steps of its metric's unit of time, see `cadence`; None
+        where those are its own.
     """
 
     intervention: Intervention
@@ -63,16 +74,32 @@ class Prepared:
     covariates: pd.DataFrame | None = None
     fingerprint: str | None = None
     others: Mapping[str, Schedule] = field(default_factory=dict)
+    laid: Intervention | None = None
 
     @property
     def schedule(self) -> Schedule:
         """When the intervention acted, as `analyze` is told."""
-        return schedule_of(self.intervention)
+        return schedule_of(self.laid or self.intervention)
 
     @property
     def unit(self) -> str:
         """Unit of the daily outcome."""
         return self.metric.unit if self.metric is not None else ""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An experiment's metric and options, or why there are none."""
+
+    metric: OutcomeMetric | None
+    analysis: AnalysisOptions | None
+    code: str = ""
+    error: Exception = field(default_factory=ValueError)
+
+    @property
+    def cadence(self) -> str:
+        said = None if self.analysis is None else self.analysis.cadence
+        return said or AUTO
 
 
 MOST_REJECTED_PASSED = 7
@@ -237,34 +264,51 @@ class Snapshot:
         """
         import numpy as np
 
+        options = options or self.options
+        found = self._options(intervention, options)
         complete_until_on = last_complete_day(intervention.time_zone, self.settings.today_on)
-        window = experiment_window(
-            intervention, self.interventions.get(intervention.user_id, ()), complete_until_on
+        laid = laid_out(
+            intervention,
+            self.interventions.get(intervention.user_id, ()),
+            self.series(intervention.user_id, intervention.outcome_metric),
+            found.cadence,
+            complete_until_on,
         )
-        daily = self.series(intervention.user_id, intervention.outcome_metric)
+        acting, daily, calendar = laid.intervention, laid.daily, laid.calendar
+        window = experiment_window(acting, laid.others, laid.complete_until_on, calendar)
         days = daily["day"].to_numpy().astype("datetime64[D]")
         values = daily["value"].to_numpy(dtype=np.float64)
-        plan = plan_experiment(intervention, window, days, values, complete_until_on)
+        plan = plan_experiment(acting, window, days, values, laid.complete_until_on, calendar)
         inside = (days >= np.datetime64(window.pre_start_on)) & (
             days <= np.datetime64(window.post_end_on)
         )
         in_window = daily[inside]
-        try:
-            metric = get_metric(self.metrics, intervention.outcome_metric)
-        except UnknownMetricError as error:
-            return Prepared(intervention, None, _refused(plan, "unknown_metric", error), in_window)
-        options = options or self.options
-        try:
-            analysis = chosen_options(options.analysis, intervention, metric)
-        except OptionsError as error:
-            return Prepared(intervention, metric, _refused(plan, error.code, error), in_window)
+        prepared = Prepared(intervention, found.metric, plan, in_window, laid=acting)
+        metric, analysis = found.metric, found.analysis
+        if metric is None or analysis is None:
+            return replace(prepared, plan=refused(plan, found.code, found.error))
+        if laid.problem:
+            error = ValueError(laid.problem)
+            return replace(prepared, plan=refused(plan, CONTRADICTORY_OPTIONS, error))
         if analysis.covariates and not metric.has_time_of_day:
             plan = replace(plan, left_out=NO_TIME_OF_DAY)
         if plan.state != "ready":
-            return Prepared(intervention, metric, self._or_flooded(plan, metric), in_window)
+            return replace(prepared, plan=self._or_flooded(plan, metric))
         factor = self.interval_factors.get(metric.name, 1.0)
-        others = self._others(intervention, window, in_window)
-        return _ready(intervention, metric, plan, in_window, options, analysis, factor, others)
+        others = self._others(acting, laid.others, window, in_window)
+        prepared = replace(prepared, plan=plan, others=others)
+        return ready(prepared, metric, options, analysis, factor)
+
+    def _options(self, intervention: Intervention, options: Options) -> _Found:
+        """Return an experiment's metric and options, or why there are none."""
+        try:
+            metric = get_metric(self.metrics, intervention.outcome_metric)
+        except UnknownMetricError as error:
+            return _Found(None, None, "unknown_metric", error)
+        try:
+            return _Found(metric, chosen_options(options.analysis, intervention, metric))
+        except OptionsError as error:
+            return _Found(metric, None, error.code, error)
 
     def _or_flooded(self, plan: Plan, metric: OutcomeMetric) -> Plan:
         """Refuse what lacks days because most of its events were rejected: no day mends that."""
@@ -280,16 +324,20 @@ class Snapshot:
             "days were observed. Mend them at their source, or import the file again with the "
             "option that its import names; the next run takes them up"
         )
-        return _refused(plan, "events_rejected", ValueError(reason))
+        return refused(plan, "events_rejected", ValueError(reason))
 
     def _others(
-        self, intervention: Intervention, window: Window, daily: pd.DataFrame
+        self,
+        intervention: Intervention,
+        candidates: Iterable[Intervention],
+        window: Window,
+        daily: pd.DataFrame,
     ) -> dict[str, Schedule]:
         """Return the schedules of those in the same model that acted on some of the days."""
         # Preloaded days are dates, and those of one person timestamps.
         days = daily["day"].to_numpy().astype("datetime64[D]").tolist()
         found = {}
-        for other in self.interventions.get(intervention.user_id, ()):
+        for other in candidates:
             if other.intervention_id not in window.together:
                 continue
             schedule = _acted(other)
@@ -297,59 +345,6 @@ class Snapshot:
             if 0 < sum(map(schedule.is_on, days)) < len(days):
                 found[other.intervention_id if other.name in found else other.name] = schedule
         return found
-
-
-def _ready(
-    intervention: Intervention,
-    metric: OutcomeMetric,
-    plan: Plan,
-    daily: pd.DataFrame,
-    options: Options,
-    analysis: AnalysisOptions,
-    interval_factor: float,
-    others: Mapping[str, Schedule],
-) -> Prepared:
-    import pandas as pd
-
-    from its_pipeline.its import AnalysisSpec
-    from its_pipeline.its.fingerprinting import fingerprint
-
-    spec = AnalysisSpec(
-        direction=intervention.direction,
-        minimum_effect=intervention.minimum_effect,
-        washout_days=intervention.washout_days,
-        draws=options.draws,
-        tune=options.tune,
-        chains=options.chains,
-        seed=options.seed,
-        unit=metric.unit,
-        **analysis.model_settings(),
-        interval_factor=interval_factor,
-        carryover_days=intervention.carryover_days,
-    )
-    index = pd.DatetimeIndex(daily["day"].to_numpy(), name="day")
-    outcome = pd.Series(daily["value"].to_numpy(dtype=float), index=index, name=metric.name)
-    covariates = None
-    if analysis.covariates and metric.has_time_of_day:
-        covariates = daily[list(analysis.covariates)].set_index(index)
-    return Prepared(
-        intervention,
-        metric,
-        plan,
-        daily,
-        spec,
-        outcome,
-        covariates,
-        fingerprint(
-            outcome,
-            schedule_of(intervention),
-            spec,
-            covariates,
-            _identity(intervention),
-            others,
-        ),
-        others,
-    )
 
 
 def schedule_of(intervention: Intervention) -> Schedule:
@@ -364,19 +359,6 @@ def _acted(other: Intervention) -> Schedule:
     if other.schedule is None:
         return Schedule.periods([(other.started_on, other.ended_on)])
     return schedule_of(other)
-
-
-def _identity(intervention: Intervention) -> dict[str, Any]:
-    # Who and what, and nothing of how it came to be logged: a better wording of the hypothesis is
-    # not another analysis, and an ad-hoc question about the same days is the same one.
-    return {
-        "user_id": intervention.user_id,
-        "outcome_metric": intervention.outcome_metric,
-    }
-
-
-def _refused(plan: Plan, code: str, error: Exception) -> Plan:
-    return replace(plan, state="refused", reason_code=code, reason=str(error), analysable_on=None)
 
 
 def _no_days() -> pd.DataFrame:

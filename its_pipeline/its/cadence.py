@@ -236,7 +236,8 @@ def _sessions(given: InSteps) -> InSteps:
         raise InvalidSeries(
             "not_days",
             f"the series is numbered by sessions, so intervention_on must be a session's number "
-            f"(or a Schedule of `session_on` days) but got {what!r}",
+            f"(or a Schedule of `session_on` days) but got {what!r}; if the numbers are no "
+            "sessions, index the outcome by a DatetimeIndex",
         )
 
     try:

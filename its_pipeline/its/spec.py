@@ -44,8 +44,8 @@ class AnalysisSpec:
     washout_days
         Time steps from the intervention (INCLUSIVE) that are left out of the fit.
     season
-        "day_of_week", "month" (the unit of time is then the month) or "none". Where the unit of time
-        is no day, "day_of_week" means that unit's own season; see `its.cadence`.
+        "day_of_week", "month" (the unit of time is then the month) or "none". Where the unit of
+        time is no day, "day_of_week" means that unit's own season; see `its.cadence`.
     slope
         Whether the slope may change at the intervention; "auto" puts it in the model where the
         trend is, small unless the data insist.
@@ -138,11 +138,9 @@ class AnalysisSpec:
         _check_integer("seed", self.seed, 0, 2**63 - 1)
         if not isinstance(self.unit, str):
             raise ValueError(f"unit must be text but got {self.unit!r}")
-        if self.cadence != AUTO and Cadence.of(self.cadence).name != "month":
-            if self.season == "month":
-                raise ValueError(
-                    f'season="month" needs months but cadence is {self.cadence!r}; leave one out'
-                )
+        cadence = "month" if self.cadence == AUTO else Cadence.of(self.cadence).name
+        if self.season == "month" and cadence != "month":
+            raise ValueError(f'season="month" needs months but cadence is {cadence!r}')
 
     @property
     def calendar(self) -> Cadence:

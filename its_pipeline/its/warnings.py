@@ -137,7 +137,8 @@ def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning
         first = series.days[rows[outside][0]]
         text = (
             f"{int(outside.sum())} {spec.step}(s) lie more than {OUTLIER_SDS:g} standard "
-            f"deviations from what the model expects, the first on {spec.calendar.told(first)}.{advice}"
+            f"deviations from what the model expects, the first on {spec.calendar.told(first)}."
+            f"{advice}"
         )
         numbers = {"count": outside.sum(), "largest": np.max(np.abs(scaled))}
         found.append(warning(warning_codes.OUTLIER_DAYS, text, numbers))
@@ -273,9 +274,9 @@ def _placebo(
     step, strongest = max(certain, key=lambda pair: abs(pair[1].mean) / pair[1].sd)
     day = series.days[int(np.flatnonzero(series.steps == step)[0])]
     text = (
-        f"A pretended intervention on {spec.calendar.told(day)}, when nothing was changed, shows an "
-        f"effect of {strongest.mean:.3g} [{strongest.ci_lower:.3g}, {strongest.ci_upper:.3g}]: the outcome "
-        "was moving before the intervention."
+        f"A pretended intervention on {spec.calendar.told(day)}, when nothing was changed, shows "
+        f"an effect of {strongest.mean:.3g} [{strongest.ci_lower:.3g}, {strongest.ci_upper:.3g}]: "
+        "the outcome was moving before the intervention."
     )
     numbers = {"dates": len(placebos), "steps_before": -step, "certain": len(certain)}
     return [warning(warning_codes.PLACEBO_EFFECT, text, numbers | strongest.numbers("placebo"))]

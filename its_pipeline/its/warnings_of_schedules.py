@@ -89,9 +89,10 @@ def _others(others: tuple[OtherEffect, ...], calendar: Cadence) -> list[Analysis
         )
         alone, both = other.effect, other.together
         text = (
-            f"The {calendar.step}s cannot tell this from “{other.name}”: {why}. For “{other.name}” the same "
-            f"model gives {alone.mean:.3g} [{alone.ci_lower:.3g}, {alone.ci_upper:.3g}], for both "
-            f"together {both.mean:.3g} [{both.ci_lower:.3g}, {both.ci_upper:.3g}]."
+            f"The {calendar.step}s cannot tell this from “{other.name}”: {why}. For "
+            f"“{other.name}” the same model gives {alone.mean:.3g} [{alone.ci_lower:.3g}, "
+            f"{alone.ci_upper:.3g}], for both together {both.mean:.3g} "
+            f"[{both.ci_lower:.3g}, {both.ci_upper:.3g}]."
         )
         numbers = {
             "correlation": other.correlation,

@@ -12,6 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal
 
 from its_pipeline.its.warning_codes import warning_code
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
@@ -61,6 +62,8 @@ class Finding:
         Whether its days were drawn by lot ahead of them.
     standing
         What the looks at it come to; None for a question asked once, whose interval answers alone.
+    calendar
+        The unit of time of its days.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Finding:
     is_on_and_off: bool = False
     by_lot: bool = False
     standing: Standing | None = None
+    calendar: Cadence = DAYS
 
     def __post_init__(self) -> None:
         if self.direction not in ("increase", "decrease"):
@@ -105,7 +109,8 @@ class Finding:
     def doubts(self) -> tuple[str, ...]:
         """What the warnings that weaken the answer mean, each once, in the order given."""
         warned = map(warning_code, self.warning_codes)
-        return tuple(dict.fromkeys(w.reason for w in warned if w.severity != "remark"))
+        said = (self.calendar.worded(w.reason) for w in warned if w.severity != "remark")
+        return tuple(dict.fromkeys(said))
 
     @property
     def contradicted(self) -> bool:
@@ -165,4 +170,5 @@ def finding_of(
         is_on_and_off=analysis.is_on_and_off,
         by_lot=analysis.randomisation is not None,
         standing=standing,
+        calendar=analysis.spec.calendar,
     )

@@ -8,6 +8,7 @@ does not: what a model makes of it (`its.cadence`), or which metric has which
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,8 @@ SPARSE_DAYS: Final = 7
 """Dates without a rule that lie further apart than this on average are irregular: not even one a
 week, so that days of the week cannot be told apart."""
 
+_FIRST_DAY, _LAST_DAY = date(1678, 1, 1), date(2261, 12, 31)
+"""What instants in nanoseconds (pandas) can hold."""
 _DAY_WORD: Final = re.compile(r"\b([Dd])ay(s?)\b")
 _OWN: Final = re.compile(r"([1-9][0-9]{0,2})-(day|month)")
 
@@ -124,15 +127,28 @@ class Cadence:
         day
             A day; of months, its day of the month is kept where the month has it.
         steps
-            How many.
+            How many; where the calendar ends, the day is its end.
         """
         if self.unit == "day":
-            return day + timedelta(days=steps * self.length)
+            wanted = day.toordinal() + steps * self.length
+            return date.fromordinal(min(max(wanted, _FIRST_DAY.toordinal()), _LAST_DAY.toordinal()))
         months = day.year * 12 + day.month - 1 + steps * self.length
-        first = date(max(months // 12, 1), months % 12 + 1, 1)
-        after = first.replace(day=28) + timedelta(days=4)
-        last = after - timedelta(days=after.day)
-        return first.replace(day=min(day.day, last.day))
+        months = min(max(months, _FIRST_DAY.year * 12), _LAST_DAY.year * 12 + 11)
+        year, month = divmod(months, 12)
+        return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+    def between(self, day: date, other: date) -> int:
+        """Return how many whole steps lie from one day to another; negative where it is earlier.
+
+        Parameters
+        ----------
+        day, other
+            The days.
+        """
+        if self.unit == "day":
+            return (other - day).days // self.length
+        months = (other.year - day.year) * 12 + other.month - day.month
+        return (months - (other.day < day.day)) // self.length
 
     def told(self, day: date) -> str:
         """Return how people name a step's day: its date, or "session 12"."""
@@ -149,6 +165,10 @@ class Cadence:
         if self.is_daily:
             return text
         return _DAY_WORD.sub(lambda found: _capital(self.step, found[1]) + found[2], text)
+
+
+DAYS: Final = Cadence("day", "day", 1)
+"""The unit of time of most series."""
 
 
 def _capital(word: str, like: str) -> str:

@@ -299,7 +299,10 @@ def ask_file(job: AskJob) -> FileAnswer | Refused:
     try:
         numbers = read_days(job.path, job.mapping, columns, job.aggregate or "mean")
         schedule = _schedule(job.when, numbers)
-        analysis = analyze(numbers[job.outcome], schedule, AnalysisSpec.from_dict(dict(job.spec)))
+        spec = AnalysisSpec.from_dict(dict(job.spec))
+        if job.mapping.time_kind == "session":
+            spec = replace(spec, cadence="session")
+        analysis = analyze(numbers[job.outcome], schedule, spec)
     except ValueError as error:
         return Refused(_without_path(error, job.path))
     if analysis.effects is None:

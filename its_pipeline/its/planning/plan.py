@@ -66,6 +66,8 @@ class ExperimentPlan:
         Observed days of the baseline, of all people together.
     n_people
         Whose days it was planned from.
+    cadence
+        The unit of time: what all its days are.
     """
 
     effect: float
@@ -75,6 +77,7 @@ class ExperimentPlan:
     baseline_sd: float
     n_baseline: int
     n_people: int
+    cadence: str
     _foresights: tuple[_Foresight, ...] = field(repr=False)
 
     @cached_property
@@ -213,6 +216,7 @@ def plan(
         baseline_sd=baseline_sd,
         n_baseline=sum(series.n_pre for series in prepared),
         n_people=len(prepared),
+        cadence=spec.calendar.name,
         _foresights=tuple(_Foresight(series, spec, looks) for series in prepared),
     )
 
@@ -284,8 +288,10 @@ class _Foresight:
         is_seen = np.floor(ahead) > np.floor(ahead - self._share)
         exposure = Exposure("", np.arange(len(is_on)) - int(np.argmax(is_on)), is_on)
         is_left_out = exposure.is_left_out(spec.washout_days, spec.carryover_days)
+        # Without a season dates tell nothing, and a year's steps would leave the calendar.
+        freq = "D" if spec.season == "none" else spec.calendar.freq
         return _laid_out(
-            pd.date_range(series.days[0], periods=len(is_on), freq=spec.calendar.freq),
+            pd.date_range(series.days[0], periods=len(is_on), freq=freq),
             np.append(series.values, np.where(is_seen, 0.0, np.nan)),
             np.where(is_left_out, WASHOUT, np.where(is_on, POST, PRE)),
             exposure,

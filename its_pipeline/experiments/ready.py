@@ -1,0 +1,96 @@
+"""From an experiment that is ready to what `analyze` is called with, and its fingerprint.
+
+What belongs here: spec, series, covariates and the identity of an analysis. What does not: whether
+an experiment is ready (`plan`), or reading anything (`preparation`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from its_pipeline.events.analysis_options import AnalysisOptions
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.metrics import OutcomeMetric
+from its_pipeline.experiments.options import Options
+from its_pipeline.experiments.plan import refused
+from its_pipeline.schedules.cadence import DAYS, find_cadence
+
+if TYPE_CHECKING:
+    from its_pipeline.experiments.preparation import Prepared
+
+
+def ready(
+    prepared: Prepared,
+    metric: OutcomeMetric,
+    options: Options,
+    analysis: AnalysisOptions,
+    interval_factor: float,
+) -> Prepared:
+    """Return a prepared experiment with what `analyze` is called with; or why it cannot be.
+
+    Parameters
+    ----------
+    prepared
+        With a plan that is ready.
+    metric, options, analysis
+        Of the experiment.
+    interval_factor
+        What its intervals are widened by.
+    """
+    import pandas as pd
+
+    from its_pipeline.its import AnalysisSpec, InvalidSeries
+    from its_pipeline.its.cadence import in_steps
+    from its_pipeline.its.fingerprinting import fingerprint
+
+    intervention, plan, daily = prepared.intervention, prepared.plan, prepared.daily
+    index = pd.DatetimeIndex(daily["day"].to_numpy(), name="day")
+    outcome = pd.Series(daily["value"].to_numpy(dtype=float), index=index, name=metric.name)
+    settings = analysis.model_settings()
+    if plan.cadence != DAYS.name or find_cadence(index.to_numpy()) != DAYS:
+        # That of the whole series: the window alone could look like another.
+        settings["cadence"] = plan.cadence
+    spec = AnalysisSpec(
+        direction=intervention.direction,
+        minimum_effect=intervention.minimum_effect,
+        washout_days=intervention.washout_days,
+        draws=options.draws,
+        tune=options.tune,
+        chains=options.chains,
+        seed=options.seed,
+        unit=metric.unit,
+        **settings,
+        interval_factor=interval_factor,
+        carryover_days=intervention.carryover_days,
+    )
+    covariates = None
+    if analysis.covariates and metric.has_time_of_day:
+        covariates = daily[list(analysis.covariates)].set_index(index)
+    try:
+        laid = in_steps(outcome, prepared.schedule, spec, covariates, prepared.others)
+    except InvalidSeries as error:
+        return replace(prepared, plan=refused(plan, error.code, error))
+    return replace(
+        prepared,
+        spec=laid.spec,
+        outcome=laid.outcome,
+        covariates=laid.covariates,
+        fingerprint=fingerprint(
+            laid.outcome,
+            prepared.schedule,
+            laid.spec,
+            laid.covariates,
+            _identity(intervention),
+            prepared.others,
+        ),
+    )
+
+
+def _identity(intervention: Intervention) -> dict[str, Any]:
+    # Who and what, and nothing of how it came to be logged: a better wording of the hypothesis is
+    # not another analysis, and an ad-hoc question about the same days is the same one.
+    return {
+        "user_id": intervention.user_id,
+        "outcome_metric": intervention.outcome_metric,
+    }
