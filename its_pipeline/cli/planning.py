@@ -91,7 +91,10 @@ def plan(
     print_table(
         f"{step.capitalize()}s after the baseline, {step}s off among them",
         ("design", f"{step}s"),
-        [(name, beyond if days is None else str(days)) for name, days in told.by_design.items()],
+        [
+            (told.calendar.worded(name), beyond if days is None else str(days))
+            for name, days in told.by_design.items()
+        ],
     )
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from its_pipeline.events.metrics import OutcomeMetric, get_metric
 from its_pipeline.experiments.placebo_windows import acted_days
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.window import last_complete_day
 from its_pipeline.schedules.cadence import AUTO, DAYS, Cadence, find_cadence
 from its_pipeline.schedules.look_plans import DAILY
@@ -83,8 +84,8 @@ def plan_for(
     others = _others(snapshot, user_id, metric.name)
     if not others:
         raise NothingToPlanFromError(
-            f"nobody has eight observed days of {metric.name} on which nothing acted, so there is "
-            f"nothing to plan {user_id}'s experiment from; import some days first"
+            f"nobody has eight observed {metric.calendar.step}s of {metric.name} on which nothing acted, so there is "
+            f"nothing to plan {user_id}'s experiment from; import some first"
         )
     return plan(others, effect, direction, power, looks, spec), False
 

@@ -32,7 +32,7 @@ from its_pipeline.experiments.options import (
     chosen_options,
 )
 from its_pipeline.experiments.plan import Plan, plan_experiment, refused
-from its_pipeline.experiments.ready import ready
+from its_pipeline.experiments.prepared import Prepared, ready, schedule_of
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.window import Window, experiment_window, last_complete_day
 from its_pipeline.schedules.cadence import AUTO
@@ -41,50 +41,6 @@ from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from its_pipeline.its import AnalysisSpec
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An experiment with all that its evaluation needs.
-
-    Attributes
-    ----------
-    intervention, metric, plan
-        What was asked, and what is known before any effect is; ``metric`` is None where the
-        intervention names one that is not registered any more.
-    daily
-        The observed days of the window: columns of the daily-outcome contract.
-    spec, outcome, covariates, fingerprint
-        What `analyze` is called with, and its identity; None unless the plan is ``ready``.
-    others
-        Schedules of other interventions in the same model, by name.
-    laid
-        The intervention in dates that name steps of its metric's unit of time, see `cadence`; None
-        where those are its own.
-    """
-
-    intervention: Intervention
-    metric: OutcomeMetric | None
-    plan: Plan
-    daily: pd.DataFrame
-    spec: AnalysisSpec | None = None
-    outcome: pd.Series | None = None
-    covariates: pd.DataFrame | None = None
-    fingerprint: str | None = None
-    others: Mapping[str, Schedule] = field(default_factory=dict)
-    laid: Intervention | None = None
-
-    @property
-    def schedule(self) -> Schedule:
-        """When the intervention acted, as `analyze` is told."""
-        return schedule_of(self.laid or self.intervention)
-
-    @property
-    def unit(self) -> str:
-        """Unit of the daily outcome."""
-        return self.metric.unit if self.metric is not None else ""
 
 
 @dataclass(frozen=True)
@@ -345,13 +301,6 @@ class Snapshot:
             if 0 < sum(map(schedule.is_on, days)) < len(days):
                 found[other.intervention_id if other.name in found else other.name] = schedule
         return found
-
-
-def schedule_of(intervention: Intervention) -> Schedule:
-    """Return when an intervention acted, as `analyze` is told: its window ends where it ended."""
-    if intervention.schedule is None:
-        return Schedule.since(intervention.started_on)
-    return intervention.schedule.in_zone(intervention.time_zone)
 
 
 def _acted(other: Intervention) -> Schedule:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from its_pipeline.events.forgotten import Forgotten
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.recorder import RunRecorder, record
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings

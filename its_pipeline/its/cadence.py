@@ -243,7 +243,9 @@ def _sessions(given: InSteps) -> InSteps:
     try:
         covariates = given.covariates
         if covariates is not None and pd.api.types.is_integer_dtype(covariates.index.dtype):
-            covariates = covariates.set_axis(pd.DatetimeIndex(map(day, covariates.index)))
+            covariates = covariates.set_axis(
+                pd.DatetimeIndex([day(number) for number in covariates.index])
+            )
         index = pd.DatetimeIndex([day(number) for number in given.outcome.index])
         return InSteps(
             given.outcome.set_axis(index),

@@ -354,7 +354,8 @@ def _calendar(index: pd.DatetimeIndex, n: int, spec: AnalysisSpec) -> pd.Datetim
 
 
 def _offset(steps: int, spec: AnalysisSpec) -> pd.DateOffset:
-    return pd.DateOffset(**{f"{spec.calendar.unit}s": steps * spec.calendar.length})
+    n = steps * spec.calendar.length
+    return pd.DateOffset(months=n) if spec.calendar.unit == "month" else pd.DateOffset(days=n)
 
 
 def standardisation(pre: np.ndarray, post: np.ndarray | None = None) -> tuple[float, float, bool]:

@@ -71,7 +71,7 @@ def planned_view(planned: PlanSummary | None, unit: str) -> dict[str, Any] | Non
             for n, value in planned.detectable.items()
         ],
         "designs": [
-            {"name": name, "days": beyond if days is None else str(days)}
+            {"name": planned.calendar.worded(name), "days": beyond if days is None else str(days)}
             for name, days in planned.by_design.items()
         ],
     }

@@ -206,7 +206,7 @@ def _session_axis(ax: Axes, show_labels: bool) -> None:
 
     class Sessions(MaxNLocator):
         def tick_values(self, vmin: float, vmax: float) -> Any:
-            return super().tick_values(vmin - zero, vmax - zero) + zero
+            return [tick + zero for tick in super().tick_values(vmin - zero, vmax - zero)]
 
     ax.xaxis.set_major_locator(Sessions(nbins=7, integer=True))
     if show_labels:

@@ -1,4 +1,4 @@
-"""From an experiment that is ready to what `analyze` is called with, and its fingerprint.
+"""An experiment with all that its evaluation needs, and what `analyze` is called with.
 
 What belongs here: spec, series, covariates and the identity of an analysis. What does not: whether
 an experiment is ready (`plan`), or reading anything (`preparation`).
@@ -6,18 +6,64 @@ an experiment is ready (`plan`), or reading anything (`preparation`).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.experiments.options import Options
-from its_pipeline.experiments.plan import refused
+from its_pipeline.experiments.plan import Plan, refused
 from its_pipeline.schedules.cadence import DAYS, find_cadence
+from its_pipeline.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
-    from its_pipeline.experiments.preparation import Prepared
+    import pandas as pd
+
+    from its_pipeline.its import AnalysisSpec
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment with all that its evaluation needs.
+
+    Attributes
+    ----------
+    intervention, metric, plan
+        What was asked, and what is known before any effect is; ``metric`` is None where the
+        intervention names one that is not registered any more.
+    daily
+        The observed days of the window: columns of the daily-outcome contract.
+    spec, outcome, covariates, fingerprint
+        What `analyze` is called with, and its identity; None unless the plan is ``ready``.
+    others
+        Schedules of other interventions in the same model, by name.
+    laid
+        The intervention in dates that name steps of its metric's unit of time, see `cadence`; None
+        where those are its own.
+    """
+
+    intervention: Intervention
+    metric: OutcomeMetric | None
+    plan: Plan
+    daily: pd.DataFrame
+    spec: AnalysisSpec | None = None
+    outcome: pd.Series | None = None
+    covariates: pd.DataFrame | None = None
+    fingerprint: str | None = None
+    others: Mapping[str, Schedule] = field(default_factory=dict)
+    laid: Intervention | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        """When the intervention acted, as `analyze` is told."""
+        return schedule_of(self.laid or self.intervention)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the daily outcome."""
+        return self.metric.unit if self.metric is not None else ""
 
 
 def ready(
@@ -94,3 +140,10 @@ def _identity(intervention: Intervention) -> dict[str, Any]:
         "user_id": intervention.user_id,
         "outcome_metric": intervention.outcome_metric,
     }
+
+
+def schedule_of(intervention: Intervention) -> Schedule:
+    """Return when an intervention acted, as `analyze` is told: its window ends where it ended."""
+    if intervention.schedule is None:
+        return Schedule.since(intervention.started_on)
+    return intervention.schedule.in_zone(intervention.time_zone)
