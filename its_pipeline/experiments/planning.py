@@ -83,9 +83,11 @@ def plan_for(
         return plan(own, effect, direction, power, looks, spec), True
     others = _others(snapshot, user_id, metric.name)
     if not others:
+        days = snapshot.series(user_id, metric.name)["day"].to_numpy().astype("datetime64[D]")
+        step = _calendar(snapshot, days, metric.name).step
         raise NothingToPlanFromError(
-            f"nobody has eight observed {metric.calendar.step}s of {metric.name} on which nothing acted, so there is "
-            f"nothing to plan {user_id}'s experiment from; import some first"
+            f"nobody has eight observed {step}s of {metric.name} on which nothing "
+            f"acted, so there is nothing to plan {user_id}'s experiment from; import some first"
         )
     return plan(others, effect, direction, power, looks, spec), False
 
