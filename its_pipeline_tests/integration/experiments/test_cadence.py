@@ -1,4 +1,4 @@
-"""Weeks, months and numbered sessions in a store: from the file to the page, nothing said of them."""
+"""Weeks, months and numbered sessions in a store, from the file to the page, nothing said."""
 
 from __future__ import annotations
 

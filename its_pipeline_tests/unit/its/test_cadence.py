@@ -1,24 +1,35 @@
-"""`analyze` in the series' own unit of time: found, resolved, told, and the same numbers as days."""
+"""`analyze` in the series' own unit of time: found, told, and the same numbers as days."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its import AnalysisSpec, InvalidSeries, Schedule, analyze, fingerprint, plan
+from its_pipeline.its import (
+    Analysis,
+    AnalysisSpec,
+    InvalidSeries,
+    Schedule,
+    analyze,
+    fingerprint,
+    plan,
+    session_on,
+)
 from its_pipeline.its.cadence import in_steps
 from its_pipeline.its.decisions.information import information_of
 from its_pipeline.its.headline import headline
+from its_pipeline.its.results import Effect, Effects
 from its_pipeline.its.warning_codes import SHORT_PHASE
 from its_pipeline.report.finding import finding_of
 from its_pipeline.report.page import answer_view
 from its_pipeline.report.sentence import answer_sentences
-from its_pipeline.schedules.cadence import Cadence, session_on
+from its_pipeline.schedules.cadence import Cadence
 from its_pipeline_tests.support import shared_data_dir
 
 N = 40
@@ -30,6 +41,17 @@ def series(index) -> pd.Series:
     return pd.Series(
         rng.normal(50.0, 5.0, len(index)) + 6.0 * (np.arange(len(index)) >= N // 2), index
     )
+
+
+def effects(found: Analysis) -> Effects:
+    assert found.effects is not None
+    return found.effects
+
+
+def slope(found: Analysis) -> Effect:
+    sustained = effects(found).sustained
+    assert sustained is not None
+    return sustained
 
 
 def told(analysis) -> str:
@@ -57,17 +79,17 @@ def test_the_unit_of_time_is_found_and_the_numbers_are_those_of_days(name):
     assert (found.n_pre, found.n_post) == (N // 2, N - N // 2)
     assert len(found.daily) == N
     step = found.spec.step
-    assert found.effects.cumulative.unit == f"sum over {step}s"
+    assert effects(found).cumulative.unit == f"sum over {step}s"
     assert f"{step.capitalize()}s before / since" in told(found)
     assert not DAY_WORDS.search(told(found).replace("14-day", ""))
     as_days = outcome.set_axis(pd.date_range("2020-01-01", periods=N))
     plain = AnalysisSpec(season="none")
     same = analyze(as_days, as_days.index[N // 2], plain, audited=False)
     for effect in ("immediate", "counterfactual"):
-        ours, theirs = getattr(found.effects, effect), getattr(same.effects, effect)
+        ours, theirs = getattr(effects(found), effect), getattr(effects(same), effect)
         assert (ours.mean, ours.sd) == pytest.approx((theirs.mean, theirs.sd), rel=1e-9)
     # A slope is told per step, not per seven of them.
-    ours, theirs = found.effects.sustained, same.effects.sustained
+    ours, theirs = slope(found), slope(same)
     assert 7.0 * ours.mean == pytest.approx(theirs.mean, rel=1e-9)
     assert ours.unit == f"per {step}"
 
@@ -117,6 +139,8 @@ def test_covariates_and_others_lie_on_the_same_steps():
     covariates = pd.DataFrame({"heat": np.arange(N) % 7.0}, outcome.index)
     others = {"coffee": Schedule.periods([("2016-01-10", "2016-05-20")])}
     laid = in_steps(outcome, outcome.index[20], AnalysisSpec(), covariates, others)
+    assert laid.covariates is not None
+    assert laid.others is not None
     assert (laid.covariates.index == laid.outcome.index).all()
     # Month ends from 31 January 2016 on, up to 30 April: the one of May lies after the 20th.
     assert laid.others["coffee"] == Schedule.periods([("2016-01-01", "2016-04-01")])
@@ -129,6 +153,7 @@ def test_covariates_and_others_lie_on_the_same_steps():
         audited=False,
     )
     assert "heat" in found.coefficients
+    assert found.by_schedule is not None
     assert found.by_schedule.others[0].name == "coffee"
 
 
@@ -137,7 +162,7 @@ def test_irregular_dates_stay_days_without_a_season_and_are_bounded():
     dates = pd.DatetimeIndex(np.datetime64("2018-01-01") + np.cumsum(gaps))
     found = analyze(series(dates), dates[N // 2], audited=False)
     assert (found.spec.cadence, found.spec.season, found.spec.step) == ("irregular", "none", "day")
-    assert found.effects.sustained.unit == "per week"
+    assert slope(found).unit == "per week"
     sparse = pd.DatetimeIndex(np.datetime64("1950-01-01") + 11 * np.cumsum(gaps))
     with pytest.raises(InvalidSeries, match="say the unit of time by cadence") as caught:
         analyze(series(sparse), sparse[N // 2])
@@ -166,7 +191,8 @@ def test_sessions_take_numbers_and_schedules_and_never_say_a_date():
     few = analyze(outcome.iloc[:20], 12, audited=False)
     short = next(warning for warning in few.warnings if warning.code == SHORT_PHASE.code)
     assert "sessions before" in short.text
-    for wrong in ("2024-01-20", 5.5):
+    wrongs: tuple[Any, ...] = ("2024-01-20", 5.5)
+    for wrong in wrongs:
         with pytest.raises(InvalidSeries, match="must be a session's number"):
             analyze(outcome, wrong)
     with pytest.raises(InvalidSeries, match=r"\[0, 9000\]"):
@@ -202,13 +228,13 @@ def test_a_lot_of_days_is_not_tested_on_weeks():
 
 def test_seat_belts_are_months():
     data = pd.read_csv(shared_data_dir() / "uk_seatbelts.csv", index_col="date", parse_dates=True)
-    outcome = np.log(data["drivers"])
+    outcome = data["drivers"].map(np.log)
     found = analyze(outcome, "1983-02-01", audited=False)
     assert (found.spec.step, found.spec.season, found.n_pre, found.n_post) == (
         "month", "month", 169, 23,
     )  # fmt: skip
     as_before = headline(outcome, "1983-02-01", AnalysisSpec(season="month"))
-    assert found.effects.counterfactual.mean == pytest.approx(as_before.mean, abs=1e-3)
+    assert effects(found).counterfactual.mean == pytest.approx(as_before.mean, abs=1e-3)
 
 
 def test_quetiapine_is_months():
@@ -218,8 +244,8 @@ def test_quetiapine_is_months():
         pd.Series(data["dispensings"].to_numpy(float), dates), "2014-01-01", audited=False
     )
     assert (found.spec.step, found.spec.season, found.n_pre) == ("month", "month", 36)
-    assert found.effects.sustained.unit == "per month"
-    assert found.effects.counterfactual.ci_upper < 0.0
+    assert slope(found).unit == "per month"
+    assert effects(found).counterfactual.ci_upper < 0.0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,8 @@ def test_sessions_are_days_inside_and_numbers_outside():
     assert session_of(session_on(12)) == 12
     assert Cadence.of("session").told(session_on(12)) == "session 12"
     assert Cadence.of("week").told(date(2024, 1, 3)) == "2024-01-03"
-    for wrong in (-1, 9001, 1.5, True):
+    wrongs: tuple[Any, ...] = (-1, 9001, 1.5, True)
+    for wrong in wrongs:
         with pytest.raises(ValueError, match="whole number"):
             session_on(wrong)
 
