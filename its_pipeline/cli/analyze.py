@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from its_pipeline.cli.support import (
+    Cadence,
     Carryover,
     DateOrder,
     DecimalSign,
@@ -33,10 +34,10 @@ from its_pipeline.cli.support import (
     number,
     plain_errors,
     print_table,
-    read_date,
     said_of_file,
     understand_or_ask,
 )
+from its_pipeline.cli.when import when_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,9 @@ def analyze(
     context: typer.Context,
     file: Annotated[
         Path,
-        typer.Argument(help="CSV of any kind, Excel, OpenDocument or Parquet; by day or month."),
+        typer.Argument(
+            help="CSV of any kind, Excel, OpenDocument or Parquet; by day, week, month, session."
+        ),
     ],
     date_column: Annotated[
         str | None, typer.Option("--date", help="Column of the dates; found if there is one.")
@@ -62,7 +65,7 @@ def analyze(
         str | None, typer.Option("--outcome", help="Column of the outcome; found if there is one.")
     ] = None,
     intervention: Annotated[
-        str | None, typer.Option(help="First day with the intervention, INCLUSIVE (YYYY-MM-DD).")
+        str | None, typer.Option(help="First day with it, INCLUSIVE (YYYY-MM-DD), or session.")
     ] = None,
     on: Annotated[
         list[str] | None,
@@ -103,6 +106,7 @@ def analyze(
     slope: Slope = None,
     trend: Trend = None,
     carryover: Carryover = None,
+    cadence: Cadence = None,
     washout_days: Annotated[int, typer.Option(help="Days left out of the fit.")] = 0,
     minimum_effect: Annotated[float, typer.Option(help="Smallest benefit.")] = 0.0,
     covariate: Annotated[
@@ -159,9 +163,11 @@ def analyze(
     others = read_named_periods(also or ())
     columns = list(options.covariates or ())
     beside = [*columns, *([denominator] if denominator else [])]
-    numbers = _numbers(context.params, beside)
+    numbers, are_sessions = _numbers(context.params, beside)
+    if are_sessions and options.cadence is None:
+        spec = replace(spec, cadence="session")
     outcome_column = str(numbers.columns[0])
-    schedule = _schedule(context.params, numbers)
+    schedule = when_on(context.params, numbers, sessions=are_sessions)
     outcome = _outcome(numbers[outcome_column], outcome_column, log)
     covariates = numbers[columns] if columns else None
     from its_pipeline.its import analyze as analyze_series
@@ -194,8 +200,8 @@ def _outcome(outcome: pd.Series, name: str, log: bool) -> pd.Series:
     return outcome.map(np.log)
 
 
-def _numbers(given: Mapping[str, Any], beside: list[str]) -> pd.DataFrame:
-    """Return the outcome, then the columns beside it and the column of days on, by day."""
+def _numbers(given: Mapping[str, Any], beside: list[str]) -> tuple[pd.DataFrame, bool]:
+    """Return the outcome, the columns beside it and of days on, by day; and if of sessions."""
     from its_pipeline.events.mapping import outcomes_of
     from its_pipeline.tables.days import AGGREGATES, read_days
 
@@ -224,51 +230,8 @@ def _numbers(given: Mapping[str, Any], beside: list[str]) -> pd.DataFrame:
             )
         outcome = found[0]
     columns = list(dict.fromkeys([outcome, *others]))
-    return read_days(given["file"], mapping, columns, aggregate)
-
-
-def _schedule(given: Mapping[str, Any], numbers: pd.DataFrame) -> Any:
-    """Return when the intervention was on, from the options that say it: a date or a schedule."""
-    from its_pipeline.schedules.as_text import read_lot, read_periods
-    from its_pipeline.schedules.day_column import days_on
-    from its_pipeline.schedules.schedule import Schedule
-
-    ways = {"--intervention": "intervention", "--on": "on", "--on-column": "on_column"}
-    said = [option for option, name in ways.items() if given[name]]
-    if len(said) != 1:
-        raise ValueError(
-            f"when it was on should be said once, by one of {', '.join(ways)}, but got "
-            f"{' and '.join(said) or 'none of them'}"
-        )
-    lot = {name: given[name] for name in ("unit_days", "longest_run") if given[name] is not None}
-    if given["by_lot"] is None and (lot or given["drawn"]):
-        raise ValueError(
-            "--unit-days, --longest-run and --drawn describe a lot but --by-lot is not given; add "
-            "--by-lot total, block:DAYS or none"
-        )
-    if given["intervention"]:
-        if given["by_lot"] is not None or given["carryover_days"]:
-            raise ValueError(
-                "--by-lot and --carryover-days are for days that go on and off but --intervention "
-                "is on for good; say the days with --on or --on-column, or use --washout-days"
-            )
-        return read_date("--intervention", given["intervention"])
-    if given["on"]:
-        schedule = read_periods(given["on"])
-    else:
-        name = given["on_column"]
-        column = numbers[name]
-        days = [day.date() for day in column.index]
-        schedule = Schedule.days(days_on(name, zip(days, column.tolist(), strict=True)))
-    if given["by_lot"] is None:
-        return schedule
-    drawn = read_periods([given["drawn"]]).on_periods[0] if given["drawn"] else None
-    return replace(
-        schedule,
-        mechanism=read_lot(given["by_lot"], **lot),
-        drawn_from_on=drawn and drawn.from_on,
-        drawn_to_on=drawn and drawn.to_on,
-    )
+    numbers = read_days(given["file"], mapping, columns, aggregate)
+    return numbers, mapping.time_kind == "session"
 
 
 def _say(analysis: Analysis, outcome: str, log: bool, covariates: Sequence[str]) -> None:
@@ -326,7 +289,13 @@ def _say_schedule(analysis: Analysis) -> None:
     if view["phases"]:
         rows = [(row.days, row.state, row.n, row.mean, row.effect) for row in view["phases"]]
         caption = f"{view['more']} later phases are not shown." if view["more"] else ""
-        columns = ("days", "on or off", "observed", "mean", "effect (95 % interval)")
+        columns = (
+            f"{analysis.spec.step}s",
+            "on or off",
+            "observed",
+            "mean",
+            "effect (95 % interval)",
+        )
         print_table("Phases", columns, rows, caption)
     if view["likeness"]:
         typer.echo(view["likeness"])

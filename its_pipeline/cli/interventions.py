@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from its_pipeline.cli.support import (
+    Cadence,
     Carryover,
     ExpectedVersion,
     Id,
@@ -24,8 +25,9 @@ from its_pipeline.cli.support import (
     key_of_person,
     plain_errors,
     print_table,
-    read_date,
+    read_day,
 )
+from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import shown_experiment
 from its_pipeline.schedules.as_text import read_periods, schedule_text
 
@@ -103,7 +105,8 @@ def _fields(context: typer.Context) -> dict[str, Any]:
         fields["outcome_metric"] = given["outcome"]
     for name, option in (("started_on", "--from"), ("ended_on", "--to")):
         if name in fields:
-            fields[name] = read_date(option, fields[name])
+            sessions = _is_numbered(given["outcome"]) and fields[name].isdecimal()
+            fields[name] = read_day(option, fields[name], sessions=sessions)
     if given["on"]:
         fields["schedule"] = read_periods(given["on"])
     if given["protocol"]:
@@ -123,6 +126,29 @@ def _fields(context: typer.Context) -> dict[str, Any]:
     return fields
 
 
+def _is_numbered(outcome: str | None) -> bool:
+    """Tell whether an outcome is numbered by sessions; of one that is not named here it may be."""
+    from its_pipeline.events.metrics import registered_metrics
+    from its_pipeline.settings import get_settings
+
+    metric = registered_metrics(get_settings()).get(outcome) if outcome else None
+    return metric is None or metric.calendar.is_sessions
+
+
+def _told(entry: Intervention) -> str:
+    """Return when an intervention acts, sessions by their numbers."""
+    from its_pipeline.events.metrics import registered_metrics
+    from its_pipeline.schedules.cadence import DAYS
+    from its_pipeline.settings import get_settings
+
+    metric = registered_metrics(get_settings()).get(entry.outcome_metric)
+    calendar = DAYS if metric is None else metric.calendar
+    if entry.schedule is not None:
+        return schedule_text(entry.schedule, entry.time_zone, calendar)
+    ended = "open" if entry.ended_on is None else calendar.told(entry.ended_on)
+    return f"{calendar.told(entry.started_on)} to {ended}"
+
+
 @app.command("log")
 @plain_errors
 def log_intervention(
@@ -130,7 +156,7 @@ def log_intervention(
     user_id: User,
     intervention_id: Id,
     started_on: Annotated[
-        str | None, typer.Option("--from", help="First day, INCLUSIVE (YYYY-MM-DD).")
+        str | None, typer.Option("--from", help="First day, INCLUSIVE (YYYY-MM-DD), or session.")
     ] = None,
     on: On = None,
     outcome: Annotated[str, typer.Option(help="Outcome metric.")] = "sessionPerformanceScore",
@@ -154,6 +180,7 @@ def log_intervention(
     slope: Slope = None,
     trend: Trend = None,
     carryover: Carryover = None,
+    cadence: Cadence = None,
     covariate: Covariate = None,
     comparison: Comparison = None,
 ) -> None:
@@ -172,9 +199,9 @@ def log_intervention(
         logged = log.log(user_id=user_id, intervention_id=intervention_id, **fields)
     finally:
         log.close()
-    days = f"from {logged.started_on} on"
-    if logged.schedule is not None:
-        days = schedule_text(logged.schedule, logged.time_zone)
+    days = _told(logged)
+    if logged.schedule is None and logged.ended_on is None:
+        days = f"from {days.removesuffix(' to open')} on"
     typer.echo(f"logged {shown_experiment(logged.key)} {days} (version {logged.version})")
     if direction is None:
         typer.echo("a benefit is an increase, as by default; if less is better, amend --direction")
@@ -206,9 +233,7 @@ def list_interventions(
             shown_experiment(entry.key),
             entry.name,
             entry.outcome_metric,
-            f"{entry.started_on} to {entry.ended_on or 'open'}"
-            if entry.schedule is None
-            else schedule_text(entry.schedule, entry.time_zone),
+            _told(entry),
             entry.direction,
             f"{entry.status}, version {entry.version}",
         )
@@ -238,7 +263,7 @@ def show(user_id: User, intervention_id: Id, as_json: AsJson = False) -> None:
         return
     values = newest.to_dict()
     if newest.schedule is not None:
-        values["schedule"] = schedule_text(newest.schedule, newest.time_zone)
+        values["schedule"] = _told(newest)
     else:
         del values["schedule"], values["carryover_days"]
     rows = [(name, str(value)) for name, value in values.items() if value not in ("", {})]
@@ -284,6 +309,7 @@ def amend(
     slope: Slope = None,
     trend: Trend = None,
     carryover: Carryover = None,
+    cadence: Cadence = None,
     covariate: Covariate = None,
     comparison: Comparison = None,
     as_metric: Annotated[

@@ -46,6 +46,7 @@ def plan(
     from its_pipeline.experiments.planning import NothingToPlanFromError, plan_for
     from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.its.planning.summary import PlanSummary
+    from its_pipeline.report.plan_views import beyond_text
     from its_pipeline.settings import get_settings
 
     if direction not in ("increase", "decrease"):
@@ -69,28 +70,29 @@ def plan(
         typer.echo(json.dumps(told.to_dict(), indent=1))
         return
     whose = "own" if is_own else f"{told.n_people} other people's"
-    needed = "more than a year" if told.days_needed is None else f"{told.days_needed} days"
+    step, beyond = told.calendar.step, beyond_text(told.calendar)
+    needed = beyond if told.days_needed is None else f"{told.days_needed} {step}s"
     typer.echo(
         f"{needed} with it, until an effect of {told.effect:.3g} is told with a probability of "
-        f"{told.power:.0%} (planned from {told.n_baseline} {whose} days, sd "
+        f"{told.power:.0%} (planned from {told.n_baseline} {whose} {step}s, sd "
         f"{told.baseline_sd:.3g}; looks: {told.looks})"
     )
-    headings = ("days with it", *(f"effect {f * told.effect:.3g}" for f in (0.5, 1.0, 2.0)))
+    headings = (f"{step}s with it", *(f"effect {f * told.effect:.3g}" for f in (0.5, 1.0, 2.0)))
     rows = [(str(n), *(f"{p:.0%}" for p in powers)) for n, powers in told.curve.items()]
     print_table("Probability of a verdict", headings, rows)
     print_table(
         "Smallest effect that is told",
-        ("days with it", "effect"),
+        (f"{step}s with it", "effect"),
         [
             (str(n), f"{value:.3g}" if isfinite(value) else "none")
             for n, value in told.detectable.items()
         ],
     )
     print_table(
-        "Days after the baseline, days off among them",
-        ("design", "days"),
+        f"{step.capitalize()}s after the baseline, {step}s off among them",
+        ("design", f"{step}s"),
         [
-            (name, "more than a year" if days is None else str(days))
+            (told.calendar.worded(name), beyond if days is None else str(days))
             for name, days in told.by_design.items()
         ],
     )

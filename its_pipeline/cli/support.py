@@ -107,7 +107,16 @@ Carryover = Annotated[
     ),
 ]
 
-ANALYSIS_OPTIONS: Final = ("likelihood", "season", "slope", "trend", "carryover")
+Cadence = Annotated[
+    str | None,
+    typer.Option(
+        "--cadence",
+        help="The unit of time: auto (found from the dates), day, week, month, quarter, year, "
+        "session, irregular, or a step such as 14-day.",
+    ),
+]
+
+ANALYSIS_OPTIONS: Final = ("likelihood", "season", "slope", "trend", "carryover", "cadence")
 """Options of commands that are options of the analysis, by their name in both."""
 
 
@@ -198,6 +207,17 @@ def read_date(name: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{name} should be a date like 2026-08-15 but got {text!r}") from None
+
+
+def read_day(name: str, text: str, *, sessions: bool) -> date:
+    """Return a text as a date or, of what is numbered by sessions, as a session's day."""
+    from its_pipeline.schedules.cadence import session_on
+
+    if not sessions:
+        return read_date(name, text)
+    if not text.isdecimal():
+        raise ValueError(f"{name} should be the number of a session like 12 but got {text!r}")
+    return session_on(int(text))
 
 
 def fail(message: str, code: int = BAD_INPUT) -> NoReturn:

@@ -23,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from its_pipeline.schedules.cadence import AUTO, Cadence
+
 #: Night is the reference: the four shares add up to one, so three carry all there is to know.
 SHARE_COLUMNS: Final = ("share_morning", "share_afternoon", "share_evening")
 
@@ -101,6 +103,9 @@ class AnalysisOptions(BaseModel):
     comparisons
         Comparison series, in the model as not affected by the intervention: names of the person's
         other outcome metrics, or of external series; empty or "none": none.
+    cadence
+        The unit of time: ``auto`` finds it from the dates; ``day``, ``week``, ``month``,
+        ``quarter``, ``year``, ``session``, ``irregular``, or a step such as ``14-day``.
     """
 
     model_config = ConfigDict(
@@ -164,6 +169,11 @@ class AnalysisOptions(BaseModel):
         description="Comparison series, declared as not affected by the intervention: other "
         "outcome metrics of the person, or external series of the store.",
     )
+    cadence: Annotated[str | None, _schema({"type": "string"})] = Field(
+        default=None,
+        description="The unit of time: auto (found from the dates), day, week, month, quarter, "
+        "year, session, irregular, or a step such as 14-day or 6-month.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -195,6 +205,11 @@ class AnalysisOptions(BaseModel):
         if value == "month":
             remedy = "outcomes are daily here; `its-pipeline analyze` takes a monthly series"
         return _one_of("season", value, cls.seasons, remedy)
+
+    @field_validator("cadence", mode="before")
+    @classmethod
+    def _known_cadence(cls, value: Any) -> Any:
+        return value if value is None or value == AUTO else Cadence.of(value).name
 
     @field_validator("slope", mode="before")
     @classmethod
@@ -337,5 +352,6 @@ USUAL: Final = AnalysisOptions(
     carryover="none",
     covariates=SHARE_COLUMNS,
     comparisons=(),
+    cadence=AUTO,
 )
 """What an installation does where nobody says otherwise."""

@@ -19,6 +19,7 @@ from its_pipeline.events.intervention import (
 from its_pipeline.events.metrics import EXAMPLES, SHIPPED, OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
 from its_pipeline.events.schema import DUPLICATE_RULE
+from its_pipeline.schedules.cadence import NAMED
 from its_pipeline.schedules.look_plans import LOOK_PLANS
 
 _HEAD = """# Data contract
@@ -78,6 +79,7 @@ day has no time of day, so the shares of events by time of day are not in the mo
 | `carryover` | `none`, `decay` | `{carryover}` | whether what is left after stopping is estimated |
 | `covariates` | a list of {shares}, or `none` | all | what is adjusted for |
 | `comparisons` | a list of names, or `none` | none | series it does not affect, by your claim |
+| `cadence` | `auto`, {cadences}, or such as `14-day` | `{cadence}` | the unit of time, see below |
 
 Likelihoods: `student_t` where a few days lie far from the rest, `lognormal` for positive times and
 amounts, `negative_binomial` for counts (`poisson` where they scatter no more than chance does),
@@ -87,10 +89,18 @@ The shares are those of a day's events by time of day; night is what they are co
 comparison series is another outcome metric of the person, or an external series of the store
 ([comparison series](guides/comparison-series.md)).
 
+`cadence: auto` finds the unit of time from the dates of a person's values: weeks (from any weekday
+on), months, quarters, years (whatever day in them), a constant number of days or months (`14-day`,
+`6-month`), days, or irregular dates, which are analysed as days without a season. Numbered sessions
+are declared by their import. Everything is counted in it: effects, baseline, horizon, washout, the
+eight values a phase needs. A month that is dated by its first day is on when it holds the
+intervention's first day; any other date is on from that day on. `season: day_of_week` means the
+unit's own season: that of months where 24 of them were observed ahead of the start, else none.
+
 A logged intervention may say the same options where it differs (`analysis`), and so may a request
 over HTTP; the request goes over the intervention, and the intervention over the metric.
 `its-pipeline analyze`, for a series of one's own, has `--likelihood`, `--season` (also `month`),
-`--slope`, `--trend`, `--no-trend` and, for columns of the file, `--covariate`.
+`--cadence`, `--slope`, `--trend`, `--no-trend` and, for columns of the file, `--covariate`.
 
 A file with every key; two metrics are needed to show all, for `equals` belongs to a rate:
 
@@ -108,6 +118,7 @@ metrics:
     analysis:                           # where it differs from the defaults above
       likelihood: student_t
       season: day_of_week
+      cadence: auto
       slope: auto
       trend: true
       carryover: none
@@ -218,6 +229,7 @@ def _option_values() -> dict[str, str]:
     usual = USUAL.said()
     named = {
         "likelihoods": LIKELIHOODS,
+        "cadences": tuple(NAMED),
         "seasons": AnalysisOptions.seasons,
         "shares": SHARE_COLUMNS,
     }

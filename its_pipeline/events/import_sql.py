@@ -81,8 +81,8 @@ def _instant(mapping: ImportMapping, zone: str) -> str:
     A date without a time is taken at noon of that local date, so that it stays on its day.
     """
     time = _column(mapping.time)
-    if mapping.time_kind == "day_number":
-        start = f"TIMESTAMP '{mapping.start_on} 12:00:00'"
+    if mapping.day_zero is not None:
+        start = f"TIMESTAMP '{mapping.day_zero} 12:00:00'"
         local = (
             f"CASE WHEN regexp_full_match({time}, {literal(_WHOLE)}) "
             f"THEN {start} + to_days(TRY_CAST({time} AS DOUBLE)::INTEGER) END"

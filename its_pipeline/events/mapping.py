@@ -15,15 +15,17 @@ import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
 from its_pipeline.events.cell_texts import DateOrder
 from its_pipeline.events.exported import Said, mood_numbers
 from its_pipeline.events.intervention import zone_names
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
+from its_pipeline.schedules.cadence import SESSION_ZERO
 
 DEFAULT_EVENT_TYPE = "OBSERVATION"
 TimeKind = Literal[
-    "timestamp", "day_number", "unix_seconds", "unix_milliseconds", "year", "excel_days"
+    "timestamp", "day_number", "session", "unix_seconds", "unix_milliseconds", "year", "excel_days"
 ]
 FileFormat = Literal["csv", "parquet", "jsonl", "sheet"]
 
@@ -56,7 +58,8 @@ class ImportMapping(BaseModel):
     time
         Column of the time: a date, a date and time, or a number (see `time_kind`).
     time_kind
-        How to read it. `day_number` counts days from `start_on`, which is day 0; `year` is a year
+        How to read it. `day_number` counts days from `start_on`, which is day 0; `session` numbers
+        sessions, which have no dates (see `schedules.cadence.session_on`); `year` is a year
         of four digits, meant as its first day; `excel_days` are Excel's serial numbers.
     start_on
         Local date of day number 0.
@@ -172,6 +175,7 @@ class ImportMapping(BaseModel):
 
     def metrics(self) -> tuple[OutcomeMetric, ...]:
         """Return the metrics that an import with this mapping registers."""
+        analysis = AnalysisOptions(cadence="session") if self.time_kind == "session" else UNSAID
         return tuple(
             OutcomeMetric(
                 name=name,
@@ -180,10 +184,16 @@ class ImportMapping(BaseModel):
                 aggregation=self.aggregation,
                 unit=self.units.get(name, self.unit),
                 label=column,
+                analysis=analysis,
             )
             for name, column in self.outcomes.items()
             if name != SESSION_PERFORMANCE
         )
+
+    @property
+    def day_zero(self) -> date | None:
+        """Local date of number 0, where the time is a number of days or of sessions."""
+        return SESSION_ZERO if self.time_kind == "session" else self.start_on
 
     @property
     def has_rules(self) -> bool:

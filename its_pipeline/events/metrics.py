@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
 from its_pipeline.files.damage import read_or_set_aside
+from its_pipeline.schedules.cadence import AUTO, DAYS, Cadence
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -200,6 +201,12 @@ class OutcomeMetric(BaseModel):
     def is_share(self) -> bool:
         """Whether a day's number is a share of, or the mean over, its events."""
         return self.aggregation in ("mean", "rate")
+
+    @property
+    def calendar(self) -> Cadence:
+        """The unit of time that is declared; days where it is found from the dates."""
+        said = self.analysis.cadence
+        return DAYS if said in (None, AUTO) else Cadence.of(said)
 
     @property
     def has_time_of_day(self) -> bool:

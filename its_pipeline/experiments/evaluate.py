@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from its_pipeline.experiments.planning import with_days_needed
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import fit_prepared, record_crash

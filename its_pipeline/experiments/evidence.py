@@ -221,4 +221,5 @@ def index_row(
         dagster_url=dagster_run_url(settings, verdict.dagster_run_id),
         cent_reported=reported,
         cent_applicable=applicable,
+        calendar=verdict.calendar,
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 

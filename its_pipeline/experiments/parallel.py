@@ -21,7 +21,7 @@ from its_pipeline.processes.pool import WorkerPool
 from its_pipeline.stores.verdict import RunContext
 
 if TYPE_CHECKING:
-    from its_pipeline.experiments.preparation import Prepared
+    from its_pipeline.experiments.prepared import Prepared
     from its_pipeline.processes.process import Handler
     from its_pipeline.settings import Settings
 

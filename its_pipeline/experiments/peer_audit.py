@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.damage import read_or_set_aside
@@ -198,6 +199,8 @@ def _candidates(snapshot: Snapshot) -> dict[str, Prepared]:
 def _can_be_fitted(prepared: Prepared) -> bool:
     spec, outcome = prepared.spec, prepared.outcome
     if spec is None or outcome is None or spec.likelihood != "normal":
+        return False
+    if not spec.calendar.is_daily:
         return False
     # CausalPy's piecewise formula has one step and one ramp: no phases, and no second intervention.
     if not prepared.schedule.is_single_change or prepared.others:

@@ -8,18 +8,22 @@ beyond the number of its observed days; a plan knows nothing of an effect.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import experiment_key
+from its_pipeline.experiments.cadence import next_step, possible
 from its_pipeline.experiments.scheduled_days import observed_off_and_on, scheduled_state
 from its_pipeline.experiments.window import Window
+from its_pipeline.schedules.cadence import DAYS, Cadence, Steps
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_DAY = timedelta(days=1)
 
 PlanState = Literal["ready", "waiting", "refused", "closed"]
 
@@ -55,6 +59,8 @@ class Plan:
         Days with the intervention until an effect of that size is told with 80 % probability (None
         beyond a year), and from whose days that was planned, ``own`` or ``others``; empty where it
         was not planned, see `planning.with_days_needed`.
+    cadence
+        The unit of time, in which everything is counted.
     """
 
     key: str
@@ -72,6 +78,7 @@ class Plan:
     days_needed: int | None = None
     planned_effect: float | None = None
     planned_from: str = ""
+    cadence: str = DAYS.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, dates as ISO 8601."""
@@ -89,7 +96,11 @@ class Plan:
 
 
 def autocorrelation(
-    days: NDArray[np.datetime64], values: NDArray[np.float64], *, minimum_pairs: int = 8
+    days: NDArray[np.datetime64],
+    values: NDArray[np.float64],
+    *,
+    minimum_pairs: int = 8,
+    calendar: Cadence = DAYS,
 ) -> float | None:
     """Return the lag-one correlation over pairs of neighbouring calendar days.
 
@@ -99,10 +110,12 @@ def autocorrelation(
         Shape ``(n,)``, increasing days and the outcome on them; gaps are allowed.
     minimum_pairs
         Below as many pairs the answer is None, as it is where the outcome is constant.
+    calendar
+        The unit of time, in which neighbours are one step apart.
     """
     import numpy as np
 
-    neighbours = np.diff(days) == np.timedelta64(1, "D")
+    neighbours = np.diff(Steps(calendar).numbers(days)) == 1
     if int(neighbours.sum()) < minimum_pairs:
         return None
     centred = values - values.mean()
@@ -117,6 +130,7 @@ def plan_experiment(
     days: NDArray[np.datetime64],
     values: NDArray[np.float64],
     complete_until_on: date,
+    calendar: Cadence = DAYS,
 ) -> Plan:
     """Return the plan of an experiment.
 
@@ -130,6 +144,8 @@ def plan_experiment(
         Shape ``(n,)``: all observed days of the person's outcome, increasing, and the outcome.
     complete_until_on
         The last complete local day.
+    calendar
+        The unit of time; `days` name its steps.
     """
     import numpy as np
 
@@ -141,9 +157,9 @@ def plan_experiment(
     )
     n_pre, n_post = int(pre.sum()), int(post.sum())
     if intervention.schedule is not None:
-        n_pre, n_post = observed_off_and_on(intervention, window, days)
+        n_pre, n_post = observed_off_and_on(intervention, window, days, calendar)
     state, code, reason, analysable_on = _state(
-        intervention, window, n_pre, n_post, complete_until_on
+        intervention, window, n_pre, n_post, complete_until_on, calendar
     )
     baseline = values[pre]
     return Plan(
@@ -155,32 +171,51 @@ def plan_experiment(
         n_post=n_post,
         baseline_mean=float(baseline.mean()) if len(baseline) >= 2 else None,
         baseline_sd=float(baseline.std(ddof=1)) if len(baseline) >= 2 else None,
-        baseline_autocorrelation=autocorrelation(days[pre], baseline),
+        baseline_autocorrelation=autocorrelation(days[pre], baseline, calendar=calendar),
         analysable_on=analysable_on,
         window=window,
+        cadence=calendar.name,
     )
 
 
+def refused(plan: Plan, code: str, error: Exception) -> Plan:
+    """Return a plan that its data or options refuse.
+
+    Parameters
+    ----------
+    plan
+        As it was.
+    code, error
+        Why, for programs and for people.
+    """
+    return replace(plan, state="refused", reason_code=code, reason=str(error), analysable_on=None)
+
+
 def _state(
-    intervention: Intervention, window: Window, n_pre: int, n_post: int, complete_until_on: date
+    intervention: Intervention,
+    window: Window,
+    n_pre: int,
+    n_post: int,
+    complete_until_on: date,
+    calendar: Cadence,
 ) -> tuple[PlanState, str, str, date | None]:
     from its_pipeline.its.series import MINIMUM_DAYS
 
     if intervention.status == "withdrawn":
         return "closed", "withdrawn", "the intervention was withdrawn", None
     if intervention.schedule is not None:
-        return scheduled_state(intervention, window, n_pre, n_post, complete_until_on)
+        return scheduled_state(intervention, window, n_pre, n_post, complete_until_on, calendar)
     if n_pre >= MINIMUM_DAYS and n_post >= MINIMUM_DAYS:
         return "ready", "", "", None
 
     counts = (
-        f"{n_pre} observed days before the start and {n_post} after it; at least {MINIMUM_DAYS} "
-        "of each are needed"
+        f"{n_pre} observed {calendar.step}s before the start and {n_post} after it; at least "
+        f"{MINIMUM_DAYS} of each are needed"
     )
-    next_day = max(complete_until_on + timedelta(days=1), window.fit_start_on)
-    last_needed = next_day + timedelta(days=max(MINIMUM_DAYS - n_post, 0) - 1)
+    next_on = next_step(window.fit_start_on, complete_until_on, calendar)
+    last_needed = calendar.later(next_on, max(MINIMUM_DAYS - n_post, 0) - 1)
     post_possible = n_post >= MINIMUM_DAYS or last_needed <= window.final_end_on
-    baseline_over = window.started_on <= complete_until_on + timedelta(days=1)
+    baseline_over = window.started_on <= complete_until_on + _DAY
     if n_pre < MINIMUM_DAYS and baseline_over:
         reason = (
             f"{counts}. The baseline is over: only events that arrive late, or an amended start or "
@@ -191,18 +226,17 @@ def _state(
         return state, "too_few_pre_days", reason, None
     if not post_possible:
         reason = (
-            f"{counts}. The post-period ends on {window.final_end_on.isoformat()}, too early for "
-            "that: amend the end or the horizon, or log the intervention anew"
+            f"{counts}. The post-period ends on {calendar.told(window.final_end_on)}, too early "
+            "for that: amend the end or the horizon, or log the intervention anew"
         )
         return "closed", "too_few_post_days", reason, None
     if n_pre < MINIMUM_DAYS:
-        left = (window.started_on - complete_until_on).days - 1
+        left = calendar.between(complete_until_on + _DAY, window.started_on)
         if n_pre + left < MINIMUM_DAYS:
             reason = (
-                f"{counts}. Even with an event on every day until the start the baseline stays "
-                "too short: amend the start or the baseline"
+                f"{counts}. Even with an event on every {calendar.step} until the start the "
+                "baseline stays too short: amend the start or the baseline"
             )
             return "closed", "too_few_pre_days", reason, None
-    first = last_needed + timedelta(days=1)
     code = "not_started" if window.fit_start_on > complete_until_on else "too_few_post_days"
-    return "waiting", code, f"{counts}. Possible from {first.isoformat()} on", first
+    return "waiting", code, *possible(counts, calendar.later(last_needed, 1), calendar)

@@ -8,13 +8,14 @@ be analysed yet (`plan`).
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from its_pipeline.events.metrics import OutcomeMetric, get_metric
 from its_pipeline.experiments.placebo_windows import acted_days
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.window import last_complete_day
+from its_pipeline.schedules.cadence import AUTO, DAYS, Cadence, find_cadence
 from its_pipeline.schedules.look_plans import DAILY
 from its_pipeline.settings import Settings
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from its_pipeline.its.planning.plan import ExperimentPlan
 
 BASELINE_DAYS = 90
-"""Newest calendar days that a plan is made from."""
+"""Newest calendar days (weeks, months) that a plan is made from."""
 MOST_PEOPLE = 12
 """Other people whose days serve where a person has too few."""
 
@@ -82,9 +83,11 @@ def plan_for(
         return plan(own, effect, direction, power, looks, spec), True
     others = _others(snapshot, user_id, metric.name)
     if not others:
+        days = snapshot.series(user_id, metric.name)["day"].to_numpy().astype("datetime64[D]")
+        step = _calendar(snapshot, days, metric.name).step
         raise NothingToPlanFromError(
-            f"nobody has eight observed days of {metric.name} on which nothing acted, so there is "
-            f"nothing to plan {user_id}'s experiment from; import some days first"
+            f"nobody has eight observed {step}s of {metric.name} on which nothing "
+            f"acted, so there is nothing to plan {user_id}'s experiment from; import some first"
         )
     return plan(others, effect, direction, power, looks, spec), False
 
@@ -112,7 +115,7 @@ def plan_of(settings: Settings, prepared: Prepared) -> tuple[ExperimentPlan, boo
     if metric is None or prepared.plan.state not in ("ready", "waiting"):
         return None
     days = prepared.daily["day"].to_numpy().astype("datetime64[D]")
-    before = days < np.datetime64(intervention.started_on)
+    before = days < np.datetime64(prepared.plan.window.started_on)
     values = prepared.daily["value"].to_numpy(dtype=float)
     own = _usable(days[before], values[before])
     baselines = (
@@ -125,7 +128,7 @@ def plan_of(settings: Settings, prepared: Prepared) -> tuple[ExperimentPlan, boo
         intervention.minimum_effect or None,
         intervention.direction,
         looks=intervention.looks,
-        spec=_spec(metric, intervention.direction),
+        spec=_spec(metric, intervention.direction, prepared.plan.cadence),
     )
     return found, own is not None
 
@@ -144,12 +147,16 @@ def with_days_needed(settings: Settings, prepared: Prepared) -> Plan:
     )
 
 
-def _spec(metric: OutcomeMetric, direction: Direction) -> AnalysisSpec:
+def _spec(metric: OutcomeMetric, direction: Direction, cadence: str = DAYS.name) -> AnalysisSpec:
     from its_pipeline.its.spec import AnalysisSpec
 
     settings = metric.analysis.model_settings()
     # A plan is made with normal innovations and the segmented model, whatever the analysis does.
-    kept = {name: settings[name] for name in ("season", "slope", "trend") if name in settings}
+    kept = {
+        name: settings[name] for name in ("season", "slope", "trend", "cadence") if name in settings
+    }
+    if cadence != DAYS.name:
+        kept["cadence"] = cadence
     return AnalysisSpec(direction=direction, unit=metric.unit, **kept)
 
 
@@ -162,11 +169,19 @@ def _baseline(snapshot: Snapshot, user_id: str, outcome: str) -> pd.Series | Non
     last_on = last_complete_day(zone, snapshot.settings.today_on)
     rows = snapshot.series(user_id, outcome)
     days = rows["day"].to_numpy().astype("datetime64[D]")
-    first_on = last_on - timedelta(days=BASELINE_DAYS - 1)
+    calendar = _calendar(snapshot, days, outcome)
+    if calendar.is_sessions and len(days):
+        last_on = days[-1].item()
+    first_on = calendar.later(last_on, 1 - BASELINE_DAYS)
     usable = (days >= np.datetime64(first_on)) & (days <= np.datetime64(last_on))
     for from_on, to_on in acted_days(interventions):
         usable &= ~((days >= np.datetime64(from_on)) & (days <= np.datetime64(to_on)))
     return _usable(days[usable], rows["value"].to_numpy(dtype=float)[usable])
+
+
+def _calendar(snapshot: Snapshot, days: np.ndarray, outcome: str) -> Cadence:
+    said = snapshot.metrics[outcome].analysis.cadence or AUTO
+    return find_cadence(days) if said == AUTO else Cadence.of(said)
 
 
 def _usable(days: np.ndarray, values: np.ndarray) -> pd.Series | None:
@@ -190,6 +205,13 @@ def _others(snapshot: Snapshot, user_id: str, outcome: str) -> list[pd.Series]:
         if len(found) == MOST_PEOPLE:
             break
         baseline = None if other == user_id else _baseline(snapshot, other, outcome)
-        if baseline is not None:
+        # People who are measured in another unit of time say nothing of this one's days.
+        if baseline is not None and _calendar_of(baseline) == _calendar_of(
+            (found or [baseline])[0]
+        ):
             found.append(baseline)
     return found
+
+
+def _calendar_of(baseline: pd.Series) -> Cadence:
+    return find_cadence(baseline.index.to_numpy())

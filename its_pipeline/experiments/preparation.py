@@ -1,9 +1,8 @@
 """Preparing experiments from one snapshot of the log, the metrics and the daily outcomes.
 
 What belongs here: reading what an analysis needs, once, and preparing one experiment from it: its
-window, plan, series, covariates, spec and fingerprint. What does not: which days comparison series
-leave (`comparisons`), sampling, storing, publishing (`service`), or anything of Dagster, MLflow or
-HTTP.
+window, plan, series, covariates, spec and fingerprint. What does not: sampling, storing, publishing
+(`service`), or anything of Dagster, MLflow or HTTP.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from its_pipeline.events.analysis_options import SHARE_COLUMNS, AnalysisOptions
 from its_pipeline.events.forgotten import Forgotten
@@ -25,63 +24,39 @@ from its_pipeline.events.metrics import (
     get_metric,
     registered_metrics,
 )
-from its_pipeline.experiments.acting import others_acting, schedule_of
-from its_pipeline.experiments.comparisons import Compared, ComparisonSources, compared
-from its_pipeline.experiments.options import Options, OptionsError, chosen_options
-from its_pipeline.experiments.plan import Plan, plan_experiment
+from its_pipeline.experiments.acting import others_acting
+from its_pipeline.experiments.cadence import laid_out
+from its_pipeline.experiments.comparisons import ComparisonSources, compared
+from its_pipeline.experiments.options import (
+    CONTRADICTORY_OPTIONS,
+    Options,
+    OptionsError,
+    chosen_options,
+)
+from its_pipeline.experiments.plan import plan_experiment, refused
+from its_pipeline.experiments.prepared import Prepared, ready
 from its_pipeline.experiments.rejections import Rejections, flooded
 from its_pipeline.experiments.window import experiment_window, last_complete_day
-from its_pipeline.schedules.schedule import Schedule
+from its_pipeline.schedules.cadence import AUTO
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from its_pipeline.its import AnalysisSpec
-
 
 @dataclass(frozen=True)
-class Prepared:
-    """An experiment with all that its evaluation needs.
+class _Found:
+    """An experiment's metric and options, or why there are none."""
 
-    Attributes
-    ----------
-    intervention, metric, plan
-        What was asked, and what is known before any effect is; ``metric`` is None where the
-        intervention names one that is not registered any more.
-    daily
-        The observed days of the window: columns of the daily-outcome contract.
-    spec, outcome, covariates, fingerprint
-        What `analyze` is called with, and its identity; None unless the plan is ``ready``.
-    others
-        Schedules of other interventions in the same model, by name.
-    denominator
-        How many events each day's share is of; None where the outcome is no share of several.
-    compared
-        Comparison series on the days of ``daily``; None where none was declared.
-    """
-
-    intervention: Intervention
     metric: OutcomeMetric | None
-    plan: Plan
-    daily: pd.DataFrame
-    spec: AnalysisSpec | None = None
-    outcome: pd.Series | None = None
-    covariates: pd.DataFrame | None = None
-    fingerprint: str | None = None
-    others: Mapping[str, Schedule] = field(default_factory=dict)
-    denominator: pd.Series | None = None
-    compared: Compared | None = None
+    analysis: AnalysisOptions | None
+    code: str = ""
+    error: Exception = field(default_factory=ValueError)
 
     @property
-    def schedule(self) -> Schedule:
-        """When the intervention acted, as `analyze` is told."""
-        return schedule_of(self.intervention)
-
-    @property
-    def unit(self) -> str:
-        """Unit of the daily outcome."""
-        return self.metric.unit if self.metric is not None else ""
+    def cadence(self) -> str:
+        said = None if self.analysis is None else self.analysis.cadence
+        return said or AUTO
 
 
 class Snapshot:
@@ -247,123 +222,63 @@ class Snapshot:
         """
         import numpy as np
 
+        options = options or self.options
+        found = self._options(intervention, options)
         complete_until_on = last_complete_day(intervention.time_zone, self.settings.today_on)
-        window = experiment_window(
-            intervention, self.interventions.get(intervention.user_id, ()), complete_until_on
+        laid = laid_out(
+            intervention,
+            self.interventions.get(intervention.user_id, ()),
+            self.series(intervention.user_id, intervention.outcome_metric),
+            found.cadence,
+            complete_until_on,
         )
-        daily = self.series(intervention.user_id, intervention.outcome_metric)
+        acting, daily, calendar = laid.intervention, laid.daily, laid.calendar
+        window = experiment_window(acting, laid.others, laid.complete_until_on, calendar)
         days = daily["day"].to_numpy().astype("datetime64[D]")
         values = daily["value"].to_numpy(dtype=np.float64)
-        plan = plan_experiment(intervention, window, days, values, complete_until_on)
+        plan = plan_experiment(acting, window, days, values, laid.complete_until_on, calendar)
         inside = (days >= np.datetime64(window.pre_start_on)) & (
             days <= np.datetime64(window.post_end_on)
         )
         in_window = daily[inside]
-        try:
-            metric = get_metric(self.metrics, intervention.outcome_metric)
-        except UnknownMetricError as error:
-            return Prepared(intervention, None, _refused(plan, "unknown_metric", error), in_window)
-        options = options or self.options
-        try:
-            analysis = chosen_options(options.analysis, intervention, metric)
-            if analysis.comparisons and plan.state != "closed":
+        prepared = Prepared(intervention, found.metric, plan, in_window, laid=acting)
+        metric, analysis = found.metric, found.analysis
+        if metric is None or analysis is None:
+            return replace(prepared, plan=refused(plan, found.code, found.error))
+        if laid.problem:
+            error = ValueError(laid.problem)
+            return replace(prepared, plan=refused(plan, CONTRADICTORY_OPTIONS, error))
+        if analysis.comparisons and plan.state != "closed":
+            try:
                 self.comparison_sources.check(analysis.comparisons, metric.name)
-        except OptionsError as error:
-            return Prepared(intervention, metric, _refused(plan, error.code, error), in_window)
+            except OptionsError as error:
+                return replace(prepared, plan=refused(plan, error.code, error))
         if analysis.covariates and not metric.has_time_of_day:
             plan = replace(plan, left_out=NO_TIME_OF_DAY)
         if plan.state != "ready":
             if plan.reason_code != "withdrawn" and (why := flooded(plan, metric, self.rejections)):
-                plan = _refused(plan, "events_rejected", ValueError(why))
-            return Prepared(intervention, metric, plan, in_window)
+                plan = refused(plan, "events_rejected", ValueError(why))
+            return replace(prepared, plan=plan)
         factor = self.interval_factors.get(metric.name, 1.0)
-        logged = self.interventions.get(intervention.user_id, ())
-        others = others_acting(logged, window, in_window["day"].to_numpy())
+        others = others_acting(laid.others, window, in_window["day"].to_numpy())
         beside = None
         if names := analysis.comparisons:
             find = partial(self.comparison_sources.find, intervention.user_id)
-            beside = compared(names, find, intervention, window, in_window)
+            beside = compared(names, find, acting, window, in_window)
             plan = replace(plan, n_pre=beside.n_off, n_post=beside.n_on)
-        return _ready(
-            intervention, metric, plan, in_window, options, analysis, factor, others, beside
-        )
+        prepared = replace(prepared, plan=plan, others=others, compared=beside)
+        return ready(prepared, metric, options, analysis, factor)
 
-
-def _ready(
-    intervention: Intervention,
-    metric: OutcomeMetric,
-    plan: Plan,
-    daily: pd.DataFrame,
-    options: Options,
-    analysis: AnalysisOptions,
-    interval_factor: float,
-    others: Mapping[str, Schedule],
-    beside: Compared | None,
-) -> Prepared:
-    import pandas as pd
-
-    from its_pipeline.its import AnalysisSpec
-    from its_pipeline.its.fingerprinting import fingerprint
-
-    spec = AnalysisSpec(
-        direction=intervention.direction,
-        minimum_effect=intervention.minimum_effect,
-        washout_days=intervention.washout_days,
-        draws=options.draws,
-        tune=options.tune,
-        chains=options.chains,
-        seed=options.seed,
-        unit=metric.unit,
-        **analysis.model_settings(),
-        interval_factor=interval_factor,
-        carryover_days=intervention.carryover_days,
-    )
-    index = pd.DatetimeIndex(daily["day"].to_numpy(), name="day")
-    outcome = pd.Series(daily["value"].to_numpy(dtype=float), index=index, name=metric.name)
-    covariates = None
-    if analysis.covariates and metric.has_time_of_day:
-        covariates = daily[list(analysis.covariates)].set_index(index)
-    denominator = None
-    if spec.likelihood == "binomial" and metric.is_share and (daily["n_events"] > 1).any():
-        denominator = pd.Series(daily["n_events"].to_numpy(dtype=float), index=index)
-    identity = _identity(intervention)
-    if beside is not None:
-        outcome, covariates = outcome[beside.kept], beside.with_shares(covariates)
-        identity |= beside.identity()
-    return Prepared(
-        intervention,
-        metric,
-        plan,
-        daily,
-        spec,
-        outcome,
-        covariates,
-        fingerprint(
-            outcome,
-            schedule_of(intervention),
-            spec,
-            covariates,
-            identity,
-            others,
-            denominator,
-        ),
-        others,
-        denominator,
-        beside,
-    )
-
-
-def _identity(intervention: Intervention) -> dict[str, Any]:
-    # Who and what, and nothing of how it came to be logged: a better wording of the hypothesis is
-    # not another analysis, and an ad-hoc question about the same days is the same one.
-    return {
-        "user_id": intervention.user_id,
-        "outcome_metric": intervention.outcome_metric,
-    }
-
-
-def _refused(plan: Plan, code: str, error: Exception) -> Plan:
-    return replace(plan, state="refused", reason_code=code, reason=str(error), analysable_on=None)
+    def _options(self, intervention: Intervention, options: Options) -> _Found:
+        """Return an experiment's metric and options, or why there are none."""
+        try:
+            metric = get_metric(self.metrics, intervention.outcome_metric)
+        except UnknownMetricError as error:
+            return _Found(None, None, "unknown_metric", error)
+        try:
+            return _Found(metric, chosen_options(options.analysis, intervention, metric))
+        except OptionsError as error:
+            return _Found(metric, None, error.code, error)
 
 
 def _no_days() -> pd.DataFrame:

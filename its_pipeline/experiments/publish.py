@@ -255,6 +255,7 @@ def _write(
             n_pre=verdict.n_pre,
             n_post=verdict.n_post,
             analysable_on=_day(verdict.analysable_on),
+            calendar=verdict.calendar,
             analysis=analysis,
             planned=_planned(settings, verdict, intervention),
         )

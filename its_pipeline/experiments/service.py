@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from its_pipeline.events.forgotten import Forgotten
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.recorder import RunRecorder, record
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
@@ -372,7 +373,7 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
         outcome_metric=intervention.outcome_metric,
         unit=prepared.unit,
         minimum_effect=intervention.minimum_effect,
-        started_on=intervention.started_on.isoformat(),
+        started_on=plan.window.started_on.isoformat(),
         pre_start_on=plan.window.pre_start_on.isoformat(),
         fit_start_on=plan.window.fit_start_on.isoformat(),
         post_end_on=plan.window.post_end_on.isoformat(),
@@ -381,6 +382,7 @@ def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: A
             {"side": cut.side, "on": cut.on.isoformat(), "code": cut.code, "reason": cut.reason}
             for cut in plan.window.cuts
         ),
+        cadence=plan.cadence,
         n_pre=plan.n_pre,
         n_post=plan.n_post,
         n_events=int(prepared.daily["n_events"].sum()),

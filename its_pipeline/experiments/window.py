@@ -14,8 +14,10 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from its_pipeline.events.intervention import Intervention
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 _DAY = timedelta(days=1)
+_LATER = "later {}s are not complete yet"
 
 FEWEST_BASELINE_DAYS = 28
 """A window is not cut at another intervention where that would leave either of the two with fewer
@@ -94,13 +96,13 @@ def last_complete_day(time_zone: str, today_on: date | None = None) -> date:
     return today - _DAY
 
 
-def _pre_cut(intervention: Intervention, others: Iterable[Intervention]) -> Cut:
+def _pre_cut(intervention: Intervention, others: Iterable[Intervention], calendar: Cadence) -> Cut:
     start = intervention.started_on
     cut = Cut(
         "pre",
-        start - timedelta(days=intervention.baseline_days),
+        calendar.later(start, -intervention.baseline_days),
         "baseline_days",
-        f"the baseline is the {intervention.baseline_days} days up to the start",
+        f"the baseline is the {intervention.baseline_days} {calendar.step}s up to the start",
     )
     for other in others:
         if other.started_on >= start:
@@ -115,27 +117,31 @@ def _pre_cut(intervention: Intervention, others: Iterable[Intervention]) -> Cut:
                 "pre",
                 first_free,
                 "earlier_intervention",
-                f"the baseline starts after “{other.name}” {verb}: days before it are not "
-                "comparable",
+                f"the baseline starts after “{other.name}” {verb}: {calendar.step}s before it are "
+                "not comparable",
             )
     return cut
 
 
-def _final_cut(intervention: Intervention, others: Iterable[Intervention]) -> Cut:
+def _final_cut(
+    intervention: Intervention, others: Iterable[Intervention], calendar: Cadence
+) -> Cut:
     start = intervention.started_on
     cuts = [
         Cut(
             "post",
-            start + timedelta(days=intervention.horizon_days - 1),
+            calendar.later(start, intervention.horizon_days - 1),
             "horizon_days",
-            f"the horizon is {intervention.horizon_days} days",
+            f"the horizon is {intervention.horizon_days} {calendar.step}s",
         )
     ]
     schedule = intervention.schedule
     if schedule is not None:
         # Days after the last one on are days off again; those after the last one drawn are neither.
         if schedule.drawn_to_on is not None:
-            cuts.append(Cut("post", schedule.drawn_to_on, "ended", "no later days were drawn"))
+            cuts.append(
+                Cut("post", schedule.drawn_to_on, "ended", f"no later {calendar.step}s were drawn")
+            )
     elif intervention.ended_on is not None:
         cuts.append(Cut("post", intervention.ended_on, "ended", "the intervention ended"))
     for other in others:
@@ -145,36 +151,36 @@ def _final_cut(intervention: Intervention, others: Iterable[Intervention]) -> Cu
                     "post",
                     other.started_on - _DAY,
                     "next_intervention",
-                    f"“{other.name}” started on {other.started_on.isoformat()}",
+                    f"“{other.name}” started on {calendar.told(other.started_on)}",
                 )
             )
     return min(cuts, key=lambda cut: cut.on)
 
 
-def _together(intervention: Intervention, other: Intervention) -> Cut | None:
+def _together(intervention: Intervention, other: Intervention, calendar: Cadence) -> Cut | None:
     """Return why another intervention is in the same model; None where the window is cut at it.
 
     Nor is one in it that acted on all of the window's days, or on none: it is no part of a change.
     """
     first, second = sorted((intervention, other), key=lambda each: each.started_on)
-    gap = (second.started_on - (first.ended_on or date.max)).days - 1
+    gap = calendar.between(first.ended_on or date.max, second.started_on) - 1
     start, name = intervention.started_on, f"“{other.name}”"
-    from_on = start - timedelta(days=intervention.baseline_days)
-    to_on = min(start + timedelta(days=intervention.horizon_days - 1), _own_end(intervention))
+    from_on = calendar.later(start, -intervention.baseline_days)
+    to_on = min(calendar.later(start, intervention.horizon_days - 1), _own_end(intervention))
     until = other.ended_on or date.max
     throughout = other.schedule is None and other.started_on <= from_on and until >= to_on
     if throughout or other.started_on > to_on or until < from_on:
         return None
     if other.started_on == start:
-        reason = f"{name} is in the same model: it started on the same day"
+        reason = f"{name} is in the same model: it started on the same {calendar.step}"
         return Cut("with", other.started_on, "same_start", reason)
     if gap < 0:
-        reason = f"{name} is in the same model: both ran over some of the same days"
+        reason = f"{name} is in the same model: both ran over some of the same {calendar.step}s"
         return Cut("with", other.started_on, "overlap", reason)
     if gap < FEWEST_BASELINE_DAYS:
         reason = (
-            f"{name} is in the same model: to cut there would leave {gap} days of baseline, fewer "
-            f"than {FEWEST_BASELINE_DAYS}"
+            f"{name} is in the same model: to cut there would leave {gap} {calendar.step}s of "
+            f"baseline, fewer than {FEWEST_BASELINE_DAYS}"
         )
         return Cut("with", other.started_on, "short_baseline", reason)
     return None
@@ -188,7 +194,10 @@ def _own_end(intervention: Intervention) -> date:
 
 
 def experiment_window(
-    intervention: Intervention, others: Iterable[Intervention], complete_until_on: date
+    intervention: Intervention,
+    others: Iterable[Intervention],
+    complete_until_on: date,
+    calendar: Cadence = DAYS,
 ) -> Window:
     """Return the window of an experiment.
 
@@ -201,6 +210,8 @@ def experiment_window(
         passed over here.
     complete_until_on
         The last complete local day, see `last_complete_day`.
+    calendar
+        The unit of time, in which baseline, horizon and washout count.
     """
     relevant = [
         other
@@ -211,18 +222,18 @@ def experiment_window(
         and other.status != "withdrawn"
     ]
     start = intervention.started_on
-    why = {other.intervention_id: _together(intervention, other) for other in relevant}
+    why = {other.intervention_id: _together(intervention, other, calendar) for other in relevant}
     cutting = [other for other in relevant if why[other.intervention_id] is None]
     together = {name: cut for name, cut in why.items() if cut is not None}
-    pre = _pre_cut(intervention, cutting)
-    final = _final_cut(intervention, cutting)
+    pre = _pre_cut(intervention, cutting, calendar)
+    final = _final_cut(intervention, cutting, calendar)
     end = final
     if complete_until_on < final.on:
-        end = Cut("post", complete_until_on, "last_complete_day", "later days are not complete yet")
+        end = Cut("post", complete_until_on, "last_complete_day", _LATER.format(calendar.step))
     return Window(
         pre_start_on=pre.on,
         started_on=start,
-        fit_start_on=start + timedelta(days=intervention.washout_days),
+        fit_start_on=calendar.later(start, intervention.washout_days),
         post_end_on=end.on,
         final_end_on=final.on,
         cuts=(pre, end, *together.values()),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ParameterDiagnostics,
     )
     from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
+    from its_pipeline.schedules.cadence import session_on
     from its_pipeline.schedules.mechanism import Mechanism
     from its_pipeline.schedules.schedule import Schedule
 
@@ -46,6 +47,7 @@ _HOMES = {
     "ParameterDiagnostics": "its.results",
     "AnalysisSpec": "its.spec",
     "MODEL_VERSION": "its.spec",
+    "session_on": "schedules.cadence",
     "Mechanism": "schedules.mechanism",
     "Schedule": "schedules.schedule",
 }
@@ -70,6 +72,7 @@ __all__ = [
     "boundaries",
     "fingerprint",
     "plan",
+    "session_on",
     "warm_up",
 ]
 

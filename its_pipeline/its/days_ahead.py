@@ -150,7 +150,7 @@ def carried_on(
         Share of the coming days that will be observed, in (0, 1]; which of them are is evenly
         spread, and the last is. Their values repeat the last known ones and mean nothing.
     freq
-        "D" for days, "MS" for months.
+        The series' unit of time, see `Cadence.freq`.
     """
     last = pd.Timestamp(until_on)
     index = pd.DatetimeIndex(outcome.index)

@@ -19,6 +19,7 @@ import pandas as pd
 from its_pipeline.its import models
 from its_pipeline.its.analysis import Analysis
 from its_pipeline.its.by_lot import tested_by_lot
+from its_pipeline.its.cadence import in_steps
 from its_pipeline.its.decisions.randomisation import Randomisation
 from its_pipeline.its.designs.covariates import Covariates
 from its_pipeline.its.errors import InsufficientData, InvalidSeries
@@ -54,8 +55,8 @@ from its_pipeline.its.warnings_of_comparisons import warnings_of_comparisons
 from its_pipeline.its.warnings_of_schedules import warnings_of_schedule
 from its_pipeline.schedules.schedule import Schedule
 
-Day = date | str | np.datetime64
-"""Date-like; a pandas Timestamp is a date."""
+Day = date | str | np.datetime64 | int
+"""Date-like; a pandas Timestamp is a date. A whole number is a session's."""
 
 _WARM_UP_DAYS = 40
 
@@ -104,7 +105,8 @@ def analyze(
     ----------
     outcome
         Local days (DatetimeIndex without time zone, unique, increasing) to values. An absent day
-        or NaN is a missing day; missing days are never filled.
+        or NaN is a missing day; missing days are never filled. Weeks, months and so on are found
+        from the dates (see `AnalysisSpec.cadence`); whole numbers are sessions.
     intervention_on
         Date-like, the first day on, **INCLUSIVE** (`>=`), for good; or a `Schedule`; or a mapping
         of names to these: several interventions in one model.
@@ -147,6 +149,12 @@ def analyze(
         )
     timing = _Timing()
     with timing.part("prepare"):
+        laid = in_steps(outcome, intervention_on, spec, covariates, others)
+        if denominator is not None:
+            of_outcome = denominator.reindex(outcome.index).to_numpy()
+            denominator = pd.Series(of_outcome, laid.outcome.index)
+        outcome, intervention_on, spec = laid.outcome, laid.schedule, laid.spec
+        covariates, others = laid.covariates, laid.others
         likelihood = models.likelihood(spec.likelihood)
         fit, known = prepared_fit(
             outcome, intervention_on, spec, covariates, likelihood, others, denominator
@@ -294,6 +302,8 @@ def _by_lot(
     """Return the randomisation test, or why there is none although a lot was declared."""
     if fit.series.schedule.mechanism is None:
         return None, ""
+    if not (spec.calendar.is_daily or spec.calendar.is_sessions):
+        return None, f"a lot is tested where its units are days or sessions, not {spec.step}s"
     without = design_of(fit.series, spec, covariates, None)
     return tested_by_lot(fit.series, without, fit.noise_model, spec.seed)
 
@@ -359,5 +369,5 @@ def _assembled(
         answers["comparisons"] = others.comparisons
         warnings += warnings_of_effects(spec, posterior, effects, what_if, dates, others)
         warnings += warnings_of_comparisons(others.comparisons)
-        warnings += warnings_of_schedule(series, phases, also, lot[1])
+        warnings += warnings_of_schedule(series, spec.calendar, phases, also, lot[1])
     return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

@@ -20,7 +20,7 @@ class InsufficientData(ValueError):  # noqa: N818 - a public name of the contrac
     minimum_days
         What each phase must have at least.
     unit
-        Name of one time step in the message, "days" or "months".
+        Name of time steps in the message, as "days" or "months".
     is_schedule
         Whether the intervention is on and off again.
     """
@@ -50,7 +50,7 @@ class InsufficientData(ValueError):  # noqa: N818 - a public name of the contrac
             # Nobody can wait for days that are over.
             remedies.append(
                 f"let the series begin {_counted(self.missing_pre, unit)} earlier, or give a later "
-                "first day of the intervention"
+                f"first {unit.removesuffix('s')} of the intervention"
             )
         super().__init__(
             f"observed {unit}: {n_pre} {off} and {n_post} {on} the intervention; each phase "
@@ -80,7 +80,7 @@ class InvalidSeries(ValueError):  # noqa: N818 - a public name of the contract
         Which rule, as a stable word: "constant_outcome", "not_finite", "duplicate_days",
         "not_increasing", "one_sided", "not_days", "not_month_starts", "not_numeric",
         "empty", "time_zone", "covariate_missing", "covariate_index", "too_many_columns",
-        "forecast_of_schedule", "slope_of_schedule", "schedules".
+        "forecast_of_schedule", "slope_of_schedule", "schedules", "irregular_dates".
     message
         Value, rule and remedy.
     numbers

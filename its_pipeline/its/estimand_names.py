@@ -23,8 +23,8 @@ class Estimand:
     title
         Its name for people.
     unit_of
-        From the outcome's unit (may be empty), the time step ("day" or "month") and the period of
-        the slope ("week" or "month") to the estimand's unit.
+        From the outcome's unit (may be empty), the time step (as "day" or "month") and the
+        period of the slope ("week" or "month") to the estimand's unit.
     """
 
     name: str

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from its_pipeline.its.cadence import in_steps
 from its_pipeline.its.exact import integrate_posterior
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.normal import NORMAL
@@ -44,6 +45,9 @@ def headline(
     InvalidSeries, InsufficientData
         As `engine.analyze`.
     """
-    fit, _ = prepared_fit(outcome, schedule, spec, covariates, NORMAL, others)
+    laid = in_steps(outcome, schedule, spec, covariates, others)
+    fit, _ = prepared_fit(
+        laid.outcome, laid.schedule, laid.spec, laid.covariates, NORMAL, laid.others
+    )
     mixture, _ = integrate_posterior(fit, TOLERANCE, only_headline=True)
     return told_average(mixture, fit.series, spec.interval_factor)

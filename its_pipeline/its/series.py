@@ -164,11 +164,11 @@ def prepare_series(
     # One that never acted in these days, or always did, is part of what is usual.
     also = tuple(other for other in laid if other.is_on.any() and not other.is_on.all())
     if not exposure.is_on.any() or exposure.is_on.all():
-        side = "after" if exposure.is_on.all() else "before"
+        side, told = "after" if exposure.is_on.all() else "before", spec.calendar.told
         raise InvalidSeries(
             "one_sided",
-            f"all days of the series, {calendar[0]:%Y-%m-%d} to {calendar[-1]:%Y-%m-%d}, lie "
-            f"{side} the intervention on {declared.first_on}; both phases are needed",
+            f"all {spec.step}s of the series, {told(calendar[0])} to {told(calendar[-1])}, lie "
+            f"{side} the intervention on {told(declared.first_on)}; both phases are needed",
         )
     _check_options(exposure, also, spec)
     steps = exposure.steps
@@ -375,8 +375,9 @@ def _intervention_timestamp(intervention_on: Any, spec: AnalysisSpec) -> pd.Time
 
 
 def _steps(index: pd.DatetimeIndex, spec: AnalysisSpec) -> np.ndarray:
-    unit = "M" if spec.season == "month" else "D"
+    unit = "M" if spec.calendar.unit == "month" else "D"
     numbers = index.to_numpy().astype(f"datetime64[{unit}]").astype(np.int64)
+    numbers //= spec.calendar.length
     if numbers[-1] - numbers[0] > _MOST_DAYS:
         raise InvalidSeries(
             "not_days",
@@ -387,11 +388,12 @@ def _steps(index: pd.DatetimeIndex, spec: AnalysisSpec) -> np.ndarray:
 
 
 def _calendar(index: pd.DatetimeIndex, n: int, spec: AnalysisSpec) -> pd.DatetimeIndex:
-    return pd.date_range(index[0], periods=n, freq="MS" if spec.season == "month" else "D")
+    return pd.date_range(index[0], periods=n, freq=spec.calendar.freq)
 
 
 def _offset(steps: int, spec: AnalysisSpec) -> pd.DateOffset:
-    return pd.DateOffset(months=steps) if spec.season == "month" else pd.DateOffset(days=steps)
+    n = steps * spec.calendar.length
+    return pd.DateOffset(months=n) if spec.calendar.unit == "month" else pd.DateOffset(days=n)
 
 
 def standardisation(pre: np.ndarray, post: np.ndarray | None = None) -> tuple[float, float, bool]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from its_pipeline.its.registry import DESIGNS, LIKELIHOODS, NOISE_MODELS
+from its_pipeline.schedules.cadence import AUTO, Cadence
 
 MODEL_VERSION = "ar1-white-1"
 """Part of every fingerprint: changes whenever the same input could give other numbers."""
@@ -21,7 +22,7 @@ Season = Literal["day_of_week", "month", "none"]
 Estimator = Literal["segmented", "forecast"]
 Carryover = Literal["none", "decay"]
 
-_LATER_SETTINGS = ("noise", "design", "interval_factor", "carryover_days", "carryover")
+_LATER_SETTINGS = ("noise", "design", "interval_factor", "carryover_days", "carryover", "cadence")
 """Settings that came after the first stored answers."""
 
 LARGEST_FACTOR = 100.0
@@ -43,7 +44,8 @@ class AnalysisSpec:
     washout_days
         Time steps from the intervention (INCLUSIVE) that are left out of the fit.
     season
-        "day_of_week", "month" (the unit of time is then the month) or "none".
+        "day_of_week", "month" (the unit of time is then the month) or "none". Where the unit of
+        time is no day, "day_of_week" means that unit's own season; see `its.cadence`.
     slope
         Whether the slope may change at the intervention; "auto" puts it in the model where the
         trend is, small unless the data insist.
@@ -75,6 +77,8 @@ class AnalysisSpec:
         Time steps that are left out of the fit after every switch, on or off.
     carryover
         "decay" estimates what is left of the effect after stopping, fading over a few days; "none".
+    cadence
+        The unit of time: a name of `schedules.cadence.Cadence`; "auto" finds it from the dates.
 
     Raises
     ------
@@ -100,6 +104,7 @@ class AnalysisSpec:
     interval_factor: float = 1.0
     carryover_days: int = 0
     carryover: Carryover = "none"
+    cadence: str = AUTO
 
     def __post_init__(self) -> None:
         _check_choice("direction", self.direction, get_args(Direction))
@@ -135,6 +140,16 @@ class AnalysisSpec:
         _check_integer("seed", self.seed, 0, 2**63 - 1)
         if not isinstance(self.unit, str):
             raise ValueError(f"unit must be text but got {self.unit!r}")
+        cadence = "month" if self.cadence == AUTO else Cadence.of(self.cadence).name
+        if self.season == "month" and cadence != "month":
+            raise ValueError(f'season="month" needs months but cadence is {cadence!r}')
+
+    @property
+    def calendar(self) -> Cadence:
+        """The unit of time: of a spec that `its.cadence` has resolved, the series' own."""
+        if self.cadence != AUTO:
+            return Cadence.of(self.cadence)
+        return Cadence.of("month" if self.season == "month" else "day")
 
     @property
     def is_logarithmic(self) -> bool:
@@ -143,18 +158,18 @@ class AnalysisSpec:
 
     @property
     def step(self) -> str:
-        """Name of one time step: "day", or "month" for monthly series."""
-        return "month" if self.season == "month" else "day"
+        """Name of one time step, as "day", "month" or "session"."""
+        return self.calendar.step
 
     @property
     def slope_period(self) -> str:
-        """Period the slope change is stated in: "week", or "month" for monthly series."""
-        return "month" if self.season == "month" else "week"
+        """Period the slope change is stated in: "week" for daily series, else one step."""
+        return "week" if self.calendar.is_daily else self.step
 
     @property
     def steps_per_slope_period(self) -> int:
-        """How many time steps one slope period has: 7 days, or 1 month."""
-        return 1 if self.season == "month" else 7
+        """How many time steps one slope period has: 7 days, or one step."""
+        return 7 if self.calendar.is_daily else 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values.

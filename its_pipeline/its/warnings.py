@@ -162,7 +162,7 @@ def warnings_of_effects(
         *_hangs_on_trend(effect, what_if),
         *_other_date(series, spec, dates),
         *_disagreement(spec, others.other_estimator, effect),
-        *_placebo(series, others.placebos),
+        *_placebo(series, spec, others.placebos),
         *_share_shift(others.shifted_shares, others.without_shares),
     ]
     if effects.relative is None:
@@ -190,7 +190,8 @@ def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning
         first = series.days[rows[outside][0]]
         text = (
             f"{int(outside.sum())} {spec.step}(s) lie more than {limit:.3g} standard "
-            f"deviations from what the model expects, the first on {first:%Y-%m-%d}.{advice}"
+            f"deviations from what the model expects, the first on {spec.calendar.told(first)}."
+            f"{advice}"
         )
         numbers = {"count": outside.sum(), "largest": np.max(np.abs(scaled))}
         found.append(warning(warning_codes.OUTLIER_DAYS, text, numbers))
@@ -199,8 +200,9 @@ def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning
         if test.statistic > 0 and test.pvalue < HEAVY_TAIL_P:
             kurtosis = float(stats.kurtosis(scaled))
             text = (
-                f"Day-to-day changes have heavier tails than the normal distribution (excess "
-                f"kurtosis {kurtosis:.1f}).{advice}"
+                spec.calendar.worded("Day-to-day changes have ")
+                + "heavier tails than the normal distribution (excess "
+                + f"kurtosis {kurtosis:.1f}).{advice}"
             )
             numbers = {"excess_kurtosis": kurtosis, "p_value": test.pvalue}
             found.append(warning(warning_codes.HEAVY_TAILS, text, numbers))
@@ -271,8 +273,8 @@ def _other_date(
     if credible >= HARDLY_CREDIBLE_P or abs(likeliest.step) <= near:
         return []
     text = (
-        f"The days put a change rather at about {likeliest.on:%Y-%m-%d} than at "
-        f"{series.intervention_on:%Y-%m-%d}: the probability that it came within {near} "
+        f"The {spec.step}s put a change rather at about {spec.calendar.told(likeliest.on)} than at "
+        f"{spec.calendar.told(series.intervention_on)}: the probability that it came within {near} "
         f"{spec.step}s of the declared date is {credible:.0%}."
     )
     numbers = {
@@ -312,7 +314,9 @@ def _disagreement(
     return [warning(warning_codes.ESTIMATORS_DISAGREE, text, numbers | other.numbers("other"))]
 
 
-def _placebo(series: PreparedSeries, placebos: tuple[Placebo, ...]) -> list[AnalysisWarning]:
+def _placebo(
+    series: PreparedSeries, spec: AnalysisSpec, placebos: tuple[Placebo, ...]
+) -> list[AnalysisWarning]:
     certain = [
         (placebo.step, placebo.estimate)
         for placebo in placebos
@@ -323,9 +327,9 @@ def _placebo(series: PreparedSeries, placebos: tuple[Placebo, ...]) -> list[Anal
     step, strongest = max(certain, key=lambda pair: abs(pair[1].mean) / pair[1].sd)
     day = series.days[int(np.flatnonzero(series.steps == step)[0])]
     text = (
-        f"A pretended intervention on {day:%Y-%m-%d}, when nothing was changed, shows an effect of "
-        f"{strongest.mean:.3g} [{strongest.ci_lower:.3g}, {strongest.ci_upper:.3g}]: the outcome "
-        "was moving before the intervention."
+        f"A pretended intervention on {spec.calendar.told(day)}, when nothing was changed, shows "
+        f"an effect of {strongest.mean:.3g} [{strongest.ci_lower:.3g}, {strongest.ci_upper:.3g}]: "
+        "the outcome was moving before the intervention."
     )
     numbers = {"dates": len(placebos), "steps_before": -step, "certain": len(certain)}
     return [warning(warning_codes.PLACEBO_EFFECT, text, numbers | strongest.numbers("placebo"))]

@@ -11,6 +11,7 @@ from its_pipeline.its.results import AnalysisWarning
 from its_pipeline.its.schedule_results import OtherEffect, Phase
 from its_pipeline.its.series import PreparedSeries
 from its_pipeline.its.warnings import warning
+from its_pipeline.schedules.cadence import Cadence
 
 FEW_PHASES = 3
 """Phases on, and off, below which switches and chance are hardly told apart: evidence standards for
@@ -24,6 +25,7 @@ INSEPARABLE = 0.9
 
 def warnings_of_schedule(
     series: PreparedSeries,
+    calendar: Cadence,
     phases: tuple[Phase, ...],
     others: tuple[OtherEffect, ...],
     without_test: str,
@@ -34,19 +36,23 @@ def warnings_of_schedule(
     ----------
     series
         The prepared series.
+    calendar
+        Its unit of time.
     phases, others
         What is told of its phases and of other interventions.
     without_test
         Why there is no randomisation test although a lot was declared; empty otherwise.
     """
-    found = [*_phases(series, phases), *_others(others)]
+    found = [*_phases(series, calendar, phases), *_others(others, calendar)]
     if without_test:
         text = f"There is no randomisation test: {without_test}."
         found.append(warning(warning_codes.NOT_RANDOMISED, text, {}))
     return tuple(found)
 
 
-def _phases(series: PreparedSeries, phases: tuple[Phase, ...]) -> list[AnalysisWarning]:
+def _phases(
+    series: PreparedSeries, calendar: Cadence, phases: tuple[Phase, ...]
+) -> list[AnalysisWarning]:
     """Return what the phases give reason to warn of; days by lot may be short and are many."""
     if series.exposure.is_one_change or series.schedule.mechanism is not None:
         return []
@@ -63,29 +69,30 @@ def _phases(series: PreparedSeries, phases: tuple[Phase, ...]) -> list[AnalysisW
     short = [phase for phase in phases if phase.n < SHORT_PHASE]
     if short:
         text = (
-            f"{len(short)} of {len(phases)} phases have fewer than {SHORT_PHASE} observed days, "
-            f"the first from {short[0].from_on} on."
+            f"{len(short)} of {len(phases)} phases have fewer than {SHORT_PHASE} observed "
+            f"{calendar.step}s, the first from {calendar.told(short[0].from_on)} on."
         )
         found.append(warning(warning_codes.SHORT_PHASES, text, {"short": len(short)}))
     return found
 
 
-def _others(others: tuple[OtherEffect, ...]) -> list[AnalysisWarning]:
+def _others(others: tuple[OtherEffect, ...], calendar: Cadence) -> list[AnalysisWarning]:
     """Return which other interventions the days do not tell apart from this one."""
     found = []
     for other in others:
         if not other.same_days and abs(other.correlation) <= INSEPARABLE:
             continue
         why = (
-            "they acted on the same days"
+            f"they acted on the same {calendar.step}s"
             if other.same_days
             else f"the two effects' posterior correlation is {other.correlation:.2f}"
         )
         alone, both = other.effect, other.together
         text = (
-            f"The days cannot tell this from “{other.name}”: {why}. For “{other.name}” the same "
-            f"model gives {alone.mean:.3g} [{alone.ci_lower:.3g}, {alone.ci_upper:.3g}], for both "
-            f"together {both.mean:.3g} [{both.ci_lower:.3g}, {both.ci_upper:.3g}]."
+            f"The {calendar.step}s cannot tell this from “{other.name}”: {why}. For "
+            f"“{other.name}” the same model gives {alone.mean:.3g} [{alone.ci_lower:.3g}, "
+            f"{alone.ci_upper:.3g}], for both together {both.mean:.3g} "
+            f"[{both.ci_lower:.3g}, {both.ci_upper:.3g}]."
         )
         numbers = {
             "correlation": other.correlation,

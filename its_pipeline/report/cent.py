@@ -275,7 +275,7 @@ def wwc_rating(
         WwcCriterion(
             "The outcome is measured repeatedly, with agreement between assessors",
             None,
-            "measured automatically every day; agreement not assessed",
+            "measured automatically; agreement not assessed",
         ),
         WwcCriterion(
             f"The effect is attempted at least {WWC_ATTEMPTS} times at different points in time",

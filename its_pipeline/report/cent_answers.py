@@ -13,6 +13,7 @@ from its_pipeline.report import cent_design
 from its_pipeline.report.facts import (
     Facts,
     computed_by,
+    day_text,
     effect_text,
     finding,
     intervention_name,
@@ -82,16 +83,17 @@ def _outcomes(facts: Facts) -> str | None:
         return None
     events = ", ".join(metric.event_types) or "all events"
     unit = f" in {own_direction(metric.unit)}" if metric.unit else ""
+    each = "local day" if facts.calendar.is_daily else facts.calendar.step
     return (
-        f"{own_direction(outcome_label(facts))} ({metric.name}): {metric.aggregation} a local "
-        f"day{unit}, over {events}, recorded automatically; legal range "
+        f"{own_direction(outcome_label(facts))} ({metric.name}): {metric.aggregation} a "
+        f"{each}{unit}, over {events}, recorded automatically; legal range "
         f"{metric.minimum:g} to {metric.maximum:g}; named in the log "
         f"{_when_logged(facts)} the start."
     )
 
 
 def _interim(facts: Facts) -> str:
-    plan = PLAN_WORDS[facts.intervention.looks]
+    plan = facts.calendar.worded(PLAN_WORDS[facts.intervention.looks])
     return (
         f"Looked at {plan}; whatever was looked at is kept. A wrong “helped” is said in at most 5 "
         "% of experiments that changed nothing, however often one looks, and so is a wrong “made "
@@ -124,7 +126,7 @@ def _carry_over(facts: Facts) -> str | None:
     if analysis is None:
         return None
     season = {"day_of_week": "weekday terms", "month": "month terms", "none": "no season"}
-    trend = "a linear trend" if analysis.spec.trend else "no trend"
+    trend, step = "a linear trend" if analysis.spec.trend else "no trend", analysis.spec.step
     left_out = f"{analysis.spec.washout_days} {analysis.spec.step}s of washout left out"
     if facts.intervention.schedule is not None:
         left_out = (
@@ -133,7 +135,7 @@ def _carry_over(facts: Facts) -> str | None:
     return (
         f"Carry-over: {left_out}. "
         f"Period effects: {trend}, {season[analysis.spec.season]}. Correlation: AR(1) plus "
-        "white noise over calendar time; missing days widen the gap and are not filled."
+        f"white noise over calendar time; missing {step}s widen the gap and are not filled."
     )
 
 
@@ -165,8 +167,8 @@ def _dates(facts: Facts) -> str | None:
         return None
     return (
         f"Logged {date_text(facts.intervention.logged_at.date())}; baseline from "
-        f"{date_text(window.pre_start_on)}, intervention from {date_text(window.started_on)}, data "
-        f"to {date_text(window.post_end_on)}."
+        f"{day_text(facts, window.pre_start_on)}, intervention from "
+        f"{day_text(facts, window.started_on)}, data to {day_text(facts, window.post_end_on)}."
     )
 
 
@@ -175,9 +177,10 @@ def _stopped(facts: Facts) -> str | None:
     if window is None:
         return None
     if window.post_end_on < window.final_end_on:
-        return f"Not ended: days are counted until {date_text(window.final_end_on)}."
+        until = day_text(facts, window.final_end_on)
+        return f"Not ended: {facts.calendar.step}s are counted until {until}."
     reasons = [cut.reason for cut in window.cuts if cut.side == "post"]
-    return f"Ended {date_text(window.final_end_on)}: {'; '.join(reasons) or 'as planned'}."
+    return f"Ended {day_text(facts, window.final_end_on)}: {'; '.join(reasons) or 'as planned'}."
 
 
 def _phase_text(analysis: Analysis, phase: str) -> str:
@@ -188,7 +191,9 @@ def _phase_text(analysis: Analysis, phase: str) -> str:
 def _baseline(facts: Facts) -> str | None:
     if facts.analysis is None:
         return None
-    when = "on days without it" if facts.analysis.is_on_and_off else "at baseline"
+    when = (
+        f"on {facts.calendar.step}s without it" if facts.analysis.is_on_and_off else "at baseline"
+    )
     return f"Outcome {when}: {_phase_text(facts.analysis, facts.analysis.phase_names[0])}."
 
 
@@ -212,7 +217,7 @@ def _period_results(facts: Facts) -> str | None:
     if analysis is None:
         return None
     without, with_it = analysis.phase_names
-    name = "Days off" if analysis.is_on_and_off else "Baseline"
+    name = facts.calendar.worded("Days off") if analysis.is_on_and_off else "Baseline"
     return (
         f"{name}: {_phase_text(analysis, without)}. Intervention: "
         f"{_phase_text(analysis, with_it)}. The first figure shows every observation."
@@ -261,7 +266,7 @@ def _limitations(facts: Facts) -> str | None:
         return None
     texts = " ".join(warning.text for warning in analysis.warnings)
     if analysis.randomisation is not None:
-        return f"One person; the days were drawn by lot. {texts}".strip()
+        return f"One person; the {facts.calendar.step}s were drawn by lot. {texts}".strip()
     if analysis.is_on_and_off:
         return (
             "One person, not randomised: anything else that came and went with it would look the "
@@ -269,7 +274,7 @@ def _limitations(facts: Facts) -> str | None:
         )
     return (
         "One change in one person, not randomised and not repeated: anything else that changed "
-        f"on {date_text(analysis.intervention_on)} would look the same. {texts}".strip()
+        f"on {day_text(facts, analysis.intervention_on)} would look the same. {texts}".strip()
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from its_pipeline.report.finding import Finding, finding_of
 from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput, StateInput
-from its_pipeline.report.sentence import decimals_for, number_text
+from its_pipeline.report.sentence import date_text, decimals_for, number_text
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, Diagnostics, Effect
@@ -27,6 +27,11 @@ def outcome_label(facts: Facts) -> str:
     if facts.metric is not None:
         return facts.metric.title
     return facts.intervention.outcome_metric
+
+
+def day_text(facts: Facts, day: date) -> str:
+    """Return a day of an experiment as its people name it."""
+    return date_text(day, facts.calendar)
 
 
 def intervention_name(facts: Facts) -> str:

@@ -12,6 +12,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal
 
 from its_pipeline.its.warning_codes import warning_code
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
@@ -63,6 +64,8 @@ class Finding:
         What the looks at it come to; None for a question asked once, whose interval answers alone.
     multiplied
         The effect as a ratio or in percent, where that is how the outcome is modelled; else empty.
+    calendar
+        The unit of time of its days.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Finding:
     by_lot: bool = False
     standing: Standing | None = None
     multiplied: str = ""
+    calendar: Cadence = DAYS
 
     def __post_init__(self) -> None:
         if self.direction not in ("increase", "decrease"):
@@ -108,7 +112,8 @@ class Finding:
     def doubts(self) -> tuple[str, ...]:
         """What the warnings that weaken the answer mean, each once, in the order given."""
         warned = map(warning_code, self.warning_codes)
-        return tuple(dict.fromkeys(w.reason for w in warned if w.severity != "remark"))
+        said = (self.calendar.worded(w.reason) for w in warned if w.severity != "remark")
+        return tuple(dict.fromkeys(said))
 
     @property
     def contradicted(self) -> bool:
@@ -190,4 +195,5 @@ def finding_of(
         is_on_and_off=analysis.is_on_and_off,
         by_lot=analysis.randomisation is not None,
         standing=standing,
+        calendar=analysis.spec.calendar,
     )

@@ -199,6 +199,7 @@ def _finding(row: IndexRow, effect: EffectNumbers) -> Finding:
         is_on_and_off=row.is_on_and_off,
         by_lot=row.by_lot,
         standing=row.standing,
+        calendar=row.calendar,
     )
 
 
@@ -227,6 +228,7 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
     elif row.state == "waiting" and row.analysable_on is not None:
         note = f"possible from {date_text(row.analysable_on)}"
     counted = row.n_pre is not None and row.n_post is not None
+    unit = "" if row.calendar.is_daily else f" {row.calendar.step}s"
     return TableRow(
         person=shown_id(row.user_id),
         name=_cut(row.name or row.intervention_id, NAME_LIMIT),
@@ -242,9 +244,9 @@ def _table_row(row: IndexRow, reaches: Mapping[str, float]) -> TableRow:
         drawing=drawing,
         benefit=benefit,
         benefit_key=benefit_key,
-        days=f"{row.n_pre} / {row.n_post}" if counted else "",
+        days=f"{row.n_pre} / {row.n_post}{unit}" if counted else "",
         days_key=str(row.n_post) if counted else "",
-        began=row.started_on.isoformat(),
+        began=row.calendar.told(row.started_on),
         cent=f"{row.cent_reported}/{row.cent_applicable}" if row.cent_reported is not None else "",
         href=safe_href(row.report_href),
         mlflow=safe_href(row.mlflow_url),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
+from its_pipeline.schedules.cadence import DAYS, Cadence
 from its_pipeline.stores.verdict import STATUSES, Status
 
 if TYPE_CHECKING:
@@ -181,6 +182,11 @@ class ReportInput:
     looks: tuple[Look, ...] = ()
     standing: Standing | None = None
 
+    @property
+    def calendar(self) -> Cadence:
+        """The unit of time of its days."""
+        return self.analysis.spec.calendar
+
     def __post_init__(self) -> None:
         if self.analysis.effects is None:
             raise ValueError(
@@ -209,6 +215,8 @@ class StateInput:
         Of a "not_converged" experiment, for its diagnostics; must have no effects.
     planned
         Of a waiting experiment, how many days it needs; None where there was nothing to plan from.
+    calendar
+        The unit of time of its days.
 
     Raises
     ------
@@ -230,6 +238,7 @@ class StateInput:
     planned: PlanSummary | None = None
     index_href: str | None = None
     trust_href: str | None = None
+    calendar: Cadence = DAYS
 
     def __post_init__(self) -> None:
         if self.state not in STATUSES or self.state == "analysed":
@@ -293,6 +302,8 @@ class IndexRow:
         Links; None where there is none.
     cent_reported, cent_applicable
         Answered items of the CENT checklist, and how many apply; None where it was not filled.
+    calendar
+        The unit of time of its days.
 
     Raises
     ------
@@ -325,6 +336,7 @@ class IndexRow:
     dagster_url: str | None = None
     cent_reported: int | None = None
     cent_applicable: int | None = None
+    calendar: Cadence = DAYS
 
     def __post_init__(self) -> None:
         if self.state not in STATUSES:

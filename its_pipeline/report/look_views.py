@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from its_pipeline.report.html import own_direction
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 if TYPE_CHECKING:
     from its_pipeline.its.decisions.looks import Look
@@ -33,7 +34,7 @@ _HEIGHT: Final = 170.0
 
 
 def looks_view(
-    looks: Sequence[Look], standing: Standing | None, unit: str
+    looks: Sequence[Look], standing: Standing | None, unit: str, calendar: Cadence = DAYS
 ) -> dict[str, Any] | None:
     """Return what is shown of the looks taken; None where there were none.
 
@@ -45,21 +46,23 @@ def looks_view(
         What they come to.
     unit
         Unit of the outcome.
+    calendar
+        The unit of time of its days.
     """
     if standing is None or not looks:
         return None
-    last = looks[-1]
+    last, step = looks[-1], calendar.step
     words = (
-        f"Looked at on {len(looks)} day{'s' * (len(looks) > 1)}, the last one "
-        f"{date_text(last.looked_on)}, with {percent(standing.information_share)} of the "
-        f"information that is planned until {date_text(last.planned_until_on)}. How: "
-        f"{PLAN_WORDS[last.plan]}"
+        f"Looked at on {len(looks)} {step}{'s' * (len(looks) > 1)}, the last one "
+        f"{date_text(last.looked_on, calendar)}, with {percent(standing.information_share)} of the "
+        f"information that is planned until {date_text(last.planned_until_on, calendar)}. How: "
+        f"{calendar.worded(PLAN_WORDS[last.plan])}"
     )
     return {
         "words": words,
         "picture": looks_svg(looks),
-        "corrected": _corrected(standing, unit),
-        "rows": [_row(look) for look in reversed(looks[-_SHOWN:])],
+        "corrected": _corrected(standing, unit, step),
+        "rows": [_row(look, calendar) for look in reversed(looks[-_SHOWN:])],
         "more": max(0, len(looks) - _SHOWN),
     }
 
@@ -67,10 +70,10 @@ def looks_view(
 _SHOWN: Final = 12
 
 
-def _row(look: Look) -> dict[str, str]:
+def _row(look: Look, calendar: Cadence) -> dict[str, str]:
     said = {"helped": "helped", "made_worse": "made it worse", "": "nothing yet"}
     return {
-        "on": date_text(look.looked_on),
+        "on": date_text(look.looked_on, calendar),
         "information": percent(min(1.0, look.information / look.planned_information)),
         "z": number_text(look.z, 2),
         "boundary": number_text(look.boundary, 2) if isfinite(look.boundary) else "none",
@@ -78,7 +81,7 @@ def _row(look: Look) -> dict[str, str]:
     }
 
 
-def _corrected(standing: Standing, unit: str) -> str:
+def _corrected(standing: Standing, unit: str, step: str) -> str:
     found = standing.corrected
     if found is None:
         return ""
@@ -88,9 +91,10 @@ def _corrected(standing: Standing, unit: str) -> str:
     )
     told = f" {own_direction(unit)}" if unit else ""
     return (
-        "A verdict is reached on a day on which the effect looks large, so the estimate of that "
-        f"day is too large on average. Corrected for having been reached then it is {mean}{told} "
-        f"(95 % confidence interval {lower} to {upper}), too large as often as too small"
+        f"A verdict is reached on a {step} on which the effect looks large, so the estimate of "
+        f"that {step} is too large on average. Corrected for having been reached then it is "
+        f"{mean}{told} (95 % confidence interval {lower} to {upper}), too large as often "
+        "as too small"
     )
 
 

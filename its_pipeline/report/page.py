@@ -7,7 +7,6 @@ Here belong the order of a page and what it says beside the numbers. The sentenc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,7 +103,9 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "figures": _figures(pngs or figure_pngs(report), step, analysis.is_on_and_off),
         "gate": views.gate_rows(analysis.diagnostics),
         "schedule": schedule_view(analysis),
-        "looks": looks_view(report.looks, report.standing, analysis.spec.unit),
+        "looks": looks_view(
+            report.looks, report.standing, analysis.spec.unit, analysis.spec.calendar
+        ),
         "wwc": _wwc(analysis),
     }
     return render_page("report.html", view)
@@ -148,7 +149,9 @@ def _answer_view(analysis: Analysis, answer: Answer, name: str) -> dict[str, Any
         "counted": f"{analysis.spec.step.capitalize()}s {_counted(analysis)}",
         "n_pre": analysis.n_pre,
         "n_post": analysis.n_post,
-        "warnings": views.warning_texts(analysis.warnings, analysis.spec.likelihood),
+        "warnings": views.warning_texts(
+            analysis.warnings, analysis.spec.likelihood, analysis.spec.calendar
+        ),
     }
 
 
@@ -170,8 +173,9 @@ def _wwc_of_state(state: StateInput) -> WwcRating:
     if intervention.schedule is None or window is None:
         return wwc_rating((state.n_pre or 0, state.n_post or 0))
     schedule = intervention.schedule.in_zone(intervention.time_zone)
-    n_days = (window.final_end_on - window.pre_start_on).days + 1
-    days = (window.pre_start_on + timedelta(days=day) for day in range(n_days))
+    calendar = state.calendar
+    n_steps = calendar.between(window.pre_start_on, window.final_end_on) + 1
+    days = (calendar.later(window.pre_start_on, step) for step in range(n_steps))
     planned = [len(list(phase)) for _, phase in groupby(days, key=schedule.is_on)]
     return wwc_rating(planned, by_lot=schedule.is_randomised, planned=True)
 
@@ -227,7 +231,8 @@ def _shared_view(facts: Facts) -> dict[str, Any]:
         "plain_title": one_line(f"{name} ({shown_id(facts.intervention.user_id)})"),
         "user_id": shown_id(facts.intervention.user_id),
         "outcome": outcome_label(facts),
-        "started": date_text(facts.intervention.started_on),
+        "step": facts.calendar.step,
+        "started": date_text(facts.intervention.started_on, facts.calendar),
         "index_href": safe_href(facts.index_href),
         "trust_href": safe_href(facts.trust_href),
         "data": views.data_rows(facts),
@@ -266,17 +271,17 @@ def _dates(analysis: Analysis) -> dict[str, Any] | None:
     dates = analysis.change_dates
     if not dates:
         return None
-    likeliest = max(dates, key=lambda each: each.probability)
+    likeliest, calendar = max(dates, key=lambda each: each.probability), analysis.spec.calendar
     declared = next(i for i, each in enumerate(dates) if each.step == 0)
     words = (
-        f"Most probable about {date_text(likeliest.on)}; declared was "
-        f"{date_text(analysis.intervention_on)}"
+        f"Most probable about {date_text(likeliest.on, calendar)}; declared was "
+        f"{date_text(analysis.intervention_on, calendar)}"
     )
     return {
         "picture": dates_svg([each.probability for each in dates], declared, words),
         "words": words,
-        "first": date_text(dates[0].on),
-        "last": date_text(dates[-1].on),
+        "first": date_text(dates[0].on, calendar),
+        "last": date_text(dates[-1].on, calendar),
     }
 
 
@@ -289,7 +294,8 @@ def _assumptions(analysis: Analysis) -> list[str]:
     }[spec.season]
     trend = "perhaps a straight trend" if spec.trend else "no trend"
     change = "a jump and a change of slope" if analysis.has_slope else "a jump"
-    alone = f"Nothing else that moves the outcome began on {date_text(analysis.intervention_on)}."
+    began = date_text(analysis.intervention_on, spec.calendar)
+    alone = f"Nothing else that moves the outcome began on {began}."
     last = (
         "It is one change in one person. Another person, or the same person again, may differ; "
         "going back and forth more than once would show more."
@@ -297,8 +303,10 @@ def _assumptions(analysis: Analysis) -> list[str]:
     if analysis.is_on_and_off:
         alone = "Nothing else that moves the outcome came and went with it."
         if analysis.randomisation is not None:
-            alone = "The lot alone decided which days were on: nothing else follows it by design."
-        change = "a jump on the days on, of much the same size unless the days say otherwise"
+            alone = (
+                f"The lot alone decided which {step}s were on: nothing else follows it by design."
+            )
+        change = f"a jump on the {step}s on, of much the same size unless the {step}s say otherwise"
         last = "It is one person. Another may differ."
     compared = analysis.comparisons
     names = ", ".join(each.name for each in compared.series) if compared is not None else ""

@@ -18,8 +18,10 @@ from its_pipeline.report.sentence import decimals_for, number_text, percent
 
 if TYPE_CHECKING:
     from its_pipeline.its.planning.summary import PlanSummary
+    from its_pipeline.schedules.cadence import Cadence
 
-_BEYOND: Final = "more than a year"
+_LONGEST: Final = 365
+"""Steps beyond which a plan does not look; `its.planning.plan.LONGEST_DAYS`."""
 _WIDTH: Final = 560.0
 _HEIGHT: Final = 170.0
 
@@ -41,8 +43,12 @@ def planned_view(planned: PlanSummary | None, unit: str) -> dict[str, Any] | Non
     def amount(value: float) -> str:
         return f"{number_text(value, decimals)} {own_direction(unit)}".rstrip()
 
-    whose = "this person's own days" if planned.is_own else f"the days of {_people(planned)}"
-    needed = "More than a year" if planned.days_needed is None else f"{planned.days_needed} days"
+    step = planned.calendar.step
+    beyond = beyond_text(planned.calendar)
+    whose = f"this person's own {step}s" if planned.is_own else f"the {step}s of {_people(planned)}"
+    needed = beyond.capitalize()
+    if planned.days_needed is not None:
+        needed = f"{planned.days_needed} {step}s"
     return {
         "headline": (
             f"{needed} with it, until an effect of {amount(planned.effect)} is told with a "
@@ -50,8 +56,10 @@ def planned_view(planned: PlanSummary | None, unit: str) -> dict[str, Any] | Non
         ),
         "words": (
             f"Planned from {whose} ({planned.n_baseline} observed), as their noise, its drift and "
-            f"missing days may be. How it will be looked at: {PLAN_WORDS[planned.looks]}"
+            f"missing {step}s may be. How it will be looked at: "
+            f"{planned.calendar.worded(PLAN_WORDS[planned.looks])}"
         ),
+        "step": step,
         "picture": power_svg(planned),
         "curve": [
             {"days": n, "powers": [percent(p, short=True) for p in powers]}
@@ -63,10 +71,15 @@ def planned_view(planned: PlanSummary | None, unit: str) -> dict[str, Any] | Non
             for n, value in planned.detectable.items()
         ],
         "designs": [
-            {"name": name, "days": _BEYOND if days is None else str(days)}
+            {"name": planned.calendar.worded(name), "days": beyond if days is None else str(days)}
             for name, days in planned.by_design.items()
         ],
     }
+
+
+def beyond_text(calendar: Cadence) -> str:
+    """Return in words that a plan needs more than the longest that is planned for."""
+    return "more than a year" if calendar.is_daily else f"more than {_LONGEST} {calendar.step}s"
 
 
 def _people(planned: PlanSummary) -> str:
@@ -77,7 +90,7 @@ def _people(planned: PlanSummary) -> str:
 
 def power_svg(planned: PlanSummary) -> Markup:
     """Draw the probability of a verdict over the days, for half, once and twice the effect."""
-    days = list(planned.curve)
+    days, step = list(planned.curve), planned.calendar.step
     first, last = log(days[0]), log(days[-1])
 
     def x(n: float) -> float:
@@ -101,8 +114,8 @@ def power_svg(planned: PlanSummary) -> Markup:
         )
         for n in days
     )
-    words = "Probability of a verdict over the number of days: " + ", ".join(
-        f"{n} days {percent(powers[1])}" for n, powers in planned.curve.items()
+    words = f"Probability of a verdict over the number of {step}s: " + ", ".join(
+        f"{n} {step}s {percent(powers[1])}" for n, powers in planned.curve.items()
     )
     return Markup(
         '<svg class="looks" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">'

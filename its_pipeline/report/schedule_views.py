@@ -15,9 +15,10 @@ from markupsafe import Markup
 
 from its_pipeline.report.drawing import Span, Tone, interval_svg, lot_svg
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 if TYPE_CHECKING:
-    from its_pipeline.its import Analysis, Effect
+    from its_pipeline.its import Analysis, AnalysisSpec, Effect
     from its_pipeline.its.decisions.randomisation import Randomisation
     from its_pipeline.its.schedule_results import Likeness, ScheduleResults
 
@@ -61,13 +62,14 @@ def schedule_view(analysis: Analysis) -> dict[str, Any] | None:
     found = analysis.by_schedule
     if found is None or not (found.is_on_and_off or found.others or found.randomisation):
         return None
-    phases = _phase_rows(found, analysis.spec.direction) if found.is_on_and_off else []
+    phases = _phase_rows(found, analysis.spec) if found.is_on_and_off else []
     return {
+        "step": analysis.spec.step,
         "phases": phases[:MOST_PHASES],
         "more": max(len(phases) - MOST_PHASES, 0),
         "shared": bool(phases) and _shared(found),
         "likeness": likeness_text(found.likeness),
-        "as_done": _as_done(found),
+        "as_done": _as_done(found, analysis.spec.calendar),
         "lot": None if found.randomisation is None else _lot(found.randomisation),
         "others": _other_rows(found),
     }
@@ -88,13 +90,13 @@ def _percent(likeness: Likeness) -> str:
     return percent(likeness.probability_alike)
 
 
-def days_text(from_on: date, to_on: date) -> str:
+def days_text(from_on: date, to_on: date, calendar: Cadence = DAYS) -> str:
     """Return a stretch of days as people write it, with the year once where it is the same."""
-    last = date_text(to_on)
+    last = date_text(to_on, calendar)
     if from_on == to_on:
         return last
-    first = date_text(from_on)
-    if from_on.year == to_on.year:
+    first = date_text(from_on, calendar)
+    if from_on.year == to_on.year and not calendar.is_sessions:
         first = first.rpartition(" ")[0]
     return f"{first} to {last}"
 
@@ -105,7 +107,7 @@ def _shared(found: ScheduleResults) -> bool:
     return any(before == after for before, after in pairwise(told))
 
 
-def _phase_rows(found: ScheduleResults, direction: str) -> list[PhaseRow]:
+def _phase_rows(found: ScheduleResults, spec: AnalysisSpec) -> list[PhaseRow]:
     ends = [
         abs(b) for p in found.phases if p.effect for b in (p.effect.ci_lower, p.effect.ci_upper)
     ]
@@ -117,12 +119,14 @@ def _phase_rows(found: ScheduleResults, direction: str) -> list[PhaseRow]:
         effect = phase.effect
         rows.append(
             PhaseRow(
-                days=days_text(phase.from_on, phase.to_on),
+                days=days_text(phase.from_on, phase.to_on, spec.calendar),
                 state="on" if phase.on else "off",
                 n=str(phase.n),
                 mean=number_text(phase.mean, decimals_for(spread)) if phase.n else "–",
                 effect=_interval(effect) if effect else "",
-                picture=interval_svg(_span(effect, direction), reach) if effect else Markup(""),
+                picture=interval_svg(_span(effect, spec.direction), reach)
+                if effect
+                else Markup(""),
             )
         )
     return rows
@@ -143,13 +147,13 @@ def _interval(effect: Effect) -> str:
     return f"{mean} ({lower} to {upper})"
 
 
-def _as_done(found: ScheduleResults) -> str:
+def _as_done(found: ScheduleResults, calendar: Cadence) -> str:
     if found.as_done is None:
         return ""
-    n = len(found.schedule.done_otherwise)
+    n, step = len(found.schedule.done_otherwise), calendar.step
     return (
-        f"On {n} day{'s' * (n != 1)} the person did otherwise. Everything else on this page is "
-        f"told of the days as they were scheduled; of the days as they were done the average "
+        f"On {n} {step}{'s' * (n != 1)} the person did otherwise. Everything else on this page is "
+        f"told of the {step}s as they were scheduled; of the {step}s as they were done the average "
         f"effect is {_interval(found.as_done)}."
     )
 

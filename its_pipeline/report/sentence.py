@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from its_pipeline.report.finding import Finding, Kind
 from its_pipeline.report.html import own_direction
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 if TYPE_CHECKING:
     from its_pipeline.its.decisions.standing import Standing
@@ -92,7 +93,7 @@ def _likely(finding: Finding) -> str:
 
 def _proviso(finding: Finding) -> str:
     if finding.by_lot:
-        return PROVISO_BY_LOT
+        return finding.calendar.worded(PROVISO_BY_LOT)
     return PROVISO_ON_AND_OFF if finding.is_on_and_off else PROVISO
 
 
@@ -129,8 +130,13 @@ def number_text(value: float, decimals: int) -> str:
     return text.replace("-", "−")
 
 
-def date_text(day: date) -> str:
-    """Return a date as people write it, e.g. "15 August 2026"; the same in every locale."""
+def date_text(day: date, calendar: Cadence = DAYS) -> str:
+    """Return a date as people write it, e.g. "15 August 2026"; the same in every locale.
+
+    Of a series that is numbered by sessions, "session 12".
+    """
+    if calendar.is_sessions:
+        return calendar.told(day)
     months = "January February March April May June July August September October November December"
     return f"{day.day} {months.split()[day.month - 1]} {day.year}"
 
@@ -148,9 +154,9 @@ def _effect_sentence(finding: Finding) -> str:
     lower, upper = finding.ci_lower, finding.ci_upper
     decimals = decimals_for(finding.sd, lower, upper)
     outcome = own_direction(finding.outcome[:1].upper() + finding.outcome[1:])
-    name = own_direction(finding.name)
+    name, step = own_direction(finding.name), finding.calendar.step
     if round(abs(finding.mean), decimals) == 0:
-        where = f"on days with “{name}” " if finding.is_on_and_off else ""
+        where = f"on {step}s with “{name}” " if finding.is_on_and_off else ""
         without = "it" if finding.is_on_and_off else f"“{name}”"
         lead = (
             f"{outcome} has been {where}on average about where it was expected to be without "
@@ -158,7 +164,7 @@ def _effect_sentence(finding: Finding) -> str:
         )
     else:
         amount = _amount(finding, finding.mean, decimals)
-        when = f"on days with “{name}”" if finding.is_on_and_off else f"since “{name}” began"
+        when = f"on {step}s with “{name}”" if finding.is_on_and_off else f"since “{name}” began"
         lead = (
             f"{outcome} has been on average {amount} {_side(finding.mean)} {when} than expected "
             "without it"
@@ -199,14 +205,16 @@ def _verdict(finding: Finding) -> str:
         )
     elif kind == "open" and finding.standing is not None:
         core = (
-            f"So far it is not sure whether it helped: {_undecided(finding)}, and the days hold "
+            f"So far it is not sure whether it helped: {_undecided(finding)}, and the "
+            f"{finding.calendar.step}s hold "
             f"{percent(finding.standing.information_share)} of the information planned until "
-            f"{date_text(finding.standing.last.planned_until_on)}"
+            f"{date_text(finding.standing.last.planned_until_on, finding.calendar)}"
         )
     elif kind == "open" and finding.ongoing_until is not None:
         core = (
-            f"It is too early to tell whether it helped: {_undecided(finding)}, and days are "
-            f"counted until {date_text(finding.ongoing_until)}"
+            f"It is too early to tell whether it helped: {_undecided(finding)}, and "
+            f"{finding.calendar.step}s are counted until "
+            f"{date_text(finding.ongoing_until, finding.calendar)}"
         )
     else:
         core = f"The data do not tell whether it helped: {_undecided(finding)}"
@@ -233,7 +241,7 @@ def _reached(finding: Finding) -> str:
     standing = finding.standing
     if standing is None or standing.crossed is None:
         return ""
-    return f"; this was reached on {date_text(standing.crossed.looked_on)}"
+    return f"; this was reached on {date_text(standing.crossed.looked_on, finding.calendar)}"
 
 
 def _doubted(finding: Finding, standing: Standing) -> str:
@@ -242,9 +250,9 @@ def _doubted(finding: Finding, standing: Standing) -> str:
     if standing.crossed is None:
         raise ValueError(f"a doubted verdict should have a look that reached it: {finding.name}")
     return (
-        f"On {date_text(standing.crossed.looked_on)} it was sure enough that it {what}, "
-        f"{_proviso(finding)}, but the days since leave it less sure: the probability that it "
-        f"helped is now "
+        f"On {date_text(standing.crossed.looked_on, finding.calendar)} it was sure enough that it "
+        f"{what}, {_proviso(finding)}, but the {finding.calendar.step}s since leave it less sure: "
+        f"the probability that it helped is now "
         f"{percent(finding.probability_of_any_benefit)}"
     )
 

@@ -52,10 +52,10 @@ def lead(state: StateInput) -> str:
         "closed": f"The days that this {what} would need are over, so there is no result.",
         "crashed": "The analysis stopped with an error, so there is no result.",
     }
-    told = leads[state.state]
+    told = state.calendar.worded(leads[state.state])
     if state.state == "waiting" and state.analysable_on is not None:
         told += (
-            f" If there is an observation every day, it can be analysed from "
+            f" If there is an observation every {state.calendar.step}, it can be analysed from "
             f"{date_text(state.analysable_on)} on."
         )
     return told
@@ -65,7 +65,7 @@ def advice(state: StateInput) -> list[str]:
     """Return what can be done about it, a sentence or two an entry."""
     if state.is_withdrawn:
         return ["Log a new intervention if you want to try it again."]
-    if state.state == "waiting" and state.analysable_on is None:
+    if state.state == "waiting" and state.analysable_on is None and not state.n_pre:
         return [
             "Nothing of this outcome is known from these days yet: import its events. They are "
             "taken up by themselves."
@@ -74,7 +74,7 @@ def advice(state: StateInput) -> list[str]:
         return [
             "Carry on as you do. It is looked at again every night and analysed when its day has "
             "come.",
-            "Days without any activity do not count, so the date may move.",
+            state.calendar.worded("Days without any activity do not count, so the date may move."),
         ]
     advice: dict[Status, list[str]] = {
         "not_converged": [
@@ -100,7 +100,7 @@ def advice(state: StateInput) -> list[str]:
             "The next run tries again.",
         ],
     }
-    return advice[state.state]
+    return [state.calendar.worded(each) for each in advice[state.state]]
 
 
 def day_counts(state: StateInput) -> list[DayCount]:
@@ -112,4 +112,8 @@ def day_counts(state: StateInput) -> list[DayCount]:
     counts = (("Before the start", state.n_pre), ("Since the start", state.n_post))
     if state.intervention.schedule is not None:
         counts = (("Days without it", state.n_pre), ("Days with it", state.n_post))
-    return [DayCount(name, n, MINIMUM_DAYS) for name, n in counts if n is not None]
+    return [
+        DayCount(state.calendar.worded(name), n, MINIMUM_DAYS)
+        for name, n in counts
+        if n is not None
+    ]

@@ -32,6 +32,7 @@ from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
 from its_pipeline.schedules.as_text import schedule_text
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
@@ -234,7 +235,7 @@ def _figure(value: float, decimals: int) -> str:
 
 
 def warning_texts(
-    warnings: Sequence[AnalysisWarning], likelihood: str = "normal"
+    warnings: Sequence[AnalysisWarning], likelihood: str = "normal", calendar: Cadence = DAYS
 ) -> list[WarningText]:
     """Return the warnings explained; an unknown code is its own title and explains nothing.
 
@@ -244,16 +245,16 @@ def warning_texts(
         Of an analysis.
     likelihood
         The analysis' own: what it is already is not advised.
+    calendar
+        The unit of time of its days.
     """
     explained = []
     for warning in warnings:
         known = warning_code(warning.code)
-        meaning = known.meaning
+        meaning, title = calendar.worded(known.meaning), calendar.worded(known.title)
         if known in EASED_BY_STUDENT_T and likelihood != "student_t":
-            meaning = f"{meaning} {CHOOSE_STUDENT_T}"
-        explained.append(
-            WarningText(known.title, warning.text, meaning, known.severity == "remark")
-        )
+            meaning = f"{meaning} {calendar.worded(CHOOSE_STUDENT_T)}"
+        explained.append(WarningText(title, warning.text, meaning, known.severity == "remark"))
     return explained
 
 
@@ -272,8 +273,8 @@ def data_rows(facts: Facts) -> list[Row]:
     if intervention.hypothesis:
         rows.append(Row("Hypothesis", intervention.hypothesis))
     if window is not None:
-        rows += _window_rows(window, intervention.ended_on)
-    rows += _schedule_rows(intervention)
+        rows += _window_rows(window, intervention.ended_on, facts.calendar)
+    rows += _schedule_rows(intervention, facts.calendar)
     if facts.analysis is not None:
         rows += _day_rows(facts.analysis, window)
     data = facts.data
@@ -293,36 +294,37 @@ def _outcome_text(facts: Facts) -> str:
     if metric is None:
         return f"{facts.intervention.outcome_metric} (not registered)"
     unit = f", {own_direction(metric.unit)}" if metric.unit else ""
-    return f"{own_direction(outcome_label(facts))}: daily {metric.aggregation}{unit}"
+    each = "daily " if facts.calendar.is_daily else f"each {facts.calendar.step}'s "
+    return f"{own_direction(outcome_label(facts))}: {each}{metric.aggregation}{unit}"
 
 
-def _window_rows(window: WindowLike, ended_on: date | None) -> list[Row]:
+def _window_rows(window: WindowLike, ended_on: date | None, calendar: Cadence) -> list[Row]:
     by_side = {cut.side: cut.reason for cut in window.cuts}
+    first, last = (date_text(d, calendar) for d in (window.pre_start_on, window.post_end_on))
     rows = [
-        Row("Baseline from", _with_reason(date_text(window.pre_start_on), by_side.get("pre"))),
-        Row("Intervention from", date_text(window.started_on)),
+        Row("Baseline from", _with_reason(first, by_side.get("pre"))),
+        Row("Intervention from", date_text(window.started_on, calendar)),
     ]
     if window.fit_start_on > window.started_on:
-        days = (window.fit_start_on - window.started_on).days
-        rows.append(Row("Washout", f"{days} days, left out, to {date_text(window.fit_start_on)}"))
+        steps = calendar.between(window.started_on, window.fit_start_on)
+        until = date_text(window.fit_start_on, calendar)
+        rows.append(Row("Washout", f"{steps} {calendar.step}s, left out, to {until}"))
     if window.post_end_on >= window.fit_start_on:
-        rows.append(
-            Row("Counted to", _with_reason(date_text(window.post_end_on), by_side.get("post")))
-        )
+        rows.append(Row("Counted to", _with_reason(last, by_side.get("post"))))
     if ended_on is not None:
-        rows.append(Row("Intervention ended", date_text(ended_on)))
+        rows.append(Row("Intervention ended", date_text(ended_on, calendar)))
     rows += [Row("In one model with", cut.reason) for cut in window.cuts if cut.side == "with"]
     return rows
 
 
-def _schedule_rows(intervention: Intervention) -> list[Row]:
+def _schedule_rows(intervention: Intervention, calendar: Cadence) -> list[Row]:
     """Return when an intervention acted that did not from one day on for good."""
     if intervention.schedule is None:
         return []
-    rows = [Row("Schedule", schedule_text(intervention.schedule, intervention.time_zone))]
-    days = intervention.carryover_days
-    if days:
-        rows.append(Row("Carryover", f"{days} day{'s' * (days > 1)} left out after every switch"))
+    rows = [Row("Schedule", schedule_text(intervention.schedule, intervention.time_zone, calendar))]
+    n, step = intervention.carryover_days, calendar.step
+    if n:
+        rows.append(Row("Carryover", f"{n} {step}{'s' * (n > 1)} left out after every switch"))
     return rows
 
 
@@ -340,7 +342,7 @@ def _day_rows(analysis: Analysis, window: WindowLike | None) -> list[Row]:
         seen = part.loc[part["observed"].notna(), "day"]
         missing = len(part) - len(seen)
         first = ""
-        if window is not None and step == "day" and not analysis.is_on_and_off:
+        if window is not None and analysis.spec.calendar.is_daily and not analysis.is_on_and_off:
             start = window.pre_start_on if phase == "pre" else window.fit_start_on
             end = window.started_on - timedelta(days=1) if phase == "pre" else window.post_end_on
             missing = max(missing, (end - start).days + 1 - len(seen))

@@ -8,7 +8,9 @@ standard library alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
+from its_pipeline.schedules.cadence import DAYS, Cadence, session_on
 from its_pipeline.schedules.mechanism import Balance, Mechanism
 from its_pipeline.schedules.schedule import Period, Schedule, as_date
 
@@ -25,7 +27,8 @@ def read_periods(texts: Iterable[str]) -> Schedule:
     Parameters
     ----------
     texts
-        `first..last`, both **INCLUSIVE**; `first..` where it goes on; one day alone.
+        `first..last`, both **INCLUSIVE**; `first..` where it goes on; one day alone. Days are
+        dates, or numbers of sessions.
 
     Raises
     ------
@@ -92,7 +95,9 @@ def read_lot(text: str, unit_days: int = 1, longest_run: int | None = None) -> M
     return Mechanism(unit_days=unit_days, balance=balance, longest_run=longest_run)
 
 
-def schedule_text(schedule: Schedule, time_zone: str | None = None) -> str:
+def schedule_text(
+    schedule: Schedule, time_zone: str | None = None, calendar: Cadence = DAYS
+) -> str:
     """Return a schedule in a line of text.
 
     Parameters
@@ -102,55 +107,68 @@ def schedule_text(schedule: Schedule, time_zone: str | None = None) -> str:
     time_zone
         IANA name of the person's zone; it decides whether a lot was drawn ahead of its days. None
         where the schedule's own instant is in it already.
+    calendar
+        The unit of time of what it is a schedule of: sessions are told by their numbers.
     """
-    parts = [_days_text(schedule)]
+    parts = [_days_text(schedule, calendar)]
     if schedule.mechanism is not None:
         in_time = (schedule.in_zone(time_zone) if time_zone else schedule).is_randomised
-        parts.append("drawn by lot" + ("" if in_time else ", but not ahead of its first day"))
+        parts.append(
+            "drawn by lot" + ("" if in_time else f", but not ahead of its first {calendar.step}")
+        )
     if schedule.done_otherwise:
-        parts.append(f"done otherwise on {_listed([str(day) for day in schedule.done_otherwise])}")
+        otherwise = [calendar.told(day) for day in schedule.done_otherwise]
+        parts.append(f"done otherwise on {_listed(otherwise)}")
     return "; ".join(parts)
 
 
-def period_text(period: Period) -> str:
+def period_text(period: Period, calendar: Cadence = DAYS) -> str:
     """Return a period in words.
 
     Parameters
     ----------
     period
         The period.
+    calendar
+        The unit of time of its days.
     """
     if period.to_on is None:
-        return f"from {period.from_on} on"
+        return f"from {calendar.told(period.from_on)} on"
     if period.to_on == period.from_on:
-        return str(period.from_on)
-    return f"{period.from_on} to {period.to_on}"
+        return calendar.told(period.from_on)
+    return f"{calendar.told(period.from_on)} to {calendar.told(period.to_on)}"
 
 
 def _period(text: str) -> Period:
     first, separator, last = (part.strip() for part in text.partition(TO))
     try:
-        from_on = as_date("first day", first)
+        from_on = _day_or_session("first day", first)
         if not separator:
             return Period(from_on, from_on)
-        to_on = as_date("last day", last) if last else None
+        to_on = _day_or_session("last day", last) if last else None
     except ValueError:
         raise ValueError(
-            "a period on should be first..last, first.. or one day, with dates like 2026-03-14, "
-            f"but got {text!r}"
+            "a period on should be first..last, first.. or one day, with dates like 2026-03-14 or "
+            f"numbers of sessions, but got {text!r}"
         ) from None
     return Period(from_on, to_on)
 
 
-def _days_text(schedule: Schedule) -> str:
+def _day_or_session(name: str, text: str) -> date:
+    return session_on(int(text)) if text.isdecimal() and len(text) < 5 else as_date(name, text)
+
+
+def _days_text(schedule: Schedule, calendar: Cadence) -> str:
     periods = schedule.on_periods
     if schedule.drawn_from_on is not None and schedule.drawn_to_on is not None:
         last_on = schedule.drawn_to_on
-        n_on = sum(((period.to_on or last_on) - period.from_on).days + 1 for period in periods)
-        n_days = (last_on - schedule.drawn_from_on).days + 1
-        span = f"{schedule.drawn_from_on} to {schedule.drawn_to_on}"
-        return f"{n_on} of {n_days} days on, {span}"
-    told = [period_text(period) for period in periods]
+        n_on = sum(
+            calendar.between(period.from_on, period.to_on or last_on) + 1 for period in periods
+        )
+        n_days = calendar.between(schedule.drawn_from_on, last_on) + 1
+        span = f"{calendar.told(schedule.drawn_from_on)} to {calendar.told(last_on)}"
+        return f"{n_on} of {n_days} {calendar.step}s on, {span}"
+    told = [period_text(period, calendar) for period in periods]
     return "on " + _listed(told, _MOST_PERIODS)
 
 

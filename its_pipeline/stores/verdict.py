@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 
+from its_pipeline.schedules.cadence import DAYS, Cadence
+
 #: Every status of an experiment, in the order in which people look for them.
 Status = Literal["analysed", "waiting", "not_converged", "refused", "closed", "crashed"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
@@ -75,6 +77,8 @@ class Verdict:
         Of an analysis with effects: what the looks at the experiment come to, in the JSON form of
         `its.decisions.standing.Standing`. None for a question that is no logged experiment's own,
         and in what was stored before looks were kept.
+    cadence
+        The unit of time of its days; see `schedules.cadence`.
     """
 
     key: str
@@ -111,6 +115,12 @@ class Verdict:
     is_on_and_off: bool = False
     by_lot: bool = False
     standing: Mapping[str, Any] | None = None
+    cadence: str = DAYS.name
+
+    @property
+    def calendar(self) -> Cadence:
+        """The unit of time."""
+        return Cadence.of(self.cadence)
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from its_pipeline.schedules.cadence import MOST_SESSIONS
 from its_pipeline.tables.asking import Question
 from its_pipeline.tables.dates import numeric_kind
 from its_pipeline.tables.profile import DISTINCT, ColumnProfile, TableProfile
@@ -25,6 +26,12 @@ _USER_NAMES: Final = frozenset(
     ("user", "person", "participant", "subject", "patient", "client", "teilnehmer", "proband",
      "nutzer")
 )  # fmt: skip
+_SESSIONS: Final = frozenset(
+    ("session", "occasion", "trial", "lesson", "visit", "measurement", "sitzung", "messzeitpunkt",
+     "sesion", "seance")
+)  # fmt: skip
+_SESSION_NAMES: Final = _SESSIONS | {"mt", "time", "sessionno", "sessionnr"}
+"""`mt` is measurement time in the R package scan, `time` the session in scdhlm."""
 _COUNTING_NAMES: Final = frozenset(("id", "index", "row", "rowid", "nr", "no", "unnamed0"))
 _UNIT: Final = re.compile(r".*?[(\[]([^()\[\]]{1,30})[)\]]\s*")
 
@@ -73,6 +80,19 @@ def is_numeric_time(column: ColumnProfile) -> bool:
     if not column.is_numeric or column.words.count or len(column.distinct) < 2:
         return False
     return bool(_TIME_NAME.search(column.name)) and numeric_kind(column) is not None
+
+
+def numbers_sessions(column: ColumnProfile) -> bool:
+    """Tell whether whole numbers count sessions, which have no dates, by their column's name."""
+    name = re.sub(r"[^a-z]", "", column.name.lower())
+    fits = column.is_numeric and column.whole and not column.words.count
+    return (
+        fits
+        and len(column.distinct) > 1
+        and column.smallest >= 0
+        and column.largest <= MOST_SESSIONS
+        and (name in _SESSION_NAMES or name.removesuffix("s").removesuffix("number") in _SESSIONS)
+    )
 
 
 def counts_rows(column: ColumnProfile, rows: int) -> bool:

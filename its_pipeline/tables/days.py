@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.normal_rows import number_reader, time_reader
 from its_pipeline.events.reading import lines_ahead, open_rows
 from its_pipeline.events.sheets import Cell
+from its_pipeline.schedules.cadence import DAYS, Cadence, find_cadence
 from its_pipeline.tables.cells import cell_batches
 from its_pipeline.tables.layout import Layout
 from its_pipeline.tables.profile import EMPTY_WORDS
@@ -47,6 +48,8 @@ class DayCount:
         Rows whose time is no time, and the first of them (number, text).
     examples
         The first rows that can be read: row number, day, and the cells of the asked columns.
+    calendar
+        The unit of time: that of the person with the most days.
     """
 
     first_on: date | None
@@ -56,13 +59,14 @@ class DayCount:
     unread: int
     first_unread: tuple[int, str]
     examples: tuple[tuple[int, date, tuple[Cell, ...]], ...]
+    calendar: Cadence = DAYS
 
 
 def day_reader(mapping: ImportMapping) -> Callable[[str], date | None]:
     """Return what reads a cell of a mapping's time column as a local day; None is no day."""
     zone = ZoneInfo(mapping.time_zone)
-    if mapping.time_kind == "day_number" and mapping.start_on is not None:
-        return _from_number(mapping.start_on)
+    if mapping.day_zero is not None:
+        return _from_number(mapping.day_zero)
     if mapping.time_kind in ("unix_seconds", "unix_milliseconds"):
         return _from_unix(1.0 if mapping.time_kind == "unix_seconds" else 1000.0, zone)
     read = time_reader(mapping)
@@ -130,7 +134,20 @@ def count_days(
         unread,
         first_unread,
         tuple(found),
+        _calendar(mapping, rows_of),
     )
+
+
+def _calendar(mapping: ImportMapping, known: Iterable[tuple[Cell, date]]) -> Cadence:
+    import numpy as np
+
+    if mapping.time_kind == "session":
+        return Cadence.of("session")
+    by_person: dict[Cell, list[date]] = {}
+    for person, day in known:
+        by_person.setdefault(person, []).append(day)
+    most = max(by_person.values(), key=len, default=[])
+    return find_cadence(np.array(sorted(most), dtype="datetime64[D]"))
 
 
 def read_days(

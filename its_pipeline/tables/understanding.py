@@ -31,6 +31,7 @@ from its_pipeline.tables.columns import (
     find_user,
     is_numeric_time,
     is_time,
+    numbers_sessions,
     shown_column,
     unit_of,
 )
@@ -259,6 +260,8 @@ class _Finder:
         candidates = [c.name for c in columns if is_time(c, self.profile.rows)]
         if not candidates:
             candidates = [c.name for c in columns if is_numeric_time(c)]
+        if not candidates:
+            candidates = [c.name for c in columns if numbers_sessions(c)]
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
@@ -279,6 +282,8 @@ class _Finder:
             return "day_number", None
         if column.is_numeric and column.time_share <= 0.5:
             kind = numeric_kind(column)
+            if kind is None and numbers_sessions(column):
+                return "session", None
             if kind is None:
                 text = (
                     f"column {time!r} has numbers from {column.smallest:g} to {column.largest:g}: "

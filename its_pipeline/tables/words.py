@@ -12,6 +12,7 @@ from typing import Final
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.normal_rows import number_reader
 from its_pipeline.events.sheets import Cell
+from its_pipeline.schedules.cadence import Cadence
 from its_pipeline.tables.dates import OrderFound
 from its_pipeline.tables.days import DayCount
 from its_pipeline.tables.layout import Layout
@@ -19,6 +20,7 @@ from its_pipeline.tables.layout import Layout
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _KINDS: Final = {
     "day_number": "numbers of days",
+    "session": "numbers of sessions",
     "unix_seconds": "seconds since 1970",
     "unix_milliseconds": "milliseconds since 1970",
     "year": "years, taken as their first day",
@@ -52,13 +54,21 @@ def time_line(mapping: ImportMapping, order: OrderFound | None, days: DayCount, 
     if order is not None:
         how = order.reason
     span = "no day can be read"
-    if days.first_on is not None:
-        span = f"{days.first_on} to {days.last_on}"
+    if days.first_on is not None and days.last_on is not None:
+        told_on = days.calendar.told
+        span = f"{told_on(days.first_on)} to {told_on(days.last_on)}{_by(days.calendar)}"
     told = f"time: {mapping.time!r} ({how}), {span}, in {mapping.time_zone}"
     if days.unread:
         row, text = days.first_unread
         told += f"; {days.unread:,} rows are no day (row {row + header}: {text[:40]!r})"
     return told
+
+
+def _by(calendar: Cadence) -> str:
+    """Return how far the rows of a person lie apart, where they are no days."""
+    if calendar.name == "irregular":
+        return ", at irregular dates"
+    return "" if calendar.is_daily or calendar.is_sessions else f", one a {calendar.step}"
 
 
 def outcomes_line(mapping: ImportMapping, person: str | None, days: DayCount) -> str:
@@ -78,7 +88,8 @@ def outcomes_line(mapping: ImportMapping, person: str | None, days: DayCount) ->
     if mapping.yes_no:
         signs.append("yes is 1, no is 0")
     if days.most_a_day > 1:
-        signs.append(f"up to {days.most_a_day} rows a day become their {mapping.aggregation}")
+        each = f"up to {days.most_a_day} rows a {days.calendar.step}"
+        signs.append(f"{each} become their {mapping.aggregation}")
     told = f"outcomes: {shown}" + (f" ({'; '.join(signs)})" if signs else "")
     if mapping.user is not None:
         return f"{told}; person: {mapping.user!r}"
@@ -92,7 +103,7 @@ def example_lines(mapping: ImportMapping, days: DayCount, header: int) -> Iterat
         values = [
             f"{name} {_value(mapping, cell)}" for name, cell in zip(columns, cells, strict=True)
         ]
-        yield f"  row {row + header}: {day}, {', '.join(values[:_SHOWN])}"
+        yield f"  row {row + header}: {days.calendar.told(day)}, {', '.join(values[:_SHOWN])}"
 
 
 def _value(mapping: ImportMapping, cell: Cell) -> str:

@@ -34,7 +34,8 @@ from its_pipeline.api.workers.jobs import FitJob, PublishJob
 from its_pipeline.events.importing import import_name
 from its_pipeline.events.intervention import MAXIMUM_DAYS, Intervention
 from its_pipeline.events.interventions import open_log
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 
 _LEAST_HORIZON_DAYS: Final = 90
 _LONGEST_NAME: Final = 60

@@ -28,6 +28,7 @@ from its_pipeline.report.index import table_rows
 from its_pipeline.report.look_views import PLAN_WORDS
 from its_pipeline.report.sentence import date_text, number_text
 from its_pipeline.schedules.as_text import schedule_text
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 MOST_LISTED: Final = 200
 _MOST_LOOKS: Final = 10
@@ -107,9 +108,10 @@ class _Filled(dict[str, str]):
 
 def _answer(answer: FileAnswer, read: FileRead) -> dict[str, Any]:
     schedule = answer.schedule
-    when = (
-        f"from {date_text(schedule)} on" if isinstance(schedule, date) else schedule_text(schedule)
-    )
+    if isinstance(schedule, date):
+        when = f"from {date_text(schedule, read.calendar)} on"
+    else:
+        when = schedule_text(schedule, calendar=read.calendar)
     return {
         **answer.view,
         "when": when,
@@ -124,9 +126,10 @@ def _chart(read: FileRead, form: Mapping[str, str]) -> Any:
     known = [value for _, value in read.days if value is not None]
     if not known:
         return ""
-    first, last = read.days[0][0], read.days[-1][0]
+    calendar = read.calendar
+    first, last = (date_text(read.days[at][0], calendar) for at in (0, -1))
     words = (
-        f"{read.outcome} on {len(known)} days from {date_text(first)} to {date_text(last)}, "
+        f"{read.outcome} on {len(known)} {calendar.step}s from {first} to {last}, "
         f"between {number_text(min(known), 1)} and {number_text(max(known), 1)}"
     )
     marked = form.get("first_on", "") if form.get("way", "first") == "first" else ""
@@ -148,6 +151,8 @@ def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str,
     for entry, verdict in zip(entries, verdicts, strict=True):
         line = next(lines) if verdict is not None else None
         metric = snapshot.metrics.get(entry.outcome_metric)
+        calendar = DAYS if metric is None else metric.calendar
+        calendar = calendar if verdict is None else verdict.calendar
         shown.append(
             {
                 "address": address_of(entry),
@@ -155,8 +160,9 @@ def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str,
                 "person": shown_id(entry.user_id),
                 "name": entry.name,
                 "outcome": metric.title if metric is not None else entry.outcome_metric,
-                "when": _when(entry),
-                "looks": PLAN_WORDS[entry.looks],
+                "when": _when(entry, calendar),
+                "step": calendar.step,
+                "looks": calendar.worded(PLAN_WORDS[entry.looks]),
                 "withdrawn": entry.status == "withdrawn",
                 "state": _state(entry, line.verdict if line else ""),
                 "tone": "open" if line is None or entry.status == "withdrawn" else line.tone,
@@ -174,11 +180,11 @@ def _state(entry: Intervention, verdict: str) -> str:
     return verdict or "Not analysed yet"
 
 
-def _when(entry: Intervention) -> str:
+def _when(entry: Intervention, calendar: Cadence) -> str:
     if entry.schedule is not None:
-        return schedule_text(entry.schedule, entry.time_zone)
-    ended = f" to {date_text(entry.ended_on)}" if entry.ended_on else " on"
-    return f"from {date_text(entry.started_on)}{ended}"
+        return schedule_text(entry.schedule, entry.time_zone, calendar)
+    ended = f" to {date_text(entry.ended_on, calendar)}" if entry.ended_on else " on"
+    return f"from {date_text(entry.started_on, calendar)}{ended}"
 
 
 def address_of(entry: Intervention) -> str:
@@ -210,11 +216,11 @@ def experiment_view(
             ("Outcome", line["outcome"]),
             ("With it", line["when"]),
             (
-                "Days ahead of it, and from it on",
+                f"{line['step'].capitalize()}s ahead of it, and from it on",
                 f"{entry.baseline_days} and {entry.horizon_days} at most",
             ),
             ("Hoped for", "more" if entry.direction == "increase" else "less"),
-            ("Looked at", PLAN_WORDS[entry.looks]),
+            ("Looked at", line["looks"]),
             ("Time zone", entry.time_zone),
             ("Logged", f"{entry.logged_at:%Y-%m-%d %H:%M} UTC, now version {entry.version}"),
         ],

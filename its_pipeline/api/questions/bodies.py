@@ -37,7 +37,7 @@ from its_pipeline.api.questions.responses_interventions import ExperimentAnswer,
 from its_pipeline.api.workers.jobs import PLOT_NAMES, PlotName
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.links import mlflow_run_url
-from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
 from its_pipeline.stores.run_fields import RunSummary

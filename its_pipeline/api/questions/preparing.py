@@ -20,7 +20,8 @@ from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.metrics import OutcomeMetric, UnknownMetricError, get_metric
 from its_pipeline.experiments.options import Options, OptionsError, chosen_options
 from its_pipeline.experiments.plan import Plan
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.schedules.schedule import Schedule
 
 ADHOC_PREFIX: Final = "adhoc-"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.mapping import ImportMapping, MappingError
 from its_pipeline.events.metrics import MetricError
+from its_pipeline.schedules.cadence import Cadence, find_cadence
 from its_pipeline.settings import Settings
 from its_pipeline.tables.asking import Question, Said
 
@@ -112,6 +113,16 @@ class FileRead:
     most_a_day: int = 0
     days: tuple[tuple[date, float | None], ...] = ()
     refusal: str = ""
+
+    @property
+    def calendar(self) -> Cadence:
+        """The unit of time of its days."""
+        import numpy as np
+
+        if self.mapping is not None and self.mapping.time_kind == "session":
+            return Cadence.of("session")
+        known = [day for day, value in self.days if value is not None]
+        return find_cadence(np.array(known, dtype="datetime64[D]"))
 
 
 @dataclass(frozen=True)
@@ -299,7 +310,10 @@ def ask_file(job: AskJob) -> FileAnswer | Refused:
     try:
         numbers = read_days(job.path, job.mapping, columns, job.aggregate or "mean")
         schedule = _schedule(job.when, numbers)
-        analysis = analyze(numbers[job.outcome], schedule, AnalysisSpec.from_dict(dict(job.spec)))
+        spec = AnalysisSpec.from_dict(dict(job.spec))
+        if job.mapping.time_kind == "session":
+            spec = replace(spec, cadence="session")
+        analysis = analyze(numbers[job.outcome], schedule, spec)
     except ValueError as error:
         return Refused(_without_path(error, job.path))
     if analysis.effects is None:

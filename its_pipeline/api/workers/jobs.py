@@ -26,7 +26,7 @@ from its_pipeline.api.workers.file_jobs import (
     read_file,
     take_file,
 )
-from its_pipeline.experiments.preparation import Prepared
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.leaving.departure import Departure
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict

@@ -21,6 +21,7 @@ import pandas as pd
 
 from its_pipeline.its import models
 from its_pipeline.its.analysis import Analysis
+from its_pipeline.its.cadence import in_steps
 from its_pipeline.its.days_ahead import NoiseNodes, carried_on, variance_ahead
 from its_pipeline.its.series import POST, PreparedSeries, prepare_series
 from its_pipeline.its.spec import AnalysisSpec
@@ -80,6 +81,8 @@ def information_of(
     kept = analysis.kept
     if kept is None:
         raise ValueError("an analysis that did not converge has no information to tell")
+    laid = in_steps(outcome, schedule, analysis.spec, None, others)
+    outcome, schedule, others = laid.outcome, laid.schedule, laid.others
     series = prepare_series(outcome, schedule, analysis.spec, others)
     noise = models.noise_model(analysis.spec.noise)
     nodes = NoiseNodes.of_kept(kept, noise, series.scale)
@@ -110,11 +113,10 @@ def information_given(
         As in `information_of`.
     """
     share = max(_LEAST_SHARE, float(series.observed[series.phase == POST].mean()))
-    freq = "MS" if spec.season == "month" else "D"
     observed = outcome[np.isfinite(outcome.to_numpy(dtype=float))]
 
     def variance(until_on: date) -> np.ndarray:
-        days = carried_on(observed, until_on, share, freq)
+        days = carried_on(observed, until_on, share, spec.calendar.freq)
         ahead = prepare_series(days, schedule, spec, others)
         return variance_ahead(ahead, spec, nodes)
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from its_pipeline.its.cadence import in_steps
 from its_pipeline.its.errors import InsufficientData
 from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.planning.assurance import assurance, critical_z
@@ -65,6 +66,8 @@ class ExperimentPlan:
         Observed days of the baseline, of all people together.
     n_people
         Whose days it was planned from.
+    cadence
+        The unit of time: what all its days are.
     """
 
     effect: float
@@ -74,6 +77,7 @@ class ExperimentPlan:
     baseline_sd: float
     n_baseline: int
     n_people: int
+    cadence: str
     _foresights: tuple[_Foresight, ...] = field(repr=False)
 
     @cached_property
@@ -194,7 +198,15 @@ def plan(
     baselines = [baseline] if isinstance(baseline, pd.Series) else list(baseline)
     if not baselines:
         raise ValueError("a plan needs the days of at least one person but got none")
-    prepared = [prepared_baseline(each, spec) for each in baselines]
+    laid = [in_steps(each, None, spec) for each in baselines]
+    units = sorted({f"{each.spec.step}s" for each in laid})
+    if len(units) > 1:
+        raise ValueError(
+            f"the baselines of a plan must have one unit of time but got {' and '.join(units)}"
+        )
+    # A season that one baseline is too short to tell is in none of them.
+    spec = min((each.spec for each in laid), key=lambda found: found.season != "none")
+    prepared = [prepared_baseline(each.outcome, spec) for each in laid]
     baseline_sd = float(np.mean([series.scale for series in prepared]))
     return ExperimentPlan(
         effect=baseline_sd if effect is None else float(effect),
@@ -204,6 +216,7 @@ def plan(
         baseline_sd=baseline_sd,
         n_baseline=sum(series.n_pre for series in prepared),
         n_people=len(prepared),
+        cadence=spec.calendar.name,
         _foresights=tuple(_Foresight(series, spec, looks) for series in prepared),
     )
 
@@ -273,9 +286,10 @@ class _Foresight:
         is_on = np.concatenate([np.zeros(before, dtype=bool), PLANNED_DESIGNS[design](n_days)])
         ahead = np.arange(1, n_days + 1) * self._share + 1e-9
         is_seen = np.floor(ahead) > np.floor(ahead - self._share)
-        freq = "MS" if spec.season == "month" else "D"
         exposure = Exposure("", np.arange(len(is_on)) - int(np.argmax(is_on)), is_on)
         is_left_out = exposure.is_left_out(spec.washout_days, spec.carryover_days)
+        # Without a season dates tell nothing, and a year's steps would leave the calendar.
+        freq = "D" if spec.season == "none" else spec.calendar.freq
         return _laid_out(
             pd.date_range(series.days[0], periods=len(is_on), freq=freq),
             np.append(series.values, np.where(is_seen, 0.0, np.nan)),

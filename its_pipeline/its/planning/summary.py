@@ -12,6 +12,7 @@ from math import inf, isfinite
 from typing import Any
 
 from its_pipeline.its.planning.plan import ExperimentPlan
+from its_pipeline.schedules.cadence import DAYS, Cadence
 
 CURVE_DAYS = (8, 14, 21, 28, 42, 60, 90, 120, 180)
 DETECTABLE_DAYS = (14, 28, 60, 90)
@@ -45,6 +46,8 @@ class PlanSummary:
         Days to the smallest effect they show with `power`; infinite where they show none.
     by_design
         Design to days needed after the baseline, days off among them; None beyond a year.
+    cadence
+        The unit of time: what all its days are.
     """
 
     effect: float
@@ -58,6 +61,12 @@ class PlanSummary:
     curve: Mapping[int, tuple[float, ...]]
     detectable: Mapping[int, float]
     by_design: Mapping[str, int | None]
+    cadence: str = DAYS.name
+
+    @property
+    def calendar(self) -> Cadence:
+        """The unit of time."""
+        return Cadence.of(self.cadence)
 
     @classmethod
     def of(cls, plan: ExperimentPlan, *, is_own: bool) -> PlanSummary:
@@ -85,6 +94,7 @@ class PlanSummary:
             },
             detectable={n: plan.detectable(n) for n in DETECTABLE_DAYS},
             by_design=dict(plan.by_design),
+            cadence=plan.cadence,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from its_pipeline.its import Analysis, Effects
+    from its_pipeline.schedules.cadence import Cadence
 
 THUMBNAIL_MAX_BYTES = 30_000
 _THUMBNAIL_DPI = (100, 80, 60)
@@ -53,7 +54,8 @@ def require_effects(analysis: Analysis) -> Effects:
     return analysis.effects
 
 
-def _frame(is_on_and_off: Hashable) -> Figure:
+def _frame(shape: tuple[bool, Cadence]) -> Figure:
+    is_on_and_off, calendar = shape
     figure = new_figure(8.0, 7.0)
     grid = figure.add_gridspec(
         3, 1, height_ratios=(3.1, 1.15, 1.15), left=0.095, right=0.975, top=0.895, bottom=0.06
@@ -62,7 +64,7 @@ def _frame(is_on_and_off: Hashable) -> Figure:
     top = figure.add_subplot(grid[0])
     point, total = (figure.add_subplot(grid[row], sharex=top) for row in (1, 2))
     for ax in (top, point, total):
-        style.date_axis(ax, show_labels=ax is total)
+        style.date_axis(ax, calendar, show_labels=ax is total)
     for ax in (point, total):
         ax.locator_params(axis="y", nbins=4)
     top.set_title(
@@ -72,7 +74,7 @@ def _frame(is_on_and_off: Hashable) -> Figure:
         pad=35,
     )
     total.set_title(
-        "Difference added up over the days with it"
+        f"Difference added up over the {calendar.step}s with it"
         if is_on_and_off
         else "Difference added up since the change"
     )
@@ -89,7 +91,7 @@ def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
     unit = style.axis_label(analysis.spec.unit, 20)
     draw_levels(top, analysis, x)
     top.set_ylabel(outcome_name(analysis, label))
-    _draw_legend(top)
+    _draw_legend(top, analysis.spec.step)
     _draw_effect(point, analysis, x, "effect", "effect_lower", "effect_upper")
     point.set_title(f"Difference from expected, each {analysis.spec.step}")
     point.set_ylabel(unit or "difference")
@@ -100,7 +102,7 @@ def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
 
 def _shape(analysis: Analysis) -> Hashable:
     require_effects(analysis)
-    return analysis.is_on_and_off
+    return analysis.is_on_and_off, analysis.spec.calendar
 
 
 COUNTERFACTUAL = Drawing("counterfactual", _shape, _frame, _fill)
@@ -131,7 +133,7 @@ def counterfactual_figure(analysis: Analysis, label: str = "") -> Figure:
     return COUNTERFACTUAL.figure(analysis, label)
 
 
-def _draw_legend(ax: Axes) -> None:
+def _draw_legend(ax: Axes, step: str) -> None:
     """Put the legend above the panel, in the order in which a reader needs it."""
     by_name = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     wanted = (
@@ -142,8 +144,8 @@ def _draw_legend(ax: Axes) -> None:
         "50 % band",
         "95 % band",
         "effect",
-        "days on",
-        "days left out",
+        f"{step}s on",
+        f"{step}s left out",
         "washout",
     )
     names = [name for start in wanted for name in by_name if name.startswith(start)]
@@ -298,10 +300,10 @@ def outcome_name(analysis: Analysis, label: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def _thumbnail_frame(_shape: Hashable) -> Figure:
+def _thumbnail_frame(shape: tuple[bool, Cadence]) -> Figure:
     figure = new_figure(4.2, 2.1)
     ax = figure.add_axes((0.1, 0.13, 0.88, 0.83))
-    style.date_axis(ax)
+    style.date_axis(ax, shape[1])
     ax.tick_params(labelsize=7)
     ax.xaxis.get_offset_text().set_visible(False)
     ax.locator_params(axis="y", nbins=4)

@@ -98,7 +98,7 @@ def draw_intervention(ax: Axes, analysis: Analysis, x: np.ndarray, named: bool =
                 linewidth=0.0,
                 zorder=0,
                 gid="on",
-                label="days on" if named and number == 0 else None,
+                label=f"{analysis.spec.step}s on" if named and number == 0 else None,
             )
     else:
         start = style.date_number(analysis.intervention_on) - half
@@ -111,7 +111,7 @@ def draw_intervention(ax: Axes, analysis: Analysis, x: np.ndarray, named: bool =
             gid="intervention",
         )
     left_out = analysis.daily["phase"].isin(("washout", "left_out")).to_numpy()
-    name = "days left out" if analysis.is_on_and_off else "washout (left out)"
+    name = f"{analysis.spec.step}s left out" if analysis.is_on_and_off else "washout (left out)"
     for number, (first, last) in enumerate(_runs(left_out)):
         ax.axvspan(
             x[first] - half,

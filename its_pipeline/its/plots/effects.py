@@ -47,12 +47,11 @@ def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
     effects = require_effects(analysis)
     unit = style.axis_label(analysis.spec.unit, 24)
     draws = analysis.draws
-    first = "At once, " + (
-        "in the first month" if analysis.spec.step == "month" else "on the first day"
-    )
+    step = analysis.spec.step
+    first = "At once, " + ("on the first day" if step == "day" else f"in the first {step}")
     average = "On average since the change"
     if analysis.is_on_and_off:
-        first, average = "The first time", f"On average, {analysis.spec.step}s with it"
+        first, average = "The first time", f"On average, {step}s with it"
     panels: list[tuple[str, str, Effect, str, float]] = [
         ("immediate", first, effects.immediate, unit, 0.0)
     ]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from its_pipeline.its import Analysis
+    from its_pipeline.schedules.cadence import Cadence
 
 REPLICATES = 200
 SEED = 0
@@ -39,10 +40,10 @@ _GRID_POINTS = 200
 
 def _shape(analysis: Analysis) -> Hashable:
     require_effects(analysis)
-    return None
+    return analysis.spec.calendar
 
 
-def _frame(_shape: Hashable) -> Figure:
+def _frame(calendar: Cadence) -> Figure:
     figure = new_figure(8.0, 4.9)
     grid = figure.add_gridspec(
         2, 2, left=0.085, right=0.985, top=0.93, bottom=0.095, hspace=0.5, wspace=0.22
@@ -57,7 +58,7 @@ def _frame(_shape: Hashable) -> Figure:
         fix_x_label(ax)
     course = figure.add_subplot(grid[1, :])
     fix_y_label(course, 0.026)
-    style.date_axis(course)
+    style.date_axis(course, calendar)
     course.set_title("Single values over time", pad=17)
     return figure
 

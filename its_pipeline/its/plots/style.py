@@ -14,6 +14,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
+from its_pipeline.schedules.cadence import SESSION_ZERO, Cadence
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -180,16 +182,35 @@ def date_number(day: date) -> float:
     return float(cast("Any", mdates.date2num(day)))
 
 
-def date_axis(ax: Axes, show_labels: bool = True) -> None:
-    """Label the x axis with few, whole local dates."""
+def date_axis(ax: Axes, calendar: Cadence, show_labels: bool = True) -> None:
+    """Label the x axis with few, whole local dates, or numbers of sessions."""
     import matplotlib.dates as mdates
 
+    if calendar.is_sessions:
+        _session_axis(ax, show_labels)
+        return
     locator = mdates.AutoDateLocator(minticks=3, maxticks=7)
     ax.xaxis.set_major_locator(locator)
     if show_labels:
         # The note at the end names the year alone: a month there reads like the axis' first one.
         notes = ["", "%Y", "%Y", "%Y", "%Y-%m-%d", "%Y-%m-%d %H:%M"]
         ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, offset_formats=notes))
+    else:
+        ax.tick_params(axis="x", labelbottom=False)
+
+
+def _session_axis(ax: Axes, show_labels: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    zero = date_number(SESSION_ZERO)
+
+    class Sessions(MaxNLocator):
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            return [tick + zero for tick in super().tick_values(vmin - zero, vmax - zero)]
+
+    ax.xaxis.set_major_locator(Sessions(nbins=7, integer=True))
+    if show_labels:
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"session {x - zero:.0f}"))
     else:
         ax.tick_params(axis="x", labelbottom=False)
 

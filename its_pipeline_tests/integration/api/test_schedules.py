@@ -12,7 +12,8 @@ import pytest
 from its_pipeline.api.questions.bodies import analysis_answer
 from its_pipeline.api.questions.preparing import ask
 from its_pipeline.api.questions.requests import AnalyzeRequest
-from its_pipeline.experiments.preparation import Prepared, Snapshot
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.service import fit_experiment
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline_tests.integration.api.test_analyze import problem

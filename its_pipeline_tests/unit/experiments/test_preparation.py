@@ -11,7 +11,8 @@ import pytest
 
 from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
-from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Prepared, Snapshot
+from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Snapshot
+from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
