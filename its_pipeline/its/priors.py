@@ -39,6 +39,9 @@ DAY_OF_WEEK_SD = 1.0
 MONTH_SD = 2.0
 """Normal sd of each of eleven orthonormal contrasts of the months (exchangeable months)."""
 
+YEARLY_SD = 0.5
+"""Normal sd of each sine and cosine of a yearly season (benchmarks/yearly.py)."""
+
 COVARIATE_SD = 2.0
 """Normal sd of the coefficient of a standardised covariate."""
 

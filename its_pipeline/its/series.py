@@ -56,6 +56,8 @@ class PreparedSeries:
         Mean of the days off, and the unit the outcome is standardised by.
     flat_baseline
         Whether the days off are so constant that both phases had to give the scale.
+    has_yearly_season
+        Whether a yearly season is in the model: a part of a series keeps the whole one's model.
     """
 
     days: pd.DatetimeIndex
@@ -70,6 +72,7 @@ class PreparedSeries:
     centre: float
     scale: float
     flat_baseline: bool
+    has_yearly_season: bool
 
     @property
     def is_one_change(self) -> bool:
@@ -188,6 +191,7 @@ def prepare_series(
         centre=centre,
         scale=scale,
         flat_baseline=flat,
+        has_yearly_season=spec.has_yearly_season(len(calendar)),
     )
 
 
