@@ -85,7 +85,9 @@ class AnalysisOptions(BaseModel):
         description="How days scatter: student_t where a few days lie far from the rest.",
     )
     season: Annotated[str | None, _schema(_texts(seasons))] = Field(
-        default=None, description="Whether days of the week differ."
+        default=None,
+        description="Whether days of the week differ; and the time of the year, where a window has "
+        "a year and a half of days.",
     )
     slope: Annotated[
         bool | Literal["auto"] | None, _schema({"type": "boolean"}, _texts(("auto", "yes", "no")))

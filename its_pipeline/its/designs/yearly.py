@@ -21,18 +21,20 @@ _ORIGIN = pd.Timestamp("2000-01-01")
 _NAME = re.compile(r"year_(?:sin|cos)_[1-9]")
 
 
-def yearly_columns(days: pd.DatetimeIndex) -> dict[str, np.ndarray]:
+def yearly_columns(days: pd.DatetimeIndex, harmonics: int = HARMONICS) -> dict[str, np.ndarray]:
     """Return sine and cosine of the day of the year by name, each of shape (n,).
 
     Parameters
     ----------
     days
         Calendar days.
+    harmonics
+        Waves a year.
     """
     angle = 2.0 * np.pi / _YEAR_DAYS * (days - _ORIGIN).days.to_numpy()
     return {
         f"year_{name}_{harmonic}": wave(harmonic * angle)
-        for harmonic in range(1, HARMONICS + 1)
+        for harmonic in range(1, harmonics + 1)
         for name, wave in (("sin", np.sin), ("cos", np.cos))
     }
 
