@@ -15,7 +15,7 @@ import xarray as xr
 
 from its_pipeline.its import priors as standard_priors
 from its_pipeline.its.designs.base import Columns, sum_to_zero_contrasts
-from its_pipeline.its.designs.yearly import is_yearly
+from its_pipeline.its.designs.yearly import YEARLY, is_yearly
 from its_pipeline.its.errors import InvalidSeries
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import standardisation
@@ -108,7 +108,8 @@ def internal_design(X: xr.DataArray, y: xr.DataArray, time: str) -> InternalDesi
     known = {clock, "Intercept", *(n for group in factors.values() for n in group)}
     for name in names:
         if is_yearly(name):
-            add(standard_priors.YEARLY_SD, **{name: 1.0})
+            priors.together[len(columns)] = YEARLY
+            add(*standard_priors.YEARLY_SDS, **{name: 1.0})
         elif name not in known and not name.startswith(("step(", "ramp(")):
             raw = values[:, names.index(name)]
             spread = float(raw.std()) or 1.0

@@ -23,7 +23,7 @@ import pandas as pd
 
 from its_pipeline.its import priors
 from its_pipeline.its.designs.covariates import Covariates, check_present
-from its_pipeline.its.designs.yearly import yearly_columns
+from its_pipeline.its.designs.yearly import YEARLY, yearly_columns
 from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import POST, PRE, PreparedSeries
@@ -223,7 +223,7 @@ def build_design(
     _add_season(columns, series.days, spec)
     if series.has_yearly_season:
         for name, column in yearly_columns(series.days).items():
-            columns.add(name, column, column, 1.0, priors.YEARLY_SD)
+            columns.add(name, column, column, 1.0, *priors.YEARLY_SDS, together=YEARLY)
     check_present(series, covariates, fit)
     dropped = _add_covariates(columns, covariates, fit)
     matrix = np.column_stack(columns.internal)

@@ -16,6 +16,9 @@ import pandas as pd
 HARMONICS = 1
 """Waves a year, each with a sine and a cosine (benchmarks/yearly.py)."""
 
+YEARLY = "yearly"
+"""Waves are small together, see `base.Columns.add`."""
+
 _YEAR_DAYS = 365.25
 _ORIGIN = pd.Timestamp("2000-01-01")
 _NAME = re.compile(r"year_(?:sin|cos)_[1-9]")

@@ -59,12 +59,14 @@ def test_a_day_of_the_year_has_the_same_columns_in_every_series():
         np.testing.assert_allclose(column, later[name], atol=1e-9)
 
 
-def test_its_prior_is_one_sd_in_every_component():
+def test_its_waves_are_small_together_unless_the_data_insist():
     _, design = design_of(*_series())
     ours = [at for at, name in enumerate(design.names) if is_yearly(name)]
-    columns = np.argmax(np.abs(design.back[ours]), axis=1)
-    assert (design.prior.sd[:, columns] == priors.YEARLY_SD).all()
-    assert len(design.prior.weights) == 4
+    sd = design.prior.sd[:, np.argmax(np.abs(design.back[ours]), axis=1)]
+    assert (sd == sd[:, :1]).all()
+    assert len(sd) == 8
+    for each, weight in zip(priors.YEARLY_SDS, (0.7, 0.3), strict=True):
+        assert design.prior.weights[sd[:, 0] == each].sum() == pytest.approx(weight)
 
 
 def test_a_wave_is_no_effect():
