@@ -107,7 +107,7 @@ def long_windows(
         while date + _days(horizon - 1) <= index[-1]:
             until = date + _days(horizon)
             inside = values[(index >= date - _days(longest)) & (index < until)]
-            n_ahead = (date - inside.index[0]).days
+            n_ahead = (date - inside.index[0]).days if len(inside) else 0
             usual = inside[(inside.index < date) & (inside.index >= date - _days(USUAL_DAYS))]
             sides = (
                 (inside[inside.index < date], n_ahead),

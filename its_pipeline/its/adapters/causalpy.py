@@ -110,8 +110,9 @@ class SegmentedAR1White(PyMCModel):
             weight = standard_priors.SMALL_WEIGHT
             for group in groups:
                 sds = design.prior.sd[:, group]
+                middle: Any = np.zeros(len(group))
                 scales = [
-                    pm.MvNormal.dist(np.zeros(len(group)), cov=np.diag(np.square(sd)))
+                    pm.MvNormal.dist(middle, cov=np.diag(np.square(sd)))
                     for sd in (sds.min(axis=0), sds.max(axis=0))
                 ]
                 parts.append(
