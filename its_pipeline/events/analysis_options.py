@@ -128,7 +128,9 @@ class AnalysisOptions(BaseModel):
         "yes/no and shares.",
     )
     season: Annotated[str | None, _schema(_texts(seasons))] = Field(
-        default=None, description="Whether days of the week differ."
+        default=None,
+        description="Whether days of the week differ; and the time of the year, where a window has "
+        "a year and a half of days.",
     )
     slope: Annotated[
         bool | Literal["auto"] | None, _schema({"type": "boolean"}, _texts(("auto", "yes", "no")))

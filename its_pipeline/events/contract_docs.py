@@ -73,7 +73,8 @@ day has no time of day, so the shares of events by time of day are not in the mo
 | option | values | default | means |
 |---|---|---|---|
 | `likelihood` | {likelihoods} | `{likelihood}` | how days scatter (below) |
-| `season` | {seasons} | `{season}` | whether days of the week differ |
+| `season` | {seasons} | `{season}` | whether days of the week differ; and the time of the year, \
+where a window has a year and a half of days |
 | `slope` | `auto`, `yes`, `no` | `{slope}` | whether the trend may change at the intervention |
 | `trend` | `true`, `false` | `{trend}` | whether a straight trend is in the model |
 | `carryover` | `none`, `decay` | `{carryover}` | whether what is left after stopping is estimated |
@@ -129,6 +130,7 @@ metrics:
     equals: THOROUGH                    # the value whose share is taken
     analysis:
       covariates: [share_morning]       # no zero_days here: such a day has no time of day
+      comparisons: none
 ```
 
 An error names the file, the entry, the key, the value and what to do; nothing is taken meanwhile.

@@ -218,6 +218,7 @@ def _fit_again(
 
     from its_pipeline.its import Analysis
     from its_pipeline.its.adapters.causalpy import SegmentedAR1White
+    from its_pipeline.its.designs.yearly import yearly_columns
     from its_pipeline.its.plots import thumbnail_png
 
     key, spec = prepared.plan.key, prepared.spec
@@ -232,6 +233,10 @@ def _fit_again(
     if spec.season == "day_of_week":
         frame["dow"] = days.dayofweek
         formula += " + C(dow)"
+    for name, column in yearly_columns(days).items():
+        if name in ours.coefficients:
+            frame[name] = column
+            formula += f" + {name}"
     for name in ours.coefficients:
         if prepared.covariates is not None and name in prepared.covariates:
             # A comparison series may be called as a column of ours.

@@ -118,7 +118,7 @@ def pretended_windows(
             start = max(blocked) + 1
             continue
         cut, stop = np.searchsorted(number, (start + half, end))
-        if _is_usable(values[at:cut], half) and _is_usable(values[cut:stop], n_days - half):
+        if is_usable(values[at:cut], half) and is_usable(values[cut:stop], n_days - half):
             yield PretendedWindow(n_days, *map(_day, (start, start + half, end - 1)))
             found += 1
             start = end
@@ -126,10 +126,19 @@ def pretended_windows(
             start += 1
 
 
-def _is_usable(side: NDArray[np.float64], half: int) -> bool:
+def is_usable(side: NDArray[np.float64], n_days: int) -> bool:
+    """Tell whether one side of a window has enough days, and values that differ enough.
+
+    Parameters
+    ----------
+    side
+        Observed values of the side.
+    n_days
+        Its calendar days.
+    """
     import numpy as np
 
-    if len(side) < max(LEAST_DAYS, LEAST_SHARE * half):
+    if len(side) < max(LEAST_DAYS, LEAST_SHARE * n_days):
         return False
     _, counts = np.unique(side, return_counts=True)
     return len(counts) >= LEAST_VALUES and counts.max() <= MOST_COMMON * len(side)

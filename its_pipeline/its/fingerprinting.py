@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
+from its_pipeline.its.spec import MODEL_VERSION, YEARLY_VERSION, AnalysisSpec
 from its_pipeline.schedules.schedule import Schedule
 
 
@@ -61,8 +61,11 @@ def fingerprint(
         If `extra` is not JSON-able.
     """
     digest = hashlib.sha256()
+    index = pd.DatetimeIndex(outcome.index)
+    n_days = (index[-1] - index[0]).days + 1 if len(index) else 0
     head = {
         "model_version": MODEL_VERSION,
+        **({"yearly_version": YEARLY_VERSION} if spec.has_yearly_season(n_days) else {}),
         **_acted(intervention_on),
         **({"others": {name: _acted(other) for name, other in others.items()}} if others else {}),
         "spec": spec.to_dict(),
@@ -70,7 +73,6 @@ def fingerprint(
         "columns": [] if covariates is None else [str(name) for name in covariates.columns],
     }
     digest.update(json.dumps(head, sort_keys=True, allow_nan=False).encode())
-    index = pd.DatetimeIndex(outcome.index)
     values = outcome.to_numpy(dtype=np.float64)
     present = ~np.isnan(values)
     if len(present):

@@ -6,9 +6,12 @@ is warned of (`warnings`).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import special
 
+from its_pipeline.its.inference import compiled
 from its_pipeline.its.likelihoods.latent import Observations
 from its_pipeline.its.likelihoods.linked import LinkedLikelihood
 
@@ -44,9 +47,11 @@ def foretold_scores(
         Of the noise on the link scale, and of the family.
     """
     etas, variances = np.empty(len(seen.y)), np.empty(len(seen.y))
+    kernel: Any = compiled.load("its_pipeline.its.noise.ar1_sites_kernel")
+    fades = kernel.fades(phi, np.diff(steps, prepend=steps[:1]).astype(float))
     state, variance = 0.0, sd**2
     for row, (y, trials, eta) in enumerate(zip(seen.y, seen.trials, regression, strict=True)):
-        fade = phi ** float(steps[row] - steps[row - 1]) if row else 1.0
+        fade = fades[row]
         state *= fade
         variance = sd**2 + fade**2 * (variance - sd**2)
         etas[row], variances[row] = eta + state, variance

@@ -118,7 +118,7 @@ class LinkedPosterior:
             regression,
             self.fit.problem.steps,
             float(response.drawn.phi.mean()),
-            float(response.noise["latent_sd"].mean()),
+            seen.scale * float(response.drawn.sd.mean()),
             float(response.drawn.dispersion.mean()),
         )
         return scores, np.flatnonzero(self.fit.rows)

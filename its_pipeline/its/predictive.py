@@ -52,11 +52,6 @@ def replicated(
     expected = (posterior.design @ coefficients).T
     likelihood, model = models.likelihood(spec.likelihood), models.noise_model(spec.noise)
     if isinstance(likelihood, LinkedLikelihood):
-        lasting = {"phi": noise["phi"], "share_new": np.zeros(len(chosen))}
-        shocks = rng.standard_normal(expected.shape)
-        errors = model.simulate({**lasting, "sigma": noise["latent_sd"]}, shocks)
-        dispersion = noise.get("dispersion", np.ones(len(chosen)))[:, None]
-        trials = np.ones(1) if posterior.trials is None else posterior.trials
-        return likelihood.draw(rng, expected + errors, trials, dispersion)
+        return likelihood.replicate(rng, expected, model, noise, posterior.trials)
     shocks = likelihood.shocks(rng, {k: v[:, None] for k, v in noise.items()}, expected.shape)
     return on_own_scale(expected + model.simulate(noise, shocks), spec)

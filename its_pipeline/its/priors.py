@@ -31,13 +31,19 @@ CARRYOVER_DAYS = 3.0
 """What is left fades by a factor of e in as many time steps."""
 
 SMALL_WEIGHT = 0.7
-"""Prior weight of the small sd, for trend, slope change, phases and carry-over independently."""
+"""Prior weight of the small sd, for trend, slope change, phases, carry-over and yearly season
+independently."""
 
 DAY_OF_WEEK_SD = 1.0
 """Normal sd of each of six orthonormal contrasts of the weekdays (exchangeable weekdays)."""
 
 MONTH_SD = 2.0
 """Normal sd of each of eleven orthonormal contrasts of the months (exchangeable months)."""
+
+YEARLY_SDS = (0.1, 1.0)
+"""Normal sds of sine and cosine of a yearly season: small both unless the data insist. Where there
+is no season it then costs next to nothing, and where there is one it is taken for what it is
+(benchmarks/yearly.py)."""
 
 COVARIATE_SD = 2.0
 """Normal sd of the coefficient of a standardised covariate."""

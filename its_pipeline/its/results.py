@@ -63,8 +63,8 @@ class Effects:
     relative
         `cumulative` in percent of the counterfactual's sum; None where that is near zero.
     ratio
-        Ratio of rates (counts) or of odds (yes/no) with the intervention over those without; its
-        probabilities are those of lying above and below 1. None for other outcomes.
+        Of rates (counts) or odds (yes/no) with it over those without; its probabilities are those
+        of lying above and below 1. None for other outcomes.
     """
 
     immediate: Effect
@@ -151,7 +151,7 @@ class Diagnostics:
         The most that quadrature and sampler differ in an effect's mean or tail quantile (weighed
         draws: mean or sd), in its sds; NaN where only one of the two ran.
     weighed_draws
-        What the weighed draws of counts and yes/no outcomes are worth; NaN elsewhere.
+        What weighed draws are worth; NaN where there are none.
     """
 
     converged: bool | None
@@ -234,10 +234,9 @@ class PosteriorDraws:
         Name to draws of shape (chain, draw): "sigma" (outcome units) and the other parameters of
         the noise model and the likelihood.
     design
-        Shape (n_days, n_coefficients): `design @ coefficients` is the fitted value, or the
-        predictor of an outcome with a link.
+        Shape (n_days, n_coefficients): `design @ coefficients` is the fitted value, or predictor.
     trials
-        Of such an outcome: number of trials of each day, shape (n_days,); None elsewhere.
+        Its number of trials a day, shape (n_days,); None for other outcomes.
     """
 
     coefficients: Mapping[str, np.ndarray]

@@ -1,7 +1,8 @@
 """From a caller's series to the arrays of an analysis: validated, on its calendar, standardised.
 
-Every rule on the input lives here, and none is checked later: which days are on is `exposure`'s,
-what the columns of the regression are is `designs.base`'s business.
+Every rule on the input is held here, and none is checked later (`series_rules` has those of single
+dates and values): which days are on is `exposure`'s, what the columns of the regression are is
+`designs.base`'s business.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ import pandas as pd
 
 from its_pipeline.its.errors import InsufficientData, InvalidSeries
 from its_pipeline.its.exposure import Exposure
+from its_pipeline.its.series_rules import (
+    checked_index,
+    checked_values,
+    intervention_timestamp,
+    logarithm,
+)
 from its_pipeline.its.spec import AnalysisSpec
 from its_pipeline.schedules.schedule import Schedule
 
@@ -56,6 +63,8 @@ class PreparedSeries:
         Mean of the days off, and the unit the outcome is standardised by.
     flat_baseline
         Whether the days off are so constant that both phases had to give the scale.
+    has_yearly_season
+        Whether a yearly season is in the model: a part of a series keeps the whole one's model.
     denominator
         Person-time of counts, or number of trials of shares, shape (n,); None where there is none.
     is_logarithmic
@@ -74,6 +83,7 @@ class PreparedSeries:
     centre: float
     scale: float
     flat_baseline: bool
+    has_yearly_season: bool
     denominator: np.ndarray | None = None
     is_logarithmic: bool = False
 
@@ -185,7 +195,7 @@ def prepare_series(
             not exposure.is_one_change,
         )
     usual = off & ~np.any([other.is_on for other in also], axis=0) if also else off
-    modelled = _logarithm(on_calendar, calendar) if spec.is_logarithmic else on_calendar
+    modelled = logarithm(on_calendar, calendar) if spec.is_logarithmic else on_calendar
     centre, scale, flat = standardisation(
         modelled[usual if usual.sum() >= MINIMUM_DAYS else off],
         None if spec.estimator == "forecast" else modelled[on],
@@ -204,21 +214,10 @@ def prepare_series(
         centre=centre,
         scale=scale,
         flat_baseline=flat,
+        has_yearly_season=spec.has_yearly_season(len(calendar)),
         denominator=None if denominator is None else _on_calendar(denominator, calendar),
         is_logarithmic=spec.is_logarithmic,
     )
-
-
-def _logarithm(values: np.ndarray, days: pd.DatetimeIndex) -> np.ndarray:
-    bad = np.isfinite(values) & (values <= 0.0)
-    if bad.any():
-        raise InvalidSeries(
-            "not_positive",
-            f'likelihood "lognormal" takes values above 0 but got {values[bad][0]:g} on '
-            f"{days[bad][0]:%Y-%m-%d}; leave such days out, or use normal or student_t",
-            {"not_positive": float(bad.sum())},
-        )
-    return np.log(values)
 
 
 def _on_calendar(denominator: pd.Series, calendar: pd.DatetimeIndex) -> np.ndarray:
@@ -249,8 +248,8 @@ def laid_on_calendar(
     InvalidSeries
         If the series breaks a rule.
     """
-    index = _checked_index(outcome, spec)
-    values = _checked_values(outcome)
+    index = checked_index(outcome, spec)
+    values = checked_values(outcome)
     numbers = _steps(index, spec)
     calendar = _calendar(index, int(numbers[-1] - numbers[0]) + 1, spec)
     on_calendar = np.full(len(calendar), np.nan)
@@ -267,7 +266,7 @@ def _schedule(value: Any, spec: AnalysisSpec) -> Schedule:
                 f'season="month" takes first days of months but a period starts on {wrong}',
             )
         return value
-    return Schedule.since(_intervention_timestamp(value, spec).date())
+    return Schedule.since(intervention_timestamp(value, spec).date())
 
 
 def _exposure(
@@ -293,85 +292,6 @@ def _check_options(exposure: Exposure, others: tuple[Exposure, ...], spec: Analy
             "slope=True asks for a change of slope from one date on, but this intervention is on "
             'and off again; leave slope at "auto"',
         )
-
-
-def _checked_index(outcome: Any, spec: AnalysisSpec) -> pd.DatetimeIndex:
-    if not isinstance(outcome, pd.Series):
-        raise InvalidSeries("not_days", f"outcome must be a pd.Series but got {type(outcome)}")
-    index = outcome.index
-    if not isinstance(index, pd.DatetimeIndex):
-        raise InvalidSeries(
-            "not_days",
-            f"outcome must be indexed by a DatetimeIndex of local days but got {type(index)}; "
-            "use pd.to_datetime on it",
-        )
-    if len(index) == 0:
-        raise InvalidSeries("empty", "outcome has no days at all")
-    if index.tz is not None:
-        raise InvalidSeries(
-            "time_zone",
-            f"outcome must be indexed by local days but its index has time zone {index.tz}; "
-            "convert to local days and drop it with tz_localize(None)",
-        )
-    if np.isnat(index.to_numpy()).any():
-        raise InvalidSeries("not_days", "outcome's index has missing dates (NaT); drop those rows")
-    late = index[index != index.normalize()]
-    if len(late):
-        raise InvalidSeries("not_days", f"days must be midnights but got {late[0]}; normalize them")
-    twice = index[index.duplicated()]
-    if len(twice):
-        raise InvalidSeries(
-            "duplicate_days",
-            f"each day may occur once but {twice[0]:%Y-%m-%d} occurs again "
-            f"({len(twice)} duplicates); aggregate to one value a day",
-            {"duplicates": float(len(twice))},
-        )
-    if not index.is_monotonic_increasing:
-        raise InvalidSeries("not_increasing", "days must increase; use sort_index() on outcome")
-    not_first = index.day.to_numpy() != 1
-    if spec.season == "month" and not_first.any():
-        wrong = index[not_first][0]
-        raise InvalidSeries(
-            "not_month_starts",
-            f'season="month" takes first days of months but got {wrong:%Y-%m-%d}',
-        )
-    return index
-
-
-def _checked_values(outcome: pd.Series) -> np.ndarray:
-    if not pd.api.types.is_numeric_dtype(outcome) or pd.api.types.is_complex_dtype(outcome):
-        raise InvalidSeries("not_numeric", f"outcome must be numbers but has dtype {outcome.dtype}")
-    values = outcome.to_numpy(dtype=np.float64, na_value=np.nan)
-    if np.isinf(values).any():
-        count = int(np.isinf(values).sum())
-        raise InvalidSeries(
-            "not_finite",
-            f"outcome has {count} infinite values; leave a missing day out or make it NaN",
-            {"infinite": float(count)},
-        )
-    if np.isnan(values).all():
-        raise InvalidSeries("empty", f"all {len(values)} days of the outcome are missing")
-    return values
-
-
-def _intervention_timestamp(intervention_on: Any, spec: AnalysisSpec) -> pd.Timestamp:
-    try:
-        start = pd.Timestamp(intervention_on)
-    except (ValueError, TypeError) as error:
-        raise InvalidSeries(
-            "not_days", f"intervention_on must be a date but got {intervention_on!r}"
-        ) from error
-    if start is pd.NaT or start.tzinfo is not None or start != start.normalize():
-        raise InvalidSeries(
-            "not_days",
-            f"intervention_on must be a local date without time but got {intervention_on!r}",
-        )
-    if spec.season == "month" and start.day != 1:
-        raise InvalidSeries(
-            "not_month_starts",
-            f'season="month" takes first days of months but intervention_on is {start:%Y-%m-%d}',
-        )
-    return start
 
 
 def _steps(index: pd.DatetimeIndex, spec: AnalysisSpec) -> np.ndarray:

@@ -16,6 +16,12 @@ from its_pipeline.schedules.cadence import AUTO, Cadence
 
 MODEL_VERSION = "ar1-white-1"
 """Part of every fingerprint: changes whenever the same input could give other numbers."""
+YEARLY_VERSION = 1
+"""Part of the fingerprint where `AnalysisSpec.has_yearly_season`: changes with anything of the
+yearly season, so that only answers with one in their model are computed again."""
+FEWEST_DAYS_WITH_A_YEAR = 548
+"""A year and a half. Where each day of the year was seen once, a season cannot be told from a drift
+that goes and comes back."""
 
 Direction = Literal["increase", "decrease"]
 Season = Literal["day_of_week", "month", "none"]
@@ -44,8 +50,9 @@ class AnalysisSpec:
     washout_days
         Time steps from the intervention (INCLUSIVE) that are left out of the fit.
     season
-        "day_of_week", "month" (the unit of time is then the month) or "none". Where the unit of
-        time is no day, "day_of_week" means that unit's own season; see `its.cadence`.
+        "day_of_week", with a yearly season too where the days are enough (`has_yearly_season`);
+        "month" (the unit of time is then the month); or "none". Where the unit of time is no day,
+        "day_of_week" means that unit's own season; see `its.cadence`.
     slope
         Whether the slope may change at the intervention; "auto" puts it in the model where the
         trend is, small unless the data insist.
@@ -170,6 +177,16 @@ class AnalysisSpec:
     def steps_per_slope_period(self) -> int:
         """How many time steps one slope period has: 7 days, or one step."""
         return 7 if self.calendar.is_daily else 1
+
+    def has_yearly_season(self, n_days: int) -> bool:
+        """Tell whether a yearly season is in the model of a window.
+
+        Parameters
+        ----------
+        n_days
+            Calendar days from the window's first to its last.
+        """
+        return self.season == "day_of_week" and n_days >= FEWEST_DAYS_WITH_A_YEAR
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values.

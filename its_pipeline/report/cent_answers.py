@@ -19,6 +19,7 @@ from its_pipeline.report.facts import (
     intervention_name,
     outcome_label,
     phase_text,
+    season_text,
 )
 from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput
@@ -125,7 +126,7 @@ def _carry_over(facts: Facts) -> str | None:
     analysis = facts.analysis
     if analysis is None:
         return None
-    season = {"day_of_week": "weekday terms", "month": "month terms", "none": "no season"}
+    seasons = {"day_of_week": "weekday terms", "month": "month terms", "none": "no season"}
     trend, step = "a linear trend" if analysis.spec.trend else "no trend", analysis.spec.step
     left_out = f"{analysis.spec.washout_days} {analysis.spec.step}s of washout left out"
     if facts.intervention.schedule is not None:
@@ -134,8 +135,9 @@ def _carry_over(facts: Facts) -> str | None:
         )
     return (
         f"Carry-over: {left_out}. "
-        f"Period effects: {trend}, {season[analysis.spec.season]}. Correlation: AR(1) plus "
-        f"white noise over calendar time; missing {step}s widen the gap and are not filled."
+        f"Period effects: {trend}, {season_text(analysis, seasons, 'and a yearly wave')}. "
+        f"Correlation: AR(1) plus white noise over calendar time; missing {step}s widen the gap "
+        "and are not filled."
     )
 
 

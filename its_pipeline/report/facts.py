@@ -6,11 +6,13 @@ checklist's items (`cent_answers`), or the rows of a page's tables (`views`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from its_pipeline.its.designs.yearly import is_yearly
 from its_pipeline.report.finding import Finding, finding_of
 from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput, StateInput
@@ -74,6 +76,12 @@ def computed_by(verdict: Diagnostics) -> str:
     if not verdict.by_quadrature:
         return chains
     return f"quadrature, audited by {chains}" if verdict.is_sampled else "quadrature, not audited"
+
+
+def season_text(analysis: Analysis, by_season: Mapping[str, str], yearly: str) -> str:
+    """Return the words of an analysis' season, with those of a yearly one where it had one."""
+    told = by_season[analysis.spec.season]
+    return f"{told} {yearly}" if any(map(is_yearly, analysis.coefficients)) else told
 
 
 def phase_text(analysis: Analysis, phase: str) -> str:

@@ -25,7 +25,7 @@ from its_pipeline.report.cent import (
 )
 from its_pipeline.report.comparison_views import comparison_view
 from its_pipeline.report.drawing import TONES, Span, Tone, dates_svg, scale_svg, status_tone
-from its_pipeline.report.facts import Facts, finding, intervention_name, outcome_label
+from its_pipeline.report.facts import Facts, finding, intervention_name, outcome_label, season_text
 from its_pipeline.report.finding import finding_of
 from its_pipeline.report.html import (
     data_uri,
@@ -287,11 +287,12 @@ def _dates(analysis: Analysis) -> dict[str, Any] | None:
 
 def _assumptions(analysis: Analysis) -> list[str]:
     step, spec = analysis.spec.step, analysis.spec
-    season = {
+    seasons = {
         "day_of_week": "a fixed weekday pattern",
         "month": "a fixed yearly pattern",
         "none": "no season",
-    }[spec.season]
+    }
+    season = season_text(analysis, seasons, "and perhaps a yearly wave")
     trend = "perhaps a straight trend" if spec.trend else "no trend"
     change = "a jump and a change of slope" if analysis.has_slope else "a jump"
     began = date_text(analysis.intervention_on, spec.calendar)

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import AnalysisSpec, InvalidSeries, NotConverged, priors
+from its_pipeline.its.designs.yearly import yearly_columns
 from its_pipeline.its.inference.diagnostics import GATE
 from its_pipeline_tests.statistical import oracle
 from its_pipeline_tests.unit.its.series_factory import make_series, run
 
 SEED = 3
+YEAR = ["year_sin_1", "year_cos_1"]
 FORMULA = "y ~ 1 + t + step(t, 45) + ramp(t, 45) + C(dow)"
 
 
@@ -32,7 +34,12 @@ def series():
     outcome, day = make_series(90, level_change=8, missing=[4, 9, 10, 30, 66], seed=1)
     days = pd.DatetimeIndex(outcome.index)
     frame = pd.DataFrame(
-        {"y": outcome.to_numpy(), "t": (days - days[0]).days.to_numpy(), "dow": days.dayofweek}
+        {
+            "y": outcome.to_numpy(),
+            "t": (days - days[0]).days.to_numpy(),
+            "dow": days.dayofweek,
+            **yearly_columns(days),
+        }
     )
     return outcome, day, frame
 
@@ -76,8 +83,17 @@ def test_interrupted_time_series_gives_the_forecast_model(causalpy, adapter, ser
     np.testing.assert_allclose(fitted, expected[frame["t"][frame["t"] < 45]], atol=0.5)
 
 
-def test_graph_is_the_model_with_its_coefficients_integrated_out(adapter, piecewise):
+@pytest.fixture(scope="module")
+def with_a_year(causalpy, adapter, series):
+    model = adapter.SegmentedAR1White({"random_seed": SEED})
+    formula = f"{FORMULA} + {' + '.join(YEAR)}"
+    return causalpy.PiecewiseITS(series[2], formula=formula, model=model)
+
+
+@pytest.mark.parametrize("fitted", ["piecewise", "with_a_year"])
+def test_graph_is_the_model_with_its_coefficients_integrated_out(adapter, fitted, request):
     """Candidate's formula (Besag 1989): joint over conditional is the same for any coefficients."""
+    piecewise = request.getfixturevalue(fitted)
     x, y = piecewise.design["X"], piecewise.design["y"]
     d = adapter.internal_design(x, y, "t")
     internal = x.to_numpy() @ d.rotation
@@ -85,13 +101,16 @@ def test_graph_is_the_model_with_its_coefficients_integrated_out(adapter, piecew
     model = piecewise.model
     joint = model.compile_fn(model.logp(jacobian=False), mode="FAST_COMPILE")
     shared = d.prior.is_shared
+    groups = [[c] for c in np.flatnonzero(~shared)]
+    if fitted == "with_a_year":
+        groups = [*groups[: -len(YEAR)], [group[0] for group in groups[-len(YEAR) :]]]
     low, high = np.log(priors.TAU_SHORTEST), np.log(priors.TAU_LONGEST)
     for seed, (tau, share, sd) in enumerate([(3.0, 0.4, 1.1), (60.0, 0.8, 0.6), (0.8, 0.1, 2.0)]):
         theta = np.random.default_rng(seed).normal(size=len(shared))
         at = (np.log(tau) - low) / (high - low)
         point = {
             "theta": theta[shared],
-            **{f"theta_{c}": theta[c] for c in np.flatnonzero(~shared)},
+            **{f"theta_{group[0]}": theta[group] for group in groups},
             "log_tau_interval__": np.log(at / (1 - at)),
             "share_new_interval__": np.log(share / (1 - share)),
             "unit_sigma_log__": np.log(sd),

@@ -10,7 +10,7 @@ from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import integrate
 from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
-from its_pipeline.its.noise.ar1_white_packing import pack, pack_student_t
+from its_pipeline.its.noise.ar1_white_packing import pack, pack_joint
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline_tests.statistical import oracle
 from its_pipeline_tests.unit.its.series_factory import make_series, run
@@ -139,7 +139,7 @@ def test_the_gradient_of_the_student_t_density_is_right():
     problem = _problem(*make_series(40, missing=[3, 9, 30], seed=3))
     k = problem.design.shape[1]
     rng = np.random.default_rng(1)
-    buffer = pack_student_t(problem, rng.normal(size=k), 0.3 * np.eye(k) + 0.02)
+    buffer = pack_joint(problem, rng.normal(size=k), 0.3 * np.eye(k) + 0.02)
     kernel = compiled.load(STUDENT_T_KERNEL)
     gradient, ignored = np.empty(k + 4), np.empty(k + 4)
     for seed in range(3):

@@ -281,7 +281,7 @@ def test_only_a_likelihood_knows_its_own_parameters():
         for likelihood in map(models.likelihood, registry.LIKELIHOODS)
         for name in likelihood.labels
     }
-    assert parameters == {"nu"}
+    assert parameters == {"nu", "latent_sd", "dispersion"}
     assert _naming(parameters, (*NOISE_HOMES, "its/likelihoods/")) == {}
 
 

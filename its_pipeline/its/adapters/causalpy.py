@@ -29,6 +29,7 @@ from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import integrate
 from its_pipeline.its.noise.ar1_white import AR1_WHITE
 from its_pipeline.its.results import Diagnostics
+from its_pipeline.its.scale_mixture import ScaleMixture
 
 pt: Any = pytensor_tensor
 
@@ -98,23 +99,24 @@ class SegmentedAR1White(PyMCModel):
         design = internal_design(X, y, self.time)
         distance = np.abs(design.steps[:, None] - design.steps[None, :])
         shared = design.prior.is_shared
-        order = np.concatenate([np.flatnonzero(shared), np.flatnonzero(~shared)])
+        groups = _small_together(design.prior)
+        order = np.concatenate([np.flatnonzero(shared), *groups])
         with self:
             self.add_coords({"treated_units": ["unit_0"], **(coords or {})})
             data = pm.Data("X", np.asarray(X), dims=["obs_ind", "coeffs"])
             observed = pm.Data("y", np.asarray(y), dims=["obs_ind", "treated_units"])
             plain = design.prior.sd[0, shared]
             parts: list[Any] = [pm.Normal("theta", 0.0, plain, shape=len(plain))]
-            for column in np.flatnonzero(~shared):
-                small, wide = sorted(set(design.prior.sd[:, column]))
-                weight = standard_priors.SMALL_WEIGHT
-                name = f"theta_{column}"
+            weight = standard_priors.SMALL_WEIGHT
+            for group in groups:
+                sds = design.prior.sd[:, group]
+                middle: Any = np.zeros(len(group))
+                scales = [
+                    pm.MvNormal.dist(middle, cov=np.diag(np.square(sd)))
+                    for sd in (sds.min(axis=0), sds.max(axis=0))
+                ]
                 parts.append(
-                    pt.atleast_1d(
-                        pm.NormalMixture(
-                            name, w=[weight, 1.0 - weight], mu=[0.0, 0.0], sigma=[small, wide]
-                        )
-                    )
+                    pm.Mixture(f"theta_{group[0]}", w=[weight, 1.0 - weight], comp_dists=scales)
                 )
             theta = pt.concatenate(parts)[np.argsort(order)]
             log_tau = pm.Uniform(
@@ -277,6 +279,15 @@ class SegmentedAR1White(PyMCModel):
         fit = mu.var(axis=-1)
         share = fit / (fit + rest.var(axis=-1))
         return pd.Series({"unit_0_r2": share.mean(), "unit_0_r2_std": share.std()})
+
+
+def _small_together(prior: ScaleMixture) -> list[np.ndarray]:
+    """Return the columns with two sds, those that are small in the same components together."""
+    groups: dict[bytes, list[int]] = {}
+    is_small = prior.sd == prior.sd.min(axis=0)
+    for column in np.flatnonzero(~prior.is_shared):
+        groups.setdefault(is_small[:, column].tobytes(), []).append(int(column))
+    return [np.array(group) for group in groups.values()]
 
 
 def _dense_logp(value: Any, mu: Any, covariance: Any) -> Any:

@@ -15,6 +15,7 @@ import xarray as xr
 
 from its_pipeline.its import priors as standard_priors
 from its_pipeline.its.designs.base import Columns, sum_to_zero_contrasts
+from its_pipeline.its.designs.yearly import YEARLY, is_yearly
 from its_pipeline.its.errors import InvalidSeries
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import standardisation
@@ -53,8 +54,9 @@ class InternalDesign:
 def internal_design(X: xr.DataArray, y: xr.DataArray, time: str) -> InternalDesign:
     """Recognise CausalPy's columns and give them the model's priors.
 
-    The intercept, the time column, `step(...)`, `ramp(...)` and treatment-coded categories
-    `C(...)` get what `analyze` gives them; every other column is a covariate.
+    The intercept, the time column, `step(...)`, `ramp(...)`, treatment-coded categories `C(...)`
+    and a yearly season (`year_sin_1`, `year_cos_1`) get what `analyze` gives them; every other
+    column is a covariate.
 
     Raises
     ------
@@ -105,7 +107,10 @@ def internal_design(X: xr.DataArray, y: xr.DataArray, time: str) -> InternalDesi
         _add_category(add, dummies)
     known = {clock, "Intercept", *(n for group in factors.values() for n in group)}
     for name in names:
-        if name not in known and not name.startswith(("step(", "ramp(")):
+        if is_yearly(name):
+            priors.together[len(columns)] = YEARLY
+            add(*standard_priors.YEARLY_SDS, **{name: 1.0})
+        elif name not in known and not name.startswith(("step(", "ramp(")):
             raw = values[:, names.index(name)]
             spread = float(raw.std()) or 1.0
             mean = float(raw.mean())

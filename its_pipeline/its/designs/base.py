@@ -6,8 +6,8 @@ own file, or any outcome: none is read here.
 
 Columns are scaled so that one prior per kind of column fits every series (see `priors`); the map
 back gives coefficients a reader knows: the level at the intervention, the trend and slope change
-per week (month), seven (twelve) seasonal effects that sum to zero, and a covariate's effect per
-its own unit.
+per week (month), seven (twelve) seasonal effects that sum to zero, sine and cosine of a yearly
+season, and a covariate's effect per its own unit.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import pandas as pd
 
 from its_pipeline.its import priors
 from its_pipeline.its.designs.covariates import Covariates, check_present
+from its_pipeline.its.designs.yearly import YEARLY, yearly_columns
 from its_pipeline.its.errors import InvalidSeries
 from its_pipeline.its.exposure import Exposure
 from its_pipeline.its.scale_mixture import ScaleMixture
@@ -222,6 +223,9 @@ def build_design(
         what.add_intervention(columns, exposure, spec)
         ranges[exposure.name] = slice(first, len(columns.internal))
     _add_season(columns, series.days, spec)
+    if series.has_yearly_season:
+        for name, column in yearly_columns(series.days).items():
+            columns.add(name, column, column, 1.0, *priors.YEARLY_SDS, together=YEARLY)
     check_present(series, covariates, series.fit_rows)
     dropped = _add_covariates(columns, covariates, fit)
     matrix = np.column_stack(columns.internal)

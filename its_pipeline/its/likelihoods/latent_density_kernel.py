@@ -19,6 +19,7 @@ import numpy as np
 from its_pipeline.its.inference.gaussian_kernel import log_half_student_t
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, LOGP_SIGNATURE, OPTIONS, numba
 from its_pipeline.its.likelihoods.family_kernel import log_base, log_part, slopes
+from its_pipeline.its.noise.ar1_sites_kernel import fade, fade_slope
 from its_pipeline.its.noise.ar1_white_packing import (
     COMPONENTS,
     HEADER,
@@ -99,7 +100,7 @@ def latent_log_density(position, data, gradient):
     for t in range(n):
         factor = 0.0
         if t > 0:
-            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
+            factor = fade(phi, gaps[t - 1])
         shock = position[first + t]
         error = factor * error + math.sqrt(1.0 - factor * factor) * shock
         errors[t] = error
@@ -121,12 +122,12 @@ def latent_log_density(position, data, gradient):
         back += sd * by_h[t]
         factor = 0.0
         if t > 0:
-            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
+            factor = fade(phi, gaps[t - 1])
         new = math.sqrt(1.0 - factor * factor)
         shock = position[first + t]
         gradient[first + t] = back * new - shock
         if t > 0:
-            bend = 1.0 if gaps[t - 1] == 1.0 else gaps[t - 1] * phi ** (gaps[t - 1] - 1.0)
+            bend = fade_slope(phi, gaps[t - 1])
             d_phi += back * bend * (errors[t - 1] - factor / new * shock)
         back *= factor
     gradient[k] = 1.0 - 2.0 * share + d_phi * by_logit

@@ -99,12 +99,10 @@ def _paths(
     errors = np.full(len(steps), np.inf)
     where = seen_steps - steps[0]
     errors[where] = 0.0
-    state = np.zeros(len(shocks))
-    for row, gap in enumerate([0, *np.diff(seen_steps)]):
-        factor = phi**gap if row else 0.0 * phi
-        state = factor * state + np.sqrt(1.0 - factor**2) * shocks[:, row]
-        told[:, where[row]] = sd * state
     kernel: Any = compiled.load("its_pipeline.its.noise.ar1_sites_kernel")
+    points, seen = np.column_stack([phi, sd]), np.ascontiguousarray(shocks)
+    kernel.courses(seen, np.diff(seen_steps).astype(float), points)
+    told[:, where] = seen
     paths = np.random.default_rng([seed, len(steps)]).standard_normal(told.shape)
-    kernel.draw_paths(told, errors, np.column_stack([phi, sd]), paths)
+    kernel.draw_paths(told, errors, points, paths)
     return paths

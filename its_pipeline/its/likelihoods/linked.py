@@ -18,6 +18,7 @@ from scipy import special
 
 from its_pipeline.its.errors import InvalidSeries
 from its_pipeline.its.likelihoods.latent import Observations
+from its_pipeline.its.noise.base import NoiseModel
 
 POISSON, NEGATIVE_BINOMIAL, BINOMIAL, BETA_BINOMIAL = range(4)
 """Numbers of the families in `family_kernel`."""
@@ -80,18 +81,47 @@ class LinkedLikelihood(Protocol):
         """Return how fast the mean grows with the predictor."""
         ...
 
-    def draw(
+    def replicate(
         self,
         rng: np.random.Generator,
-        eta: np.ndarray,
-        trials: np.ndarray,
-        dispersion: np.ndarray,
+        expected: np.ndarray,
+        model: NoiseModel,
+        noise: Mapping[str, np.ndarray],
+        trials: np.ndarray | None,
     ) -> np.ndarray:
-        """Draw outcomes."""
+        """Draw series: of predictors without noise, shape (d, n), and draws of the noise, (d,)."""
         ...
 
 
-class Counts:
+class _Linked:
+    """What families share."""
+
+    def mean(self, eta: Any) -> Any:
+        raise NotImplementedError
+
+    def _draw(
+        self, rng: np.random.Generator, mean: np.ndarray, trials: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        raise NotImplementedError
+
+    def replicate(
+        self,
+        rng: np.random.Generator,
+        expected: np.ndarray,
+        model: NoiseModel,
+        noise: Mapping[str, np.ndarray],
+        trials: np.ndarray | None,
+    ) -> np.ndarray:
+        """Draw the noise that lasts, then each day's outcome around its mean."""
+        lasting = {name: noise[name] for name in model.labels}
+        lasting |= {"share_new": np.zeros(len(expected)), "sigma": noise["latent_sd"]}
+        errors = model.simulate(lasting, rng.standard_normal(expected.shape))
+        spread = noise.get("dispersion", np.ones(len(expected)))[:, None]
+        of_days = np.ones(1) if trials is None else trials
+        return self._draw(rng, self.mean(expected + errors), of_days, spread)
+
+
+class Counts(_Linked):
     """Counts with a logarithmic link; see `LinkedLikelihood`."""
 
     ratio_name = "rate ratio"
@@ -163,23 +193,17 @@ class Counts:
         """Return the mean itself."""
         return mean
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        eta: np.ndarray,
-        trials: np.ndarray,
-        dispersion: np.ndarray,
+    def _draw(
+        self, rng: np.random.Generator, mean: np.ndarray, trials: np.ndarray, spread: np.ndarray
     ) -> np.ndarray:
-        """Draw counts."""
         del trials
-        rate = self.mean(eta)
         if self.dispersed:
-            size = np.broadcast_to(1.0 / np.square(dispersion), rate.shape)
-            rate = rate * rng.gamma(size, 1.0 / size)
-        return rng.poisson(rate).astype(float)
+            size = np.broadcast_to(1.0 / np.square(spread), mean.shape)
+            mean = mean * rng.gamma(size, 1.0 / size)
+        return rng.poisson(mean).astype(float)
 
 
-class Successes:
+class Successes(_Linked):
     """Yes/no and shares of trials with a logistic link; see `LinkedLikelihood`."""
 
     name = "binomial"
@@ -243,20 +267,15 @@ class Successes:
         """Return p (1 - p)."""
         return mean * (1.0 - mean)
 
-    def draw(
-        self,
-        rng: np.random.Generator,
-        eta: np.ndarray,
-        trials: np.ndarray,
-        dispersion: np.ndarray,
+    def _draw(
+        self, rng: np.random.Generator, mean: np.ndarray, trials: np.ndarray, spread: np.ndarray
     ) -> np.ndarray:
-        """Draw shares of successes."""
-        p = self.mean(eta)
         if (trials > 1.0).any():
-            total = 1.0 / np.square(dispersion)
-            p = rng.beta(np.maximum(total * p, 1e-6), np.maximum(total * (1.0 - p), 1e-6))
-        n = np.broadcast_to(np.rint(trials).astype(int), p.shape)
-        return rng.binomial(n, p) / n
+            total = 1.0 / np.square(spread)
+            p, q = np.maximum(total * mean, 1e-6), np.maximum(total * (1.0 - mean), 1e-6)
+            mean = rng.beta(p, q)
+        n = np.broadcast_to(np.rint(trials).astype(int), mean.shape)
+        return rng.binomial(n, mean) / n
 
 
 POISSON_COUNTS = Counts("poisson", dispersed=False)

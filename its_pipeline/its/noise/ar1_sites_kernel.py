@@ -20,6 +20,48 @@ from its_pipeline.its.inference.gaussian_kernel import upper_products
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
 
 
+@numba.njit(**OPTIONS)
+def fade(phi, gap):
+    """Return how much of the lasting part is left after a gap."""
+    return phi if gap == 1.0 else phi**gap
+
+
+@numba.njit(**OPTIONS)
+def fade_slope(phi, gap):
+    """Return the slope of what is left in phi."""
+    return 1.0 if gap == 1.0 else gap * phi ** (gap - 1.0)
+
+
+@numba.njit(nogil=True, **OPTIONS)
+def fades(phi, gaps):
+    """Return how much is left after each of some gaps, shape of `gaps`."""
+    out = np.empty(len(gaps))
+    for t in range(len(gaps)):
+        out[t] = fade(phi, gaps[t])
+    return out
+
+
+@numba.njit(nogil=True, **OPTIONS)
+def courses(shocks, gaps, points):
+    """Turn standard shocks of rows, shape (d, n), into courses of the lasting part, in place.
+
+    Parameters
+    ----------
+    shocks
+        Standard normal numbers.
+    gaps
+        Steps between the rows, shape (n - 1,).
+    points
+        Of each course phi and sd, shape (d, 2).
+    """
+    for d in range(shocks.shape[0]):
+        state = 0.0
+        for t in range(shocks.shape[1]):
+            factor = fade(points[d, 0], gaps[t - 1]) if t > 0 else 0.0
+            state = factor * state + math.sqrt(1.0 - factor * factor) * shocks[d, t]
+            shocks[d, t] = points[d, 1] * state
+
+
 @numba.njit(**FAST_OPTIONS)
 def _whiten(rows, gaps, errors, phi, sd, out):
     """Whiten columns. Returns the log of the determinant of their covariance."""
@@ -32,7 +74,7 @@ def _whiten(rows, gaps, errors, phi, sd, out):
     for t in range(n):
         factor = 1.0
         if t > 0:
-            factor = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
+            factor = fade(phi, gaps[t - 1])
             variance = first + factor * factor * (variance - first)
         spread = variance + errors[t]
         gain = variance / spread
@@ -100,7 +142,7 @@ def smooth(rows, gaps, errors, phi, sd, loadings, variances):
     variance = first
     for t in range(n):
         if t > 0:
-            factors[t] = phi if gaps[t - 1] == 1.0 else phi ** gaps[t - 1]
+            factors[t] = fade(phi, gaps[t - 1])
             variance = first + factors[t] * factors[t] * (variance - first)
         predicted[t] = variance
         gain = variance / (variance + errors[t])

@@ -4,7 +4,7 @@
 With heavy tails the coefficients cannot be integrated out, so all parameters are sampled: whitened
 coefficients, normal scores of those whose priors are mixtures of scales, the noise's three
 (`ar1_white_density_kernel.noise_at`), w = log(nu - 2). Both maps are monotone and carry the priors
-through exactly (`ar1_white_packing.pack_student_t`). The filter's innovations over their standard
+through exactly (`ar1_white_packing.pack_joint`). The filter's innovations over their standard
 deviations are Student-t with nu degrees of freedom. Loaded through `compiled`.
 """
 

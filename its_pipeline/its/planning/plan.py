@@ -297,6 +297,7 @@ class _Foresight:
             exposure,
             series.centre,
             series.scale,
+            spec,
         )
 
 
@@ -309,7 +310,7 @@ def prepared_baseline(outcome: pd.Series, spec: AnalysisSpec) -> PreparedSeries:
     centre, scale, _ = standardisation(values[seen])
     n = len(values)
     exposure = Exposure("", np.arange(n) - n, np.zeros(n, dtype=bool))
-    return _laid_out(days, values, np.full(n, PRE), exposure, centre, scale)
+    return _laid_out(days, values, np.full(n, PRE), exposure, centre, scale, spec)
 
 
 def _laid_out(
@@ -319,6 +320,7 @@ def _laid_out(
     exposure: Exposure,
     centre: float,
     scale: float,
+    spec: AnalysisSpec,
 ) -> PreparedSeries:
     start_on: date = days[0].date()
     return PreparedSeries(
@@ -334,6 +336,7 @@ def _laid_out(
         centre=centre,
         scale=scale,
         flat_baseline=False,
+        has_yearly_season=spec.has_yearly_season(len(days)),
     )
 
 

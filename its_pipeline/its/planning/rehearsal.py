@@ -18,11 +18,13 @@ from dataclasses import dataclass, fields, replace
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from its_pipeline.its import models
 from its_pipeline.its.days_ahead import plain_component
 from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.designs.yearly import yearly_columns
 from its_pipeline.its.fitting import design_of, fit_of
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.mixture import Mixture
@@ -215,9 +217,18 @@ def _ahead(fit: Fit, mixture: Mixture, spec: AnalysisSpec, n_days: int) -> np.nd
     period = min(n, {"day_of_week": 7, "month": 12}.get(spec.season, 1))
     columns = matrix[n - period + (ahead - n) % period]
     if "trend" in fit.design.names:
-        trend = int(np.argmax(np.abs(fit.design.back[fit.design.names.index("trend")])))
+        trend = _internal(fit, "trend")
         columns[:, trend] = matrix[0, trend] + ahead * (matrix[1, trend] - matrix[0, trend])
+    if fit.series.has_yearly_season:
+        days = pd.date_range(fit.series.days[-1], periods=n_days + 1)[1:]
+        for name, column in yearly_columns(days).items():
+            columns[:, _internal(fit, name)] = column
     return columns @ coefficients + errors[unseen:]
+
+
+def _internal(fit: Fit, name: str) -> int:
+    """Return the number of the internal column that a coefficient is told of."""
+    return int(np.argmax(np.abs(fit.design.back[fit.design.names.index(name)])))
 
 
 def _mirrored(normals: np.ndarray) -> np.ndarray:

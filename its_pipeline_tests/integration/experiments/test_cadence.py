@@ -140,7 +140,9 @@ def test_published_months_are_analysed_as_months(tmp_path, file, dates, value, s
     assert verdict.status == "analysed"
     assert verdict.cadence == "month"
     assert verdict.effects is not None
-    assert verdict.effects["counterfactual"]["ci_upper"] < 0.0
+    effect = (verdict.effects or {})["counterfactual"]
+    assert effect is not None
+    assert effect["ci_upper"] < 0.0
 
 
 def test_a_waiting_month_is_awaited_in_months_and_a_metric_may_say_its_own(tmp_path):

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from its_pipeline.defs.build import build_defs
@@ -99,6 +100,27 @@ def test_the_check_tells_what_the_newest_audit_came_to(store, audit):
     path.write_text(text)
     assert not _ask(peers_agree, store).passed
     path.write_bytes(kept)
+
+
+def test_pymc_is_asked_about_the_yearly_season_of_a_long_window(tmp_path, monkeypatch):
+    import causalpy
+
+    settings = short_settings(tmp_path)
+    write_daily(settings, {"ada": series(n_pre=520, n_post=30, seed=2)})
+    log_intervention(settings, "ada", baseline_days=520)
+    assert fit_experiment(Snapshot(settings), "ada|morning").verdict.status == "analysed"
+    asked = {}
+
+    def fit(frame, formula, model):
+        asked.update(frame=frame, formula=formula)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(causalpy, "PiecewiseITS", fit)
+    with pytest.raises(KeyboardInterrupt):
+        audit_by_peers(settings, NOW, ["ada|morning"])
+    assert " + year_sin_1 + year_cos_1 + share_" in asked["formula"]
+    circle = np.hypot(asked["frame"]["year_sin_1"], asked["frame"]["year_cos_1"])
+    np.testing.assert_allclose(circle, 1.0)
 
 
 def test_only_what_can_be_fitted_again_is_taken(store):
