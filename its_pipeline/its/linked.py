@@ -49,6 +49,8 @@ more than a factor of 100, and without a bound a phase without any event drifts 
 AUDIT_DRAWS, AUDIT_TUNE, AUDIT_ACCEPT = 700, 400, 0.9
 ESCALATION_FACTOR = 3
 ESCALATION_ACCEPT = 0.98
+_COMPARED = (0.025, 0.5, 0.975)
+_WIDTH_IN_SDS = 3.92
 OFFSET = "offset"
 """Name of the column of what is known of the predictor; its coefficient is 1."""
 
@@ -273,9 +275,12 @@ def _audited(
     ours = _judged_effects(response)
     worst = 0.0
     for name, theirs in effects.items():
-        spread = float(np.std(theirs))
-        moved = abs(float(np.mean(ours[name]) - np.mean(theirs))) / spread
-        worst = max(worst, moved, abs(float(np.std(ours[name])) / spread - 1.0))
+        # Medians and widths: of means and sds a handful of draws far out decides.
+        low, middle, high = np.quantile(theirs, _COMPARED)
+        our_low, our_middle, our_high = np.quantile(ours[name], _COMPARED)
+        spread = (high - low) / _WIDTH_IN_SDS
+        width = (our_high - our_low) / (high - low)
+        worst = max(worst, abs(our_middle - middle) / spread, abs(width - 1.0))
     return assess_weighed(
         found.worth,
         found.error,

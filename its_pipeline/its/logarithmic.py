@@ -118,6 +118,8 @@ def bands_in_amounts(series: PreparedSeries, told: Bands) -> Bands:
     summed = np.cumsum(np.where(is_seen, series.values[post], 0.0))
     average = told.cumulative / np.maximum(so_far, 1)
     cumulative = -summed * np.expm1(-average)
+    # The line is a day's median; the days' amounts add up to their total.
+    effect *= cumulative[0, -1] / float(effect[0, is_seen].sum())
     return Bands(np.exp(told.fitted), counterfactual, effect, cumulative)
 
 

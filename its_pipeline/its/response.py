@@ -100,12 +100,11 @@ class Response:
         latent_sd = self.seen.scale * self.drawn.sd
         lasting = np.square(self.likelihood.slope(mean) * latent_sd)
         new = self.likelihood.variance(mean, float(np.mean(self.trials)), self.drawn.dispersion)
-        found = {
+        told = {"dispersion": self.drawn.dispersion} if self.seen.dispersed else {}
+        return {
             "phi": self.drawn.phi,
             "share_new": new / (new + lasting),
             "sigma": np.sqrt(new + lasting),
             "latent_sd": latent_sd,
+            **told,
         }
-        if self.seen.dispersed:
-            found["dispersion"] = self.drawn.dispersion
-        return found

@@ -149,7 +149,7 @@ class Diagnostics:
         Share of the quadrature's mass in its outermost nodes; NaN likewise.
     audit_difference
         The most that quadrature and sampler differ in an effect's mean or tail quantile (weighed
-        draws: mean or sd), in its sds; NaN where only one of the two ran.
+        draws: median or width), in its sds; NaN where only one of the two ran.
     weighed_draws
         What weighed draws are worth; NaN where there are none.
     """

@@ -29,8 +29,11 @@ from its_pipeline.its.inference.problem import Problem, padded
 from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors
 from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid
 
-PROPOSALS = 4000
-"""Draws that are weighed."""
+PROPOSALS = (4000, 40_000)
+"""Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
+ENOUGH = 600.0
+KEPT = 4000
+"""Draws that are handed on."""
 _COARSE = (3, 5, 5)
 _KNOTS = (3, 7, 5)
 _FINE = (5, 13, 7)
@@ -112,7 +115,7 @@ class Weighed:
         return float(1.0 / np.sum(self.weights**2))
 
     def alike(self, order: np.ndarray) -> Weighed:
-        """Return as many draws that are each as probable as any other.
+        """Return `KEPT` draws that are each as probable as any other.
 
         Parameters
         ----------
@@ -120,10 +123,9 @@ class Weighed:
             A quantity of each draw, shape (d,): what the choice disturbs least.
         """
         sorted_ = np.argsort(order, kind="stable")
-        n = len(order)
-        chosen = sorted_[systematic(self.weights[sorted_], n)]
+        chosen = sorted_[systematic(self.weights[sorted_], KEPT)]
         # Neighbours are alike, so they are dealt out.
-        chosen = chosen[np.random.default_rng(n).permutation(n)]
+        chosen = chosen[np.random.default_rng(KEPT).permutation(KEPT)]
         return replace(
             self,
             coefficients=self.coefficients[chosen],
@@ -131,6 +133,7 @@ class Weighed:
             phi=self.phi[chosen],
             sd=self.sd[chosen],
             dispersion=self.dispersion[chosen],
+            weights=np.full(KEPT, 1.0 / KEPT),
         )
 
 
@@ -184,7 +187,11 @@ def weighed(
                 break
         counts = _refined(counts, errors > 0.5 * QUADRATURE_ERROR_MAX)
     edge = float(weights[grid.on_open_edge()[kept // logs.shape[1]]].sum())
-    return work.drawn(grid, here, weights, kept, steps, seed, (float(errors.max()), edge))
+    quality = float(errors.max()), edge
+    found = work.drawn(PROPOSALS[0], grid, here, weights, kept, steps, seed, quality)
+    if found.worth < ENOUGH:
+        found = work.drawn(PROPOSALS[1], grid, here, weights, kept, steps, seed, quality)
+    return found
 
 
 def _halved_errors(
@@ -295,6 +302,7 @@ class _Work:
 
     def drawn(
         self,
+        n: int,
         grid: Grid,
         sites: _Sites,
         weights: np.ndarray,
@@ -306,7 +314,7 @@ class _Work:
         """Draw from the Gaussians, and weigh the draws by the likelihood itself."""
         problem, seen, k = self.problem, self.seen, len(self.order)
         rng = np.random.default_rng([seed, _WEIGHED_STREAM])
-        chosen, at = np.unique(kept[systematic(weights, PROPOSALS)], return_inverse=True)
+        chosen, at = np.unique(kept[systematic(weights, n)], return_inverse=True)
         components = len(problem.prior.weights)
         used, node = np.unique(chosen // components, return_inverse=True)
         grid = grid.only(used)
@@ -322,10 +330,10 @@ class _Work:
             covariances,
         )
         lower = np.linalg.cholesky(covariances)
-        normals = rng.standard_normal((PROPOSALS, k))
+        normals = rng.standard_normal((n, k))
         coefficients = means[at] + np.einsum("nij,nj->ni", lower[at], normals)
-        paths = rng.standard_normal((PROPOSALS, len(steps)))
-        logs = np.empty(PROPOSALS)
+        paths = rng.standard_normal((n, len(steps)))
+        logs = np.empty(n)
         nodes = node[at]
         self.kernel.draw_and_weigh(
             self.design,

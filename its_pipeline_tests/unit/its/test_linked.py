@@ -1,0 +1,218 @@
+"""Counts and yes/no outcomes through `analyze`: what is told, and that two methods tell it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from its_pipeline.its import Analysis, AnalysisSpec, InvalidSeries, analyze
+from its_pipeline.its.fitting import prepared_fit
+from its_pipeline.its.likelihoods.linked import POISSON_COUNTS
+from its_pipeline.its.linked import linked_posterior
+from its_pipeline_tests.unit.its.likelihoods_cases import outcome_of
+
+START = 30
+
+
+def asked(outcome, likelihood, **settings):
+    spec = AnalysisSpec(likelihood=likelihood, **settings)
+    return analyze(outcome, outcome.index[len(outcome) // 2], spec, audited=False)
+
+
+def effects_of(analysis):
+    assert analysis.effects is not None
+    return analysis.effects
+
+
+@pytest.fixture(scope="module")
+def counted():
+    outcome = outcome_of("negative_binomial", n=120, seed=3, base=6.0, effect=np.log(0.5))
+    return outcome, asked(outcome, "negative_binomial", direction="decrease")
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "per"),
+    [
+        ("poisson", 2.0, 1),
+        ("negative_binomial", 5.0, 1),
+        ("binomial", 0.3, 1),
+        ("binomial", 0.3, 5),
+    ],
+)
+def test_the_sampler_tells_the_same_as_the_weighed_draws(kind, base, per):
+    trials = np.full(60, per)
+    outcome = outcome_of(kind, seed=5, base=base, effect=0.4, per=trials)
+    denominator = pd.Series(trials.astype(float), outcome.index) if per > 1 else None
+    found = analyze(
+        outcome, outcome.index[START], AnalysisSpec(likelihood=kind), denominator=denominator
+    )
+    assert found.converged, found.diagnostics.failures
+    verdict = found.diagnostics
+    assert verdict.weighed_draws > 1000.0
+    assert verdict.quadrature_error < 0.02
+    assert verdict.audit_difference < 0.15
+    assert verdict.is_sampled
+
+
+def test_a_halved_rate_is_found_with_its_ratio(counted):
+    effects = effects_of(counted[1])
+    assert effects.ratio is not None
+    assert effects.ratio.ci_lower < 0.5 < effects.ratio.ci_upper
+    assert effects.ratio.ci_upper < 1.0
+    assert effects.ratio.probability_negative > 0.99
+    assert effects.counterfactual.ci_upper < 0.0
+    assert counted[1].probability_of_benefit > 0.99
+
+
+def test_what_is_told_hangs_together(counted):
+    outcome, analysis = counted
+    effects, daily = effects_of(analysis), analysis.daily
+    post = daily["phase"] == "post"
+    assert effects.counterfactual.mean == pytest.approx(daily["effect"][post].mean(), rel=1e-6)
+    assert effects.cumulative.mean == pytest.approx(60 * effects.counterfactual.mean)
+    assert daily["cumulative_effect"].iloc[-1] == pytest.approx(effects.cumulative.mean, rel=1e-6)
+    assert effects.relative is not None
+    assert effects.ratio is not None
+    assert effects.relative.mean == pytest.approx(100.0 * (effects.ratio.mean - 1.0), abs=1e-6)
+    drawn = analysis.draws["counterfactual_effect"]
+    assert effects.counterfactual.mean == pytest.approx(drawn.mean(), rel=1e-9)
+    assert (daily["counterfactual_lower"] > 0.0).all()
+    fitted = daily["fitted"][post].mean()
+    assert fitted == pytest.approx(outcome[60:].mean(), rel=0.15)
+
+
+def test_the_same_seed_gives_the_same_answer(counted):
+    outcome, analysis = counted
+    again = asked(outcome, "negative_binomial", direction="decrease")
+    assert again.effects == analysis.effects
+
+
+def test_an_answer_comes_back_from_disk(counted, tmp_path):
+    analysis = counted[1]
+    back = Analysis.load(analysis.save(tmp_path))
+    assert back.effects == analysis.effects
+    assert back.diagnostics == analysis.diagnostics
+    assert back.posterior is not None
+    predictive = back.posterior_predictive(40, 1)
+    assert predictive.shape == (40, 120)
+    assert np.array_equal(predictive, np.rint(predictive))
+    assert predictive[:, :60].mean() == pytest.approx(6.0, rel=0.3)
+
+
+def test_person_time_is_taken_into_account():
+    per = np.where(np.arange(80) < 40, 1.0, 3.0)
+    outcome = outcome_of("poisson", n=80, seed=1, base=4.0, per=per)
+    spec = AnalysisSpec(likelihood="poisson")
+    days = pd.Series(per, outcome.index)
+    told = analyze(outcome, outcome.index[40], spec, denominator=days, audited=False)
+    plain = analyze(outcome, outcome.index[40], spec, audited=False)
+    ratios = [effects_of(each).ratio for each in (told, plain)]
+    assert ratios[0] is not None
+    assert ratios[1] is not None
+    assert ratios[0].ci_lower < 1.0 < ratios[0].ci_upper
+    assert ratios[1].ci_lower > 1.5
+
+
+def test_nothing_at_all_after_the_start_is_an_answer():
+    outcome = outcome_of("poisson", seed=2, base=3.0)
+    outcome.iloc[START:] = 0.0
+    effects = effects_of(asked(outcome, "poisson", direction="decrease"))
+    before = outcome.iloc[:START].mean()
+    assert effects.counterfactual.probability_negative > 0.99
+    assert effects.counterfactual.mean == pytest.approx(-before, rel=0.3)
+    assert effects.ratio is not None
+    assert effects.ratio.ci_upper < 0.2
+
+
+def test_a_change_of_probability_is_told_as_one_with_its_odds_ratio():
+    outcome = outcome_of("binomial", n=160, seed=4, base=0.2, effect=2.0, sd=0.2)
+    effects = effects_of(asked(outcome, "binomial"))
+    difference = outcome[80:].mean() - outcome[:80].mean()
+    assert effects.counterfactual.mean == pytest.approx(difference, abs=0.08)
+    assert effects.counterfactual.unit == "probability"
+    assert effects.ratio is not None
+    assert effects.ratio.ci_lower < np.exp(2.0) < effects.ratio.ci_upper
+
+
+def test_missing_days_are_bridged_and_days_on_and_off_have_their_phases():
+    from its_pipeline.its import Schedule
+
+    outcome = outcome_of("poisson", n=80, seed=6, base=5.0)
+    on = [(outcome.index[20], outcome.index[39]), (outcome.index[60], outcome.index[79])]
+    outcome = outcome.drop(outcome.index[[5, 6, 45]])
+    outcome[on[0][0] : on[0][1]] += 6.0
+    outcome[on[1][0] : on[1][1]] += 6.0
+    schedule = Schedule.periods([(first.date(), last.date()) for first, last in on])
+    found = analyze(outcome, schedule, AnalysisSpec(likelihood="poisson"), audited=False)
+    assert effects_of(found).counterfactual.ci_lower > 2.0
+    told = found.phases[found.phases["on"]]
+    assert (told["effect"] > 2.0).all()
+    assert len(found.daily) == 80
+
+
+def test_a_spike_is_an_outlier_and_counts_of_the_model_are_not():
+    outcome = outcome_of("poisson", n=100, seed=8, base=4.0, sd=0.1)
+    usual = asked(outcome, "poisson")
+    outcome.iloc[70] = 40.0
+    odd = asked(outcome, "poisson")
+    assert "outlier_days" not in [each.code for each in usual.warnings]
+    assert "outlier_days" in [each.code for each in odd.warnings]
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "value", "code"),
+    [
+        ("poisson", 1.5, "not_counts"),
+        ("negative_binomial", -1.0, "not_counts"),
+        ("binomial", 2.0, "not_shares"),
+        ("binomial", 0.5, "not_shares"),
+    ],
+)
+def test_numbers_of_another_kind_are_refused(likelihood, value, code):
+    outcome = outcome_of("binomial", seed=0, base=0.5)
+    outcome.iloc[3] = value
+    with pytest.raises(InvalidSeries) as caught:
+        asked(outcome, likelihood)
+    assert caught.value.code == code
+    assert f"{value:g}" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_outcome_without_any_change_is_refused(value):
+    outcome = outcome_of("binomial", seed=0, base=0.5)
+    outcome[:] = value
+    with pytest.raises(InvalidSeries) as caught:
+        asked(outcome, "binomial")
+    assert caught.value.code == "constant_outcome"
+
+
+def test_a_denominator_must_be_there_on_each_observed_day():
+    outcome = outcome_of("poisson")
+    per = pd.Series(2.0, outcome.index)
+    per.iloc[10] = np.nan
+    with pytest.raises(InvalidSeries) as caught:
+        analyze(outcome, outcome.index[START], AnalysisSpec(likelihood="poisson"), denominator=per)
+    assert caught.value.code == "bad_denominator"
+
+
+def test_a_forecast_of_counts_is_refused():
+    with pytest.raises(InvalidSeries) as caught:
+        asked(outcome_of("poisson"), "poisson", estimator="forecast")
+    assert caught.value.code == "forecast_of_link"
+
+
+def test_draws_that_are_worth_too_little_are_replaced_by_the_sampler_s(monkeypatch):
+    from its_pipeline.its import linked
+
+    outcome = outcome_of("poisson", seed=1)
+    likelihood = POISSON_COUNTS
+    spec = AnalysisSpec(likelihood="poisson")
+    fit, _ = prepared_fit(outcome, outcome.index[START], spec, None, likelihood)
+    usual = linked_posterior(fit, likelihood, spec, audited=False)
+    monkeypatch.setattr(
+        linked, "weighed", lambda *args: linked.replace(usual.response.drawn, error=1.0)
+    )
+    found = linked_posterior(fit, likelihood, spec, audited=False)
+    assert found.diagnostics.is_sampled
+    assert not found.diagnostics.by_quadrature
+    means = [each.effects().counterfactual.mean for each in (usual, found)]
+    assert means[0] == pytest.approx(means[1], abs=0.2 * usual.effects().counterfactual.sd)
