@@ -1,4 +1,4 @@
-"""Counts, yes/no and log-normal times: do their intervals hold, and what does an analysis take?
+"""Counts, yes/no and log-normal times: do their intervals hold, and how long an analysis takes.
 
 What belongs here: simulated series of each kind with and without an effect; coverage, false
 "helped", power and CPU time. What does not: outcomes as they are (`calibration`), or real days

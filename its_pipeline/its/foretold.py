@@ -16,6 +16,9 @@ from its_pipeline.its.likelihoods.latent import Observations
 from its_pipeline.its.likelihoods.linked import LinkedLikelihood
 
 _LEAST = 1e-300
+_FLATTER = 0.3458
+"""A logit whose predictor is normal has about the mean of one that is so much flatter (Zeger, Liang
+& Albert 1988, Biometrics 44, 1049): (16 sqrt(3) / (15 pi))^2."""
 _ROUNDS = 4
 
 
@@ -30,8 +33,8 @@ def foretold_scores(
 ) -> np.ndarray:
     """Return the normal score of each day given the days before it, shape (n,).
 
-    A day's distribution is a gamma (counts) or a normal one (shares) of the mean and variance that
-    noise and family give; a whole number's score is that of its upper half. What a day tells of the
+    A count's distribution is a gamma one of the mean and variance that noise and family give, and a
+    whole number's score is that of its upper half; a share's is a binomial one. What a day tells of the
     noise is learnt by Laplace's method (the extended filter of Fahrmeir 1992, J. Am. Stat. Assoc.
     87, 501).
 
@@ -64,20 +67,37 @@ def foretold_scores(
             told = information * (y / trials - mean) / slope + (expected - state) / variance
             state += float(told / (information + 1.0 / variance))
         variance = float(1.0 / (information + 1.0 / variance))
-    mean = family.mean(etas)
     if not family.is_count:
-        spread = family.variance(mean, seen.trials, dispersion)
-        return (seen.y - seen.trials * mean) / (
-            seen.trials * np.sqrt(spread + np.square(family.slope(mean)) * variances)
+        return _scores_of_shares(
+            seen, family, etas / np.sqrt(1.0 + _FLATTER * variances), dispersion
         )
+    mean = family.mean(etas)
     # A rate whose logarithm is normal has this mean, and so much more variance than itself.
     own = (family.variance(mean, 1.0, dispersion) - mean) / np.square(mean)
     mean = mean * np.exp(0.5 * variances)
     spread = mean + np.square(mean) * (np.expm1(variances) + own)
     shape, x = mean**2 / spread, (seen.y + 0.5) * mean / spread
-    below, above = special.gammainc(shape, x), special.gammaincc(shape, x)
+    return _scores(special.gammainc(shape, x), special.gammaincc(shape, x))
+
+
+def _scores_of_shares(
+    seen: Observations, family: LinkedLikelihood, etas: np.ndarray, dispersion: float
+) -> np.ndarray:
+    """Return normal scores of shares: a rare yes is as odd as it is improbable, and no more."""
+    mean = family.mean(etas)
+    alone = family.variance(mean, 1.0, dispersion)
+    # As many independent trials as leave the same variance.
+    worth = alone / family.variance(mean, seen.trials, dispersion)
+    y = worth * seen.y / seen.trials
+    with np.errstate(invalid="ignore"):
+        at_least = np.where(y > 0.0, special.betainc(y, worth - y + 1.0, mean), 1.0)
+        at_most = np.where(y < worth, special.betainc(worth - y, y + 1.0, 1.0 - mean), 1.0)
+    return _scores(at_most, at_least)
+
+
+def _scores(below: np.ndarray, above: np.ndarray) -> np.ndarray:
     return np.where(
-        below < 0.5,
+        below < above,
         special.ndtri(np.maximum(below, _LEAST)),
         -special.ndtri(np.maximum(above, _LEAST)),
     )

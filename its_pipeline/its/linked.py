@@ -55,6 +55,42 @@ OFFSET = "offset"
 """Name of the column of what is known of the predictor; its coefficient is 1."""
 
 
+_AMOUNTS = ("counterfactual", "immediate", "sustained")
+
+
+@dataclass(frozen=True)
+class RatioMarginal(SampleMarginal):
+    """A ratio as draws, whose mean is the geometric one: that of rates or odds multiplied."""
+
+    @property
+    def mean(self) -> float:
+        """Geometric posterior mean."""
+        return float(np.exp(np.mean(np.log(self.draws))))
+
+
+@dataclass(frozen=True)
+class PercentMarginal(RatioMarginal):
+    """A ratio as draws, told in percent of change."""
+
+    @property
+    def mean(self) -> float:
+        """Geometric posterior mean."""
+        return 100.0 * (super().mean - 1.0)
+
+    @property
+    def sd(self) -> float:
+        """Posterior standard deviation."""
+        return 100.0 * super().sd
+
+    def quantile(self, probability: float) -> float:
+        """Return a quantile."""
+        return 100.0 * (super().quantile(probability) - 1.0)
+
+    def above(self, value: float) -> float:
+        """Return the probability of lying above a value."""
+        return super().above(1.0 + 0.01 * value)
+
+
 @dataclass(frozen=True)
 class LinkedPosterior:
     """See `posterior.Posterior`.
@@ -81,8 +117,13 @@ class LinkedPosterior:
 
     def effects(self) -> EffectMarginals:
         """Return the posteriors of the effects."""
-        found = {name: self._widened(draws) for name, draws in self.response.effects.items()}
-        return EffectMarginals(**{"sustained": None, **found})
+        effects = self.response.effects
+        found = {name: self._widened(effects[name]) for name in _AMOUNTS if name in effects}
+        return EffectMarginals(
+            **{"sustained": None, **found},
+            relative=PercentMarginal(self._widened_ratio(1.0 + 0.01 * effects["relative"])),
+            ratio=RatioMarginal(self._widened_ratio(effects["ratio"])),
+        )
 
     def bands(self) -> Bands:
         """Return what is shown of single days."""
@@ -175,8 +216,12 @@ class LinkedPosterior:
 
     def kept(self) -> PosteriorDraws:
         """Return all draws."""
-        told = {name: self._widened(draws).draws for name, draws in self.response.effects.items()}
+        effects = self.response.effects
+        told = {name: self._widened(effects[name]).draws for name in _AMOUNTS if name in effects}
         told["cumulative"] = self.fit.series.n_post * told["counterfactual"]
+        relative = self._widened_ratio(1.0 + 0.01 * effects["relative"])
+        told["relative"] = 100.0 * (relative - 1.0)
+        told["ratio"] = self._widened_ratio(effects["ratio"])
         reported = {**self._reported, OFFSET: np.ones(len(told["counterfactual"]))}
         return PosteriorDraws(
             coefficients=_in_chains(reported),
@@ -188,6 +233,10 @@ class LinkedPosterior:
 
     def _widened(self, draws: np.ndarray) -> SampleMarginal:
         return SampleMarginal(widened_draws(draws[None], self.factor)[0])
+
+    def _widened_ratio(self, draws: np.ndarray) -> np.ndarray:
+        """Return draws of a ratio, widened on its logarithm: it stays above zero."""
+        return np.exp(widened_draws(np.log(draws)[None], self.factor)[0])
 
     @cached_property
     def _reported(self) -> dict[str, np.ndarray]:

@@ -63,8 +63,8 @@ class Effects:
     relative
         `cumulative` in percent of the counterfactual's sum; None where that is near zero.
     ratio
-        Of rates (counts) or odds (yes/no) with it over those without; its probabilities are those
-        of lying above and below 1. None for other outcomes.
+        Of rates (counts) or odds (yes/no) with it over those without, its mean geometric; its
+        probabilities are of lying above and below 1. None for other outcomes.
     """
 
     immediate: Effect

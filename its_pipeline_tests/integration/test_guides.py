@@ -75,6 +75,7 @@ def _follow(page):
         "exports",
         "which-design",
         "comparison-series",
+        "kinds-of-outcomes",
         "how-long",
         "unattended",
     ],

@@ -158,6 +158,19 @@ def test_a_spike_is_an_outlier_and_counts_of_the_model_are_not():
     assert "outlier_days" in [each.code for each in odd.warnings]
 
 
+def test_a_rare_yes_is_no_outlier_and_a_share_far_off_is():
+    rare = outcome_of("binomial", n=120, seed=1, base=0.03, sd=0.1)
+    assert rare.sum() > 0.0
+    assert "outlier_days" not in [each.code for each in asked(rare, "binomial").warnings]
+    trials = np.full(100, 40)
+    shares = outcome_of("binomial", n=100, seed=1, base=0.3, sd=0.1, per=trials)
+    shares.iloc[70] = 1.0
+    per = pd.Series(40.0, shares.index)
+    spec = AnalysisSpec(likelihood="binomial")
+    odd = analyze(shares, shares.index[50], spec, denominator=per, audited=False)
+    assert "outlier_days" in [each.code for each in odd.warnings]
+
+
 @pytest.mark.parametrize(
     ("likelihood", "value", "code"),
     [
