@@ -34,9 +34,9 @@ def foretold_scores(
     """Return the normal score of each day given the days before it, shape (n,).
 
     A count's distribution is a gamma one of the mean and variance that noise and family give, and a
-    whole number's score is that of its upper half; a share's is a binomial one. What a day tells of the
-    noise is learnt by Laplace's method (the extended filter of Fahrmeir 1992, J. Am. Stat. Assoc.
-    87, 501).
+    whole number's score is that of its upper half; a share's is a binomial one. What a day tells of
+    the noise is learnt by Laplace's method (the extended filter of Fahrmeir 1992, J. Am. Stat.
+    Assoc. 87, 501).
 
     Parameters
     ----------

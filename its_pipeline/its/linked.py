@@ -356,9 +356,12 @@ def _sampled_verdict(other: Response, chains: Chains, *, escalated: bool) -> Dia
 
 
 def _judged_effects(response: Response) -> dict[str, np.ndarray]:
-    """Return the effects whose posteriors have moments: not ratios."""
-    names = ("counterfactual", "immediate", "sustained")
-    return {f"{name}_effect": response.effects[name] for name in names if name in response.effects}
+    """Return the effects that two methods are held against each other by.
+
+    The others are functions of the same days; a change of trend on the scale of amounts hangs on the
+    largest few draws.
+    """
+    return {f"{name}_effect": response.effects[name] for name in _AMOUNTS[:2]}
 
 
 def _by_chain(draws: Mapping[str, np.ndarray], chains: Chains) -> dict[str, np.ndarray]:
