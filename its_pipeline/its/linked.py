@@ -358,8 +358,8 @@ def _sampled_verdict(other: Response, chains: Chains, *, escalated: bool) -> Dia
 def _judged_effects(response: Response) -> dict[str, np.ndarray]:
     """Return the effects that two methods are held against each other by.
 
-    The others are functions of the same days; a change of trend on the scale of amounts hangs on the
-    largest few draws.
+    The others are functions of the same days; a change of trend in amounts hangs on the largest few
+    draws.
     """
     return {f"{name}_effect": response.effects[name] for name in _AMOUNTS[:2]}
 
