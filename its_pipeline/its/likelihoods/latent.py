@@ -202,13 +202,16 @@ def _halved_errors(
     variances: np.ndarray,
 ) -> np.ndarray:
     flat = (-1, means.shape[2])
-    return halved_errors(
+    is_told = np.isfinite(halved).all(axis=1)
+    errors = np.full(len(halved), np.inf)
+    errors[is_told] = halved_errors(
         weights,
-        halved,
+        np.ascontiguousarray(halved[is_told]),
         np.ascontiguousarray(means.reshape(flat)[kept].T),
         np.sqrt(np.ascontiguousarray(variances.reshape(flat)[kept].T)),
         QUADRATURE_ERROR_MAX,
     )
+    return errors
 
 
 @dataclass(frozen=True)

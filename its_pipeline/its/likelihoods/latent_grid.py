@@ -146,7 +146,10 @@ class Grid:
         kept = np.flatnonzero(flat > flat.max() - _NEGLIGIBLE)
         mass = np.exp(flat[kept] - flat.max())
         halved = mass * np.exp(self.log_halves[:, kept // logs.shape[1]])
-        return mass / mass.sum(), halved / halved.sum(axis=1, keepdims=True), kept
+        totals = halved.sum(axis=1, keepdims=True)
+        # A rule of every second node that misses all of the mass says nothing: its error is all.
+        halved = np.divide(halved, totals, out=np.full_like(halved, np.nan), where=totals > 0.0)
+        return mass / mass.sum(), halved, kept
 
     def on_open_edge(self) -> np.ndarray:
         """Whether a node lies on a side of the box where the prior goes on, shape (g,), bool."""

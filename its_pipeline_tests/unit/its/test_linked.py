@@ -229,3 +229,13 @@ def test_draws_that_are_worth_too_little_are_replaced_by_the_sampler_s(monkeypat
     assert not found.diagnostics.by_quadrature
     means = [each.effects().counterfactual.mean for each in (usual, found)]
     assert means[0] == pytest.approx(means[1], abs=0.2 * usual.effects().counterfactual.sd)
+
+
+def test_a_rule_that_misses_the_mass_has_no_small_error():
+    from its_pipeline.its.likelihoods.latent import _halved_errors
+
+    weights, nowhere = np.array([0.5, 0.5]), np.full(2, np.nan)
+    means, variances = np.zeros((2, 1, 1)), np.ones((2, 1, 1))
+    errors = _halved_errors(weights, np.stack([weights, nowhere]), np.arange(2), means, variances)
+    assert errors[0] == 0.0
+    assert np.isinf(errors[1])
