@@ -76,4 +76,6 @@ def _lost_dagster(settings: Settings) -> bool:
     history = settings.dagster_home / "history"
     if not history.is_dir():
         return False  # Nothing was run yet, or Dagster keeps its records elsewhere.
-    return not ((history / "runs.db").is_file() and (history / "runs" / "index.db").is_file())
+    # An empty one, too, knows nothing any more: Dagster would fill it, and it would look whole.
+    files = (history / "runs.db", history / "runs" / "index.db")
+    return not all(file.is_file() and file.stat().st_size for file in files)
