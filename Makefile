@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip check --disable-pip-version-check
 	touch $@
 
-demo: setup  ## simulate 16 people and run the whole pipeline on them
+demo: setup  ## simulate 18 people and run the whole pipeline on them
 	$(BIN)/its-pipeline demo
 
 test: setup  ## run the tests, with coverage

@@ -31,7 +31,7 @@ def demo(
         int | None, typer.Option(help="Only the first so many people; default all.")
     ] = None,
 ) -> None:
-    """Simulate 16 people with planted effects and run the whole pipeline on them."""
+    """Simulate 18 people with planted effects and run the whole pipeline on them."""
     from its_pipeline.defs.local import local_runner
     from its_pipeline.defs.names import PURPOSE_DEMO
     from its_pipeline.experiments.demo import (

@@ -256,6 +256,28 @@ EXAMPLES: tuple[OutcomeMetric, ...] = (
         unit="minutes",
         label="Minutes of distraction in a session",
     ),
+    OutcomeMetric(
+        name="coffeesPerDay",
+        event_types=("SESSION_ENDED",),
+        json_path="$.coffees",
+        aggregation="sum",
+        minimum=0.0,
+        maximum=100.0,
+        unit="coffees",
+        label="Coffees a day",
+        likelihood="negative_binomial",
+    ),
+    OutcomeMetric(
+        name="sleptThrough",
+        event_types=("SESSION_ENDED",),
+        json_path="$.slept_through",
+        aggregation="mean",
+        minimum=0.0,
+        maximum=1.0,
+        unit="share of nights",
+        label="Slept through",
+        likelihood="binomial",
+    ),
 )
 """Examples of each kind; the demo registers them."""
 

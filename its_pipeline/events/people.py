@@ -17,7 +17,10 @@ from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
 
 DISTRACTION_MINUTES = "distractionMinutes"
+COFFEES_PER_DAY = "coffeesPerDay"
+SLEPT_THROUGH = "sleptThrough"
 
+Kind = Literal["measured", "counted", "yes_no"]
 ExpectedState = Literal["analysed", "waiting", "refused"]
 
 DEMO_START_ON = date(2026, 2, 1)
@@ -91,7 +94,8 @@ class Person:
     """One simulated person with one intervention or several on one outcome.
 
     The daily outcome is `level + trend + weekend + AR(1) + effects`; each session's value is that
-    plus noise of its own. All in outcome units; days count from the first simulated day.
+    plus noise of its own. All in outcome units; days count from the first simulated day. What is
+    counted, or ticked as yes or no, is one event a day (`counting`).
 
     Attributes
     ----------
@@ -123,6 +127,11 @@ class Person:
         What is wrong with the events.
     also
         Interventions beside the first one.
+    kind
+        Whether days are measured, counted, or yes/no. Of counts `level` is the usual rate, of yes/no
+        the usual probability, and `sd` that of noise in their log or log odds.
+    ratio
+        Of counts and yes/no: what the intervention multiplies the rate or the odds by.
     """
 
     user_id: str
@@ -150,6 +159,8 @@ class Person:
     defects: Defects = field(default_factory=Defects)
     schedule: Schedule | None = None
     also: tuple[Planted, ...] = ()
+    kind: Kind = "measured"
+    ratio: float = 1.0
 
     def __post_init__(self) -> None:
         validate_id("user_id", self.user_id)
@@ -158,6 +169,11 @@ class Person:
             raise ValueError(
                 f"interventions of a person must differ in intervention_id but {self.user_id!r} "
                 f"has {', '.join(ids)}; rename one"
+            )
+        if self.kind != "measured" and (self.also or self.immediate or self.slope_per_week):
+            raise ValueError(
+                f"what is {self.kind} has one intervention, whose effect is its ratio, but "
+                f"{self.user_id!r} has another effect; leave it out"
             )
         limits = {
             "rho": (0.0, 0.99),
@@ -321,6 +337,29 @@ def demo_people() -> tuple[Person, ...]:
                     story="two at once: this one does nothing",
                 ),
             ),
+        ),
+        Person(
+            "quinn",
+            "Europe/Rome",
+            "a count: the rate is 0.6 times what it was",
+            "small_cups",
+            level=6.0,
+            sd=0.15,
+            outcome_metric=COFFEES_PER_DAY,
+            direction="decrease",
+            kind="counted",
+            ratio=0.6,
+        ),
+        Person(
+            "rosa",
+            "America/Lima",
+            "yes or no: the odds are 6 times what they were",
+            "dark_room",
+            level=0.4,
+            sd=0.3,
+            outcome_metric=SLEPT_THROUGH,
+            kind="yes_no",
+            ratio=6.0,
         ),
     )
 

@@ -21,8 +21,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from its_pipeline.events.counting import drawn_answers
 from its_pipeline.events.defects import with_defects
-from its_pipeline.events.people import DISTRACTION_MINUTES, Person, Planted
+from its_pipeline.events.people import (
+    COFFEES_PER_DAY,
+    DISTRACTION_MINUTES,
+    SLEPT_THROUGH,
+    Person,
+    Planted,
+)
 from its_pipeline.events.schema import EVENT_SCHEMA, INSTANT, pc
 from its_pipeline.events.simulation import Simulation, Truth, read_simulation, write_simulation
 from its_pipeline.files.atomic import finished_folder
@@ -43,6 +50,12 @@ OTHER_TYPES = (
 EVENT_TYPES = ("SESSION_ENDED", *OTHER_TYPES)
 ENGAGEMENT = ("LOW", "MEDIUM", "HIGH")
 QUALITY = ("RUSHED", "NORMAL", "THOROUGH")
+_KEYS = {
+    DISTRACTION_MINUTES: "distraction_minutes",
+    COFFEES_PER_DAY: "coffees",
+    SLEPT_THROUGH: "slept_through",
+}
+"""Name in `event_data` of each outcome that is told there."""
 CONTENT = ("lecture", "cards", "exam")
 
 
@@ -175,12 +188,20 @@ def _draw(person: Person, seed: int, start_on: date, days: int) -> _Drawn:
     """Draw one person's sessions and the events around them."""
     key = int.from_bytes(hashlib.sha256(person.user_id.encode()).digest()[:8], "big")
     rng = np.random.default_rng([seed, key])
-    outcome = _daily(person, rng, start_on, days)
+    planted = [_planted(each, start_on, days) for each in person.interventions]
+    noise = _noise(person, rng, days)
+    outcome = _daily(person, noise, [effect for effect, _ in planted], start_on)
     observed = _observed(person, rng, days)
     sessions = rng.integers(person.sessions_per_day - 1, person.sessions_per_day + 2, size=days)
+    if person.kind != "measured":
+        [(_, on)] = planted
+        outcome, effect = drawn_answers(person, rng, noise, on)
+        planted, sessions = [(effect, on)], np.ones(days, dtype=int)
     sessions[~observed] = 0
     day_of = np.repeat(np.arange(days), sessions)
-    value = outcome[day_of] + person.session_sd * rng.standard_normal(len(day_of))
+    value = outcome[day_of]
+    if person.kind == "measured":
+        value = value + person.session_sd * rng.standard_normal(len(day_of))
     if person.constant:
         value = np.full(len(day_of), person.level)
     hour = np.clip(rng.normal(person.usual_hour, 2.5, len(day_of)), 5.0, 22.9)
@@ -192,7 +213,8 @@ def _draw(person: Person, seed: int, start_on: date, days: int) -> _Drawn:
     delay = rng.integers(1_000_000, 90_000_000, len(occurred_all))
     blank = np.full(len(around), np.nan)
     truths = [
-        _truth(person, planted, observed, clipped, start_on) for planted in person.interventions
+        _truth(person, each, effect, on, observed, clipped, start_on)
+        for each, (effect, on) in zip(person.interventions, planted, strict=True)
     ]
     return _Drawn(
         occurred_all,
@@ -207,11 +229,16 @@ def _draw(person: Person, seed: int, start_on: date, days: int) -> _Drawn:
 
 
 def _truth(
-    person: Person, planted: Planted, observed: np.ndarray, clipped: int, start_on: date
+    person: Person,
+    planted: Planted,
+    effect: np.ndarray,
+    on: np.ndarray,
+    observed: np.ndarray,
+    clipped: int,
+    start_on: date,
 ) -> Truth:
-    """Return what one intervention planted, given the observed days, shape (days,), bool."""
+    """Return what one intervention planted, given effects, days on and observed, (days,) each."""
     schedule = planted.schedule_from(start_on)
-    effect, on = _planted(planted, start_on, len(observed))
     post = observed & on
     return Truth(
         person.user_id,
@@ -239,25 +266,29 @@ def _planted(planted: Planted, start_on: date, days: int) -> tuple[np.ndarray, n
     return effect, on
 
 
-def _daily(person: Person, rng: np.random.Generator, start_on: date, days: int) -> np.ndarray:
-    """Return the daily outcome with the planted effects in it, shape (days,)."""
-    t = np.arange(days)
-    effect = sum(
-        (_planted(planted, start_on, days)[0] for planted in person.interventions), np.zeros(days)
-    )
+def _noise(person: Person, rng: np.random.Generator, days: int) -> np.ndarray:
+    """Return AR(1) noise of unit variance, shape (days,)."""
     shocks = rng.standard_normal(days)
     noise = np.empty(days)
     noise[0] = shocks[0]
     scale = np.sqrt(1.0 - person.rho**2)
     for day in range(1, days):
         noise[day] = person.rho * noise[day - 1] + scale * shocks[day]
+    return noise
+
+
+def _daily(
+    person: Person, noise: np.ndarray, effects: Sequence[np.ndarray], start_on: date
+) -> np.ndarray:
+    """Return the daily outcome with the planted effects in it, shape (days,)."""
+    t = np.arange(len(noise))
     weekday = (start_on.weekday() + t) % 7
     outcome = (
         person.level
         + person.trend_per_week * t / 7.0
         + person.weekend * (weekday >= 5)
         + person.sd * noise
-        + effect
+        + sum(effects, np.zeros(len(t)))
     )
     if person.outlier_week is not None:
         first, shift = person.outlier_week
@@ -290,12 +321,12 @@ def _utc_midnights(person: Person, start_on: date, days: int) -> np.ndarray:
 def _values(
     person: Person, rng: np.random.Generator, value: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return sessions' scores, their distraction minutes, and how many values were clipped.
+    """Return sessions' scores, the numbers told with them, and how many values were clipped.
 
     Scores are rounded up or down at random so that their mean is exact.
     """
     dither = rng.random(len(value))
-    if person.outcome_metric == DISTRACTION_MINUTES:
+    if person.outcome_metric in _KEYS:
         clipped = int(((value < 0.0) | (value > 1440.0)).sum())
         score = np.floor(55.0 + 5.0 * rng.standard_normal(len(value)) + dither)
         return np.clip(score, 0, 100), np.round(np.clip(value, 0, 1440), 2), clipped
@@ -316,7 +347,9 @@ def _as_table(people: Sequence[Person], drawn: Sequence[_Drawn]) -> pa.Table:
     data = pa.nulls(len(kind), pa.string())
     if has_minutes.any():
         texts = pa.array(np.round(minutes, 2), mask=~has_minutes).cast(pa.string())
-        data = pc.binary_join_element_wise('{"distraction_minutes": ', texts, "}", "")
+        names = [_KEYS.get(person.outcome_metric, "") for person in people]
+        before = pa.array([f'{{"{name}": ' for name in names]).take(who)
+        data = pc.binary_join_element_wise(before, texts, "}", "")
     ended = kind == 0
     level = np.where(score >= 60, 2, np.where(score >= 45, 1, 0))
     columns = {

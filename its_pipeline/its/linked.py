@@ -139,8 +139,10 @@ class LinkedPosterior:
             np.vstack([draws.mean(axis=1), row_quantiles(draws, INTERVAL)])
             for draws in (daily, summed)
         )
-        told = Bands(with_it.mean(axis=1), counterfactual, effect, cumulative)
-        return told.widened(self.factor)
+        told = Bands(with_it.mean(axis=1), counterfactual, effect, cumulative).widened(self.factor)
+        # A widened end may lie where no mean can: nothing is lost by ending where they end.
+        most = None if response.likelihood.is_count else 1.0
+        return replace(told, counterfactual=np.clip(told.counterfactual, 0.0, most))
 
     def mean_coefficients(self) -> np.ndarray:
         """Return the posterior mean of the internal coefficients, shape (k,)."""

@@ -164,6 +164,28 @@ class AnalysisSpec:
         return self.likelihood == "lognormal"
 
     @property
+    def is_count(self) -> bool:
+        """Whether the outcome is a number of events."""
+        return self.likelihood in ("poisson", "negative_binomial")
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the outcome is yes/no, or a share of trials."""
+        return self.likelihood == "binomial"
+
+    @property
+    def possible(self) -> tuple[float, float]:
+        """Least and largest value that the outcome can have, as far as its kind says."""
+        if self.is_share:
+            return 0.0, 1.0
+        return (0.0 if self.is_count else -math.inf), math.inf
+
+    @property
+    def told_effect(self) -> tuple[float, str]:
+        """What people are told effects times, and in which unit: shares in percentage points."""
+        return (100.0, "percentage points") if self.is_share else (1.0, self.unit)
+
+    @property
     def step(self) -> str:
         """Name of one time step, as "day", "month" or "session"."""
         return self.calendar.step

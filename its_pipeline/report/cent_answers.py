@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.its.estimand_names import COUNTERFACTUAL, IMMEDIATE, SUSTAINED
 from its_pipeline.report import cent_design
 from its_pipeline.report.facts import (
     Facts,
@@ -25,6 +26,7 @@ from its_pipeline.report.html import own_direction
 from its_pipeline.report.inputs import ReportInput
 from its_pipeline.report.look_views import PLAN_WORDS
 from its_pipeline.report.sentence import answer_sentences, date_text, number_text
+from its_pipeline.report.told import told_effect
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
@@ -230,13 +232,13 @@ def _effects(facts: Facts) -> str | None:
     analysis = _converged(facts)
     if analysis is None or analysis.effects is None:
         return None
-    effects = analysis.effects
+    effects, spec = analysis.effects, analysis.spec
     parts = [
-        f"average {effect_text(effects.counterfactual)}",
-        f"immediate {effect_text(effects.immediate)}",
+        f"average {effect_text(told_effect(COUNTERFACTUAL, effects.counterfactual, spec))}",
+        f"immediate {effect_text(told_effect(IMMEDIATE, effects.immediate, spec))}",
     ]
     if effects.sustained is not None:
-        parts.append(f"trend {effect_text(effects.sustained)}")
+        parts.append(f"trend {effect_text(told_effect(SUSTAINED, effects.sustained, spec))}")
     return f"Effects: {'; '.join(parts)}."
 
 
@@ -244,10 +246,8 @@ def _relative(facts: Facts) -> str | None:
     analysis = _converged(facts)
     if analysis is None or analysis.effects is None or analysis.effects.relative is None:
         return None
-    return (
-        f"Absolute {effect_text(analysis.effects.counterfactual)}; relative "
-        f"{effect_text(analysis.effects.relative)}."
-    )
+    absolute = told_effect(COUNTERFACTUAL, analysis.effects.counterfactual, analysis.spec)
+    return f"Absolute {effect_text(absolute)}; relative {effect_text(analysis.effects.relative)}."
 
 
 def _other_analyses(facts: Facts) -> str | None:

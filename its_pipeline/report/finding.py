@@ -145,7 +145,7 @@ def _multiplied(analysis: Analysis) -> str:
     if effects is None:
         return ""
     if effects.ratio is not None:
-        told, what = effects.ratio, "rate" if analysis.spec.likelihood != "binomial" else "odds"
+        told, what = effects.ratio, "odds" if analysis.spec.is_share else "rate"
         return (
             f"the {what} {'was' if what == 'rate' else 'were'} {told.mean:.2f} times what would "
             f"have been expected (95 % interval {told.ci_lower:.2f} to {told.ci_upper:.2f})"
@@ -174,13 +174,11 @@ def finding_of(
     if analysis.effects is None or analysis.probability_of_benefit is None:
         raise ValueError("an analysis that did not converge has no finding to tell")
     effect = analysis.effects.counterfactual
-    # Of a probability people are told percentage points.
-    is_share = analysis.spec.likelihood == "binomial"
-    times = 100.0 if is_share else 1.0
+    times, unit = analysis.spec.told_effect
     return Finding(
         name=name,
         outcome=outcome,
-        unit="percentage points" if is_share else analysis.spec.unit,
+        unit=unit,
         direction=analysis.spec.direction,
         mean=times * effect.mean,
         sd=times * effect.sd,

@@ -34,7 +34,11 @@ _HEIGHT: Final = 170.0
 
 
 def looks_view(
-    looks: Sequence[Look], standing: Standing | None, unit: str, calendar: Cadence = DAYS
+    looks: Sequence[Look],
+    standing: Standing | None,
+    unit: str,
+    calendar: Cadence = DAYS,
+    times: float = 1.0,
 ) -> dict[str, Any] | None:
     """Return what is shown of the looks taken; None where there were none.
 
@@ -48,6 +52,8 @@ def looks_view(
         Unit of the outcome.
     calendar
         The unit of time of its days.
+    times
+        What effects are multiplied by to be in `unit`.
     """
     if standing is None or not looks:
         return None
@@ -61,7 +67,7 @@ def looks_view(
     return {
         "words": words,
         "picture": looks_svg(looks),
-        "corrected": _corrected(standing, unit, step),
+        "corrected": _corrected(standing, unit, step, times),
         "rows": [_row(look, calendar) for look in reversed(looks[-_SHOWN:])],
         "more": max(0, len(looks) - _SHOWN),
     }
@@ -81,13 +87,14 @@ def _row(look: Look, calendar: Cadence) -> dict[str, str]:
     }
 
 
-def _corrected(standing: Standing, unit: str, step: str) -> str:
+def _corrected(standing: Standing, unit: str, step: str, times: float) -> str:
     found = standing.corrected
     if found is None:
         return ""
-    decimals = decimals_for((found.ci_upper - found.ci_lower) / 4.0)
+    decimals = decimals_for(times * (found.ci_upper - found.ci_lower) / 4.0)
     mean, lower, upper = (
-        number_text(value, decimals) for value in (found.mean, found.ci_lower, found.ci_upper)
+        number_text(times * value, decimals)
+        for value in (found.mean, found.ci_lower, found.ci_upper)
     )
     told = f" {own_direction(unit)}" if unit else ""
     return (

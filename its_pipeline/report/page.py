@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from its_pipeline.events.keys import shown_id
+from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.report import state_texts, views
 from its_pipeline.report.cent import (
     WwcRating,
@@ -48,6 +49,7 @@ from its_pipeline.report.sentence import (
     number_text,
     percent,
 )
+from its_pipeline.report.told import told_effect
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis, Effect
@@ -100,11 +102,15 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "comparisons": comparison_view(analysis),
         "coefficients": views.coefficient_rows(analysis),
         "assumptions": _assumptions(analysis),
-        "figures": _figures(pngs or figure_pngs(report), step, analysis.is_on_and_off),
+        "figures": _figures(pngs or figure_pngs(report), analysis),
         "gate": views.gate_rows(analysis.diagnostics),
         "schedule": schedule_view(analysis),
         "looks": looks_view(
-            report.looks, report.standing, analysis.spec.unit, analysis.spec.calendar
+            report.looks,
+            report.standing,
+            analysis.spec.told_effect[1],
+            analysis.spec.calendar,
+            analysis.spec.told_effect[0],
         ),
         "wwc": _wwc(analysis),
     }
@@ -133,7 +139,8 @@ def answer_view(analysis: Analysis, name: str, outcome: str) -> dict[str, Any]:
 def _answer_view(analysis: Analysis, answer: Answer, name: str) -> dict[str, Any]:
     if analysis.effects is None:
         raise ValueError(f"an answer needs effects but the analysis of {name!r} has none")
-    effect, least = analysis.effects.counterfactual, analysis.spec.minimum_effect
+    effect = told_effect(HEADLINE, analysis.effects.counterfactual, analysis.spec)
+    least = analysis.spec.told_effect[0] * analysis.spec.minimum_effect
     tone = TONES[answer.kind]
     return {
         "tone": tone,
@@ -328,16 +335,29 @@ def _figure(png: bytes, title: str, alt: str, caption: str, heading: bool = Fals
     return render_macro("figure", data_uri(png), width, height, alt, title, caption, heading)
 
 
-def _figures(pngs: Mapping[str, bytes], step: str, on_and_off: bool) -> dict[str, Markup]:
-    shaded = f" Upright stripes of shade are {step}s with it." if on_and_off else ""
+def _figures(pngs: Mapping[str, bytes], analysis: Analysis) -> dict[str, Markup]:
+    from its_pipeline.its.plots.counted import is_discrete, is_yes_or_no
+
+    step = analysis.spec.step
+    shaded = f" Upright stripes of shade are {step}s with it." if analysis.is_on_and_off else ""
+    seen = f"Dots are observed {step}s; gaps and ticks at the bottom are {step}s without data. "
+    alike = "the observed curve lies among the simulated ones, about 5"
+    if is_discrete(analysis):
+        alike = "the observed bars end within the simulated ranges, at most about 5"
+    single = f"{step}s"
+    if is_yes_or_no(analysis):
+        single = f"shares of seven {step}s"
+        seen = (
+            f"Ticks at the top are {step}s with a yes, at the bottom with a no, crosses {step}s "
+            f"without data; squares are the share of yes in seven {step}s. "
+        )
     return {
         "counterfactual": _figure(
             pngs["counterfactual"],
             "Observed against expected",
             "Observed values over time with the fitted mean, and the values expected without the "
             "change with their bands; below, the difference and its sum.",
-            f"Dots are observed {step}s; gaps and ticks at the bottom are {step}s without data. "
-            "The dashed line is where this person would be expected had nothing changed, slow "
+            f"{seen}The dashed line is where this person would be expected had nothing changed, slow "
             "drift included; the shaded gap to the solid line is the effect. Bands hold it with "
             f"50 % and 95 % probability.{shaded}",
         ),
@@ -355,9 +375,8 @@ def _figures(pngs: Mapping[str, bytes], step: str, on_and_off: bool) -> dict[str
             "Data against data simulated from the model",
             "Distribution, residual autocorrelation and time course of observed and simulated "
             "values.",
-            "If the model describes the data, the observed curve lies among the simulated ones, "
-            f"about 5 in 100 {step}s lie outside the band, and the residuals' correlation stays "
-            "within the bars.",
+            f"If the model describes the data, {alike} in 100 {single} lie outside the band, and "
+            "the residuals' correlation stays within the bars.",
         ),
         "diagnostics": _figure(
             pngs["diagnostics"],

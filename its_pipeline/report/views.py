@@ -31,6 +31,7 @@ from its_pipeline.report.facts import Facts, computed_by, outcome_label, phase_t
 from its_pipeline.report.html import own_direction, safe_href
 from its_pipeline.report.inputs import Provenance, WindowLike
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
+from its_pipeline.report.told import told_effect
 from its_pipeline.schedules.as_text import schedule_text
 from its_pipeline.schedules.cadence import DAYS, Cadence
 
@@ -108,7 +109,8 @@ def effect_rows(analysis: Analysis) -> list[EffectRow]:
     effects = analysis.effects
     if effects is None:
         return []
-    hints = _hints(analysis.spec.step, analysis.spec.washout_days)
+    spec = analysis.spec
+    hints = _hints(spec.step, spec.washout_days, is_share=spec.is_share)
     if analysis.is_on_and_off:
         hints[IMMEDIATE] = "effect of the first time"
         hints[COUNTERFACTUAL] = f"mean over the observed {analysis.spec.step}s with it"
@@ -116,13 +118,15 @@ def effect_rows(analysis: Analysis) -> list[EffectRow]:
     for estimand in sorted(ESTIMANDS, key=lambda each: each is not HEADLINE):
         effect: Effect | None = getattr(effects, estimand.name)
         if effect is not None:
-            rows.append(_effect_row(estimand.title, hints[estimand], effect))
+            rows.append(
+                _effect_row(estimand.title, hints[estimand], told_effect(estimand, effect, spec))
+            )
         elif estimand is SUSTAINED and not analysis.is_on_and_off:
             rows.append(_no_trend_row(analysis.spec.step))
     return rows
 
 
-def _hints(step: str, washout: int) -> dict[Estimand, str]:
+def _hints(step: str, washout: int, *, is_share: bool) -> dict[Estimand, str]:
     """Return what each estimand is, in few words."""
     carried = f", carried back over the {washout} {step}s of washout" if washout else ""
     return {
@@ -131,7 +135,7 @@ def _hints(step: str, washout: int) -> dict[Estimand, str]:
         COUNTERFACTUAL: f"mean over the observed {step}s since the change",
         CUMULATIVE: "the differences added up",
         RELATIVE: "average effect in percent of what was expected",
-        RATIO: "of rates, or of odds, with it and without",
+        RATIO: f"of {'odds' if is_share else 'rates'}, with it to without; 1 is no change",
     }
 
 
@@ -204,7 +208,8 @@ def what_if_rows(analysis: Analysis) -> list[WhatIfRow]:
 def coefficient_rows(analysis: Analysis) -> list[Row]:
     """Return the coefficients of covariates: all that no other part of the page tells."""
     told = {"intercept", "trend", "level_change", "slope_change"}
-    rows = []
+    rows, spec = [], analysis.spec
+    scale = ", log odds" if spec.is_share else ", log rate" if spec.is_count else ""
     for name, (mean, sd) in analysis.coefficients.items():
         if name.partition("(")[0] not in told and "[" not in name:
             decimals = decimals_for(sd, mean, mean)
@@ -212,7 +217,7 @@ def coefficient_rows(analysis: Analysis) -> list[Row]:
                 number_text(mean - 1.96 * sd, decimals),
                 number_text(mean + 1.96 * sd, decimals),
             )
-            rows.append(Row(name, f"{number_text(mean, decimals)} (about {low} to {high})"))
+            rows.append(Row(name, f"{number_text(mean, decimals)} (about {low} to {high}){scale}"))
     return rows
 
 
@@ -252,7 +257,7 @@ def warning_texts(
     for warning in warnings:
         known = warning_code(warning.code)
         meaning, title = calendar.worded(known.meaning), calendar.worded(known.title)
-        if known in EASED_BY_STUDENT_T and likelihood != "student_t":
+        if known in EASED_BY_STUDENT_T and likelihood == "normal":
             meaning = f"{meaning} {calendar.worded(CHOOSE_STUDENT_T)}"
         explained.append(WarningText(title, warning.text, meaning, known.severity == "remark"))
     return explained

@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from its_pipeline.its.plots import style
+from its_pipeline.its.plots.counted import is_yes_or_no, shares_of, week_name, weeks
 from its_pipeline.its.plots.days_on import (
     draw_intervention,
     is_on,
@@ -88,15 +89,16 @@ def _frame(shape: tuple[bool, Cadence]) -> Figure:
 def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
     top, point, total = figure.axes
     x = style.date_numbers(analysis.daily["day"])
-    unit = style.axis_label(analysis.spec.unit, 20)
+    times, unit = analysis.spec.told_effect
+    unit = style.axis_label(unit, 20)
     draw_levels(top, analysis, x)
     top.set_ylabel(outcome_name(analysis, label))
     _draw_legend(top, analysis.spec.step)
-    _draw_effect(point, analysis, x, "effect", "effect_lower", "effect_upper")
+    _draw_effect(point, analysis, x, ("effect", "effect_lower", "effect_upper"), times)
     point.set_title(f"Difference from expected, each {analysis.spec.step}")
     point.set_ylabel(unit or "difference")
-    _draw_effect(total, analysis, x, "cumulative_effect", "cumulative_lower", "cumulative_upper")
-    total.set_ylabel(unit or "sum")
+    _draw_effect(total, analysis, x, ("cumulative_effect", "cumulative_lower", "cumulative_upper"))
+    total.set_ylabel("sum" if analysis.spec.is_share else unit or "sum")
     top.set_xlim(x[0] - _margin(x), x[-1] + _margin(x))
 
 
@@ -138,6 +140,7 @@ def _draw_legend(ax: Axes, step: str) -> None:
     by_name = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     wanted = (
         "observed",
+        "share of yes",
         "no data",
         "fitted mean",
         "expected without it",
@@ -211,20 +214,25 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
         linewidth=0,
         label="effect",
     )
-    ax.plot(x, observed, color=style.FAINT, linewidth=0.9, zorder=2, gid="observed-line")
-    ax.plot(
-        x,
-        observed,
-        linestyle="none",
-        marker="o",
-        markersize=_marker_size(x),
-        color=style.INK,
-        markeredgewidth=0,
-        alpha=0.75,
-        zorder=3,
-        label="observed",
-        gid="observed",
-    )
+    if is_yes_or_no(analysis):
+        _draw_answers(ax, analysis, x, observed)
+    else:
+        ax.plot(x, observed, color=style.FAINT, linewidth=0.9, zorder=2, gid="observed-line")
+        ax.plot(
+            x,
+            observed,
+            linestyle="none",
+            marker="o",
+            markersize=_marker_size(x),
+            color=style.INK,
+            markeredgewidth=0,
+            alpha=0.75,
+            zorder=3,
+            label="observed",
+            gid="observed",
+            # Counts of 0 lie on the axis itself.
+            clip_on=False,
+        )
     ax.plot(
         x[after],
         counterfactual[after],
@@ -243,30 +251,69 @@ def draw_levels(ax: Axes, analysis: Analysis, x: np.ndarray) -> None:
         gid="fitted-pre",
     )
     ax.plot(days_on, with_it, color=style.ORANGE, linewidth=1.7, zorder=4, gid="fitted-post")
-    _mark_missing(ax, x, observed, analysis.spec.step)
+    _mark_missing(ax, x, observed, analysis)
     bands = daily[["counterfactual_lower", "counterfactual_upper"]].to_numpy(float)[after]
-    style.fit_height(ax, observed, fitted, counterfactual[after], bands)
+    possible = analysis.spec.possible
+    style.fit_height(ax, observed, fitted, counterfactual[after], bands, possible=possible)
+
+
+def _draw_answers(ax: Axes, analysis: Analysis, x: np.ndarray, observed: np.ndarray) -> None:
+    """Draw a tick a day, at the top for yes and at the bottom for no, and the shares of weeks."""
+    from matplotlib.markers import TICKDOWN, TICKUP
+
+    for answer, marker in ((0.0, TICKUP), (1.0, TICKDOWN)):
+        days = x[observed == answer]
+        ax.plot(
+            days,
+            [answer] * len(days),
+            linestyle="none",
+            marker=marker,
+            markersize=5,
+            markeredgewidth=1.0,
+            color=style.INK,
+            alpha=0.6,
+            zorder=3,
+            label="observed yes or no" if answer == 0.0 else None,
+            gid="observed",
+        )
+    places, rows = weeks(analysis, x, observed)
+    ax.plot(
+        places,
+        shares_of(observed, rows),
+        linestyle="none",
+        marker="s",
+        markersize=4.5,
+        color=style.INK,
+        markeredgewidth=0,
+        zorder=4,
+        label=f"share of yes, {week_name(analysis)}",
+        gid="weekly-share",
+        clip_on=False,
+    )
 
 
 def _draw_effect(
-    ax: Axes, analysis: Analysis, x: np.ndarray, mean: str, lower: str, upper: str
+    ax: Axes, analysis: Analysis, x: np.ndarray, names: tuple[str, str, str], times: float = 1.0
 ) -> None:
-    """Draw one effect series with its 95 % band and the line of no effect."""
+    """Draw one effect series, so many times, with its 95 % band and the line of no effect."""
+    import numpy as np
+
     daily = analysis.daily
     post = is_on(daily)
-    effect = [daily[name].to_numpy(float) for name in (mean, lower, upper)]
+    effect = [times * daily[name].to_numpy(float) for name in names]
     shown, line, low, high = of_rows(analysis, x, post, *effect)
     draw_intervention(ax, analysis, x)
     ax.axhline(0.0, color=style.MUTED, linewidth=1.0, zorder=2, gid="zero")
     ax.fill_between(shown, low, high, color=style.ORANGE, alpha=0.2, linewidth=0)
-    ax.plot(shown, line, color=style.ORANGE, linewidth=1.5, gid=mean)
-    style.fit_height(ax, daily[[mean, lower, upper]].to_numpy(float)[post], 0.0)
+    ax.plot(shown, line, color=style.ORANGE, linewidth=1.5, gid=names[0])
+    style.fit_height(ax, np.stack(effect)[:, post], 0.0)
 
 
-def _mark_missing(ax: Axes, x: np.ndarray, observed: np.ndarray, period: str) -> None:
-    """Put a tick at the bottom for each day without data."""
+def _mark_missing(ax: Axes, x: np.ndarray, observed: np.ndarray, analysis: Analysis) -> None:
+    """Put a mark at the bottom for each day without data: a tick, or a cross among ticks."""
     import numpy as np
 
+    period, is_ticked = analysis.spec.step, is_yes_or_no(analysis)
     missing = np.isnan(observed)
     if missing.any():
         count = int(missing.sum())
@@ -274,8 +321,8 @@ def _mark_missing(ax: Axes, x: np.ndarray, observed: np.ndarray, period: str) ->
             x[missing],
             np.full(count, 0.012),
             linestyle="none",
-            marker="|",
-            markersize=5,
+            marker="x" if is_ticked else "|",
+            markersize=3.5 if is_ticked else 5,
             markeredgewidth=1.0,
             color=style.MUTED,
             transform=ax.get_xaxis_transform(),
@@ -296,6 +343,8 @@ def _marker_size(x: np.ndarray) -> float:
 def outcome_name(analysis: Analysis, label: str) -> str:
     """Return the outcome's name with its unit, safe to draw."""
     unit = style.axis_label(analysis.spec.unit, 20)
+    if analysis.spec.is_share:
+        unit = "share of yes" if is_yes_or_no(analysis) else "share"
     name = style.axis_label(label) or "Outcome"
     return f"{name} ({unit})" if unit else name
 

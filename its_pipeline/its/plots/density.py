@@ -41,6 +41,6 @@ def density(values: np.ndarray, grid: np.ndarray, width: float) -> np.ndarray:
     cells = np.floor((values - (grid[0] - step / 2)) / step)
     inside = cells[(cells >= 0) & (cells < len(grid))].astype(np.intp)
     counts = np.bincount(inside, minlength=len(grid)) / (len(values) * step)
-    reach = max(1, min(len(grid) // 2, int(np.ceil(4 * width / step))))
+    reach = max(1, min((len(grid) - 1) // 2, int(np.ceil(4 * width / step))))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / max(width, step / 2)) ** 2)
     return np.convolve(counts, kernel / kernel.sum(), mode="same")

@@ -6,6 +6,7 @@ Reads the draws of a converged analysis; computes nothing but a density and a sh
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +46,8 @@ def _frame(panels: int) -> Figure:
 
 def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
     effects = require_effects(analysis)
-    unit = style.axis_label(analysis.spec.unit, 24)
+    times, told_unit = analysis.spec.told_effect
+    unit = style.axis_label(told_unit, 24)
     draws = analysis.draws
     step = analysis.spec.step
     first = "At once, " + ("on the first day" if step == "day" else f"in the first {step}")
@@ -68,7 +70,13 @@ def _fill(figure: Figure, analysis: Analysis, _label: str) -> None:
         )
     )
     for ax, (key, title, effect, axis_unit, minimum) in zip(figure.axes, panels, strict=True):
-        _draw_effect_density(ax, effect_draws(draws, key), effect, analysis.spec.direction, minimum)
+        _draw_effect_density(
+            ax,
+            times * effect_draws(draws, key),
+            _times(effect, times),
+            analysis.spec.direction,
+            times * minimum,
+        )
         ax.set_title(title)
         ax.set_xlabel(axis_unit or "outcome units")
 
@@ -96,6 +104,12 @@ def effects_figure(analysis: Analysis) -> Figure:
         If the analysis has no effects.
     """
     return EFFECTS.figure(analysis)
+
+
+def _times(effect: Effect, times: float) -> Effect:
+    """Return an effect with its mean, sd and interval so many times as large."""
+    names = ("mean", "sd", "ci_lower", "ci_upper")
+    return replace(effect, **{name: times * getattr(effect, name) for name in names})
 
 
 def effect_draws(draws: Any, key: str) -> np.ndarray:

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from its_pipeline.its.plots import style
+from its_pipeline.its.plots.counted import (
+    draw_bars,
+    is_discrete,
+    is_yes_or_no,
+    shares_of,
+    week_name,
+    weeks,
+)
 from its_pipeline.its.plots.counterfactual import outcome_name, require_effects
-from its_pipeline.its.plots.days_on import draw_intervention
+from its_pipeline.its.plots.days_on import draw_intervention, spacing
 from its_pipeline.its.plots.density import bandwidth, density
 from its_pipeline.its.plots.frames import (
     Drawing,
@@ -40,17 +48,21 @@ _GRID_POINTS = 200
 
 def _shape(analysis: Analysis) -> Hashable:
     require_effects(analysis)
-    return analysis.spec.calendar
+    weekly = week_name(analysis) if is_yes_or_no(analysis) else ""
+    return analysis.spec.calendar, is_discrete(analysis), weekly
 
 
-def _frame(calendar: Cadence) -> Figure:
+def _frame(shape: tuple[Cadence, bool, str]) -> Figure:
+    calendar, discrete, weekly = shape
     figure = new_figure(8.0, 4.9)
     grid = figure.add_gridspec(
         2, 2, left=0.085, right=0.985, top=0.93, bottom=0.095, hspace=0.5, wspace=0.22
     )
     densities = figure.add_subplot(grid[0, 0])
-    densities.yaxis.set_visible(False)
-    densities.set_title("Distribution of all values")
+    densities.yaxis.set_visible(discrete)
+    densities.set_title(
+        f"Share of {calendar.step}s by value" if discrete else "Distribution of all values"
+    )
     correlation = figure.add_subplot(grid[0, 1])
     correlation.set_title("Autocorrelation of the residuals")
     fix_y_label(correlation, 0.0)
@@ -59,7 +71,9 @@ def _frame(calendar: Cadence) -> Figure:
     course = figure.add_subplot(grid[1, :])
     fix_y_label(course, 0.026)
     style.date_axis(course, calendar)
-    course.set_title("Single values over time", pad=17)
+    course.set_title(
+        f"Share of yes, {weekly} over time" if weekly else "Single values over time", pad=17
+    )
     return figure
 
 
@@ -71,12 +85,25 @@ def _fill(figure: Figure, analysis: Analysis, label: str) -> None:
     seen = np.isfinite(observed)
     simulated = _on_all_days(analysis.posterior_predictive(REPLICATES, SEED), seen)
     name = outcome_name(analysis, label)
-    _draw_densities(densities, observed[seen], simulated[:, seen], name)
+    yes_or_no = is_yes_or_no(analysis)
+    if is_discrete(analysis):
+        draw_bars(densities, observed[seen], simulated[:, seen], name, yes_or_no=yes_or_no)
+    else:
+        possible = analysis.spec.possible
+        _draw_densities(densities, observed[seen], simulated[:, seen], name, possible)
     expected = analysis.expected()
     _draw_autocorrelation(
         correlation, observed - expected, simulated - expected, seen, analysis.spec.step
     )
-    _draw_course(course, analysis, observed, simulated, name)
+    days = style.date_numbers(analysis.daily["day"])
+    if yes_or_no:
+        # The range of single days is 0 to 1 always; that of a week's share says something.
+        places, rows = weeks(analysis, days, observed)
+        observed, simulated = shares_of(observed, rows), shares_of(simulated, rows)
+        _draw_course(course, analysis, places, observed, simulated, name, week_name(analysis))
+        course.set_xlim(days[0], days[-1])
+    else:
+        _draw_course(course, analysis, days, observed, simulated, name, f"{analysis.spec.step}s")
 
 
 PREDICTIVE_CHECK = Drawing("predictive_check", _shape, _frame, _fill)
@@ -95,7 +122,7 @@ def predictive_check_figure(analysis: Analysis, label: str = "") -> Figure:
     Returns
     -------
     Figure
-        Density, time course with a 95 % band for single days, and the autocorrelation of the
+        Density (of counts and yes/no the share of days by value), time course with a 95 % band for single days, and the autocorrelation of the
         residuals against the range the model itself produces on the same days.
 
     Raises
@@ -120,7 +147,13 @@ def _on_all_days(simulated: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return full
 
 
-def _draw_densities(ax: Axes, observed: np.ndarray, simulated: np.ndarray, name: str) -> None:
+def _draw_densities(
+    ax: Axes,
+    observed: np.ndarray,
+    simulated: np.ndarray,
+    name: str,
+    possible: tuple[float, float],
+) -> None:
     """Draw the observed density over those of single simulated series, all smoothed alike."""
     from matplotlib.collections import LineCollection
 
@@ -128,7 +161,8 @@ def _draw_densities(ax: Axes, observed: np.ndarray, simulated: np.ndarray, name:
     low, high = np.percentile(pooled, [0.5, 99.5])
     low, high = min(low, observed.min()), max(high, observed.max())
     pad = 0.12 * (high - low)
-    grid = np.linspace(low - pad, high + pad, _GRID_POINTS)
+    left, right = max(low - pad, possible[0]), min(high + pad, possible[1])
+    grid = np.linspace(left, right, _GRID_POINTS)
     width = bandwidth(observed)
     curves = [density(row, grid, width) for row in simulated[:_SHOWN_REPLICATES]]
     lines = LineCollection(
@@ -210,17 +244,32 @@ def _draw_autocorrelation(
 
 
 def _draw_course(
-    ax: Axes, analysis: Analysis, observed: np.ndarray, simulated: np.ndarray, name: str
+    ax: Axes,
+    analysis: Analysis,
+    x: np.ndarray,
+    observed: np.ndarray,
+    simulated: np.ndarray,
+    name: str,
+    steps: str,
 ) -> None:
-    """Draw observed days over the range in which the model expects 95 of 100 single days."""
-    x = style.date_numbers(analysis.daily["day"])
+    """Draw observed days over the range in which the model expects 95 of 100 single days.
+
+    Parameters
+    ----------
+    ax, analysis, name
+        Where, of what, and the outcome's name.
+    x, observed, simulated
+        Day numbers, (n,), and values there, (n,) and (n_series, n).
+    steps
+        What one of them is called, in the plural: days, or the weeks that days were put into.
+    """
     seen = np.isfinite(observed)
     lower, middle, upper = (np.full(len(x), np.nan) for _ in range(3))
     lower[seen], middle[seen], upper[seen] = np.percentile(
         simulated[:, seen], [2.5, 50, 97.5], axis=0
     )
-    spacing = float(np.median(np.diff(x)))
-    start = style.date_number(analysis.intervention_on) - spacing / 2
+    days = style.date_numbers(analysis.daily["day"])
+    start = style.date_number(analysis.intervention_on) - spacing(days) / 2
     before = seen & (x < start)
     for mask, named in ((before, True), (seen & ~before, False)):
         ax.fill_between(
@@ -231,7 +280,7 @@ def _draw_course(
             alpha=0.16,
             linewidth=0,
             step=None,
-            label=f"95 % of simulated {analysis.spec.step}s" if named else None,
+            label=f"95 % of simulated {steps}" if named else None,
         )
         ax.plot(
             x[mask],
@@ -251,7 +300,10 @@ def _draw_course(
         markersize=2.8,
         markeredgewidth=0,
         label="observed",
+        clip_on=False,
     )
+    # Few values are possible, so that the range holds more than 95 of 100.
+    expected = "at most 5 %" if is_discrete(analysis) else "5 %"
     share = 100 * outside.sum() / max(1, seen.sum())
     ax.plot(
         x[outside],
@@ -260,16 +312,17 @@ def _draw_course(
         color=style.ORANGE,
         markersize=3.8,
         markeredgewidth=0,
-        label=f"outside ({share:.0f} %; 5 % expected)",
+        label=f"outside ({share:.0f} %; {expected} expected)",
         gid="outside",
+        clip_on=False,
     )
     if analysis.is_on_and_off:
-        draw_intervention(ax, analysis, x)
+        draw_intervention(ax, analysis, days)
     else:
         ax.axvline(
             start, color=style.INK, linewidth=1.1, linestyle=(0, (1, 1.2)), gid="intervention"
         )
-    style.fit_height(ax, observed, lower, upper)
+    style.fit_height(ax, observed, lower, upper, possible=analysis.spec.possible)
     ax.set_ylabel(style.axis_label(name, 34), fontsize=7.4)
     draw_legend(
         ax,

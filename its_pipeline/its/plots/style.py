@@ -12,6 +12,7 @@ import io
 import threading
 from collections.abc import Callable
 from datetime import date
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 from its_pipeline.schedules.cadence import SESSION_ZERO, Cadence
@@ -215,8 +216,10 @@ def _session_axis(ax: Axes, show_labels: bool) -> None:
         ax.tick_params(axis="x", labelbottom=False)
 
 
-def fit_height(ax: Axes, *drawn: Any) -> None:
+def fit_height(ax: Axes, *drawn: Any, possible: tuple[float, float] = (-inf, inf)) -> None:
     """Set the y limits to the values that are drawn and a twentieth more on either side.
+
+    What the outcome cannot be, outside `possible`, is left out.
 
     Matplotlib's own scaling reads bands through the present limits, so that its last bits depend
     on what the axes showed before.
@@ -226,7 +229,7 @@ def fit_height(ax: Axes, *drawn: Any) -> None:
     values = np.concatenate([np.ravel(np.asarray(each, dtype=float)) for each in drawn])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     pad = 0.05 * (high - low) or 1.0
-    ax.set_ylim(low - pad, high + pad)
+    ax.set_ylim(max(low - pad, possible[0]), min(high + pad, possible[1]))
 
 
 def date_numbers(days: Any) -> Any:

@@ -69,10 +69,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_the_demo_covers_what_happens_in_life(tmp_path: Path) -> None:
     simulate(demo_people(), tmp_path / "all", seed=0, start_on=DEMO_START_ON, days=DEMO_DAYS)
     found = read_simulation(tmp_path / "all").truth
-    assert len({(t.user_id, t.intervention_id) for t in found}) == len(found) == 17
+    assert len({(t.user_id, t.intervention_id) for t in found}) == len(found) == 19
     truth = {t.user_id: t for t in found}
-    assert len(truth) == 16
-    assert sorted(t.expected for t in found).count("analysed") == 15
+    assert len(truth) == 18
+    assert sorted(t.expected for t in found).count("analysed") == 17
     assert (truth["nia"].n_pre, truth["nia"].n_post) == (45, 45)
     # Half of 56 days by lot, and the days ahead of the first one.
     assert (truth["omar"].n_pre, truth["omar"].n_post) == (34 + 28, 28)

@@ -369,7 +369,7 @@ def test_settings_and_home_are_told(run, tmp_path):
 
 
 def test_the_demo_has_only_so_many_people(run, tmp_path):
-    assert "1 to 16 people but was asked for 17" in run("demo", "--people", "17", code=2)
+    assert "1 to 18 people but was asked for 19" in run("demo", "--people", "19", code=2)
     assert "was asked for 0" in run("demo", "--people", "0", code=2)
     assert not (tmp_path / "store").exists()
 

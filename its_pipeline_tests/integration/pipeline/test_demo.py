@@ -40,7 +40,7 @@ def test_the_demo_logs_its_lot_when_it_was_drawn(tmp_path):
     prepare_demo(settings, people)
     assert _lots(settings) == [omar], "the demo can be run again"
     snapshot = Snapshot(settings)
-    assert len(snapshot.experiment_keys()) == 17
+    assert len(snapshot.experiment_keys()) == 19
     assert len(snapshot.interventions["pia"]) == 2
     assert all(e.schedule is None for e in snapshot.interventions["ada"])
 
