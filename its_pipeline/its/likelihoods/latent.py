@@ -27,7 +27,7 @@ from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nodes import systematic
 from its_pipeline.its.inference.problem import Problem, padded
 from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors
-from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid
+from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid, refined
 
 PROPOSALS = (4000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
@@ -37,7 +37,6 @@ KEPT = 4000
 _COARSE = (3, 5, 5)
 _KNOTS = (3, 7, 5)
 _FINE = (5, 13, 7)
-_MOST_NODES = 49
 _MOST_LOOKS = 6
 _WORTH_A_LOOK = 12.0
 """Log of how far below the peak a node may lie, by the knots around it, and still be computed."""
@@ -185,7 +184,7 @@ def weighed(
             errors = _halved_errors(weights, halved, kept, means, variances)
             if not errors.max() > QUADRATURE_ERROR_MAX or looks >= _MOST_LOOKS:
                 break
-        counts = _refined(counts, errors > 0.5 * QUADRATURE_ERROR_MAX)
+        counts = refined(counts, errors > 0.5 * QUADRATURE_ERROR_MAX)
     edge = float(weights[grid.on_open_edge()[kept // logs.shape[1]]].sum())
     quality = float(errors.max()), edge
     found = work.drawn(PROPOSALS[0], grid, here, weights, kept, steps, seed, quality)
@@ -390,14 +389,3 @@ def _between(knots: Grid, sites: _Sites, grid: Grid) -> _Sites:
     told = np.einsum("cg,cgn->gn", shares, sites.told[numbers])
     errors = np.exp(np.einsum("cg,cgn->gn", shares, np.log(sites.errors)[numbers]))
     return _Sites(told, errors, np.einsum("cg,cg->g", shares, sites.rests[numbers]))
-
-
-def _refined(counts: tuple[int, ...], axes: np.ndarray) -> tuple[int, ...]:
-    """Return counts with half as many intervals again on some of the axes that have several."""
-    more = iter(axes)
-    return tuple(
-        min(2 * math.ceil(0.75 * (count - 1)) + 1, _MOST_NODES)
-        if count > 1 and next(more)
-        else count
-        for count in counts
-    )

@@ -29,6 +29,8 @@ WHOLE: Box = (
 _FLOOR = 7.0
 """Log of how far below the peak a coarse node may lie and still belong to the box."""
 _NEGLIGIBLE = 9.0
+MOST_NODES = 49
+"""Of an axis."""
 
 
 @dataclass(frozen=True)
@@ -168,3 +170,14 @@ def _log_half_student_t(log_value: np.ndarray, scale: float) -> np.ndarray:
     constant -= 0.5 * math.log(df * math.pi) + math.log(scale)
     square = np.exp(2.0 * log_value) / (scale * scale * df)
     return constant + log_value - 0.5 * (df + 1.0) * np.log1p(square)
+
+
+def refined(counts: tuple[int, ...], axes: np.ndarray) -> tuple[int, ...]:
+    """Return counts with half as many intervals again on some of the axes that have several."""
+    more = iter(axes)
+    return tuple(
+        min(2 * math.ceil(0.75 * (count - 1)) + 1, MOST_NODES)
+        if count > 1 and next(more)
+        else count
+        for count in counts
+    )

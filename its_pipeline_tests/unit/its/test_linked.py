@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its import Analysis, AnalysisSpec, InvalidSeries, analyze
+from its_pipeline.its import Analysis, AnalysisSpec, InvalidSeries, analyze, models
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.linked import POISSON_COUNTS
 from its_pipeline.its.linked import linked_posterior
@@ -219,7 +219,7 @@ def test_draws_that_are_worth_too_little_are_replaced_by_the_sampler_s(monkeypat
     outcome = outcome_of("poisson", seed=1)
     likelihood = POISSON_COUNTS
     spec = AnalysisSpec(likelihood="poisson")
-    fit, _ = prepared_fit(outcome, outcome.index[START], spec, None, likelihood)
+    fit, _ = prepared_fit(outcome, outcome.index[START], spec, None, models.likelihood("poisson"))
     usual = linked_posterior(fit, likelihood, spec, audited=False)
     monkeypatch.setattr(
         linked, "weighed", lambda *args: linked.replace(usual.response.drawn, error=1.0)
