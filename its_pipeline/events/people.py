@@ -128,8 +128,8 @@ class Person:
     also
         Interventions beside the first one.
     kind
-        Whether days are measured, counted, or yes/no. Of counts `level` is the usual rate, of yes/no
-        the usual probability, and `sd` that of noise in their log or log odds.
+        Whether days are measured, counted, or yes/no. Of counts `level` is the usual rate, of
+        yes/no the usual probability, and `sd` that of noise in their log or log odds.
     ratio
         Of counts and yes/no: what the intervention multiplies the rate or the odds by.
     """
