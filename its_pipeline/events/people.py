@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from its_pipeline.events.example_metrics import EXAMPLES
 from its_pipeline.events.intervention import Direction, Intervention
 from its_pipeline.events.keys import validate_id
-from its_pipeline.events.metrics import EXAMPLES, SESSION_PERFORMANCE, OutcomeMetric
+from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
 from its_pipeline.schedules.assignments import draw_schedule
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
