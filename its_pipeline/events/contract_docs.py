@@ -11,12 +11,13 @@ from its_pipeline.events.analysis_options import (
     AnalysisOptions,
 )
 from its_pipeline.events.contract import CONTRACT_VERSION, ColumnRule, column_rules
+from its_pipeline.events.example_metrics import EXAMPLES
 from its_pipeline.events.intervention import (
     DEFAULT_BASELINE_DAYS,
     DEFAULT_HORIZON_DAYS,
     MAXIMUM_DAYS,
 )
-from its_pipeline.events.metrics import EXAMPLES, SHIPPED, OutcomeMetric
+from its_pipeline.events.metrics import SHIPPED, OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
 from its_pipeline.events.schema import DUPLICATE_RULE
 from its_pipeline.schedules.cadence import NAMED

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from its_pipeline.events.example_metrics import EXAMPLES
 from its_pipeline.events.intervention import Direction, Intervention
 from its_pipeline.events.keys import validate_id
-from its_pipeline.events.metrics import EXAMPLES, SESSION_PERFORMANCE, OutcomeMetric
+from its_pipeline.events.metrics import SESSION_PERFORMANCE, OutcomeMetric
 from its_pipeline.schedules.assignments import draw_schedule
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule
@@ -128,8 +129,8 @@ class Person:
     also
         Interventions beside the first one.
     kind
-        Whether days are measured, counted, or yes/no. Of counts `level` is the usual rate, of yes/no
-        the usual probability, and `sd` that of noise in their log or log odds.
+        Whether days are measured, counted, or yes/no. Of counts `level` is the usual rate, of
+        yes/no the usual probability, and `sd` that of noise in their log or log odds.
     ratio
         Of counts and yes/no: what the intervention multiplies the rate or the odds by.
     """

@@ -91,7 +91,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
     analysis = report.analysis
     if analysis.effects is None:
         raise ValueError(f"a report needs effects but {report.intervention.key} has none")
-    step = analysis.spec.step
+    times, unit = analysis.spec.told_effect
     view = {
         **_shared_view(report),
         **_answer_view(analysis, report_answer(report), intervention_name(report)),
@@ -105,13 +105,7 @@ def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) 
         "figures": _figures(pngs or figure_pngs(report), analysis),
         "gate": views.gate_rows(analysis.diagnostics),
         "schedule": schedule_view(analysis),
-        "looks": looks_view(
-            report.looks,
-            report.standing,
-            analysis.spec.told_effect[1],
-            analysis.spec.calendar,
-            analysis.spec.told_effect[0],
-        ),
+        "looks": looks_view(report.looks, report.standing, unit, analysis.spec.calendar, times),
         "wwc": _wwc(analysis),
     }
     return render_page("report.html", view)
@@ -357,9 +351,9 @@ def _figures(pngs: Mapping[str, bytes], analysis: Analysis) -> dict[str, Markup]
             "Observed against expected",
             "Observed values over time with the fitted mean, and the values expected without the "
             "change with their bands; below, the difference and its sum.",
-            f"{seen}The dashed line is where this person would be expected had nothing changed, slow "
-            "drift included; the shaded gap to the solid line is the effect. Bands hold it with "
-            f"50 % and 95 % probability.{shaded}",
+            f"{seen}The dashed line is where this person would be expected had nothing changed, "
+            "slow drift included; the shaded gap to the solid line is the effect. Bands hold it "
+            f"with 50 % and 95 % probability.{shaded}",
         ),
         "effects": _figure(
             pngs["effects"],

@@ -122,8 +122,9 @@ def predictive_check_figure(analysis: Analysis, label: str = "") -> Figure:
     Returns
     -------
     Figure
-        Density (of counts and yes/no the share of days by value), time course with a 95 % band for single days, and the autocorrelation of the
-        residuals against the range the model itself produces on the same days.
+        Density (of counts and yes/no the share of days by value), time course with a 95 % band for
+        single days (of yes/no for the shares of weeks), and the autocorrelation of the residuals
+        against the range the model itself produces on the same days.
 
     Raises
     ------

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.events.daily import build_daily_outcomes
+from its_pipeline.events.example_metrics import EXAMPLES
 from its_pipeline.events.metrics import (
-    EXAMPLES,
     SHIPPED,
     OutcomeMetric,
     registered_metrics,

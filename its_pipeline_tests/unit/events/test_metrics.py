@@ -9,10 +9,10 @@ import yaml
 
 from its_pipeline.events.analysis_options import AnalysisOptions
 from its_pipeline.events.contract_docs import contract_document
+from its_pipeline.events.example_metrics import EXAMPLES
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.metrics import (
-    EXAMPLES,
     IMPORTED_FOLDER,
     SESSION_PERFORMANCE,
     MetricError,
