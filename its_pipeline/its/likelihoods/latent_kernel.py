@@ -234,10 +234,12 @@ def draw_and_weigh(
 
     Parameters
     ----------
-    design, family, y, trials, shift, scale
+    design
         As in `improve`.
     where
         Which of the consecutive steps of `paths` each row is, shape (n,).
+    family, y, trials, shift, scale
+        As in `improve`.
     nodes
         Number of each draw's node, shape (d,).
     points, dispersions, told, errors

@@ -34,10 +34,12 @@ def sampled(
 
     Parameters
     ----------
-    problem, seen, steps
+    problem, seen
         As in `latent.weighed`.
     near
         Draws near the posterior: where sampling starts, and what whitens it.
+    steps
+        As in `latent.weighed`.
     settings, cores
         Of the sampler.
 
