@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from its_pipeline.events.analysis_options import check_comparison_name
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.names import path_of_name
-from its_pipeline.files.parquet import unfinished_file
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ def write_external(settings: Settings, name: str, values: pd.Series) -> External
         If the name breaks its rule, a value is infinite, or there is none.
     """
     import numpy as np
+
+    from its_pipeline.files.parquet import unfinished_file
 
     check_comparison_name(name)
     present = values.dropna().astype(float).sort_index()
