@@ -29,6 +29,7 @@ _PLAN: Final[dict[str, Any]] = {
     "curve": [{"days": 28, "half": 0.24, "effect": 0.66, "double": 0.97}],
     "detectable": [{"days": 28, "effect": 5.9}, {"days": 60, "effect": 4.6}],
     "by_design": [{"design": "AB", "days_needed": 46}, {"design": "ABAB", "days_needed": 30}],
+    "cadence": "day",
 }
 _LOOK: Final[dict[str, Any]] = {
     "number": 12,
@@ -130,6 +131,9 @@ class PlanAnswer(BaseModel):
     curve: list[CurvePoint]
     detectable: list[DetectablePoint]
     by_design: list[DesignPoint]
+    cadence: str = Field(
+        default="day", description="The unit of time in which days are counted, e.g. week."
+    )
 
 
 class LookAnswer(BaseModel):

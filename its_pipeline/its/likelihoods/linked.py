@@ -23,8 +23,11 @@ from its_pipeline.its.noise.base import NoiseModel
 POISSON, NEGATIVE_BINOMIAL, BINOMIAL, BETA_BINOMIAL = range(4)
 """Numbers of the families in `family_kernel`."""
 _WHOLE = 1e-6
-_SCALES = (0.1, 1.0)
-"""Bounds of the unit of counts' predictors: the sd of the days off over their mean."""
+_SCALES = (0.1, 0.5)
+"""Bounds of the unit of counts' predictors, the sd of the days off over their mean: rates of a
+person seldom lie further apart than half as much again, whatever chance makes of few events."""
+_UNIT_OF_ODDS = 0.5
+"""Unit of the predictor of shares: the same of odds."""
 _HALF = 0.5
 
 
@@ -246,9 +249,11 @@ class Successes(_Linked):
         usual = (float(y[is_off].sum()) + _HALF) / (float(trials[is_off].sum()) + 2.0 * _HALF)
         centre = float(special.logit(usual))
         start = special.logit((y + usual * trials) / (2.0 * trials)) - centre
+        start = start / _UNIT_OF_ODDS
         dispersed = bool((trials > 1.0).any())
         family = BETA_BINOMIAL if dispersed else BINOMIAL
-        return Observations(family, dispersed, y, trials, np.zeros(len(y)), centre, 1.0, start)
+        offset = np.zeros(len(y))
+        return Observations(family, dispersed, y, trials, offset, centre, _UNIT_OF_ODDS, start)
 
     def mean(self, eta: Any) -> Any:
         """Return the probability."""
