@@ -66,8 +66,8 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def audit(store):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(peer_audit, "_DRAWS", 300)
-        patch.setattr(peer_audit, "_TUNE", 400)
+        patch.setattr(peer_audit, "_DRAWS", 500)
+        patch.setattr(peer_audit, "_TUNE", 600)
         return audit_by_peers(store, NOW)
 
 
@@ -118,7 +118,7 @@ def test_pymc_is_asked_about_the_yearly_season_of_a_long_window(tmp_path, monkey
     monkeypatch.setattr(causalpy, "PiecewiseITS", fit)
     with pytest.raises(KeyboardInterrupt):
         audit_by_peers(settings, NOW, ["ada|morning"])
-    assert " + year_sin_1 + year_cos_1 + share_" in asked["formula"]
+    assert " + year_sin_1 + year_cos_1 + covariate_share_" in asked["formula"]
     circle = np.hypot(asked["frame"]["year_sin_1"], asked["frame"]["year_cos_1"])
     np.testing.assert_allclose(circle, 1.0)
 
