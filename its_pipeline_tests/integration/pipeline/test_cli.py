@@ -81,7 +81,7 @@ def test_analyze_as_json_agrees_with_itself_under_direction(run, series_file):
         ({"--minimum-effect": "-1"}, "minimum_effect"),
         ({"--slope": "maybe"}, "slope must be auto, yes or no (true, false) but got 'maybe'"),
         ({"--season": "week"}, "season must be one of day_of_week, month, none but got 'week'"),
-        ({"--likelihood": "cauchy"}, "likelihood must be one of normal, student_t but got"),
+        ({"--likelihood": "cauchy"}, "likelihood must be one of normal, student_t, lognormal"),
     ],
 )
 def test_analyze_refuses_bad_input_with_status_2(run, series_file, changes, message):
@@ -208,7 +208,8 @@ def test_analyze_shows_the_coefficients_of_covariates_and_of_nothing_else(run, s
     assert "Covariates" not in run("analyze", sleep_file, *common)
     output = run("analyze", sleep_file, *common, "--covariate", "sleep", "--unit", "points")
     table = output[output.index("Covariates") :]
-    [row] = [line.split() for line in table.splitlines() if line.strip().startswith("sleep")]
+    rows = [line.split() for line in table.splitlines()]
+    [row] = [row for row in rows if row[:1] == ["sleep"]]
     assert row[3] == "points"
     assert abs(float(row[1]) - 2) < 3 * float(row[2]) < 1
     assert "day_of_week" not in table
