@@ -8,6 +8,7 @@ from its_pipeline.its import Analysis, AnalysisSpec, InvalidSeries, analyze, mod
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.linked import POISSON_COUNTS
 from its_pipeline.its.linked import linked_posterior
+from its_pipeline_tests.support import shared_data_dir
 from its_pipeline_tests.unit.its.likelihoods_cases import outcome_of
 
 START = 30
@@ -239,3 +240,21 @@ def test_a_rule_that_misses_the_mass_has_no_small_error():
     errors = _halved_errors(weights, np.stack([weights, nowhere]), np.arange(2), means, variances)
     assert errors[0] == 0.0
     assert np.isinf(errors[1])
+
+
+def test_the_shift_and_the_spike_of_published_counts_are_found():
+    cases = pd.read_csv(shared_data_dir() / "campy_counts.csv")["cases"].astype(float)
+    # Four-week periods; Liboschik, Fokianos & Fried (2017), J. Stat. Softw. 82(5), section 5.1.
+    outcome = pd.Series(cases.to_numpy(), pd.date_range("1990-01-01", periods=140, freq="28D"))
+    spec = AnalysisSpec(likelihood="negative_binomial", season="none")
+    found = analyze(outcome, outcome.index[83], spec, audited=False)
+    effects = effects_of(found)
+    # Their shift of 3.08 enters the feedback anew each period: 3.08 / (1 - .369 - .220) in the end.
+    assert (
+        effects.counterfactual.ci_lower
+        < 3.08 / (1.0 - 0.369 - 0.220)
+        < (effects.counterfactual.ci_upper)
+    )
+    assert effects.counterfactual.probability_positive > 0.95
+    [odd] = [each for each in found.warnings if each.code == "outlier_days"]
+    assert f"{outcome.index[99]:%Y-%m-%d}" in odd.text
