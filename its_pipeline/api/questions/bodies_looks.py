@@ -73,7 +73,7 @@ class PlanRequest(BaseModel):
 
     user_id: Identifier
     outcome_metric: MetricName = SESSION_PERFORMANCE
-    effect: Annotated[Amount, Field(gt=0)] | None = Field(
+    effect: Annotated[Amount, Field(ge=1e-12)] | None = Field(
         default=None,
         description="True average effect in outcome units; one standard deviation by default.",
     )

@@ -39,6 +39,8 @@ from its_pipeline.schedules.schedule import Schedule
 POWER = 0.8
 LONGEST_DAYS = 365
 """Plans look no further ahead."""
+SMALLEST_EFFECT, LARGEST_EFFECT = 1e-12, 1e12
+"""Of effects that are asked about, in outcome units: half and double can be told of as well."""
 AB = "AB"
 _DAYS = (8, 11, 15, 21, 30, 42, 60, 90, 130, 180, 250, LONGEST_DAYS)
 _LARGEST = 64.0
@@ -193,8 +195,11 @@ def plan(
         raise ValueError(f"power must lie in (0, 1) but got {power!r}")
     if looks not in LOOK_PLANS:
         raise ValueError(f"looks must be one of {', '.join(LOOK_PLANS)} but got {looks!r}")
-    if effect is not None:
-        _checked_effect(effect)
+    if effect is not None and not SMALLEST_EFFECT <= _checked_effect(effect) <= LARGEST_EFFECT:
+        raise ValueError(
+            f"effect must be from {SMALLEST_EFFECT:g} to {LARGEST_EFFECT:g} but got {effect!r}; "
+            "say it in the unit of the outcome"
+        )
     baselines = [baseline] if isinstance(baseline, pd.Series) else list(baseline)
     if not baselines:
         raise ValueError("a plan needs the days of at least one person but got none")

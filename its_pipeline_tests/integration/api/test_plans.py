@@ -30,6 +30,7 @@ def test_a_plan_is_that_of_the_person_s_own_days(live):
     "body",
     [
         {"user_id": "anna", "effect": 0.0},
+        {"user_id": "anna", "effect": 5e-324},
         {"user_id": "anna", "power": 1.0},
         {"user_id": "anna", "looks": "weekly"},
         {"user_id": "anna", "days": 3},

@@ -109,6 +109,8 @@ def test_a_plan_s_numbers_come_back_from_json(white):
     ("arguments", "named"),
     [
         ({"effect": 0.0}, "effect must be"),
+        ({"effect": 5e-324}, "effect must be from 1e-12"),
+        ({"effect": 1e308}, "effect must be from 1e-12 to 1e[+]12"),
         ({"effect": -2.0}, "direction"),
         ({"power": 1.0}, "power"),
         ({"looks": "weekly"}, "looks must be one of daily"),
