@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from its_pipeline.cli.support import (
+    Aggregate,
     Cadence,
     Carryover,
     DateOrder,
+    DaysOfInstants,
     DecimalSign,
     Delimiter,
     Empty,
@@ -30,6 +32,7 @@ from its_pipeline.cli.support import (
     Thousands,
     Trend,
     analysis_options,
+    checked_aggregate,
     fail,
     number,
     plain_errors,
@@ -126,10 +129,8 @@ def analyze(
     chains: Annotated[int, typer.Option(help="Markov chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
     unit: Annotated[str, typer.Option(help="Unit of the outcome, for the texts.")] = "",
-    aggregate: Annotated[
-        str | None, typer.Option(help="How several rows a day become one: mean, median or sum.")
-    ] = None,
-    time_zone: Annotated[str, typer.Option(help="IANA zone of the days of instants.")] = "UTC",
+    aggregate: Aggregate = None,
+    time_zone: DaysOfInstants = "UTC",
     date_order: DateOrder = None,
     decimal: DecimalSign = None,
     thousands: Thousands = None,
@@ -203,13 +204,9 @@ def _outcome(outcome: pd.Series, name: str, log: bool) -> pd.Series:
 def _numbers(given: Mapping[str, Any], beside: list[str]) -> tuple[pd.DataFrame, bool]:
     """Return the outcome, the columns beside it and of days on, by day; and if of sessions."""
     from its_pipeline.events.mapping import outcomes_of
-    from its_pipeline.tables.days import AGGREGATES, read_days
+    from its_pipeline.tables.days import read_days
 
-    aggregate = given["aggregate"]
-    if aggregate not in (None, *AGGREGATES):
-        raise ValueError(
-            f"--aggregate should be one of {', '.join(AGGREGATES)} but got {aggregate!r}"
-        )
+    aggregate = checked_aggregate(given["aggregate"])
     on = [given["on_column"]] if given["on_column"] else []
     others = list(dict.fromkeys([*beside, *on]))
     said = replace(said_of_file(given), time=given["date_column"])

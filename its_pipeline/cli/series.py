@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 
 from its_pipeline.cli.support import (
+    Aggregate,
     DateOrder,
+    DaysOfInstants,
     DecimalSign,
     Delimiter,
     Empty,
@@ -21,6 +23,7 @@ from its_pipeline.cli.support import (
     HeaderLine,
     Sheet,
     Thousands,
+    checked_aggregate,
     plain_errors,
     print_table,
     said_of_file,
@@ -50,10 +53,8 @@ def import_series(
     value_column: Annotated[
         str | None, typer.Option("--value", help="Column of the values; found if there is one.")
     ] = None,
-    aggregate: Annotated[
-        str | None, typer.Option(help="How several rows a day become one: mean, median or sum.")
-    ] = None,
-    time_zone: Annotated[str, typer.Option(help="IANA zone of the days of instants.")] = "UTC",
+    aggregate: Aggregate = None,
+    time_zone: DaysOfInstants = "UTC",
     date_order: DateOrder = None,
     decimal: DecimalSign = None,
     thousands: Thousands = None,
@@ -69,17 +70,12 @@ def import_series(
     from its_pipeline.settings import get_settings
     from its_pipeline.stores.external_series import write_external
     from its_pipeline.tables.daily import read_daily
-    from its_pipeline.tables.days import AGGREGATES
     from its_pipeline.tables.understanding import NOBODY
 
     settings = get_settings()
     if name in registered_metrics(settings):
         raise ValueError(
             f"{name!r} is the name of an outcome metric of this store; give the series another one"
-        )
-    if aggregate not in (None, *AGGREGATES):
-        raise ValueError(
-            f"--aggregate should be one of {', '.join(AGGREGATES)} but got {aggregate!r}"
         )
     said = replace(said_of_file(context.params), time=date_column)
     if value_column is not None:
@@ -93,7 +89,7 @@ def import_series(
         )
     for line in understood.lines:
         typer.echo(line)
-    values = read_daily(file, understood, columns[0], context.params["aggregate"])
+    values = read_daily(file, understood, columns[0], checked_aggregate(aggregate))
     kept = write_external(settings, name, values)
     typer.echo(
         f"external series {name}: {kept.n_days} days, {kept.first_on} to {kept.last_on}; "

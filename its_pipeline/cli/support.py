@@ -82,6 +82,11 @@ HeaderLine = Annotated[
 ]
 Empty = Annotated[list[str] | None, typer.Option(help='A text that means "empty"; repeatable.')]
 
+Aggregate = Annotated[
+    str | None, typer.Option(help="How several rows a day become one: mean, median or sum.")
+]
+DaysOfInstants = Annotated[str, typer.Option(help="IANA zone of the days of instants.")]
+
 Likelihood = Annotated[
     str | None,
     typer.Option(
@@ -126,6 +131,21 @@ def analysis_options(given: Mapping[str, Any]) -> dict[str, Any]:
     if given["covariate"]:
         said["covariates"] = list(given["covariate"])
     return said
+
+
+def checked_aggregate(value: str | None) -> Any:
+    """Return how several rows a day become one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such way.
+    """
+    from its_pipeline.tables.days import AGGREGATES
+
+    if value not in (None, *AGGREGATES):
+        raise ValueError(f"--aggregate should be one of {', '.join(AGGREGATES)} but got {value!r}")
+    return value
 
 
 def said_of_file(given: Mapping[str, Any]) -> Said:

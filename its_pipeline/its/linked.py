@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from its_pipeline.its.designs.base import post_rows
+from its_pipeline.its.drawn import DrawnPosterior
 from its_pipeline.its.errors import InvalidSeries
 from its_pipeline.its.foretold import foretold_scores
 from its_pipeline.its.inference.diagnostics import assess, assess_weighed
@@ -34,7 +35,7 @@ from its_pipeline.its.posterior import (
     widened_draws,
 )
 from its_pipeline.its.response import Response
-from its_pipeline.its.results import Diagnostics, PosteriorDraws, WhatIf
+from its_pipeline.its.results import Diagnostics, PosteriorDraws
 from its_pipeline.its.scale_mixture import ScaleMixture
 from its_pipeline.its.series import POST, PRE
 from its_pipeline.its.spec import AnalysisSpec
@@ -56,6 +57,7 @@ OFFSET = "offset"
 
 
 _AMOUNTS = ("counterfactual", "immediate", "sustained")
+_AUDITED = ("counterfactual", "immediate")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class PercentMarginal(RatioMarginal):
 
 
 @dataclass(frozen=True)
-class LinkedPosterior:
+class LinkedPosterior(DrawnPosterior):
     """See `posterior.Posterior`.
 
     Parameters
@@ -114,6 +116,16 @@ class LinkedPosterior:
     def fit(self) -> Fit:
         """What was fitted."""
         return self.response.fit
+
+    @property
+    def internal(self) -> np.ndarray:
+        """Draws of the internal coefficients, shape (n_draws, k)."""
+        return self.response.drawn.coefficients
+
+    @property
+    def noise(self) -> Mapping[str, np.ndarray]:
+        """Draws of the noise; see `response.Response.noise`."""
+        return self.response.noise
 
     def effects(self) -> EffectMarginals:
         """Return the posteriors of the effects."""
@@ -144,15 +156,6 @@ class LinkedPosterior:
         most = None if response.likelihood.is_count else 1.0
         return replace(told, counterfactual=np.clip(told.counterfactual, 0.0, most))
 
-    def mean_coefficients(self) -> np.ndarray:
-        """Return the posterior mean of the internal coefficients, shape (k,)."""
-        return self.response.drawn.coefficients.mean(axis=0)
-
-    def mean_parameters(self) -> dict[str, float]:
-        """Return posterior means of the noise's parameters, "sigma" standardised."""
-        means = {name: float(np.mean(draws)) for name, draws in self.response.noise.items()}
-        return {**means, "sigma": means["sigma"] / self.fit.series.scale}
-
     def innovations(self) -> tuple[np.ndarray, np.ndarray]:
         """Return normal scores of the observed days, and their rows' numbers, shape (n_fitted,)."""
         response, seen = self.response, self.response.seen
@@ -168,22 +171,6 @@ class LinkedPosterior:
         )
         return scores, np.flatnonzero(self.fit.rows)
 
-    def neighbours(self) -> tuple[float, float]:
-        """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
-        values = self.fit.noise_model.correlation_of_neighbours(self.response.noise)
-        return float(np.mean(values)), float(np.quantile(values, INTERVAL[1]))
-
-    def coefficients(self) -> dict[str, tuple[float, float]]:
-        """Return mean and sd of the reported coefficients on the link scale."""
-        return {
-            name: (float(np.mean(draws)), float(np.std(draws, ddof=1)))
-            for name, draws in self._reported.items()
-        }
-
-    def what_if(self) -> tuple[WhatIf, ...]:
-        """Return nothing: draws do not tell the components of the prior apart."""
-        return ()
-
     def phases(self) -> tuple[Marginal, ...]:
         """Return the effect in each group of phases on; see `exact.ExactPosterior.phases`."""
         series = self.fit.series
@@ -198,10 +185,6 @@ class LinkedPosterior:
         if len(rows) > 1:
             rows.append(rows[0] - np.mean(rows[1:], axis=0))
         return tuple(map(self._widened, rows))
-
-    def alike_probability(self) -> float | None:
-        """Return None: draws do not tell the components of the prior apart."""
-        return None
 
     def other_effects(self) -> tuple[tuple[Marginal, Marginal, float], ...]:
         """Return what is told of each other intervention; see `posterior.Posterior`."""
@@ -224,11 +207,11 @@ class LinkedPosterior:
         relative = self._widened_ratio(1.0 + 0.01 * effects["relative"])
         told["relative"] = 100.0 * (relative - 1.0)
         told["ratio"] = self._widened_ratio(effects["ratio"])
-        reported = {**self._reported, OFFSET: np.ones(len(told["counterfactual"]))}
+        reported = {**self.reported, OFFSET: np.ones(len(told["counterfactual"]))}
         return PosteriorDraws(
             coefficients=_in_chains(reported),
             estimands=_in_chains({f"{name}_effect": draws for name, draws in told.items()}),
-            noise=_in_chains(self.response.noise),
+            noise=_in_chains(self.noise),
             design=np.column_stack([self.fit.design.reported, self.response.shift]),
             trials=self.response.trials,
         )
@@ -239,6 +222,11 @@ class LinkedPosterior:
     def _widened_ratio(self, draws: np.ndarray) -> np.ndarray:
         """Return draws of a ratio, widened on its logarithm: it stays above zero."""
         return np.exp(widened_draws(np.log(draws)[None], self.factor)[0])
+
+    @property
+    def reported(self) -> Mapping[str, np.ndarray]:
+        """Draws of the reported coefficients on the link scale, shape (n_draws,)."""
+        return self._reported
 
     @cached_property
     def _reported(self) -> dict[str, np.ndarray]:
@@ -363,7 +351,7 @@ def _judged_effects(response: Response) -> dict[str, np.ndarray]:
     The others are functions of the same days; a change of trend in amounts hangs on the largest few
     draws.
     """
-    return {f"{name}_effect": response.effects[name] for name in _AMOUNTS[:2]}
+    return {f"{name}_effect": response.effects[name] for name in _AUDITED}
 
 
 def _by_chain(draws: Mapping[str, np.ndarray], chains: Chains) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from its_pipeline.its.drawn import DrawnPosterior
 from its_pipeline.its.estimands import effect_draws
 from its_pipeline.its.inference.diagnostics import assess
 from its_pipeline.its.inference.draws import product, row_quantiles
@@ -27,7 +28,7 @@ from its_pipeline.its.posterior import (
     SampleMarginal,
     widened_draws,
 )
-from its_pipeline.its.results import Diagnostics, PosteriorDraws, WhatIf
+from its_pipeline.its.results import Diagnostics, PosteriorDraws
 from its_pipeline.its.series import POST
 from its_pipeline.its.spec import AnalysisSpec
 from its_pipeline.its.targets import (
@@ -48,7 +49,7 @@ _BAND_STREAM = 3
 
 
 @dataclass(frozen=True)
-class SampledPosterior:
+class SampledPosterior(DrawnPosterior):
     """See `posterior.Posterior`.
 
     Parameters
@@ -86,6 +87,16 @@ class SampledPosterior:
             chains.depth,
             escalated=self.escalated,
         )
+
+    @property
+    def internal(self) -> np.ndarray:
+        """Draws of the internal coefficients, shape (n_draws, k)."""
+        return self.sampled.coefficients
+
+    @property
+    def noise(self) -> Mapping[str, np.ndarray]:
+        """Draws of the noise's and the likelihood's parameters: the trace."""
+        return self._trace
 
     @property
     def trace(self) -> Mapping[str, np.ndarray]:
@@ -136,34 +147,9 @@ class SampledPosterior:
         told = Bands(fitted, counterfactual, _interval(self.daily), _interval(summed))
         return told.widened(self.factor)
 
-    def mean_coefficients(self) -> np.ndarray:
-        """Return the posterior mean of the internal coefficients, shape (k,)."""
-        return self.sampled.coefficients.mean(axis=0)
-
-    def mean_parameters(self) -> dict[str, float]:
-        """Return posterior means of the noise's parameters, "sigma" standardised."""
-        means = {name: float(np.mean(draws)) for name, draws in self.trace.items()}
-        return {**means, "sigma": means["sigma"] / self.fit.series.scale}
-
     def innovations(self) -> tuple[np.ndarray, np.ndarray]:
         """Return standardised innovations, and their rows' numbers, shape (n_fitted,)."""
         return self.fit.innovations(self.mean_coefficients(), self.mean_parameters())
-
-    def neighbours(self) -> tuple[float, float]:
-        """Return the correlation of two neighbouring days: its mean and 97.5 % quantile."""
-        values = self.fit.noise_model.correlation_of_neighbours(self.trace)
-        return float(np.mean(values)), float(np.quantile(values, INTERVAL[1]))
-
-    def coefficients(self) -> dict[str, tuple[float, float]]:
-        """Return mean and sd of the reported coefficients in the outcome's own units."""
-        return {
-            name: (float(np.mean(draws)), float(np.std(draws, ddof=1)))
-            for name, draws in self._reported.items()
-        }
-
-    def what_if(self) -> tuple[WhatIf, ...]:
-        """Return nothing: draws do not tell the components of the prior apart."""
-        return ()
 
     def phases(self) -> tuple[Marginal, ...]:
         """Return the effect in each group of phases on; see `exact.ExactPosterior.phases`."""
@@ -171,10 +157,6 @@ class SampledPosterior:
             return ()
         asked = Asked.of(self.fit.series, self.fit.design)
         return tuple(map(SampleMarginal, self._of(np.vstack([asked.phases, asked.steady]))))
-
-    def alike_probability(self) -> float | None:
-        """Return None: draws do not tell the components of the prior apart."""
-        return None
 
     def other_effects(self) -> tuple[tuple[Marginal, Marginal, float], ...]:
         """Return what is told of each other intervention; see `posterior.Posterior`."""
@@ -206,7 +188,7 @@ class SampledPosterior:
         draws = effect_draws(self._effects(), series.n_post, series.observed_post_sum)
         shape = self.sampled.log_sd.shape
         return PosteriorDraws(
-            coefficients=self._reported,
+            coefficients=self.reported,
             estimands={name: values.reshape(shape) for name, values in draws.items()},
             noise=self.trace,
             design=self.fit.design.reported,
@@ -215,6 +197,11 @@ class SampledPosterior:
     @cached_property
     def _draws(self) -> np.ndarray:
         return np.ascontiguousarray(self.sampled.coefficients.T)
+
+    @property
+    def reported(self) -> Mapping[str, np.ndarray]:
+        """Draws of the reported coefficients in outcome units, shape (chain, draw)."""
+        return self._reported
 
     @cached_property
     def _reported(self) -> dict[str, np.ndarray]:

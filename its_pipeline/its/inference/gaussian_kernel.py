@@ -317,6 +317,30 @@ def collect(log_weights, means, variances, log_halves, floor):
     return where, weights, halved, centres, spreads, peak + math.log(total)
 
 
+@numba.njit(**OPTIONS)
+def invert(matrix):
+    """Solve a normal equation, shape (k, k + 1), in place by Gauss and Jordan's elimination.
+
+    The inverse takes the matrix's room, the solution the last column's. Returns the log of the
+    determinant.
+    """
+    k = matrix.shape[0]
+    log_det = 0.0
+    for q in range(k):
+        log_det += math.log(matrix[q, q])
+        inverse = 1.0 / matrix[q, q]
+        matrix[q, q] = 1.0
+        for j in range(k + 1):
+            matrix[q, j] *= inverse
+        for i in range(k):
+            if i != q:
+                factor = matrix[i, q]
+                matrix[i, q] = 0.0
+                for j in range(k + 1):
+                    matrix[i, j] -= factor * matrix[q, j]
+    return log_det
+
+
 @numba.njit(nogil=True, **OPTIONS)
 def coefficient_moments(sums, which, log_sds, precisions, means, covariances):
     """Posterior mean and covariance of the coefficients given each node.
@@ -342,18 +366,7 @@ def coefficient_moments(sums, which, log_sds, precisions, means, covariances):
                 matrix[j, i] = matrix[i, j]
             matrix[i, i] += precisions[p, i]
             matrix[i, k] = precision * sums[which[p], i, k]
-        # Gauss-Jordan in place: the inverse takes the matrix's room, the mean the last column's.
-        for q in range(k):
-            inverse = 1.0 / matrix[q, q]
-            matrix[q, q] = 1.0
-            for j in range(k + 1):
-                matrix[q, j] *= inverse
-            for i in range(k):
-                if i != q:
-                    factor = matrix[i, q]
-                    matrix[i, q] = 0.0
-                    for j in range(k + 1):
-                        matrix[i, j] -= factor * matrix[q, j]
+        invert(matrix)
         for i in range(k):
             means[p, i] = matrix[i, k]
             for j in range(k):

@@ -130,7 +130,7 @@ def integrate(
             break
         smaller = _box_with_mass(points, found.log_weights)
         is_wide = _widths(smaller) < _WORTH_SHRINKING * _widths(box)
-        counts = _refined(counts, (errors > 0.5 * tolerance) & ~is_wide)
+        counts = refined(counts, (errors > 0.5 * tolerance) & ~is_wide, _MOST_NODES)
         box = smaller
     n_sd, n_components = found.log_weights.shape[1:]
     at_sd = where // n_components % n_sd
@@ -256,17 +256,28 @@ def clenshaw_curtis(n: int) -> tuple[np.ndarray, np.ndarray]:
     return -np.cos(angle), weights
 
 
-def _nodes(noise: Correlations, box: Box, counts: tuple[int, int]) -> _Nodes:
-    axes, logs, halves = [], [], []
-    for (low, high), wanted in zip(box, counts, strict=True):
-        count = wanted if high > low else 1
-        nodes, weights = clenshaw_curtis(count)
-        half = np.zeros(count)
-        half[::2] = clenshaw_curtis(count // 2 + 1)[1]
-        axes.append(0.5 * (low + high) + 0.5 * (high - low) * nodes)
-        logs.append(np.log(weights * (0.5 * (high - low) if high > low else 0.5)))
-        with np.errstate(divide="ignore"):
-            halves.append(np.log(half) - np.log(weights))
+def axis_of(low: float, high: float, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return nodes of an axis, their log weights, and those of every second over those of all.
+
+    One node is the middle, of weight 1: there is nothing to integrate.
+    """
+    nodes, weights = clenshaw_curtis(count)
+    half = np.zeros(count)
+    half[::2] = clenshaw_curtis(count // 2 + 1)[1]
+    with np.errstate(divide="ignore"):
+        log_half = np.log(half) - np.log(weights)
+    at = 0.5 * (low + high) + 0.5 * (high - low) * nodes
+    return at, np.log(weights * (0.5 * (high - low) if count > 1 else 0.5)), log_half
+
+
+def _nodes(noise: Correlations, box: Box, counts: tuple[int, ...]) -> _Nodes:
+    axes, logs, halves = zip(
+        *(
+            axis_of(low, high, wanted if high > low else 1)
+            for (low, high), wanted in zip(box, counts, strict=True)
+        ),
+        strict=True,
+    )
     n_u, n_v = len(axes[0]), len(axes[1])
     u, v = np.repeat(axes[0], n_v), np.tile(axes[1], n_u)
     at, density = noise.at(u, v)
@@ -299,13 +310,20 @@ def _widths(box: Box) -> np.ndarray:
     return np.array([high - low for low, high in box])
 
 
-def _refined(counts: tuple[int, int], axes: np.ndarray) -> tuple[int, int]:
-    """Return counts with half as many intervals again on some axes, an even number of them."""
-    first, second = (
-        min(2 * math.ceil(0.75 * (count - 1)) + 1, _MOST_NODES) if more else count
+def refined(counts: tuple[int, ...], axes: np.ndarray, most: int) -> tuple[int, ...]:
+    """Return counts with half as many intervals again on some axes, an even number of them.
+
+    Parameters
+    ----------
+    counts, axes
+        Nodes an axis, and which of the axes get more.
+    most
+        Nodes an axis may have.
+    """
+    return tuple(
+        min(2 * math.ceil(0.75 * (count - 1)) + 1, most) if more else count
         for count, more in zip(counts, axes, strict=True)
     )
-    return first, second
 
 
 def _open_edge(noise: Correlations, points: _Nodes) -> np.ndarray:

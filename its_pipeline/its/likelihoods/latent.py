@@ -26,8 +26,8 @@ from scipy import special
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nodes import systematic
 from its_pipeline.its.inference.problem import Problem, padded
-from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors
-from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid, refined
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors, refined
+from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid
 
 PROPOSALS = (4000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
@@ -37,7 +37,7 @@ KEPT = 4000
 _COARSE = (3, 5, 5)
 _KNOTS = (3, 7, 5)
 _FINE = (5, 13, 7)
-_MOST_LOOKS = 6
+_MOST_NODES, _MOST_LOOKS = 49, 6
 _WORTH_A_LOOK = 12.0
 """Log of how far below the peak a node may lie, by the knots around it, and still be computed."""
 _COARSE_ROUNDS = 2
@@ -184,7 +184,9 @@ def weighed(
             errors = _halved_errors(weights, halved, kept, means, variances)
             if not errors.max() > QUADRATURE_ERROR_MAX or looks >= _MOST_LOOKS:
                 break
-        counts = refined(counts, errors > 0.5 * QUADRATURE_ERROR_MAX)
+        more = np.zeros(len(counts), dtype=bool)
+        more[np.array(counts) > 1] = errors > 0.5 * QUADRATURE_ERROR_MAX
+        counts = refined(counts, more, _MOST_NODES)
     edge = float(weights[grid.on_open_edge()[kept // logs.shape[1]]].sum())
     quality = float(errors.max()), edge
     found = work.drawn(PROPOSALS[0], grid, here, weights, kept, steps, seed, quality)

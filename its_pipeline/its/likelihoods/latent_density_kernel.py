@@ -31,7 +31,11 @@ from its_pipeline.its.noise.ar1_white_packing import (
     SD_SCALE,
     WIDTH,
 )
-from its_pipeline.its.noise.ar1_white_student_t_kernel import coefficients_at
+from its_pipeline.its.noise.ar1_white_student_t_kernel import (
+    carry_back,
+    coefficients_at,
+    with_prior_of_coefficients,
+)
 
 FAMILY, SCALE, DISPERSED, DISPERSION_SCALE, LOG_TAU_LOW, SETTINGS = range(6)
 """What is laid behind the problem, then trials and the predictor's shift, a number a row each."""
@@ -77,11 +81,7 @@ def latent_log_density(position, data, gradient):
     family, scale = int(settings[FAMILY]), settings[SCALE]
     beta, bends = np.empty(k), np.empty(f)
     coefficients_at(position, data, beta, bends)
-    value = 0.0
-    for i in range(a):
-        value -= 0.5 * shared[i] * beta[i] * beta[i]
-    for i in range(f):
-        value -= 0.5 * position[a + i] * position[a + i]
+    value = with_prior_of_coefficients(0.0, position, shared, beta)
     noise = position[k : k + 3]
     phi, sd, dispersion, by_logit = noise_of(noise, data, settings)
     share = 1.0 / (1.0 + math.exp(-noise[0]))
@@ -134,17 +134,7 @@ def latent_log_density(position, data, gradient):
     gradient[k + 1] = d_sd
     if settings[DISPERSED] > 0.0:
         gradient[k + 2] = d_dispersion
-    for i in range(a):
-        by_beta[i] -= shared[i] * beta[i]
-    for j in range(a):
-        gradient[j] = 0.0
-        for i in range(j, a):
-            gradient[j] += lower[i, j] * by_beta[i]
-    for j in range(f):
-        along = by_beta[a + j]
-        for i in range(a):
-            along += across[i, j] * by_beta[i]
-        gradient[a + j] = along * bends[j] - position[a + j]
+    carry_back(position, shared, across, lower, beta, bends, by_beta, gradient)
     return value
 
 

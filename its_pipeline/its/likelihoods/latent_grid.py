@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy import special
 
 from its_pipeline.its import priors
-from its_pipeline.its.inference.quadrature import clenshaw_curtis
+from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.quadrature import axis_of
 
 Box = tuple[tuple[float, float], ...]
 
@@ -29,8 +30,6 @@ WHOLE: Box = (
 _FLOOR = 7.0
 """Log of how far below the peak a coarse node may lie and still belong to the box."""
 _NEGLIGIBLE = 9.0
-MOST_NODES = 49
-"""Of an axis."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +57,19 @@ class Grid:
     @classmethod
     def over(cls, box: Box, counts: tuple[int, ...]) -> Grid:
         """Return so many nodes on each axis of a box; an axis of one node is left out."""
-        axes, logs, halves = [], [], []
-        for (low, high), count in zip(box, counts, strict=True):
-            nodes, weights = clenshaw_curtis(count)
-            half = np.zeros(count)
-            half[::2] = clenshaw_curtis(count // 2 + 1)[1]
-            axes.append(0.5 * (low + high) + 0.5 * (high - low) * nodes)
-            logs.append(np.log(weights * (0.5 * (high - low) if count > 1 else 0.5)))
-            with np.errstate(divide="ignore"):
-                halves.append(np.log(half) - np.log(weights))
+        found = [axis_of(*ends, count) for ends, count in zip(box, counts, strict=True)]
+        axes, logs, halves = (list(each) for each in zip(*found, strict=True))
         mesh = np.meshgrid(*(np.arange(counts[axis]) for axis in (2, 0, 1)), indexing="ij")
         dispersion, constant, sd = (number.ravel() for number in mesh)
         numbers = (constant, sd, dispersion)
         at = np.column_stack([axis[number] for axis, number in zip(axes, numbers, strict=True)])
-        density = _log_half_student_t(at[:, 1], priors.SIGMA_SCALE)
-        density = density - math.log(math.log(priors.TAU_LONGEST / priors.LINKED_TAU_SHORTEST))
+        logs[1] = logs[1] + _log_prior(axes[1], priors.SIGMA_SCALE)
         if counts[2] > 1:
-            density = density + _log_half_student_t(at[:, 2], priors.DISPERSION_SCALE)
-        for log, number in zip(logs, numbers, strict=True):
-            density = density + log[number]
+            logs[2] = logs[2] + _log_prior(axes[2], priors.DISPERSION_SCALE)
+        constant_density = -math.log(math.log(priors.TAU_LONGEST / priors.LINKED_TAU_SHORTEST))
+        density = constant_density + sum(
+            (log[number] for log, number in zip(logs, numbers, strict=True)), np.zeros(len(at))
+        )
         integrated = [axis for axis in range(3) if counts[axis] > 1]
         by_axis = np.stack([halves[axis][numbers[axis]] for axis in integrated])
         return cls(tuple(axes), at, density, by_axis)
@@ -163,21 +156,7 @@ class Grid:
         return found
 
 
-def _log_half_student_t(log_value: np.ndarray, scale: float) -> np.ndarray:
-    """Return the log density of the log of a half-Student-t variable."""
-    df = priors.SIGMA_DF
-    constant = math.log(2.0) + special.gammaln(0.5 * (df + 1.0)) - special.gammaln(0.5 * df)
-    constant -= 0.5 * math.log(df * math.pi) + math.log(scale)
-    square = np.exp(2.0 * log_value) / (scale * scale * df)
-    return constant + log_value - 0.5 * (df + 1.0) * np.log1p(square)
-
-
-def refined(counts: tuple[int, ...], axes: np.ndarray) -> tuple[int, ...]:
-    """Return counts with half as many intervals again on some of the axes that have several."""
-    more = iter(axes)
-    return tuple(
-        min(2 * math.ceil(0.75 * (count - 1)) + 1, MOST_NODES)
-        if count > 1 and next(more)
-        else count
-        for count in counts
-    )
+def _log_prior(axis: np.ndarray, scale: float) -> np.ndarray:
+    """Return the log density of the log of a half-Student-t variable on an axis."""
+    density: Any = compiled.gaussian_kernel().log_half_student_t
+    return np.array([density(float(value), scale, priors.SIGMA_DF) for value in axis])

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from its_pipeline.its.inference.gaussian_kernel import invert
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
 from its_pipeline.its.likelihoods.family_kernel import log_base, log_part
 from its_pipeline.its.noise.ar1_sites_kernel import draw_path, products, smooth
@@ -39,19 +40,7 @@ def _moments(sums, precisions, log_components, mean, covariance, logs):
             matrix[i, i] += precisions[c, i]
             matrix[i, k] = sums[i, k]
             value += 0.5 * math.log(precisions[c, i])
-        # Gauss-Jordan in place: the inverse takes the matrix's room, the mean the last column's.
-        for q in range(k):
-            value -= 0.5 * math.log(matrix[q, q])
-            inverse = 1.0 / matrix[q, q]
-            matrix[q, q] = 1.0
-            for j in range(k + 1):
-                matrix[q, j] *= inverse
-            for i in range(k):
-                if i != q:
-                    factor = matrix[i, q]
-                    matrix[i, q] = 0.0
-                    for j in range(k + 1):
-                        matrix[i, j] -= factor * matrix[q, j]
+        value -= 0.5 * invert(matrix)
         for i in range(k):
             means[c, i] = matrix[i, k]
             value += 0.5 * matrix[i, k] * sums[i, k]

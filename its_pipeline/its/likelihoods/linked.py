@@ -9,6 +9,7 @@ The link is the logarithm for counts and the logit for successes (McCullagh & Ne
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -96,16 +97,18 @@ class LinkedLikelihood(Protocol):
         ...
 
 
-class _Linked:
+class _Linked(ABC):
     """What families share."""
 
+    @abstractmethod
     def mean(self, eta: Any) -> Any:
-        raise NotImplementedError
+        """Return the outcome's mean at a predictor."""
 
+    @abstractmethod
     def _draw(
         self, rng: np.random.Generator, mean: np.ndarray, trials: np.ndarray, spread: np.ndarray
     ) -> np.ndarray:
-        raise NotImplementedError
+        """Draw outcomes around their means."""
 
     def replicate(
         self,

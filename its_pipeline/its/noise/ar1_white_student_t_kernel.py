@@ -95,6 +95,51 @@ def coefficients_at(position, data, beta, bends):
             beta[i] += data[at + k + a * f + i * a + j] * position[j]
 
 
+@numba.njit(inline="always", **FAST_OPTIONS)
+def with_prior_of_coefficients(value, position, shared, beta):
+    """Add the log prior density of coefficients at a position, up to a constant."""
+    a = len(shared)
+    for i in range(a):
+        value -= 0.5 * shared[i] * beta[i] * beta[i]
+    for i in range(a, len(beta)):
+        value -= 0.5 * position[i] * position[i]
+    return value
+
+
+@numba.njit(inline="always", **FAST_OPTIONS)
+def carry_back(position, shared, slopes, lower, beta, bends, by_beta, gradient):
+    """Fill the gradient's first k entries from the likelihood's slopes in the coefficients.
+
+    Parameters
+    ----------
+    position, shared
+        As in `with_prior_of_coefficients`.
+    slopes, lower
+        How the coefficients that all components share hang on the others, shape (a, f), and on
+        their own positions, shape (a, a).
+    beta
+        As in `with_prior_of_coefficients`.
+    bends
+        How the mixtures hang on their scores, shape (f,).
+    by_beta
+        The likelihood's slopes, shape (k,); the prior's are added.
+    gradient
+        Filled.
+    """
+    a, f = slopes.shape
+    for i in range(a):
+        by_beta[i] -= shared[i] * beta[i]
+    for j in range(a):
+        gradient[j] = 0.0
+        for i in range(j, a):
+            gradient[j] += lower[i, j] * by_beta[i]
+    for j in range(f):
+        along = by_beta[a + j]
+        for i in range(a):
+            along += slopes[i, j] * by_beta[i]
+        gradient[a + j] = along * bends[j] - position[a + j]
+
+
 @numba.njit(nogil=True, **OPTIONS)
 def coefficients_of(positions, data, out):
     """Turn positions (n, d) into coefficients (n, k), mixtures last."""
@@ -123,10 +168,7 @@ def student_log_density(position, data, gradient):
     point = np.empty(3)
     jacobian = np.empty((4, 3))
     value = noise_at(position[k : k + 3], data, point, jacobian)
-    for i in range(a):
-        value -= 0.5 * shared[i] * beta[i] * beta[i]
-    for i in range(f):
-        value -= 0.5 * position[a + i] * position[a + i]
+    value = with_prior_of_coefficients(value, position, shared, beta)
     w = position[k + 3]
     beyond = math.exp(w)
     nu = data[NU_SHIFT] + beyond
@@ -176,17 +218,7 @@ def student_log_density(position, data, gradient):
             ahead = rows[t, j] - column
             by_beta[j] -= weight * ahead
             state[j] = column + gain * ahead
-    for i in range(a):
-        by_beta[i] -= shared[i] * beta[i]
-    for j in range(a):
-        gradient[j] = 0.0
-        for i in range(j, a):
-            gradient[j] += lower[i, j] * by_beta[i]
-    for j in range(f):
-        along = by_beta[a + j]
-        for i in range(a):
-            along += slopes[i, j] * by_beta[i]
-        gradient[a + j] = along * bends[j] - position[a + j]
+    carry_back(position, shared, slopes, lower, beta, bends, by_beta, gradient)
     for j in range(3):
         gradient[k + j] = jacobian[3, j]
         gradient[k + j] += by_phi * jacobian[0, j] + by_share * jacobian[1, j]

@@ -5,8 +5,13 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import AnalysisSpec, InvalidSeries, analyze
+from its_pipeline.its.designs.covariates import Covariates
+from its_pipeline.its.fitting import design_of, prepared_fit
+from its_pipeline.its.headline import headline
+from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.logarithmic import of_observed
 from its_pipeline.its.posterior import SampleMarginal
+from its_pipeline.its.sensitivity.estimate import quadrature_estimate
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +71,17 @@ def test_draws_and_replicated_days_are_amounts(pair, minutes):
     )
 
 
-def test_warnings_compare_amounts_with_amounts(minutes):
-    drifting = minutes * np.exp(np.linspace(0.0, 2.0, 80))
-    found = analyze(
-        drifting, drifting.index[40], AnalysisSpec(likelihood="lognormal"), audited=False
-    )
-    placebo = [each for each in found.warnings if each.code == "placebo_effect"]
-    for each in placebo:
-        assert abs(each.numbers["placebo_mean"]) > 1.0  # minutes, not their logarithms
+def test_the_other_questions_answer_in_amounts_too(pair, minutes):
+    told, start = pair[0].effects.counterfactual, minutes.index[40]
+    spec = AnalysisSpec(likelihood="lognormal")
+    alone = headline(minutes, start, spec)
+    assert alone.mean == pytest.approx(told.mean, abs=0.05 * told.sd)
+    assert alone.sd == pytest.approx(told.sd, rel=0.05)
+    fit, _ = prepared_fit(minutes, start, spec, None, NORMAL)
+    without = design_of(fit.series, spec, Covariates(), None)
+    forecast = quadrature_estimate(fit.series, without, fit.noise_model)
+    assert forecast.mean == pytest.approx(told.mean, abs=told.sd)
+    assert abs(forecast.mean) > 1.0  # minutes, not their logarithms
 
 
 def test_a_value_of_zero_is_refused_with_its_day(minutes):

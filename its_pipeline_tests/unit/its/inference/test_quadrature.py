@@ -27,7 +27,7 @@ def test_clenshaw_curtis_is_exact_for_polynomials(n):
 def test_every_second_node_is_a_rule_of_its_own_however_often_it_was_refined():
     counts = quadrature._FINE
     for _ in range(6):
-        counts = quadrature._refined(counts, np.array([True, True]))
+        counts = quadrature.refined(counts, np.array([True, True]), quadrature._MOST_NODES)
         for count in counts:
             assert count % 2 == 1
             coarse, _ = clenshaw_curtis(count // 2 + 1)
