@@ -122,7 +122,7 @@ def ready(
     if analysis.covariates and metric.has_time_of_day:
         covariates = daily[list(analysis.covariates)].set_index(index)
     denominator = None
-    if spec.likelihood == "binomial" and metric.is_share and (daily["n_events"] > 1).any():
+    if spec.is_share and metric.is_share and (daily["n_events"] > 1).any():
         denominator = pd.Series(daily["n_events"].to_numpy(dtype=float), index=index)
     identity = _identity(intervention)
     if beside := prepared.compared:

@@ -19,7 +19,7 @@ from its_pipeline.its.spec import AnalysisSpec
 
 def summarise(found: EffectMarginals, series: PreparedSeries, spec: AnalysisSpec) -> Effects:
     """Summarise posteriors of the effects as effects with units."""
-    unit = spec.unit or ("probability" if spec.likelihood == "binomial" else "")
+    unit = spec.unit or ("probability" if spec.is_share else "")
     units = {e.name: e.unit_of(unit, spec.step, spec.slope_period) for e in ESTIMANDS}
     counterfactual = effect_of(found.counterfactual, units["counterfactual"])
     cumulative = scaled(counterfactual, float(series.n_post), units["cumulative"])

@@ -111,7 +111,7 @@ def _statistics(facts: Facts) -> str | None:
         return None
     spec = analysis.spec
     change = "level and slope" if analysis.has_slope else "level"
-    link = {"poisson": "log", "negative_binomial": "log", "binomial": "logit"}.get(spec.likelihood)
+    link = "log" if spec.is_count else "logit" if spec.is_share else None
     family = spec.likelihood.replace("_", "-")
     errors = "errors of AR(1) plus white noise"
     scatter = f"{family} innovations"
