@@ -52,6 +52,7 @@ from its_pipeline.its.spec import MODEL_VERSION, AnalysisSpec
 from its_pipeline.its.targets import effect_contrasts
 from its_pipeline.its.warnings import warnings_of_effects, warnings_of_input
 from its_pipeline.its.warnings_of_comparisons import warnings_of_comparisons
+from its_pipeline.its.warnings_of_counts import warnings_of_counts
 from its_pipeline.its.warnings_of_schedules import warnings_of_schedule
 from its_pipeline.schedules.schedule import Schedule
 
@@ -369,5 +370,6 @@ def _assembled(
         answers["comparisons"] = others.comparisons
         warnings += warnings_of_effects(spec, posterior, effects, what_if, dates, others)
         warnings += warnings_of_comparisons(others.comparisons)
+        warnings += warnings_of_counts(posterior, spec)
         warnings += warnings_of_schedule(series, spec.calendar, phases, also, lot[1])
     return Analysis(**about, **answers, warnings=warnings, timing=timing.total())

@@ -6,6 +6,7 @@ is warned of (`warnings`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,24 @@ _FLATTER = 0.3458
 _ROUNDS = 4
 
 
-def foretold_scores(
+@dataclass(frozen=True)
+class Foretold:
+    """What the days before each day foretell of it.
+
+    Parameters
+    ----------
+    scores
+        Normal score of each day, shape (n,).
+    means, variances
+        Of a day's count, shape (n,); empty for shares.
+    """
+
+    scores: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+
+def foretold(
     seen: Observations,
     family: LinkedLikelihood,
     regression: np.ndarray,
@@ -30,8 +48,8 @@ def foretold_scores(
     phi: float,
     sd: float,
     dispersion: float,
-) -> np.ndarray:
-    """Return the normal score of each day given the days before it, shape (n,).
+) -> Foretold:
+    """Foretell each day from the days before it.
 
     A count's distribution is a gamma one of the mean and variance that noise and family give, and a
     whole number's score is that of its upper half; a share's is a binomial one. What a day tells of
@@ -68,16 +86,17 @@ def foretold_scores(
             state += float(told / (information + 1.0 / variance))
         variance = float(1.0 / (information + 1.0 / variance))
     if not family.is_count:
-        return _scores_of_shares(
-            seen, family, etas / np.sqrt(1.0 + _FLATTER * variances), dispersion
-        )
+        flattened = etas / np.sqrt(1.0 + _FLATTER * variances)
+        scores = _scores_of_shares(seen, family, flattened, dispersion)
+        return Foretold(scores, np.empty(0), np.empty(0))
     mean = family.mean(etas)
     # A rate whose logarithm is normal has this mean, and so much more variance than itself.
     own = (family.variance(mean, 1.0, dispersion) - mean) / np.square(mean)
     mean = mean * np.exp(0.5 * variances)
     spread = mean + np.square(mean) * (np.expm1(variances) + own)
     shape, x = mean**2 / spread, (seen.y + 0.5) * mean / spread
-    return _scores(special.gammainc(shape, x), special.gammaincc(shape, x))
+    scores = _scores(special.gammainc(shape, x), special.gammaincc(shape, x))
+    return Foretold(scores, mean, spread)
 
 
 def _scores_of_shares(

@@ -16,7 +16,7 @@ import numpy as np
 from its_pipeline.its.designs.base import post_rows
 from its_pipeline.its.drawn import DrawnPosterior
 from its_pipeline.its.errors import InvalidSeries
-from its_pipeline.its.foretold import foretold_scores
+from its_pipeline.its.foretold import Foretold, foretold
 from its_pipeline.its.inference.diagnostics import assess, assess_weighed
 from its_pipeline.its.inference.draws import row_quantiles
 from its_pipeline.its.inference.nuts import Chains, SamplerSettings
@@ -158,9 +158,14 @@ class LinkedPosterior(DrawnPosterior):
 
     def innovations(self) -> tuple[np.ndarray, np.ndarray]:
         """Return normal scores of the observed days, and their rows' numbers, shape (n_fitted,)."""
+        return self.foretold.scores, np.flatnonzero(self.fit.rows)
+
+    @cached_property
+    def foretold(self) -> Foretold:
+        """What the days before each fitted day foretell of it."""
         response, seen = self.response, self.response.seen
         regression = seen.shift + seen.scale * self.fit.problem.design @ self.mean_coefficients()
-        scores = foretold_scores(
+        return foretold(
             seen,
             response.likelihood,
             regression,
@@ -169,7 +174,6 @@ class LinkedPosterior(DrawnPosterior):
             seen.scale * float(response.drawn.sd.mean()),
             float(response.drawn.dispersion.mean()),
         )
-        return scores, np.flatnonzero(self.fit.rows)
 
     def phases(self) -> tuple[Marginal, ...]:
         """Return the effect in each group of phases on; see `exact.ExactPosterior.phases`."""

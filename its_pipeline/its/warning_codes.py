@@ -191,6 +191,20 @@ OTHER_LIKELIHOOD: Final = WarningCode(
     "The answer treats them as measurements; say the likelihood where the outcome is declared, or "
     "with the question.",
 )
+OVER_DISPERSED: Final = WarningCode(
+    "over_dispersed",
+    "weakens",
+    "The counts vary more than the likelihood lets them",
+    "The interval is narrower than it should be; another likelihood for counts lets them vary.",
+    "the counts vary more than the likelihood lets them",
+)
+MANY_ZEROS: Final = WarningCode(
+    "many_zeros",
+    "weakens",
+    "More days without any event than expected",
+    "If nothing could happen on some days, leave them out or say how much could.",
+    "there are more days without any event than expected",
+)
 
 WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
     {
@@ -217,6 +231,8 @@ WARNING_CODES: Final[Mapping[str, WarningCode]] = MappingProxyType(
             NO_RELATIVE_EFFECT,
             DROPPED_COVARIATE,
             OTHER_LIKELIHOOD,
+            OVER_DISPERSED,
+            MANY_ZEROS,
         )
     }
 )

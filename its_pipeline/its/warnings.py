@@ -183,7 +183,9 @@ def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning
     robust = fit.likelihood.has_heavy_tails
     advice = "" if robust else " The heavy-tailed likelihood (student_t) is less moved by them."
     limit = OUTLIER_SDS
-    if isinstance(fit.likelihood, LinkedLikelihood):
+    is_linked = isinstance(fit.likelihood, LinkedLikelihood)
+    if is_linked:
+        advice = ""
         limit = float(-special.ndtri(0.5 * OUTLIER_P / len(scaled)))
     outside = np.abs(scaled) > limit
     if outside.any():
@@ -195,7 +197,7 @@ def _residuals(posterior: Posterior, spec: AnalysisSpec) -> list[AnalysisWarning
         )
         numbers = {"count": outside.sum(), "largest": np.max(np.abs(scaled))}
         found.append(warning(warning_codes.OUTLIER_DAYS, text, numbers))
-    if len(scaled) >= 20 and not robust:
+    if len(scaled) >= 20 and not robust and not is_linked:
         test = stats.kurtosistest(scaled)
         if test.statistic > 0 and test.pvalue < HEAVY_TAIL_P:
             kurtosis = float(stats.kurtosis(scaled))

@@ -24,27 +24,30 @@ import numpy as np
 from scipy import special
 
 from its_pipeline.its.inference import compiled
+from its_pipeline.its.inference.diagnostics import EDGE_MASS_MAX
 from its_pipeline.its.inference.nodes import systematic
 from its_pipeline.its.inference.problem import Problem, padded
-from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors, refined
-from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors
+from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid, Nodes
 
 PROPOSALS = (4000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
-ENOUGH = 600.0
+ENOUGH = 1000.0
 KEPT = 4000
 """Draws that are handed on."""
-_COARSE = (3, 5, 5)
-_KNOTS = (3, 7, 5)
-_FINE = (5, 13, 7)
-_MOST_NODES, _MOST_LOOKS = 49, 6
+_COARSE = (4, 7, 5)
+_KNOTS = ((3, 7, 5), (5, 13, 9), (5, 13, 9), (5, 13, 9), (9, 25, 17))
+"""Where Gaussians are found, those of nodes between being between theirs; one after the other, each
+where the one before saw the mass, until draws are worth enough."""
 _WORTH_A_LOOK = 12.0
-"""Log of how far below the peak a node may lie, by the knots around it, and still be computed."""
-_COARSE_ROUNDS = 2
-_KNOT_ROUNDS = 2
-_LAST_ROUNDS = 1
+"""Log of how far below the peak a knot may lie, by the knots before it, and still be improved."""
+_NODES = (1000, 2000, 4000)
+"""Nodes between the knots; the more where half of the fewer disagree with all of them."""
+_ROUNDS = 2
+_NEGLIGIBLE = 1e-4
+"""Of the largest weight."""
 _START_VARIANCE = 0.2
-_NODES, _WEIGHTS = special.roots_hermitenorm(7)
+_HERMITE, _HERMITE_WEIGHTS = special.roots_hermitenorm(7)
 _WEIGHED_STREAM = 5
 
 
@@ -155,64 +158,53 @@ def weighed(
         Of the draws.
     """
     work = _Work(problem, seen)
-    grid = Grid.over(WHOLE, work.counts(_COARSE))
-    sites = work.improved(grid, work.first_guess(grid), _COARSE_ROUNDS)
-    logs, _, _ = work.masses(grid, sites, contrasts[:0])
-    coarse, knots = (grid, sites), Grid.over(grid.with_mass(logs), work.counts(_KNOTS))
-    sites = work.improved(knots, _between(*coarse, knots), _KNOT_ROUNDS)
-    logs, _, _ = work.masses(knots, sites, contrasts[:0])
-    heights = logs.max(axis=1) - knots.log_weights
-    box, counts = knots.with_mass(logs), work.counts(_FINE)
-    looks = 0
-    while True:
-        grid = Grid.over(box, counts)
-        numbers, shares = knots.corners(grid)
-        likely = np.sum(shares * heights[numbers], axis=0)
-        grid = grid.only(np.flatnonzero(likely > likely.max() - _WORTH_A_LOOK))
-        here = _between(knots, sites, grid)
-        logs, means, variances = work.masses(grid, here, contrasts)
-        weights, halved, kept = grid.normalised(logs)
-        errors = _halved_errors(weights, halved, kept, means, variances)
-        box, looks = grid.with_mass(logs), looks + 1
-        if not errors.max() > QUADRATURE_ERROR_MAX or looks >= _MOST_LOOKS:
-            # What lies between knots is a guess: where the mass is, it is held against the days.
-            worth = np.unique(kept // logs.shape[1])
-            grid = grid.only(worth)
-            here = work.improved(grid, here.only(worth), _LAST_ROUNDS)
-            logs, means, variances = work.masses(grid, here, contrasts)
-            weights, halved, kept = grid.normalised(logs)
-            errors = _halved_errors(weights, halved, kept, means, variances)
-            if not errors.max() > QUADRATURE_ERROR_MAX or looks >= _MOST_LOOKS:
-                break
-        more = np.zeros(len(counts), dtype=bool)
-        more[np.array(counts) > 1] = errors > 0.5 * QUADRATURE_ERROR_MAX
-        counts = refined(counts, more, _MOST_NODES)
-    edge = float(weights[grid.on_open_edge()[kept // logs.shape[1]]].sum())
-    quality = float(errors.max()), edge
-    found = work.drawn(PROPOSALS[0], grid, here, weights, kept, steps, seed, quality)
-    if found.worth < ENOUGH:
-        found = work.drawn(PROPOSALS[1], grid, here, weights, kept, steps, seed, quality)
-    return found
+    knots = Grid.over(WHOLE, _COARSE, work.dispersed_scale)
+    sites = work.improved(knots.nodes, work.first_guess(knots.nodes), _ROUNDS)
+    heights = work.heights(knots.nodes, sites)
+    for counts in _KNOTS:
+        finer = Grid.over(knots.with_mass(heights), counts, work.dispersed_scale)
+        guess = _between(knots, sites, finer.nodes)
+        heights = knots.between(heights, finer.nodes.at)
+        near = np.flatnonzero(heights > heights.max() - _WORTH_A_LOOK)
+        better = work.improved(finer.nodes.only(near), guess.only(near), _ROUNDS)
+        heights[near] = work.heights(finer.nodes.only(near), better)
+        knots, sites = finer, guess.replaced(near, better)
+        integral = work.integrated(knots, sites, heights, contrasts)
+        if not integral.error > QUADRATURE_ERROR_MAX and not integral.edge > EDGE_MASS_MAX:
+            found = work.drawn(PROPOSALS[0], integral, steps, seed)
+            if found.worth > ENOUGH:
+                return found
+    integral = work.integrated(knots, sites, heights, contrasts)
+    return work.drawn(PROPOSALS[1], integral, steps, seed)
 
 
-def _halved_errors(
-    weights: np.ndarray,
-    halved: np.ndarray,
-    kept: np.ndarray,
-    means: np.ndarray,
-    variances: np.ndarray,
-) -> np.ndarray:
+def _error_of_halves(
+    weights: np.ndarray, kept: np.ndarray, means: np.ndarray, variances: np.ndarray
+) -> float:
+    """Return what every second node alone moves, in sds; see `quadrature.halved_errors`.
+
+    Parameters
+    ----------
+    weights, kept
+        Of nodes and components that matter, and their flat numbers, shape (p,).
+    means, variances
+        Of contrasts, shape (g, m, c).
+    """
+    is_second = (kept // means.shape[1]) % 2 == 1
+    halved = np.stack([np.where(is_second, weights, 0.0), np.where(is_second, 0.0, weights)])
+    totals = halved.sum(axis=1, keepdims=True)
+    if not totals.all():
+        return np.inf
     flat = (-1, means.shape[2])
-    is_told = np.isfinite(halved).all(axis=1)
-    errors = np.full(len(halved), np.inf)
-    errors[is_told] = halved_errors(
-        weights,
-        np.ascontiguousarray(halved[is_told]),
-        np.ascontiguousarray(means.reshape(flat)[kept].T),
-        np.sqrt(np.ascontiguousarray(variances.reshape(flat)[kept].T)),
-        QUADRATURE_ERROR_MAX,
+    return float(
+        halved_errors(
+            weights,
+            halved / totals,
+            np.ascontiguousarray(means.reshape(flat)[kept].T),
+            np.sqrt(np.ascontiguousarray(variances.reshape(flat)[kept].T)),
+            QUADRATURE_ERROR_MAX,
+        ).max()
     )
-    return errors
 
 
 @dataclass(frozen=True)
@@ -235,6 +227,34 @@ class _Sites:
         """Return those of some of the nodes."""
         return _Sites(self.told[numbers], self.errors[numbers], self.rests[numbers])
 
+    def replaced(self, numbers: np.ndarray, others: _Sites) -> _Sites:
+        """Return these with others in place of some."""
+        told, errors, rests = self.told.copy(), self.errors.copy(), self.rests.copy()
+        told[numbers], errors[numbers], rests[numbers] = others.told, others.errors, others.rests
+        return _Sites(told, errors, rests)
+
+
+@dataclass(frozen=True)
+class _Integral:
+    """Nodes with the mass at each.
+
+    Parameters
+    ----------
+    nodes, sites
+        The nodes, and what stands for the days there.
+    weights, kept
+        Of nodes and components that matter, and their flat numbers, shape (p,).
+    error, edge
+        What half of the nodes moves, in sds, and the mass at an edge of the nodes' box.
+    """
+
+    nodes: Nodes
+    sites: _Sites
+    weights: np.ndarray
+    kept: np.ndarray
+    error: float
+    edge: float
+
 
 class _Work:
     """One regression with Gaussians in place of its days."""
@@ -247,17 +267,18 @@ class _Work:
         self.precisions = 1.0 / np.square(problem.prior.sd[:, self.order])
         self.kernel: Any = compiled.load("its_pipeline.its.likelihoods.latent_kernel")
 
-    def counts(self, wanted: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Return nodes an axis; one where there is no dispersion."""
-        return wanted if self.seen.dispersed else (*wanted[:2], 1)
+    @property
+    def dispersed_scale(self) -> float:
+        """Return the predictor's scale; 0 where days have no dispersion of their own."""
+        return self.seen.scale if self.seen.dispersed else 0.0
 
-    def first_guess(self, grid: Grid) -> _Sites:
-        shape = (len(grid.at), len(self.seen.y))
+    def first_guess(self, nodes: Nodes) -> _Sites:
+        shape = (len(nodes.at), len(self.seen.y))
         told, errors = np.empty(shape), np.full(shape, _START_VARIANCE)
         told[:] = self.seen.start
-        return _Sites(told, errors, np.zeros(len(grid.at)))
+        return _Sites(told, errors, np.zeros(len(nodes.at)))
 
-    def improved(self, grid: Grid, sites: _Sites, rounds: int) -> _Sites:
+    def improved(self, nodes: Nodes, sites: _Sites, rounds: int) -> _Sites:
         """Return the Gaussians that are closest to the days, from a first guess of them."""
         seen = self.seen
         told, errors, rests = sites.told.copy(), sites.errors.copy(), sites.rests.copy()
@@ -266,15 +287,15 @@ class _Work:
             self.problem.gaps,
             self.precisions,
             np.log(self.problem.prior.weights),
-            grid.points,
-            grid.dispersions,
+            nodes.points,
+            nodes.dispersions,
             seen.family,
             seen.y,
             seen.trials,
             seen.shift,
             seen.scale,
-            _NODES,
-            _WEIGHTS / math.sqrt(2.0 * math.pi),
+            _HERMITE,
+            _HERMITE_WEIGHTS / math.sqrt(2.0 * math.pi),
             rounds,
             told,
             errors,
@@ -282,17 +303,22 @@ class _Work:
         )
         return _Sites(told, errors, rests)
 
+    def heights(self, nodes: Nodes, sites: _Sites) -> np.ndarray:
+        """Return the log likelihood of each node, shape (g,)."""
+        nothing = np.zeros((0, len(self.order)))
+        return np.logaddexp.reduce(self.masses(nodes, sites, nothing)[0], axis=1)
+
     def masses(
-        self, grid: Grid, sites: _Sites, contrasts: np.ndarray
+        self, nodes: Nodes, sites: _Sites, contrasts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return log masses of nodes and components (g, m), and the contrasts' moments there."""
         problem = self.problem
-        sums, log_dets = self._whitened(grid, sites)
-        shape = (len(grid.at), len(problem.prior.weights), len(contrasts))
+        sums, log_dets = self._whitened(nodes, sites)
+        shape = (len(nodes.at), len(problem.prior.weights), len(contrasts))
         logs, means, variances = np.empty(shape[:2]), np.empty(shape), np.empty(shape)
         constants = compiled.gaussian_kernel().moments_given_noise(
             sums,
-            np.zeros(len(grid.at)),
+            np.zeros(len(nodes.at)),
             problem.shared_precisions,
             problem.free_precisions,
             np.log(problem.prior.weights),
@@ -301,33 +327,52 @@ class _Work:
             means,
             variances,
         )
-        logs += (constants + grid.log_weights - 0.5 * log_dets + sites.rests)[:, None]
+        logs += (constants + nodes.log_weights - 0.5 * log_dets + sites.rests)[:, None]
         return logs, means, variances
+
+    def integrated(
+        self, knots: Grid, sites: _Sites, heights: np.ndarray, contrasts: np.ndarray
+    ) -> _Integral:
+        """Return nodes between knots with their masses, as many as tell the contrasts well."""
+        integral = self.integral(knots, sites, heights, contrasts, _NODES[0])
+        for n in _NODES[1:]:
+            if integral.error > QUADRATURE_ERROR_MAX:
+                integral = self.integral(knots, sites, heights, contrasts, n)
+        return integral
+
+    def integral(
+        self, knots: Grid, sites: _Sites, heights: np.ndarray, contrasts: np.ndarray, n: int
+    ) -> _Integral:
+        """Return so many nodes between knots with their masses."""
+        nodes = knots.proposed(heights, n)
+        here = _between(knots, sites, nodes)
+        logs, means, variances = self.masses(nodes, here, contrasts)
+        mass = np.exp(logs - logs.max()).ravel()
+        kept = np.flatnonzero(mass > _NEGLIGIBLE)
+        weights = mass[kept] / mass[kept].sum()
+        error = _error_of_halves(weights, kept, means, variances)
+        edge = float(weights[nodes.is_edge[kept // logs.shape[1]]].sum())
+        return _Integral(nodes, here, weights, kept, error, edge)
 
     def drawn(
         self,
         n: int,
-        grid: Grid,
-        sites: _Sites,
-        weights: np.ndarray,
-        kept: np.ndarray,
+        integral: _Integral,
         steps: np.ndarray,
         seed: int,
-        quality: tuple[float, float],
     ) -> Weighed:
         """Draw from the Gaussians, and weigh the draws by the likelihood itself."""
         problem, seen, k = self.problem, self.seen, len(self.order)
         rng = np.random.default_rng([seed, _WEIGHED_STREAM])
-        chosen, at = np.unique(kept[systematic(weights, n)], return_inverse=True)
+        chosen, at = np.unique(integral.kept[systematic(integral.weights, n)], return_inverse=True)
         components = len(problem.prior.weights)
-        used, node = np.unique(chosen // components, return_inverse=True)
-        grid = grid.only(used)
-        sites = sites.only(used)
-        sums, _ = self._whitened(grid, sites)
+        used, number = np.unique(chosen // components, return_inverse=True)
+        nodes, sites = integral.nodes.only(used), integral.sites.only(used)
+        sums, _ = self._whitened(nodes, sites)
         means, covariances = np.empty((len(chosen), k)), np.empty((len(chosen), k, k))
         compiled.gaussian_kernel().coefficient_moments(
             sums,
-            node,
+            number,
             np.zeros(len(chosen)),
             np.ascontiguousarray(self.precisions[chosen % components]),
             means,
@@ -338,7 +383,7 @@ class _Work:
         coefficients = means[at] + np.einsum("nij,nj->ni", lower[at], normals)
         paths = rng.standard_normal((n, len(steps)))
         logs = np.empty(n)
-        nodes = node[at]
+        at_node = number[at]
         self.kernel.draw_and_weigh(
             self.design,
             problem.steps - steps[0],
@@ -347,36 +392,37 @@ class _Work:
             seen.trials,
             seen.shift,
             seen.scale,
-            nodes,
-            grid.points,
-            grid.dispersions,
+            at_node,
+            nodes.points,
+            nodes.dispersions,
             sites.told,
             sites.errors,
             coefficients,
             paths,
             logs,
         )
-        logs -= sites.rests[nodes]
+        logs -= sites.rests[at_node]
         true = np.exp(logs - logs.max())
-        points = grid.points[nodes]
+        points = nodes.points[at_node]
         return Weighed(
             coefficients[:, np.argsort(self.order)],
             paths,
             points[:, 0],
             points[:, 1],
-            grid.dispersions[nodes],
+            nodes.dispersions[at_node],
             true / true.sum(),
-            *quality,
+            integral.error,
+            integral.edge,
         )
 
-    def _whitened(self, grid: Grid, sites: _Sites) -> tuple[np.ndarray, np.ndarray]:
+    def _whitened(self, nodes: Nodes, sites: _Sites) -> tuple[np.ndarray, np.ndarray]:
         size = self.design.shape[1] + 1
-        sums = np.empty((len(grid.at), size, padded(self.design[:1], np.zeros(1)).shape[1]))
-        log_dets = np.empty(len(grid.at))
+        sums = np.empty((len(nodes.at), size, padded(self.design[:1], np.zeros(1)).shape[1]))
+        log_dets = np.empty(len(nodes.at))
         self.kernel.whitened_products(
             self.design,
             self.problem.gaps,
-            grid.points,
+            nodes.points,
             sites.told,
             sites.errors,
             sums,
@@ -385,9 +431,9 @@ class _Work:
         return sums, log_dets
 
 
-def _between(knots: Grid, sites: _Sites, grid: Grid) -> _Sites:
+def _between(knots: Grid, sites: _Sites, nodes: Nodes) -> _Sites:
     """Return the Gaussians at nodes between those at which there are some."""
-    numbers, shares = knots.corners(grid)
+    numbers, shares = knots.corners(nodes.at)
     told = np.einsum("cg,cgn->gn", shares, sites.told[numbers])
     errors = np.exp(np.einsum("cg,cgn->gn", shares, np.log(sites.errors)[numbers]))
     return _Sites(told, errors, np.einsum("cg,cg->g", shares, sites.rests[numbers]))

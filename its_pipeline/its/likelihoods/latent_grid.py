@@ -1,162 +1,217 @@
 """Nodes over time constant, sd and dispersion: where the mass of a posterior with a link lies.
 
-What belongs here: the three axes, their priors and quadrature weights, and the box they span. What
-does not: what is computed at the nodes (`latent`).
+Days tell the sum of what lasts and of what disperses them well, and which of the two it is badly.
+So the axes are the time constant, the sd of both together and the dispersion's share of the
+variance; in their logs and logit, volumes are those of log sd and log dispersion.
+
+What belongs here: the three axes, their priors, the box they span, and nodes that lie as densely as
+the mass. What does not: what is computed at the nodes (`latent`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+from scipy import special
 
 from its_pipeline.its import priors
-from its_pipeline.its.inference import compiled
-from its_pipeline.its.inference.quadrature import axis_of
+from its_pipeline.its.inference.nodes import systematic
 
 Box = tuple[tuple[float, float], ...]
 
-SMALLEST_SD, LARGEST_SD = 0.02, 4.0
-"""Of the noise, in units of the link scale: below, it moves nothing; above, nothing is seen."""
-LEAST_DISPERSED, MOST_DISPERSED = 0.03, 3.0
+SMALLEST_SD, LARGEST_SD = 0.02, 5.0
+"""In units of the link scale: below, it moves nothing; above, nothing is seen."""
+_FARTHEST_SHARE = 9.0
 WHOLE: Box = (
     (math.log(priors.LINKED_TAU_SHORTEST), math.log(priors.TAU_LONGEST)),
     (math.log(SMALLEST_SD), math.log(LARGEST_SD)),
-    (math.log(LEAST_DISPERSED), math.log(MOST_DISPERSED)),
+    (-_FARTHEST_SHARE, _FARTHEST_SHARE),
 )
-"""Bounds of log time constant, log sd and log dispersion."""
-_FLOOR = 7.0
+"""Bounds of log time constant, log sd and logit of the dispersion's share."""
+_CELLS = (16, 32, 16)
+"""Of a box, in which the nodes' density is constant."""
+_FLOOR = 9.0
 """Log of how far below the peak a coarse node may lie and still belong to the box."""
-_NEGLIGIBLE = 9.0
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Nodes, the dispersion the slowest.
+class Nodes:
+    """Nodes of the noise.
 
     Parameters
     ----------
-    axes
-        Of log time constant, log sd and log dispersion.
     at
-        Coordinates of the nodes, shape (g, 3).
+        Log time constant, log sd and logit of the dispersion's share, shape (g, 3).
+    scale
+        Of the predictor; 0 where there is no dispersion.
     log_weights
-        Log prior density and quadrature weight, shape (g,).
-    log_halves
-        Log of the weight in a rule of every second node over that in the full one, a row for each
-        axis of more than one node, shape (h, g).
+        Log of the prior's density over that of the nodes, shape (g,); 0 where they only look.
+    is_edge
+        Whether a node lies in the outermost cells of a side where the prior goes on, shape (g,).
     """
 
-    axes: tuple[np.ndarray, ...]
     at: np.ndarray
+    scale: float
     log_weights: np.ndarray
-    log_halves: np.ndarray
-
-    @classmethod
-    def over(cls, box: Box, counts: tuple[int, ...]) -> Grid:
-        """Return so many nodes on each axis of a box; an axis of one node is left out."""
-        found = [axis_of(*ends, count) for ends, count in zip(box, counts, strict=True)]
-        axes, logs, halves = (list(each) for each in zip(*found, strict=True))
-        mesh = np.meshgrid(*(np.arange(counts[axis]) for axis in (2, 0, 1)), indexing="ij")
-        dispersion, constant, sd = (number.ravel() for number in mesh)
-        numbers = (constant, sd, dispersion)
-        at = np.column_stack([axis[number] for axis, number in zip(axes, numbers, strict=True)])
-        logs[1] = logs[1] + _log_prior(axes[1], priors.SIGMA_SCALE)
-        if counts[2] > 1:
-            logs[2] = logs[2] + _log_prior(axes[2], priors.DISPERSION_SCALE)
-        constant_density = -math.log(math.log(priors.TAU_LONGEST / priors.LINKED_TAU_SHORTEST))
-        density = constant_density + sum(
-            (log[number] for log, number in zip(logs, numbers, strict=True)), np.zeros(len(at))
-        )
-        integrated = [axis for axis in range(3) if counts[axis] > 1]
-        by_axis = np.stack([halves[axis][numbers[axis]] for axis in integrated])
-        return cls(tuple(axes), at, density, by_axis)
+    is_edge: np.ndarray
 
     @property
     def points(self) -> np.ndarray:
-        """Return phi and sd at the nodes, shape (g, 2)."""
-        return np.column_stack([np.exp(-np.exp(-self.at[:, 0])), np.exp(self.at[:, 1])])
+        """Return phi and sd of what lasts at the nodes, shape (g, 2)."""
+        lasting = special.expit(-self.at[:, 2]) if self.scale > 0.0 else 1.0
+        sd = np.exp(self.at[:, 1]) * np.sqrt(lasting)
+        return np.column_stack([np.exp(-np.exp(-self.at[:, 0])), sd])
 
-    def only(self, numbers: np.ndarray) -> Grid:
+    @property
+    def dispersions(self) -> np.ndarray:
+        """Return the dispersions at the nodes, shape (g,); 1 where there is none."""
+        if not self.scale > 0.0:
+            return np.ones(len(self.at))
+        return self.scale * np.exp(self.at[:, 1]) * np.sqrt(special.expit(self.at[:, 2]))
+
+    def only(self, numbers: np.ndarray) -> Nodes:
         """Return some of the nodes."""
         return replace(
             self,
             at=self.at[numbers],
             log_weights=self.log_weights[numbers],
-            log_halves=self.log_halves[:, numbers],
+            is_edge=self.is_edge[numbers],
+        )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid of nodes, the sd the fastest and the dispersion's share the slowest.
+
+    Parameters
+    ----------
+    axes
+        As of `Nodes.at`; an axis of one node is left out.
+    scale
+        As of `Nodes`.
+    """
+
+    axes: tuple[np.ndarray, ...]
+    scale: float
+
+    @classmethod
+    def over(cls, box: Box, counts: tuple[int, int, int], scale: float) -> Grid:
+        """Return so many nodes on each axis of a box; without a dispersion one share."""
+        if not scale > 0.0:
+            counts = (*counts[:2], 1)
+        return cls(
+            tuple(
+                np.linspace(*ends, count) if count > 1 else np.array([0.5 * sum(ends)])
+                for ends, count in zip(box, counts, strict=True)
+            ),
+            scale,
         )
 
     @property
-    def dispersions(self) -> np.ndarray:
-        """Return the dispersions at the nodes, shape (g,)."""
-        return np.exp(self.at[:, 2])
+    def nodes(self) -> Nodes:
+        """Return the nodes."""
+        share, constant, sd = np.meshgrid(self.axes[2], self.axes[0], self.axes[1], indexing="ij")
+        at = np.column_stack([constant.ravel(), sd.ravel(), share.ravel()])
+        return Nodes(at, self.scale, np.zeros(len(at)), np.zeros(len(at), dtype=bool))
 
-    def corners(self, other: Grid) -> tuple[np.ndarray, np.ndarray]:
-        """Return the nodes around another grid's, and their shares in a linear interpolation.
+    def corners(self, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the nodes around points, and their shares in a linear interpolation.
 
         Parameters
         ----------
-        other
-            Within this one's box.
+        at
+            Shape (g, 3); beyond the grid's box its sides go on as they are.
 
         Returns
         -------
         tuple
-            Numbers and shares, shape (corners, g of `other`).
+            Numbers and shares, shape (corners, g).
         """
-        numbers = np.zeros((1, len(other.at)), dtype=int)
-        shares = np.ones((1, len(other.at)))
+        numbers = np.zeros((1, len(at)), dtype=int)
+        shares = np.ones((1, len(at)))
         strides = (len(self.axes[1]), 1, len(self.axes[0]) * len(self.axes[1]))
-        for axis, at, stride in zip(self.axes, other.at.T, strides, strict=True):
+        for axis, values, stride in zip(self.axes, at.T, strides, strict=True):
             if len(axis) == 1:
                 continue
-            below = np.clip(np.searchsorted(axis, at) - 1, 0, len(axis) - 2)
-            share = (at - axis[below]) / (axis[below + 1] - axis[below])
+            below = np.clip(np.searchsorted(axis, values) - 1, 0, len(axis) - 2)
+            share = np.clip((values - axis[below]) / (axis[below + 1] - axis[below]), 0.0, 1.0)
             numbers = np.vstack([numbers + below * stride, numbers + (below + 1) * stride])
             shares = np.vstack([shares * (1.0 - share), shares * share])
         return numbers, shares
 
-    def with_mass(self, logs: np.ndarray) -> Box:
-        """Return the box that the mass lies in, one node more on either side.
+    def between(self, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """Return values at points, shape (g,), from those at the nodes."""
+        numbers, shares = self.corners(at)
+        return np.sum(shares * values[numbers], axis=0)
+
+    def with_mass(self, heights: np.ndarray) -> Box:
+        """Return the box that the mass lies in, one node's distance more on either side.
 
         Parameters
         ----------
-        logs
-            Log masses of nodes and components, shape (g, m).
+        heights
+            Log likelihoods of the nodes, shape (g,).
         """
-        heights = logs.max(axis=1) - self.log_weights
         bounds = []
-        for nodes, at in zip(self.axes, self.at.T, strict=True):
-            kept = np.unique(at[heights > heights.max() - _FLOOR])
-            first = max(np.searchsorted(nodes, kept[0]) - 1, 0)
-            last = min(np.searchsorted(nodes, kept[-1]) + 1, len(nodes) - 1)
-            bounds.append((float(nodes[first]), float(nodes[last])))
+        for axis, at, whole in zip(self.axes, self.nodes.at.T, WHOLE, strict=True):
+            kept = at[heights > heights.max() - _FLOOR]
+            more = axis[1] - axis[0] if len(axis) > 1 else 0.0
+            low, high = max(kept.min() - more, whole[0]), min(kept.max() + more, whole[1])
+            bounds.append((float(low), float(high)))
         return tuple(bounds)
 
-    def normalised(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return weights that matter, those of the halved rules (h, p), and their flat numbers."""
-        flat = logs.ravel()
-        kept = np.flatnonzero(flat > flat.max() - _NEGLIGIBLE)
-        mass = np.exp(flat[kept] - flat.max())
-        halved = mass * np.exp(self.log_halves[:, kept // logs.shape[1]])
-        totals = halved.sum(axis=1, keepdims=True)
-        # A rule of every second node that misses all of the mass says nothing: its error is all.
-        halved = np.divide(halved, totals, out=np.full_like(halved, np.nan), where=totals > 0.0)
-        return mass / mass.sum(), halved, kept
+    def proposed(self, heights: np.ndarray, n: int) -> Nodes:
+        """Return nodes that lie as densely as the posterior mass between this grid's.
 
-    def on_open_edge(self) -> np.ndarray:
-        """Whether a node lies on a side of the box where the prior goes on, shape (g,), bool."""
-        found = np.zeros(len(self.at), dtype=bool)
-        for nodes, at, whole in zip(self.axes, self.at.T, WHOLE, strict=True):
-            for bound, end in zip((nodes[0], nodes[-1]), whole, strict=True):
-                if len(nodes) > 1 and abs(bound - end) > 1e-12:
-                    found |= np.abs(at - bound) < 1e-12
-        return found
+        They are dealt evenly to the cells of the box and lie anywhere in them, so that their
+        weights hold whatever the grid missed.
+
+        Parameters
+        ----------
+        heights
+            Log likelihoods of the grid's nodes, shape (g,).
+        n
+            How many.
+        """
+        counts = [c if len(a) > 1 else 1 for c, a in zip(_CELLS, self.axes, strict=True)]
+        box = [(a[0], a[-1]) for a in self.axes]
+        widths = np.array([(high - low) / c for (low, high), c in zip(box, counts, strict=True)])
+        cells = Grid(
+            tuple(
+                low + width * (np.arange(c) + 0.5)
+                for (low, _), width, c in zip(box, widths, counts, strict=True)
+            ),
+            self.scale,
+        )
+        middles = cells.nodes.at
+        logs = self.between(heights, middles) + _log_prior(cells.nodes)
+        mass = np.exp(logs - logs.max())
+        mass /= mass.sum()
+        chosen = systematic(mass, n)
+        within = np.random.default_rng(n).uniform(-0.5, 0.5, (n, len(widths)))
+        at = middles[chosen] + widths * within
+        is_edge = np.zeros(n, dtype=bool)
+        for axis, values, ends, whole in zip(
+            cells.axes, middles[chosen].T, box, WHOLE, strict=True
+        ):
+            for outermost, bound, end in zip((axis[0], axis[-1]), ends, whole, strict=True):
+                if len(axis) > 1 and abs(bound - end) > 1e-12:
+                    is_edge |= values == outermost
+        nodes = Nodes(at, self.scale, -np.log(n * mass[chosen]), is_edge)
+        return replace(nodes, log_weights=nodes.log_weights + _log_prior(nodes))
 
 
-def _log_prior(axis: np.ndarray, scale: float) -> np.ndarray:
-    """Return the log density of the log of a half-Student-t variable on an axis."""
-    density: Any = compiled.gaussian_kernel().log_half_student_t
-    return np.array([density(float(value), scale, priors.SIGMA_DF) for value in axis])
+def _log_prior(nodes: Nodes) -> np.ndarray:
+    """Return the log prior density of sds and dispersions up to a constant, shape (g,)."""
+    logs = _log_half_student_t(nodes.points[:, 1], priors.SIGMA_SCALE)
+    if nodes.scale > 0.0:
+        logs = logs + _log_half_student_t(nodes.dispersions, priors.DISPERSION_SCALE)
+    return logs
+
+
+def _log_half_student_t(values: np.ndarray, scale: float) -> np.ndarray:
+    """Return the log density of the log of a half-Student-t variable, up to a constant."""
+    df = priors.SIGMA_DF
+    return np.log(values) - 0.5 * (df + 1.0) * np.log1p(np.square(values / scale) / df)

@@ -232,14 +232,12 @@ def test_draws_that_are_worth_too_little_are_replaced_by_the_sampler_s(monkeypat
     assert means[0] == pytest.approx(means[1], abs=0.2 * usual.effects().counterfactual.sd)
 
 
-def test_a_rule_that_misses_the_mass_has_no_small_error():
-    from its_pipeline.its.likelihoods.latent import _halved_errors
+def test_nodes_of_which_half_hold_no_mass_have_no_small_error():
+    from its_pipeline.its.likelihoods.latent import _error_of_halves
 
-    weights, nowhere = np.array([0.5, 0.5]), np.full(2, np.nan)
-    means, variances = np.zeros((2, 1, 1)), np.ones((2, 1, 1))
-    errors = _halved_errors(weights, np.stack([weights, nowhere]), np.arange(2), means, variances)
-    assert errors[0] == 0.0
-    assert np.isinf(errors[1])
+    weights, means, variances = np.array([0.5, 0.5]), np.zeros((3, 1, 1)), np.ones((3, 1, 1))
+    assert _error_of_halves(weights, np.array([0, 1]), means, variances) == 0.0
+    assert np.isinf(_error_of_halves(weights, np.array([0, 2]), means, variances))
 
 
 def test_the_shift_and_the_spike_of_published_counts_are_found():
