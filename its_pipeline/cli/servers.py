@@ -40,7 +40,9 @@ def _become_dagster(program: list[str], options: list[str]) -> NoReturn:
     }
     # In the home: a dagster.yaml in the folder one stands in is not the one in use.
     os.chdir(settings.dagster_home)
-    _become([*program, "-w", str(WORKSPACE_FILE), *options], environment)
+    # Colours are for people: a journal would keep their codes.
+    format_of_log = [] if sys.stdout.isatty() else ["--log-format", "json"]
+    _become([*program, "-w", str(WORKSPACE_FILE), *format_of_log, *options], environment)
 
 
 @plain_errors
@@ -64,9 +66,7 @@ def webserver(
 @plain_errors
 def daemon() -> None:
     """Start Dagster's daemon, which starts nights and analyses; once a store."""
-    # Colours are for people: a journal would keep their codes.
-    options = [] if sys.stdout.isatty() else ["--log-format", "json"]
-    _become_dagster([*_module("dagster._daemon"), "run"], options)
+    _become_dagster([*_module("dagster._daemon"), "run"], [])
 
 
 @plain_errors
