@@ -88,6 +88,8 @@ def mlflow(
         # Not as options: everybody on the machine sees those, and the address may hold a password.
         "MLFLOW_BACKEND_STORE_URI": settings.resolved_mlflow_tracking_uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(settings.mlflow_artifact_dir),
+        # Judges and scorers of language models, in processes of their own: nobody here has any.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     _become(arguments, environment)
 

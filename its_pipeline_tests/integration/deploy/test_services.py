@@ -52,6 +52,7 @@ def environment(postgres_server, tmp_path):
         "ITS_STORE_ROOT": str(tmp_path / "store"),
         "ITS_API_TOKENS_FILE": str(tmp_path / "tokens.json"),
         "PGPASSWORD": PASSWORD,
+        "ITS_API_WORKERS": "1",
     }
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ITS_")}
     return {**clean, **settings}
