@@ -12,7 +12,6 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.definitions.freshness import FreshnessState
 
 from its_pipeline.defs.ingest_job import DAILY_OUTCOMES
 from its_pipeline.defs.names import TAG_NIGHT, TAG_PURPOSE, TAG_SHARD, TAG_SHARDS
@@ -155,7 +154,7 @@ def overdue_alerts(
         The present instant.
     """
     state = instance.get_freshness_state_records([DAILY_OUTCOMES]).get(DAILY_OUTCOMES)
-    if state is not None and state.freshness_state == FreshnessState.FAIL:
+    if state is not None and state.freshness_state.value == "FAIL":
         last = instance.get_latest_materialization_event(DAILY_OUTCOMES)
         at = datetime.fromtimestamp(last.timestamp, ZoneInfo("UTC")) if last else None
         yield (

@@ -161,38 +161,40 @@ SUCCESS, FAILURE, STARTED, WAITING = (
 )
 
 
-@pytest.mark.parametrize(
-    ("runs", "said"),
-    [
-        ([], "did not begin"),
-        ([(STARTED, {})], "is not over: ingest_events"),
-        ([(SUCCESS, {TAG_SHARDS: "0"})], None),
-        ([(FAILURE, {})], None),
-        ([(SUCCESS, {TAG_SHARDS: "1"}), (SUCCESS, {TAG_SHARD: "1 of 1"})], None),
-        ([(SUCCESS, {TAG_SHARDS: "1"}), (WAITING, {TAG_SHARD: "1 of 1"})], "is not over"),
-        ([(SUCCESS, {TAG_SHARDS: "2"}), (SUCCESS, {TAG_SHARD: "1 of 2"})], "asked for 1 of 2"),
-    ],
-)
-def test_a_night_that_is_not_whole_in_time_is_told(settings, instance, runs, said):
-    for status, tags in runs:
-        add_run(instance, "2026-06-20", status, **tags)
-    found = dict(overdue_alerts(settings, instance, LONG_AGO, NIGHT + timedelta(hours=12)))
-    assert list(found) == (["night:2026-06-20"] if said else [])
-    assert said is None or said in found["night:2026-06-20"].title
+NIGHTS = [
+    ([], "did not begin"),
+    ([(STARTED, {})], "is not over: ingest_events"),
+    ([(SUCCESS, {TAG_SHARDS: "0"})], None),
+    ([(FAILURE, {})], None),
+    ([(SUCCESS, {TAG_SHARDS: "1"}), (SUCCESS, {TAG_SHARD: "1 of 1"})], None),
+    ([(SUCCESS, {TAG_SHARDS: "1"}), (WAITING, {TAG_SHARD: "1 of 1"})], "is not over"),
+    ([(SUCCESS, {TAG_SHARDS: "2"}), (SUCCESS, {TAG_SHARD: "1 of 2"})], "asked for 1 of 2"),
+]
 
 
-@pytest.mark.parametrize(
-    ("zone", "hour", "now", "night"),
-    [
-        ("UTC", 3, NIGHT + timedelta(hours=11, minutes=59), "2026-06-19"),
-        ("UTC", 3, NIGHT + timedelta(hours=12), "2026-06-20"),
-        ("Pacific/Auckland", 3, datetime(2026, 6, 20, 3, tzinfo=UTC), "2026-06-20"),
-        ("America/New_York", 23, datetime(2026, 6, 21, 15, tzinfo=UTC), "2026-06-20"),
-    ],
-)
-def test_the_night_is_that_of_the_schedules_own_zone(settings, instance, zone, hour, now, night):
-    there = settings.model_copy(update={"nightly_time_zone": zone, "nightly_hour": hour})
-    assert list(dict(overdue_alerts(there, instance, LONG_AGO, now))) == [f"night:{night}"]
+def test_a_night_that_is_not_whole_in_time_is_told(settings, instance):
+    for ago, (runs, said) in enumerate(NIGHTS):
+        began = NIGHT - timedelta(days=ago)
+        night = began.date().isoformat()
+        for status, tags in runs:
+            add_run(instance, night, status, **tags)
+        found = dict(overdue_alerts(settings, instance, LONG_AGO, began + timedelta(hours=12)))
+        assert list(found) == ([f"night:{night}"] if said else [])
+        assert said is None or said in found[f"night:{night}"].title
+
+
+ZONES = [
+    ("UTC", 3, NIGHT + timedelta(hours=11, minutes=59), "2026-06-19"),
+    ("UTC", 3, NIGHT + timedelta(hours=12), "2026-06-20"),
+    ("Pacific/Auckland", 3, datetime(2026, 6, 20, 3, tzinfo=UTC), "2026-06-20"),
+    ("America/New_York", 23, datetime(2026, 6, 21, 15, tzinfo=UTC), "2026-06-20"),
+]
+
+
+def test_the_night_is_that_of_the_schedules_own_zone(settings, instance):
+    for zone, hour, now, night in ZONES:
+        there = settings.model_copy(update={"nightly_time_zone": zone, "nightly_hour": hour})
+        assert list(dict(overdue_alerts(there, instance, LONG_AGO, now))) == [f"night:{night}"]
 
 
 def test_nights_before_the_installation_are_nobodys_business(settings, instance):
