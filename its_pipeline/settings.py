@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         default=None, description="MLflow tracking URI; default SQLite under store_root."
     )
     mlflow_experiment: str = Field(default="its_pipeline", description="MLflow experiment name.")
+    dagster_database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL URL of Dagster's records, of the environment alone; default SQLite "
+        "files in Dagster's home.",
+    )
     late_window_days: int = Field(
         default=3, ge=0, le=60, description="Days the nightly run exports again for late events."
     )
@@ -128,9 +133,38 @@ class Settings(BaseSettings):
     mlflow_url: str | None = Field(
         default="http://127.0.0.1:5000", description="Address of MLflow's UI, for links."
     )
-    notifier: Literal["log", "webhook"] = Field(default="log", description="Where alerts go.")
+    notifier: Literal["log", "webhook", "command"] = Field(
+        default="log", description="Where alerts go."
+    )
     notifier_webhook_url: SecretStr | None = Field(
         default=None, description="Address that notifier=webhook posts JSON to."
+    )
+    notifier_command: str | None = Field(
+        default=None,
+        description="Program with its arguments that notifier=command starts for an alert, which "
+        "it gets on standard input, e.g. mail -s its_pipeline ops@example.org",
+    )
+    alert_rejected_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="A day of events of which more than this share is rejected is told.",
+    )
+    alert_ingest_hours: int = Field(
+        default=30, ge=1, description="No ingest for so many hours is told."
+    )
+    alert_events_hours: int | None = Field(
+        default=None,
+        ge=1,
+        description="A newest event older than so many hours is told after every ingest; "
+        "default never.",
+    )
+    alert_night_hours: int = Field(
+        default=12,
+        ge=1,
+        le=24,
+        description="A night that did not begin, or is not over, so many hours after its hour is "
+        "told.",
     )
 
     @field_validator("store_root", mode="after")

@@ -25,6 +25,7 @@ from its_pipeline.cli import (
     series,
     servers,
     update,
+    watch,
 )
 
 app = typer.Typer(
@@ -54,8 +55,11 @@ app.command("prune")(results.prune)
 app.command("export")(leaving.export)
 app.command("forget")(leaving.forget)
 app.command("ui")(servers.ui)
+app.command("webserver")(servers.webserver)
+app.command("daemon")(servers.daemon)
 app.command("mlflow")(servers.mlflow)
 app.command("serve")(servers.serve)
+app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
 app.add_typer(doctor.app, name="store")
 app.command("settings")(installation.show_settings)

@@ -1,7 +1,7 @@
-"""``its-pipeline ui | mlflow | serve``: starting the servers on this installation.
+"""``its-pipeline ui | webserver | daemon | mlflow | serve``: the servers of this installation.
 
 What belongs here: handing over to another program with the right environment. What does not: what
-the servers do.
+the servers do, or whether they answer (`watch`).
 """
 
 from __future__ import annotations
@@ -27,25 +27,46 @@ def _become(arguments: list[str], environment: dict[str, str]) -> NoReturn:
     os.execve(arguments[0], arguments, {**os.environ, **environment})  # noqa: S606
 
 
-@plain_errors
-def ui(
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
-) -> None:
-    """Start Dagster's UI with its daemon: schedules, sensors and runs."""
+def _become_dagster(program: list[str], options: list[str]) -> NoReturn:
     from its_pipeline.defs.home import WORKSPACE_FILE, prepare_home
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
     environment = {
         "DAGSTER_HOME": str(prepare_home(settings)),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
         "ITS_STORE_ROOT": str(settings.store_root),
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     # In the home: a dagster.yaml in the folder one stands in is not the one in use.
     os.chdir(settings.dagster_home)
-    arguments = [*_module("dagster"), "dev", "-w", str(WORKSPACE_FILE)]
-    _become([*arguments, "-h", host, "-p", str(port)], environment)
+    # Colours are for people: a journal would keep their codes.
+    format_of_log = [] if sys.stdout.isatty() else ["--log-format", "json"]
+    _become([*program, "-w", str(WORKSPACE_FILE), *format_of_log, *options], environment)
+
+
+@plain_errors
+def ui(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+) -> None:
+    """Start Dagster's UI with its daemon, for a look around: schedules, sensors and runs."""
+    _become_dagster([*_module("dagster"), "dev"], ["-h", host, "-p", str(port)])
+
+
+@plain_errors
+def webserver(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+) -> None:
+    """Start Dagster's UI alone, as a service beside `its-pipeline daemon`."""
+    _become_dagster(_module("dagster_webserver"), ["-h", host, "-p", str(port)])
+
+
+@plain_errors
+def daemon() -> None:
+    """Start Dagster's daemon, which starts nights and analyses; once a store."""
+    _become_dagster([*_module("dagster._daemon"), "run"], [])
 
 
 @plain_errors
@@ -62,9 +83,15 @@ def mlflow(
     _, experiment_id = RunStore.from_settings(settings).open()
     typer.echo(f"all analyses: {analyses_address(f'http://{host}:{port}', experiment_id)}")
     arguments = [*_module("mlflow"), "ui", "--host", host, "--port", str(port), "--workers", "1"]
-    arguments += ["--backend-store-uri", settings.resolved_mlflow_tracking_uri]
-    arguments += ["--default-artifact-root", str(settings.mlflow_artifact_dir)]
-    _become(arguments, {"MLFLOW_DISABLE_TELEMETRY": "true"})
+    environment = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Not as options: everybody on the machine sees those, and the address may hold a password.
+        "MLFLOW_BACKEND_STORE_URI": settings.resolved_mlflow_tracking_uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(settings.mlflow_artifact_dir),
+        # Judges and scorers of language models, in processes of their own: nobody here has any.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    _become(arguments, environment)
 
 
 @plain_errors

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
 
+from its_pipeline.defs.alert_sensors import ALERT_SENSORS
+from its_pipeline.defs.alerts import watched
 from its_pipeline.defs.audit_asset import intervals_hold, placebo_audit
 from its_pipeline.defs.event_assets import event_assets
 from its_pipeline.defs.event_checks import event_checks
@@ -61,7 +64,8 @@ def build_defs(
     with warnings.catch_warnings():
         # Backfill policies are marked beta; the version is pinned and a test holds what they do.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        events = event_assets(days)
+        made = event_assets(days)
+    events = replace(made, daily_outcomes=watched(known, made.daily_outcomes))
     return dg.Definitions(
         assets=[*events.all(), its_plan, its_fit, its_report, evidence, placebo_audit, peer_audit],
         asset_checks=[
@@ -85,7 +89,7 @@ def build_defs(
             weekly_audit_schedule(known),
             weekly_peer_schedule(known),
         ],
-        sensors=SENSORS,
+        sensors=[*SENSORS, *ALERT_SENSORS],
         resources={
             "installation": Installation(settings),
             "run_tracking": run_tracking,

@@ -29,6 +29,9 @@ WORKSPACE_FILE: Final = Path(__file__).with_name("workspace.yaml")
 #: First line of a ``dagster.yaml`` of ours, up to the hash of what follows it.
 MARK: Final = "# Written by its-pipeline, which keeps it current until somebody edits it: "
 
+#: The environment variable of `Settings.dagster_database_url`.
+DATABASE_VARIABLE: Final = "ITS_DAGSTER_DATABASE_URL"
+
 _log = logging.getLogger(__name__)
 _told: set[tuple[Path, str]] = set()
 
@@ -46,7 +49,7 @@ def prepare_home(settings: Settings) -> Path:
         The file in the home is no YAML mapping.
     """
     target = settings.dagster_home / "dagster.yaml"
-    ours = _instance(settings.shard_concurrency)
+    ours = _instance(settings.shard_concurrency, settings.dagster_database_url is not None)
     body = _dumped(ours)
     content = f"{_mark(body)}\n{body}"
     text = read_or_set_aside(target, _text, settings.store_root) or ""
@@ -97,9 +100,12 @@ def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]
     return found
 
 
-def _instance(shard_concurrency: int) -> dict[str, Any]:
+def _instance(shard_concurrency: int, in_postgres: bool = False) -> dict[str, Any]:
     """Return our settings of the instance, with room for so many shards at the same time."""
     instance = yaml.safe_load(INSTANCE_FILE.read_text(encoding="utf-8"))
+    if in_postgres:
+        # By name: the file is read by more people than the address, which may hold a password.
+        instance["storage"] = {"postgres": {"postgres_url": {"env": DATABASE_VARIABLE}}}
     runs = instance["concurrency"]["runs"]
     for limit in runs["tag_concurrency_limits"]:
         if limit["key"] == TAG_SHARD:

@@ -11,10 +11,12 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from its_pipeline.defs.alerts import failure_alert, ingest_alert
 from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.databases import mend_databases
 from its_pipeline.defs.home import end_abandoned_runs, open_instance, this_process
@@ -29,6 +31,7 @@ from its_pipeline.defs.names import (
     TAG_PURPOSE,
     TAG_REPOSITORY,
 )
+from its_pipeline.defs.notify import tell
 from its_pipeline.defs.resources import end_left_parents
 from its_pipeline.settings import Settings
 
@@ -111,9 +114,23 @@ class LocalRunner:
                 TAG_REPOSITORY: REPOSITORY_LABEL,
             },
         )
-        return RunOutcome(
+        outcome = RunOutcome(
             result.run_id, result.success, _numbers(result.all_events), _message(result.all_events)
         )
+        # The log is what whoever started the command reads anyway.
+        if self.settings.notifier != "log":
+            self._tell(result.dagster_run, outcome)
+        return outcome
+
+    def _tell(self, run: dg.DagsterRun, outcome: RunOutcome) -> None:
+        """Tell whom the settings name, as the daemon's sensors would of a run of its own."""
+        alert = None
+        if not outcome.success:
+            alert = failure_alert(self.settings, run, outcome.message)
+        elif run.job_name == JOB_INGEST:
+            alert = ingest_alert(self.settings, self.instance, run.run_id, datetime.now(UTC))
+        if alert is not None:
+            tell(self.settings, alert)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""What starts runs by itself: the intervention log, the end of a night's ingest, failures.
+"""What starts runs by itself: the intervention log, the end of a night's ingest, of a refresh.
 
-What belongs here: comparing and requesting. What does not: any work; a sensor registers partitions,
-requests runs and tells somebody, nothing else.
+What belongs here: comparing and requesting. What does not: any work, a sensor registers partitions
+and requests runs; or telling somebody (`alert_sensors`).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +26,10 @@ from its_pipeline.defs.names import (
     TAG_SHARD,
     TAG_SHARDS,
 )
-from its_pipeline.defs.notify import Alert, open_notifier
 from its_pipeline.defs.partitions import EXPERIMENTS
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.experiments.links import dagster_run_url
 from its_pipeline.experiments.service import open_store
 from its_pipeline.settings import Settings
 
@@ -240,47 +238,11 @@ def evidence_requests(
     yield dg.RunRequest(run_key=f"evidence:{run_id}", job_name=JOB_EVIDENCE)
 
 
-@dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    monitor_all_code_locations=False,
-    description="Tells somebody of a failed run, and ends its MLflow run as failed.",
-)
-def failure_sensor(
-    context: dg.RunFailureSensorContext, installation: dg.ResourceParam[Installation]
-) -> None:
-    """Notify, and close what a killed process could not."""
-    settings = installation.settings
-    run = context.dagster_run
-    alert = failure_alert(settings, run, context.failure_event.message or "")
-    open_notifier(settings).notify(alert)
-    if run.job_name in (JOB_REFRESH, JOB_ANALYSE):
-        from its_pipeline.stores.parent_runs import close_dagster_run
-        from its_pipeline.stores.runs import RunStore
-
-        close_dagster_run(RunStore.from_settings(settings), run.run_id, "FAILED")
-
-
-def failure_alert(settings: Settings, run: dg.DagsterRun, message: str) -> Alert:
-    """Return the alert of a failed run."""
-    link = dagster_run_url(settings, run.run_id) or ""
-    return Alert(
-        f"its_pipeline: {run.job_name} failed",
-        "\n".join(part for part in (message, link) if part),
-        {
-            "job": run.job_name,
-            "run_id": run.run_id,
-            "partition": run.tags.get("dagster/partition"),
-            "purpose": run.tags.get(TAG_PURPOSE),
-        },
-    )
-
-
 SENSORS: Final = [
     intervention_sensor,
     night_ingested_sensor,
     refreshed_sensor,
     refresh_failed_sensor,
-    failure_sensor,
 ]
 
 __all__ = ["JOB_INGEST", "SENSORS", "LogChanges", "log_changes", "shard_requests"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -88,8 +89,21 @@ def test_jobs_schedules_and_sensors_exist_and_run_by_themselves(defs):
         "refreshed_sensor",
         "refresh_failed_sensor",
         "failure_sensor",
+        "ingested_sensor",
+        "overdue_sensor",
     }
     assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in defs.sensors)
+
+
+def test_dagster_expects_the_daily_outcomes_within_the_hours_of_the_setting(tmp_path):
+    defs = build_defs(short_settings(tmp_path, alert_ingest_hours=7))
+    graph = defs.resolve_asset_graph()
+    policies = {
+        key.to_user_string(): node.freshness_policy
+        for key in graph.get_all_asset_keys()
+        if (node := graph.get(key)).freshness_policy
+    }
+    assert policies == {"daily_outcomes": dg.FreshnessPolicy.time_window(timedelta(hours=7))}
 
 
 def test_only_the_gate_blocks(defs):

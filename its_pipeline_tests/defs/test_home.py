@@ -40,6 +40,18 @@ def test_shard_concurrency_reaches_the_instance_and_follows_the_setting(tmp_path
             assert queue.max_concurrent_runs == shards + 2
 
 
+def test_dagsters_records_go_to_postgres_and_the_file_does_not_hold_the_address(tmp_path, settings):
+    prepare_home(settings)
+    url = "postgresql+psycopg2://its:secret@db.example/dagster"
+    prepare_home(short_settings(tmp_path, dagster_database_url=url))
+    text = dagster_file(settings).read_text()
+    assert "secret" not in text
+    storage = yaml.safe_load(text)["storage"]
+    assert storage == {"postgres": {"postgres_url": {"env": "ITS_DAGSTER_DATABASE_URL"}}}
+    prepare_home(settings)
+    assert "storage" not in yaml.safe_load(dagster_file(settings).read_text())
+
+
 OWN = {
     "storage": "storage:\n  sqlite:\n    base_dir: {env: ITS_TEST_BASE_DIR}\n",
     "launcher": (

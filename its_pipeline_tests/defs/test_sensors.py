@@ -15,7 +15,6 @@ from its_pipeline.defs.resources import Installation
 from its_pipeline.defs.schedules import nightly_schedule
 from its_pipeline.defs.sensors import (
     evidence_requests,
-    failure_alert,
     intervention_sensor,
     shard_requests,
 )
@@ -157,15 +156,6 @@ def _empty_job(name):
         nothing()
 
     return empty
-
-
-def test_a_failed_run_is_told_with_its_link(settings):
-    linked = short_settings(settings.store_root, dagster_url="http://dagster.example/")
-    run = dg.DagsterRun("refresh_experiments", run_id="abc", tags={"its/purpose": "night"})
-    alert = failure_alert(linked, run, "3 of 9 experiments crashed")
-    assert "http://dagster.example/runs/abc" in alert.text
-    assert "3 of 9" in alert.text
-    assert alert.facts["purpose"] == "night"
 
 
 def test_event_days_begin_where_the_lake_begins(settings):

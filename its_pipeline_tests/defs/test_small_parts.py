@@ -11,14 +11,17 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from its_pipeline.defs import notify
 from its_pipeline.defs.event_metadata import counts_add_up, no_drift, reject_rate
 from its_pipeline.defs.experiment_metadata import LARGEST_THUMBNAIL_BYTES, thumbnail_metadata
 from its_pipeline.defs.notify import (
     Alert,
+    CommandNotifier,
     LogNotifier,
     NotDeliveredError,
     WebhookNotifier,
     open_notifier,
+    tell,
 )
 from its_pipeline.defs.progress import ProgressLog, listening, progress_line
 from its_pipeline.experiments.bulk import select_keys, shard_of
@@ -132,8 +135,49 @@ def test_an_undelivered_alert_says_so_without_the_address(webhook):
 def test_a_notifier_needs_its_address(tmp_path):
     with pytest.raises(ValueError, match="ITS_NOTIFIER_WEBHOOK_URL"):
         open_notifier(short_settings(tmp_path, notifier="webhook"))
+    with pytest.raises(ValueError, match="ITS_NOTIFIER_COMMAND"):
+        open_notifier(short_settings(tmp_path, notifier="command"))
     with pytest.raises(ValueError, match="http"):
         WebhookNotifier("file:///etc/passwd")
+
+
+def test_a_program_gets_the_alert_on_its_standard_input(tmp_path):
+    script = tmp_path / "tell"
+    script.write_text('#!/bin/sh\ncat > "$1"\n')
+    script.chmod(0o755)
+    written = tmp_path / "a b"
+    settings = short_settings(
+        tmp_path, notifier="command", notifier_command=f"{script} '{written}'"
+    )
+    assert tell(settings, Alert("failed", "look at it"))
+    assert written.read_text() == "failed\nlook at it\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("no-such-program", "No such file"), ("sh -c 'echo x >&2; exit 3'", "3: x")],
+)
+def test_a_program_that_fails_is_said(command, said):
+    with pytest.raises(NotDeliveredError, match=said):
+        CommandNotifier(command).notify(Alert("failed", "x"))
+
+
+def test_what_cannot_be_delivered_at_once_is_tried_again(webhook, tmp_path, monkeypatch, caplog):
+    settings = short_settings(
+        tmp_path, notifier="webhook", notifier_webhook_url=SecretStr(f"{webhook.url}/broken")
+    )
+    monkeypatch.setattr(notify, "RETRY_SECONDS", (0.0, 0.0))
+    assert not tell(settings, Alert("night failed", "3 crashed"))
+    assert len(webhook.received) == 3
+    assert "night failed: 3 crashed" in caplog.text
+    assert "broken" not in caplog.text
+    assert tell(
+        short_settings(
+            tmp_path, notifier="webhook", notifier_webhook_url=SecretStr(f"{webhook.url}/ok")
+        ),
+        Alert("night failed", "3 crashed"),
+    )
+    assert len(webhook.received) == 4
 
 
 def test_the_log_takes_alerts_by_default(caplog, tmp_path):

@@ -14,7 +14,7 @@ from its_pipeline_tests.pages import arguments, blocks
 from its_pipeline_tests.support import PROJECT_ROOT
 
 #: Commands that take a minute, or do not end: other tests run them, on smaller stores.
-ELSEWHERE = {"run", "history", "serve"}
+ELSEWHERE = {"run", "history", "serve", "daemon", "webserver"}
 
 
 @pytest.fixture

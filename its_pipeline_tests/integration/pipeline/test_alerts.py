@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from its_pipeline.defs import notify
 from its_pipeline.defs.home import open_instance
 from its_pipeline.defs.local import LocalRunner
 from its_pipeline_tests.integration.pipeline.conftest import make_store
@@ -12,7 +13,8 @@ from tools.stores import short_settings
 
 
 @pytest.mark.parametrize("reachable", [True, False])
-def test_what_did_not_converge_is_told(tmp_path, moody_engine, webhook, reachable):
+def test_what_did_not_converge_is_told(tmp_path, moody_engine, webhook, monkeypatch, reachable):
+    monkeypatch.setattr(notify, "RETRY_SECONDS", (0.0,))
     settings = make_store(
         short_settings(
             tmp_path,
