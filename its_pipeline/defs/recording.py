@@ -45,6 +45,8 @@ def told_together(instance: dg.DagsterInstance) -> Iterator[None]:
 
         def opened(shard: str) -> Connection:
             if shard not in held:
+                with as_ever[0](shard):
+                    pass  # Dagster makes its tables when it connects.
                 engine = create_engine(
                     storage.conn_string_for_shard(shard),
                     poolclass=NullPool,

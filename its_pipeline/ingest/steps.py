@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
 from its_pipeline.events.forgotten import Forgotten
@@ -31,6 +31,8 @@ from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_E
 if TYPE_CHECKING:
     from its_pipeline.events.sources.base import EventSource
     from its_pipeline.settings import Settings
+
+Result = TypeVar("Result")
 
 _VERSION = "its.version"
 _CONTRACT = "its.contract"
@@ -85,7 +87,7 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class IngestedDay:
-    """One UTC day that was exported and validated, or the traceback of why it could not be."""
+    """One UTC day that was exported and validated, or the traceback of why either could not be."""
 
     day: date
     exported: ExportResult | None = None
@@ -197,24 +199,39 @@ def ingest_days(settings: Settings, days: Sequence[date]) -> Iterator[list[Inges
         One of `files.damage.MACHINE_ERRORS`.
     """
     for some in portions(days):
-        try:
-            exported = list(export_days(settings, some))
-            validated = list(validate_day_partitions(settings, some))
-        except SourceError:
+        exported, failures = _each(export_days, settings, some)
+        there = [day for day in some if day in exported]
+        validated, failed = _each(validate_day_partitions, settings, there)
+        failures |= failed
+        yield [
+            IngestedDay(day, exported.get(day), validated.get(day), failures.get(day, ""))
+            for day in some
+        ]
+
+
+def _each(
+    work: Callable[[Settings, Sequence[date]], Iterator[Result]],
+    settings: Settings,
+    days: Sequence[date],
+) -> tuple[dict[date, Result], dict[date, str]]:
+    """Do work on days together or, if that fails, on each; return results, and tracebacks."""
+    try:
+        return dict(zip(days, work(settings, days), strict=True)), {}
+    except SourceError:
+        raise
+    except Exception as error:
+        # Kept with its traceback, counted, and said at the end of the run: the others go on.
+        if is_of_the_machine(error):
             raise
-        except Exception as error:
-            # Kept with its traceback, counted, and said at the end of the run: the others go on.
-            if is_of_the_machine(error):
-                raise
-            if len(some) == 1:
-                failure = "".join(traceback.format_exception(error))
-                yield [IngestedDay(some[0], failure=failure)]
-                continue
-            # Which of them it was shows when each is done by itself.
-            for day in some:
-                yield from ingest_days(settings, [day])
-        else:
-            yield [IngestedDay(*one) for one in zip(some, exported, validated, strict=True)]
+        if len(days) == 1:
+            return {}, {days[0]: "".join(traceback.format_exception(error))}
+    results: dict[date, Result] = {}
+    failures: dict[date, str] = {}
+    for day in days:
+        found, failed = _each(work, settings, [day])
+        results |= found
+        failures |= failed
+    return results, failures
 
 
 def validate_day_partitions(settings: Settings, days: Sequence[date]) -> Iterator[ValidationResult]:

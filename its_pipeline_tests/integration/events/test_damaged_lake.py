@@ -39,9 +39,9 @@ def ingest(settings: Settings) -> list[str]:
     """Do what a run does; return the failures of single days."""
     restore_metrics(settings)
     days = sorted({*steps.changed_days(settings), *steps.unvalidated_days(settings)})
-    failures = [steps.ingest_day(settings, day).failure for day in days]
+    portions = list(steps.ingest_days(settings, days))
     daily.build_daily(settings)
-    return [failure for failure in failures if failure]
+    return [one.failure for portion in portions for one in portion if one.failure]
 
 
 def state(settings: Settings) -> dict[str, bytes]:
