@@ -10,6 +10,7 @@ import pytest
 
 from its_pipeline.events import validation
 from its_pipeline.events.schema import EVENT_SCHEMA, as_raw, raw_schema
+from its_pipeline.events.summary import DaySummary
 from its_pipeline.events.validation import RawDay, validate_days
 from its_pipeline_tests.unit.events.factories import ALL_TEXT, event
 
@@ -35,7 +36,7 @@ def raw_days() -> list[list[pa.Table]]:
     return [[text[0]], [text[1], numbers], [], [late[0]], late[1].to_batches(2)]
 
 
-def outcome(folder: Path, groups: list[list[int]]) -> list[tuple[object, bytes, bytes]]:
+def outcome(folder: Path, groups: list[list[int]]) -> list[tuple[DaySummary, bytes, bytes]]:
     folder.mkdir()
     found = []
     for group in groups:
