@@ -1,4 +1,4 @@
-"""``its-pipeline demo``: the demo, run through the real jobs and said on a terminal.
+"""``its-pipeline demo | simulate``: the demo, run through the real jobs; and a crowd to load with.
 
 What belongs here: running the jobs, progress and the table. What does not: the demo's store and how
 its answers are judged (`experiments.demo`).
@@ -77,6 +77,28 @@ def demo(
     typer.echo(f"MLflow's UI:        {command} mlflow  (every analysis, at the address it prints)")
     if result.problems:
         fail("; ".join(result.problems), code=1)
+
+
+@plain_errors
+def simulate(
+    people: Annotated[int, typer.Option(help="How many people.")] = 300,
+) -> None:
+    """Simulate any number of people into an empty store, to see how an installation bears them.
+
+    They are the demo's, again and again, with 90 days of events and a logged intervention or two
+    each; nothing is ingested or analysed. `its-pipeline run` does that, as with real events.
+    """
+    from its_pipeline.experiments.demo import crowd, demo_settings, prepare_demo
+    from its_pipeline.settings import get_settings
+
+    chosen = crowd(people)
+    settings = demo_settings(get_settings())
+    simulation = prepare_demo(settings, chosen)
+    typer.echo(
+        f"{len(chosen)} people, {len(simulation.truth)} experiments, {simulation.events} simulated "
+        f"events in {settings.store_root}"
+    )
+    typer.echo("next: its-pipeline run")
 
 
 def _say(result: DemoResult) -> None:

@@ -108,6 +108,7 @@ def import_events(
 
     An app's export is recognised by what is in it, and needs no column named.
     """
+    typer.echo(f"reading {file}", err=True)
     from its_pipeline.events.importing import foretell_import, import_file
     from its_pipeline.exports.recognising import recognised
     from its_pipeline.settings import get_settings
@@ -127,6 +128,7 @@ def import_events(
         _say_rejected(foretell_import(get_settings(), file, mapping))
         typer.echo("nothing was taken (--dry-run)")
         return
+    typer.echo("understood; taking its rows in as events", err=True)
     _tell(import_file(get_settings(), file, mapping, name, anyway=anyway), "with this mapping")
 
 

@@ -36,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("demo")(demo.demo)
+app.command("simulate")(demo.simulate)
 app.command("analyze")(analyze.analyze)
 app.command("import")(events.import_events)
 interventions.app.command("draw")(schedules.draw)

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 @plain_errors
 def run() -> None:
     """Bring everything up to date: events, daily outcomes, stale experiments, evidence."""
+    # Said before anything is loaded, which takes seconds.
+    typer.echo("looking for events that are new or changed", err=True)
     from its_pipeline.defs.local import local_runner
     from its_pipeline.defs.names import PURPOSE_MANUAL
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
     with local_runner(settings, PURPOSE_MANUAL) as runner:
-        ingested = runner.ingest()
+        with progress_shown():
+            ingested = runner.ingest()
         if not ingested.success:
             _fail_with("ingest_events", ingested)
         typer.echo(f"{ingested.numbers.get('days', 0)} days of events ingested")

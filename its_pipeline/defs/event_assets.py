@@ -1,7 +1,7 @@
 """The assets of events: raw days, valid days, daily outcomes.
 
 What belongs here: how the three stand in Dagster; each calls one plain function of
-`ingest.steps`. What does not: computing anything, or the form of metadata (`event_metadata`).
+`ingest`. What does not: computing anything, or the form of metadata (`event_metadata`).
 
 A day's files are replaced whole, so several days may be done in one run: both day assets have a
 single-run backfill policy, and record each day's own metadata.
@@ -54,11 +54,12 @@ def event_assets(days: dg.DailyPartitionsDefinition) -> EventAssets:
     def behavioral_events(
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> None:
-        from its_pipeline.ingest.steps import export_day
+        from its_pipeline.ingest.steps import export_days
 
-        for day in days_of(context):
-            result = export_day(installation.settings, day)
-            context.add_asset_metadata(shown.export_metadata(result), partition_key=day.isoformat())
+        for result in export_days(installation.settings, days_of(context)):
+            context.add_asset_metadata(
+                shown.export_metadata(result), partition_key=result.day.isoformat()
+            )
 
     @dg.asset(
         partitions_def=days,
@@ -76,12 +77,11 @@ def event_assets(days: dg.DailyPartitionsDefinition) -> EventAssets:
     def valid_events(
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> None:
-        from its_pipeline.ingest.steps import validate_day_partition
+        from its_pipeline.ingest.steps import validate_day_partitions
 
-        for day in days_of(context):
-            result = validate_day_partition(installation.settings, day)
+        for result in validate_day_partitions(installation.settings, days_of(context)):
             context.add_asset_metadata(
-                shown.validation_metadata(result), partition_key=day.isoformat()
+                shown.validation_metadata(result), partition_key=result.day.isoformat()
             )
 
     @dg.asset(
@@ -103,7 +103,7 @@ def event_assets(days: dg.DailyPartitionsDefinition) -> EventAssets:
     def daily_outcomes(
         context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.MaterializeResult:
-        from its_pipeline.ingest.steps import build_daily
+        from its_pipeline.ingest.daily import build_daily
 
         result = build_daily(installation.settings)
         context.log.info(f"{result.rows} daily outcomes in {result.path}")

@@ -66,10 +66,9 @@ def event_checks(
     def no_drift(
         context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
     ) -> dg.AssetCheckResult:
-        from its_pipeline.ingest.drift import drift_of_day
+        from its_pipeline.ingest.drift import drift_of_days
 
-        reports = [drift_of_day(installation.settings, day) for day in days_of(context)]
-        return shown.no_drift(reports).result()
+        return shown.no_drift(drift_of_days(installation.settings, days_of(context))).result()
 
     @dg.asset_check(
         asset=assets.daily_outcomes,

@@ -1,6 +1,6 @@
 """What Dagster shows of a day of events and of the daily outcomes, and what its checks say.
 
-What belongs here: turning the results of `ingest.steps` into metadata and check outcomes, the same
+What belongs here: turning the results of `ingest` into metadata and check outcomes, the same
 for a single day and for many. What does not: computing anything that is shown.
 """
 
@@ -15,8 +15,9 @@ import dagster as dg
 from its_pipeline.defs.experiment_metadata import CheckOutcome, Metadata
 
 if TYPE_CHECKING:
+    from its_pipeline.ingest.daily import DailyResult
     from its_pipeline.ingest.drift import DriftReport
-    from its_pipeline.ingest.steps import DailyResult, ExportResult, ValidationResult
+    from its_pipeline.ingest.steps import ExportResult, ValidationResult
 
 #: Share of rejected rows from which the check warns and from which it is an error.
 REJECT_RATE_WARN: Final = 0.01

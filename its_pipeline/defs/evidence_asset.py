@@ -55,7 +55,7 @@ def evidence(
 ) -> dg.MaterializeResult:
     """Collect the evidence."""
     from its_pipeline.experiments.evidence import collect_evidence
-    from its_pipeline.ingest.steps import refresh_warehouse
+    from its_pipeline.ingest.daily import refresh_warehouse
 
     collected = collect_evidence(installation.settings)
     warehouse = refresh_warehouse(installation.settings)

@@ -5,7 +5,9 @@ does not: exporting, validating and aggregating (`ingest.steps`).
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -16,9 +18,13 @@ from its_pipeline.defs.experiment_metadata import CheckOutcome
 from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, REJECTED_BY, TAG_SHARDS
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog
+from its_pipeline.defs.recording import told_together
 from its_pipeline.defs.refresh_job import log_check
 from its_pipeline.defs.resources import Installation
 from its_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from its_pipeline.ingest.steps import IngestedDay
 
 BEHAVIORAL_EVENTS = dg.AssetKey("behavioral_events")
 VALID_EVENTS = dg.AssetKey("valid_events")
@@ -69,8 +75,7 @@ def ingest_op(
     from its_pipeline.events.inbox import take_inbox
     from its_pipeline.events.log_copies import keep_nightly_copy
     from its_pipeline.exports.recognising import recognised
-    from its_pipeline.ingest.drift import drift_of_day
-    from its_pipeline.ingest.steps import ingest_day
+    from its_pipeline.ingest.steps import ingest_days
     from its_pipeline.leaving.forget import finish_forgetting
     from its_pipeline.tables.understanding import completed_mapping
 
@@ -88,39 +93,32 @@ def ingest_op(
         context.log.info(f"inbox: {file.name} {file.outcome} {file.reason}".rstrip())
         refused += file.outcome == "refused"
     days = days_to_ingest(settings, config.days)
-    progress = ProgressLog(context.log.info, "days")
-    read = valid = failed = left_out = 0
+    progress = ProgressLog(context.log.info, "days of events")
+    progress.update(0, len(days))
+    done = read = valid = failed = left_out = 0
     rejected: Counter[str] = Counter()
-    for done, day in enumerate(days, start=1):
-        partition = day.isoformat()
-        ingested = ingest_day(settings, day)
-        exported, result = ingested.exported, ingested.validated
+    for portion in ingest_days(settings, days):
+        events = _events_of(settings, portion)
+        with told_together(context.instance):
+            for event in events:
+                if isinstance(event, dg.AssetMaterialization):
+                    context.log_event(event)
+                else:
+                    log_check(context, event)
+        for ingested in portion:
+            if ingested.exported is None or ingested.validated is None:
+                failed += 1
+                why = ingested.failure
+                context.log.error(f"the events of {ingested.day} could not be taken: {why}")
+                continue
+            summary = ingested.validated.summary
+            read += summary.read
+            valid += summary.valid
+            for broken in summary.broken_rules:
+                rejected[f"{REJECTED_BY}{broken.rule}({broken.column})"] += broken.rows
+            left_out += ingested.exported.left_out
+        done += len(portion)
         progress.update(done, len(days))
-        if exported is None or result is None:
-            failed += 1
-            context.log.error(f"the events of {day} could not be taken: {ingested.failure}")
-            continue
-        context.log_event(
-            dg.AssetMaterialization(
-                BEHAVIORAL_EVENTS, partition=partition, metadata=shown.export_metadata(exported)
-            )
-        )
-        context.log_event(
-            dg.AssetMaterialization(
-                VALID_EVENTS, partition=partition, metadata=shown.validation_metadata(result)
-            )
-        )
-        for name, outcome in (
-            ("reject_rate", shown.reject_rate({day: result})),
-            ("counts_add_up", shown.counts_add_up({day: result})),
-            ("no_drift", shown.no_drift([drift_of_day(settings, day)])),
-        ):
-            log_check(context, check_event(VALID_EVENTS, name, outcome, partition))
-        read += result.summary.read
-        valid += result.summary.valid
-        for broken in result.summary.broken_rules:
-            rejected[f"{REJECTED_BY}{broken.rule}({broken.column})"] += broken.rows
-        left_out += exported.left_out
     return dg.Output(
         None,
         metadata={
@@ -134,6 +132,31 @@ def ingest_op(
             **rejected,
         },
     )
+
+
+def _events_of(
+    settings: Settings, portion: "Sequence[IngestedDay]"
+) -> list[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
+    """Return what runs of these days, one a day, would record."""
+    from its_pipeline.ingest.drift import drift_of_days
+
+    taken = [(one.exported, one.validated) for one in portion if one.exported and one.validated]
+    drifts = drift_of_days(settings, [result.day for _, result in taken])
+    events: list[dg.AssetMaterialization | dg.AssetCheckEvaluation] = []
+    for (exported, result), drift in zip(taken, drifts, strict=True):
+        partition = result.day.isoformat()
+        for asset, metadata in (
+            (BEHAVIORAL_EVENTS, shown.export_metadata(exported)),
+            (VALID_EVENTS, shown.validation_metadata(result)),
+        ):
+            events.append(dg.AssetMaterialization(asset, partition=partition, metadata=metadata))
+        for name, outcome in (
+            ("reject_rate", shown.reject_rate({result.day: result})),
+            ("counts_add_up", shown.counts_add_up({result.day: result})),
+            ("no_drift", shown.no_drift([drift])),
+        ):
+            events.append(check_event(VALID_EVENTS, name, outcome, partition))
+    return events
 
 
 def check_event(
@@ -162,7 +185,7 @@ def aggregate_op(
     context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.Output[None]:
     """Aggregate, and tell Dagster."""
-    from its_pipeline.ingest.steps import build_daily
+    from its_pipeline.ingest.daily import build_daily
 
     result = build_daily(installation.settings)
     metadata = shown.daily_metadata(result)

@@ -44,7 +44,7 @@ def listening(tell: Listener, every_seconds: float = LINE_EVERY_SECONDS) -> Iter
 
 
 class ProgressLog:
-    """Says how far a job is, at most every `every_seconds`, and at the end.
+    """Says how far a job is: with nothing done, at most every `every_seconds`, at the end.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class ProgressLog:
         """Tell that `done` of `total` are done."""
         now = self._clock()
         for place, listener in enumerate(self._listeners):
-            if done < total and now - self._last[place] < listener.every_seconds:
+            if 0 < done < total and now - self._last[place] < listener.every_seconds:
                 continue
             self._last[place] = now
             listener.tell(done, total, now - self._started, self._what)

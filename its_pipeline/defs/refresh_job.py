@@ -65,7 +65,7 @@ def refresh_op(
 ) -> dg.Output[None]:
     """Refresh experiments, tell Dagster, summarise; fail if any crashed."""
     from its_pipeline.experiments.preparation import Snapshot
-    from its_pipeline.ingest.steps import ensure_daily
+    from its_pipeline.ingest.daily import ensure_daily
 
     settings = installation.settings
     if ensure_daily(settings):

@@ -57,6 +57,12 @@ _TIME = (
 )
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,? )?"
 _NUMERIC = re.compile(r"(\d{1,4})(?P<sign>[-/.]) ?(\d{1,2})(?P=sign) ?(\d{1,4})" + _TIME)
+_ISO = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[T ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?)"
+    r"(Z|[+-]\d{2}(?::?\d{2})?)?",
+    re.ASCII,
+)
+"""The form that machines write; of other forms that mean the same, `_NUMERIC` is the first."""
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})" + _TIME)
 _DAY_FIRST_NAME = re.compile(
     _WEEKDAY + r"(\d{1,2})(?:st|nd|rd|th|\.)?[ .-]*([^\W\d_]{3,10})\.?[ .,-]*(\d{4}|\d{2})" + _TIME
@@ -129,6 +135,8 @@ def time_readings(text: str) -> Mapping[str, str]:
     text = text.strip()
     if not 6 <= len(text) <= 64:
         return {}
+    if (found := _ISO.fullmatch(text)) and _is_day(found[1]):
+        return {YEAR_FIRST: f"{found[1]} {found[2]}{found[3] or ''}"}
     if found := _NUMERIC.fullmatch(text):
         return _numeric(found)
     if found := _COMPACT.fullmatch(text):
@@ -145,6 +153,15 @@ def time_readings(text: str) -> Mapping[str, str]:
     if found := _NAMED_MONTH.fullmatch(text):
         return _one(NAMED, None, int(found[2]), _month(found[1]), 1)
     return {}
+
+
+@lru_cache(maxsize=65_536)
+def _is_day(iso: str) -> bool:
+    try:
+        date.fromisoformat(iso)
+    except ValueError:
+        return False
+    return True
 
 
 def read_time(text: str, order: DateOrder) -> str | None:
@@ -207,7 +224,7 @@ def number_readings(text: str) -> Mapping[str, NumberText]:
     percent = text.endswith("%")
     text = text.removesuffix("%").rstrip()
     found = {}
-    if not text or len(text) > 400:
+    if not text or len(text) > 400 or ":" in text:
         return found
     for name, sign in ((POINT, "."), (COMMA, ",")):
         match = _NUMBER[sign].fullmatch(text)

@@ -9,19 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from its_pipeline.events.contract import IN_PARTITION
 from its_pipeline.events.duck import in_memory
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, parse_batch
-from its_pipeline.events.schema import EVENT_SCHEMA, pc
+from its_pipeline.events.schema import EVENT_SCHEMA
 from its_pipeline.events.validation import MAXIMUM_VALUE_CHARACTERS, judge
 
 EXAMPLES: Final = 2
@@ -140,12 +138,8 @@ def foretell(events: Path, metrics: tuple[OutcomeMetric, ...], lines_ahead: int 
         for batch in file.iter_batches(batch_size=20_000):
             table = pa.Table.from_batches([batch])
             raw = table.select(EVENT_SCHEMA.names)
-            parsed = parse_batch(raw, date.min, metrics, connection)
-            days = parsed.table.column("occurred_at").cast(pa.date32())
-            place = parsed.table.schema.get_field_index(IN_PARTITION)
-            placed = pc.equal(days, table.column("assigned_day"))
-            typed = parsed.table.set_column(place, IN_PARTITION, placed)
-            judged = judge(raw, typed, parsed.failures, metrics)
+            parsed = parse_batch(raw, table.column("assigned_day"), metrics, connection)
+            judged = judge(raw, parsed.table, parsed.failures, metrics)
             rows = table.column("file_row").take(pa.array(judged.rows)).to_pylist()
             texts = judged.rejected.select(["rule", "column", "value"]).to_pylist()
             for row, text in zip(rows, texts, strict=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import duckdb
 import pyarrow as pa
@@ -47,7 +46,7 @@ class Parsed:
 
 def parse_batch(
     raw: pa.Table,
-    day: date,
+    days: pa.Array | pa.ChunkedArray,
     metrics: tuple[OutcomeMetric, ...],
     connection: duckdb.DuckDBPyConnection,
 ) -> Parsed:
@@ -57,8 +56,8 @@ def parse_batch(
     ----------
     raw
         Contract columns, each of its contract type or text.
-    day
-        The partition's UTC day.
+    days
+        Of each row, the UTC day of its partition.
     metrics
         Metrics that are read from `event_data`.
     connection
@@ -106,7 +105,7 @@ def parse_batch(
         given = pc.is_valid(parsed.column(f"text.{name}"))
         unread = pc.is_null(parsed.column(name))
         failures[name] = (NOT_A_NUMBER, pc.and_(given, unread))
-    return Parsed(_with_derived(parsed, day, metrics), failures)
+    return Parsed(_with_derived(parsed, days, metrics), failures)
 
 
 def _reading(field: pa.Field) -> tuple[str, str, str]:
@@ -134,12 +133,14 @@ def _metric_expressions(metrics: tuple[OutcomeMetric, ...]) -> list[str]:
     return expressions
 
 
-def _with_derived(parsed: pa.Table, day: date, metrics: tuple[OutcomeMetric, ...]) -> pa.Table:
+def _with_derived(
+    parsed: pa.Table, days: pa.Array | pa.ChunkedArray, metrics: tuple[OutcomeMetric, ...]
+) -> pa.Table:
     columns = {field.name: parsed.column(field.name).cast(field.type) for field in EVENT_SCHEMA}
     occurred, ingested = columns["occurred_at"], columns["ingested_at"]
     ahead = pc.subtract(_as_float(occurred), _as_float(ingested))
     columns[AHEAD_HOURS] = pc.divide(ahead, 3.6e9)
-    columns[IN_PARTITION] = pc.equal(occurred.cast(pa.date32()), pa.scalar(day, pa.date32()))
+    columns[IN_PARTITION] = pc.equal(occurred.cast(pa.date32()), days)
     columns[IS_JSON] = parsed.column(IS_JSON)
     for metric in metrics:
         name = METRIC_PREFIX + metric.name

@@ -7,7 +7,7 @@ people (`events.people`), running the jobs in between and printing (`cli.demo`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -123,6 +123,30 @@ def first_people(count: int | None = None) -> tuple[Person, ...]:
     if count is not None and not 1 <= count <= len(people):
         raise ValueError(f"the demo has 1 to {len(people)} people but was asked for {count}")
     return people[:count]
+
+
+def crowd(count: int) -> tuple[Person, ...]:
+    """Return so many people: the demo's again and again, with a number behind their names.
+
+    Each has days of their own, and the same true effects as whom they are named after.
+
+    Raises
+    ------
+    ValueError
+        The number is below 1.
+    """
+    from its_pipeline.events.people import demo_people
+
+    if count < 1:
+        raise ValueError(f"people must be at least 1 but got {count}")
+    people = demo_people()
+    rounds = -(-count // len(people))
+    again = [
+        person if not n else replace(person, user_id=f"{person.user_id}-{n + 1}")
+        for n in range(rounds)
+        for person in people
+    ]
+    return tuple(again[:count])
 
 
 def prepare_demo(settings: Settings, people: Sequence[Person]) -> Simulation:

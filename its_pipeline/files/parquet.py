@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from its_pipeline.files.atomic import UNFINISHED_PREFIX
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 
+_SYNCS_AT_ONCE = 16
+
 
 @contextmanager
 def unfinished_file(target: Path) -> Iterator[Path]:
@@ -27,13 +30,31 @@ def unfinished_file(target: Path) -> Iterator[Path]:
 
     If the body raises, `target` is as it was and nothing is left beside it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.parent / f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}{target.suffix}"
+    with unfinished_files([target]) as (unfinished,):
+        yield unfinished
+
+
+@contextmanager
+def unfinished_files(targets: Sequence[Path]) -> Iterator[list[Path]]:
+    """Give a path beside each target to write to; all are safe on disk before one is replaced.
+
+    Each is replaced whole or not at all, one after the other. If the body raises, every target is
+    as it was and nothing is left beside it.
+    """
+    unfinished = []
+    for target in targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        name = f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}{target.suffix}"
+        unfinished.append(target.parent / name)
     try:
         yield unfinished
-        _replace(unfinished, target)
+        _sync(unfinished)
+        for path, target in zip(unfinished, targets, strict=True):
+            path.replace(target)
+        _sync([target.parent for target in targets])
     finally:
-        unfinished.unlink(missing_ok=True)
+        for path in unfinished:
+            path.unlink(missing_ok=True)
 
 
 class ParquetSink:
@@ -118,15 +139,19 @@ def file_batches(path: Path) -> Iterator[pa.RecordBatch]:
         )
 
 
-def _replace(source: Path, target: Path) -> None:
-    descriptor = os.open(source, os.O_RDONLY)
+def _sync(paths: Sequence[Path]) -> None:
+    """Wait until files or folders are safe on disk, several at a time: a disk takes them so."""
+    if len(paths) == 1:
+        _sync_one(paths[0])
+        return
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        for _ in pool.map(_sync_one, paths):
+            pass
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    source.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

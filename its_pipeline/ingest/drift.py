@@ -7,6 +7,7 @@ and count neither for nor against.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -85,24 +86,31 @@ class DriftReport:
         return any(known) if known else None
 
 
-def drift_of_day(settings: Settings, day: date) -> DriftReport:
-    """Compare a validated day with the 28 days ahead of it.
+def drift_of_days(settings: Settings, days: Sequence[date]) -> list[DriftReport]:
+    """Compare validated days, each with the 28 days ahead of it.
 
     Raises
     ------
     FileNotFoundError
-        If the day was not validated.
+        If a day was not validated.
     """
     from its_pipeline.ingest.steps import open_lake, read_validation
     from its_pipeline.stores.lake import VALID_EVENTS
 
-    first = day - timedelta(days=REFERENCE_DAYS)
-    earlier = [
-        read_validation(settings, other).summary
-        for other in open_lake(settings).days(VALID_EVENTS)
-        if first <= other < day
-    ]
-    return compare(read_validation(settings, day).summary, earlier)
+    there = open_lake(settings).days(VALID_EVENTS)
+    known: dict[date, DaySummary] = {}
+
+    def summary(day: date) -> DaySummary:
+        if day not in known:
+            known[day] = read_validation(settings, day).summary
+        return known[day]
+
+    reports = []
+    for day in days:
+        first = day - timedelta(days=REFERENCE_DAYS)
+        ahead = there[bisect_left(there, first) : bisect_left(there, day)]
+        reports.append(compare(summary(day), [summary(other) for other in ahead]))
+    return reports
 
 
 def compare(today: DaySummary, earlier: Sequence[DaySummary]) -> DriftReport:

@@ -1,47 +1,44 @@
-"""The events' way into the store, a function a step: export, validate, aggregate.
+"""The events' way into the lake, a function a step: export and validate UTC days.
 
-Plain functions of settings and a day; the Dagster assets, the command line and the demo call them.
-What a step does to the rows belongs to `events.sources`, `events.validation` and
-`events.daily`.
+Plain functions of settings and days; the Dagster assets, the command line and the demo call them.
+What a step does to the rows belongs to `events.sources` and `events.validation`; what comes of all
+days to `ingest.daily`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
-
-import duckdb
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
-from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
 from its_pipeline.events.schema import FIRST_DAY
 from its_pipeline.events.sources.base import SourceError, same_version
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.summary import DaySummary
-from its_pipeline.events.validation import SUMMARY_KEY, validate_day
-from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
-from its_pipeline.files.damage import is_of_the_machine, read_or_set_aside, set_aside
-from its_pipeline.files.parquet import unfinished_file
+from its_pipeline.events.validation import BATCH_ROWS, SUMMARY_KEY, RawDay, validate_days
+from its_pipeline.files.damage import is_of_the_machine
+from its_pipeline.files.parquet import ROW_GROUP_BYTES, unfinished_files, write_parquet
 from its_pipeline.ingest.passing import Passing
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
-from its_pipeline.stores.warehouse import Warehouse, rebuild_warehouse
 
 if TYPE_CHECKING:
     from its_pipeline.events.sources.base import EventSource
     from its_pipeline.settings import Settings
 
+Result = TypeVar("Result")
+
 _VERSION = "its.version"
 _CONTRACT = "its.contract"
+
+DAYS_AT_ONCE: Final = 32
+"""Days that are written before they are put in their places: files that are open at a time."""
 
 
 @dataclass(frozen=True)
@@ -90,35 +87,12 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class IngestedDay:
-    """One UTC day that was exported and validated, or the traceback of why it could not be."""
+    """One UTC day that was exported and validated, or the traceback of why either could not be."""
 
     day: date
     exported: ExportResult | None = None
     validated: ValidationResult | None = None
     failure: str = ""
-
-
-@dataclass(frozen=True)
-class DailyResult:
-    """The daily outcomes as they lie now.
-
-    Attributes
-    ----------
-    path
-        The sorted Parquet file.
-    rows, users
-        How many rows, and people with at least one.
-    outcomes
-        The same by outcome.
-    warehouse
-        The rebuilt warehouse.
-    """
-
-    path: Path
-    rows: int
-    users: int
-    outcomes: tuple[OutcomeCount, ...]
-    warehouse: Warehouse
 
 
 def open_lake(settings: Settings) -> Lake:
@@ -143,58 +117,79 @@ def changed_days(settings: Settings, source: EventSource | None = None) -> list[
     return sorted(d for d in days if not same_version(versions.get(d, ""), exported.get(d, "")))
 
 
-def export_day(settings: Settings, day: date, source: EventSource | None = None) -> ExportResult:
-    """Write one UTC day of the source into the lake as delivered; the partition is replaced whole.
+def export_days(settings: Settings, days: Sequence[date]) -> Iterator[ExportResult]:
+    """Write UTC days of the source into the lake as delivered; each partition is replaced whole.
+
+    `DAYS_AT_ONCE` days are written, and then put in their places one by one.
 
     Parameters
     ----------
     settings
         The installation.
-    day
-        UTC day.
-    source
-        Where to read; the configured source by default.
+    days
+        UTC days, in order.
 
     Raises
     ------
     SourceError
-        If the source cannot be read; the earlier partition stays.
+        If the source cannot be read; the earlier partitions of the days at hand stay.
     """
-    source = source or open_source(settings)
+    for some in portions(days):
+        # Opened anew: what was deleted or imported meanwhile is seen.
+        yield from _export(settings, some, open_source(settings))
+
+
+def export_day(settings: Settings, day: date, source: EventSource | None = None) -> ExportResult:
+    """Write one UTC day into the lake, see `export_days`; by default of the configured source."""
+    return _export(settings, [day], source or open_source(settings))[0]
+
+
+def _export(settings: Settings, days: Sequence[date], source: EventSource) -> list[ExportResult]:
     lake = open_lake(settings)
-    with lake.exclusive(BEHAVIORAL_EVENTS, day):
-        before = _digest(lake.path(BEHAVIORAL_EVENTS, day))
-        with source.read_day(day) as read:
-            passing = Passing(Forgotten(settings.store_root))
-            written = lake.write(
-                BEHAVIORAL_EVENTS,
+    paths = [lake.path(BEHAVIORAL_EVENTS, day) for day in days]
+    with lake.all_exclusive((BEHAVIORAL_EVENTS,), days):
+        before = [_digest(path) for path in paths]
+        read = []
+        with unfinished_files(paths) as files:
+            for day, file in zip(days, files, strict=True):
+                with source.read_day(day) as events:
+                    passing = Passing(Forgotten(settings.store_root))
+                    batches = (passing.watch(batch) for batch in events.batches)
+                    footer = {_VERSION: events.version}
+                    rows = write_parquet(file, events.schema, batches, footer)
+                read.append((rows, events.version, passing))
+        return [
+            ExportResult(
                 day,
-                read.schema,
-                (passing.watch(batch) for batch in read.batches),
-                {_VERSION: read.version},
+                path,
+                rows,
+                path.stat().st_size,
+                version,
+                passing.first,
+                passing.last,
+                _digest(path) != digest,
+                passing.left_out,
             )
-        changed = _digest(written.path) != before
-    return ExportResult(
-        day,
-        written.path,
-        written.rows,
-        written.bytes,
-        read.version,
-        passing.first,
-        passing.last,
-        changed,
-        passing.left_out,
-    )
+            for day, path, digest, (rows, version, passing) in zip(
+                days, paths, before, read, strict=True
+            )
+        ]
 
 
-def ingest_day(settings: Settings, day: date) -> IngestedDay:
-    """Export and validate one UTC day; what one day does to its reader stays that day's.
+def portions(days: Sequence[date]) -> Iterator[Sequence[date]]:
+    """Divide days into portions of at most `DAYS_AT_ONCE`."""
+    for start in range(0, len(days), DAYS_AT_ONCE):
+        yield days[start : start + DAYS_AT_ONCE]
 
-    Returns
-    -------
-    IngestedDay
-        What was exported and validated; with the traceback in `failure`, where it could not be.
-        The earlier partitions stay then.
+
+def ingest_days(settings: Settings, days: Sequence[date]) -> Iterator[list[IngestedDay]]:
+    """Export and validate UTC days, a portion at a time; what one does to its reader stays its own.
+
+    Yields
+    ------
+    list
+        What was exported and validated of a portion's days; with the traceback in `failure`, where
+        a day could not be. Its earlier partitions stay then.
 
     Raises
     ------
@@ -203,43 +198,100 @@ def ingest_day(settings: Settings, day: date) -> IngestedDay:
     OSError
         One of `files.damage.MACHINE_ERRORS`.
     """
+    for some in portions(days):
+        exported, failures = _each(export_days, settings, some)
+        there = [day for day in some if day in exported]
+        validated, failed = _each(validate_day_partitions, settings, there)
+        failures |= failed
+        yield [
+            IngestedDay(day, exported.get(day), validated.get(day), failures.get(day, ""))
+            for day in some
+        ]
+
+
+def _each(
+    work: Callable[[Settings, Sequence[date]], Iterator[Result]],
+    settings: Settings,
+    days: Sequence[date],
+) -> tuple[dict[date, Result], dict[date, str]]:
+    """Do work on days together or, if that fails, on each; return results, and tracebacks."""
     try:
-        return IngestedDay(day, export_day(settings, day), validate_day_partition(settings, day))
+        return dict(zip(days, work(settings, days), strict=True)), {}
     except SourceError:
         raise
     except Exception as error:
         # Kept with its traceback, counted, and said at the end of the run: the others go on.
         if is_of_the_machine(error):
             raise
-        return IngestedDay(day, failure="".join(traceback.format_exception(error)))
+        if len(days) == 1:
+            return {}, {days[0]: "".join(traceback.format_exception(error))}
+    results: dict[date, Result] = {}
+    failures: dict[date, str] = {}
+    for day in days:
+        found, failed = _each(work, settings, [day])
+        results |= found
+        failures |= failed
+    return results, failures
 
 
-def validate_day_partition(settings: Settings, day: date) -> ValidationResult:
-    """Split an exported day into valid and rejected events.
+def validate_day_partitions(settings: Settings, days: Sequence[date]) -> Iterator[ValidationResult]:
+    """Split exported days into valid and rejected events, small ones together.
 
     Raises
     ------
     FileNotFoundError
-        If the day was not exported; the message says what to run.
+        If a day was not exported; the message says what to run.
     """
     lake = open_lake(settings)
-    raw = lake.path(BEHAVIORAL_EVENTS, day)
-    if not raw.is_file():
-        raise FileNotFoundError(
-            f"no exported events for {day}: {raw} is missing; materialise behavioral_events first"
-        )
+    together: list[date] = []
+    rows = size = 0
+    for some in portions(days):
+        for day in some:
+            more_rows, more = lake.size(BEHAVIORAL_EVENTS, day)
+            if together and (rows + more_rows > BATCH_ROWS or size + more > ROW_GROUP_BYTES):
+                yield from _validate(settings, together)
+                together, rows, size = [], 0, 0
+            together.append(day)
+            rows, size = rows + more_rows, size + more
+        yield from _validate(settings, together)
+        together, rows, size = [], 0, 0
+
+
+def validate_day_partition(settings: Settings, day: date) -> ValidationResult:
+    """Split one exported day into valid and rejected events, see `validate_day_partitions`."""
+    return _validate(settings, [day])[0]
+
+
+def _validate(settings: Settings, days: Sequence[date]) -> list[ValidationResult]:
+    lake = open_lake(settings)
     metrics = json_metrics(registered_metrics(settings))
-    valid_path = lake.path(VALID_EVENTS, day)
-    rejected_path = lake.path(REJECTED_EVENTS, day)
-    with lake.exclusive(REJECTED_EVENTS, day), lake.exclusive(VALID_EVENTS, day):
-        footer = {
-            _VERSION: lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, ""),
-            _CONTRACT: contract_fingerprint(metrics),
-        }
-        with unfinished_file(valid_path) as valid, unfinished_file(rejected_path) as rejected:
+    for day in days:
+        raw = lake.path(BEHAVIORAL_EVENTS, day)
+        if not raw.is_file():
+            raise FileNotFoundError(
+                f"no exported events for {day}: {raw} is missing; materialise behavioral_events "
+                "first"
+            )
+    valid_paths = [lake.path(VALID_EVENTS, day) for day in days]
+    rejected_paths = [lake.path(REJECTED_EVENTS, day) for day in days]
+    with (
+        lake.all_exclusive((REJECTED_EVENTS, VALID_EVENTS), days),
+        # A day is validated once its valid events are in their place: they come last.
+        unfinished_files(valid_paths) as valid,
+        unfinished_files(rejected_paths) as rejected,
+    ):
+        contract = contract_fingerprint(metrics)
+        raws = []
+        for day, valid_file, rejected_file in zip(days, valid, rejected, strict=True):
+            version = lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, "")
+            footer = {_VERSION: version, _CONTRACT: contract}
             batches = lake.batches(BEHAVIORAL_EVENTS, day)
-            summary = validate_day(batches, day, metrics, valid, rejected, footer)
-    return ValidationResult(day, valid_path, rejected_path, summary)
+            raws.append(RawDay(day, batches, valid_file, rejected_file, footer))
+        summaries = validate_days(raws, metrics)
+    return [
+        ValidationResult(*one)
+        for one in zip(days, valid_paths, rejected_paths, summaries, strict=True)
+    ]
 
 
 def read_validation(settings: Settings, day: date) -> ValidationResult:
@@ -278,98 +330,6 @@ def contract_fingerprint(metrics: tuple[OutcomeMetric, ...]) -> str:
     """Return a text that changes when the contract or a metric it checks changes."""
     ranges = [(m.name, m.json_path, m.event_types, m.minimum, m.maximum) for m in metrics]
     return hashlib.sha256(repr((CONTRACT_VERSION, ranges)).encode()).hexdigest()[:16]
-
-
-def build_daily(settings: Settings) -> DailyResult:
-    """Aggregate all valid events to daily outcomes and rebuild the warehouse from them.
-
-    Days that cannot be read to their end are set aside and validated again.
-    """
-    path = settings.daily_outcomes_path
-    with _workshop(settings, "daily") as folder:
-        built = folder / path.name
-        try:
-            outcomes = _aggregate(settings, folder, built)
-        except duckdb.Error:
-            damaged = open_lake(settings).set_aside_damaged(VALID_EVENTS)
-            if not damaged:
-                raise
-            for day in damaged:
-                validate_day_partition(settings, day)
-            outcomes = _aggregate(settings, folder, built)
-        _put(built, path, settings.store_root)
-    return DailyResult(
-        path,
-        sum(count.rows for count in outcomes),
-        max((count.users for count in outcomes), default=0),
-        outcomes,
-        refresh_warehouse(settings),
-    )
-
-
-def ensure_daily(settings: Settings) -> bool:
-    """Make the daily outcomes again where they are missing or damaged; tell whether they were.
-
-    Experiments whose days are not there would be decided without them. Where there are no valid
-    events, as in a store that was filled another way, there is nothing to make them from.
-    """
-    path = settings.daily_outcomes_path
-    if read_or_set_aside(path, pq.read_metadata, settings.store_root) is not None:
-        return False
-    if not open_lake(settings).days(VALID_EVENTS):
-        return False
-    build_daily(settings)
-    return True
-
-
-def _aggregate(settings: Settings, folder: Path, built: Path) -> tuple[OutcomeCount, ...]:
-    with _one_state(open_lake(settings), folder) as files:
-        return build_daily_outcomes(files, registered_metrics(settings), built)
-
-
-def _put(built: Path, path: Path, store_root: Path) -> None:
-    """Put a file that was built in its place, also where something else has its name."""
-    if path.is_dir():
-        set_aside(path, store_root, "it is a folder")
-    built.replace(path)
-
-
-@contextmanager
-def _one_state(lake: Lake, folder: Path) -> Iterator[list[Path]]:
-    """Give the valid events as they are now, by hard links: a day replaced meanwhile stays out.
-
-    The aggregation reads the files several times; all times must see the same rows.
-    """
-    with TemporaryDirectory(prefix=f"{UNFINISHED_PREFIX}valid-", dir=folder) as name:
-        files = []
-        for day in lake.days(VALID_EVENTS):
-            if not lake.is_readable(VALID_EVENTS, day):
-                continue  # Damaged: set aside, and validated again with the next ingestion.
-            link = Path(name) / f"{day}.parquet"
-            link.hardlink_to(lake.path(VALID_EVENTS, day))
-            files.append(link)
-        yield files
-
-
-def refresh_warehouse(settings: Settings) -> Warehouse:
-    """Rebuild the analysts' warehouse from the daily outcomes and the evidence."""
-    tables = {"daily_outcomes": settings.daily_outcomes_path, "evidence": settings.evidence_path}
-    for table in tables.values():
-        read_or_set_aside(table, pq.read_metadata, settings.store_root)
-    path = settings.warehouse_path
-    with _workshop(settings, "warehouse") as folder:
-        rebuilt = rebuild_warehouse(folder / path.name, tables)
-        _put(rebuilt.path, path, settings.store_root)
-    return replace(rebuilt, path=path)
-
-
-@contextmanager
-def _workshop(settings: Settings, name: str) -> Iterator[Path]:
-    """Hold a folder of the store to build in; what interrupted builders left in it is removed."""
-    folder = settings.store_root / f".{name}"
-    with exclusive(folder / "lock"):
-        remove_unfinished(folder)
-        yield folder
 
 
 def _digest(path: Path) -> str:

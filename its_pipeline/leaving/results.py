@@ -23,7 +23,7 @@ from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.names import path_of_name
-from its_pipeline.ingest.steps import refresh_warehouse
+from its_pipeline.ingest.daily import refresh_warehouse
 from its_pipeline.leaving.departure import downloads_dir
 from its_pipeline.settings import Settings
 from its_pipeline.stores.placebo_audit import AuditStore

@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -112,6 +112,14 @@ class Lake:
         """Return the number of rows of a partition."""
         return pq.read_metadata(self.path(table, day)).num_rows
 
+    def size(self, table: str, day: date) -> tuple[int, int]:
+        """Return a partition's rows and its bytes when unpacked; 0 and 0 where it is not there."""
+        found = self._footer(table, day)
+        if found is None:
+            return 0, 0
+        groups = (found.row_group(number) for number in range(found.num_row_groups))
+        return found.num_rows, sum(group.total_byte_size for group in groups)
+
     def read(self, table: str, day: date) -> pa.Table:
         """Return a whole partition.
 
@@ -158,6 +166,19 @@ class Lake:
         with unfinished_file(target) as unfinished:
             rows = write_parquet(unfinished, schema, batches, metadata)
         return WrittenFile(target, rows, target.stat().st_size)
+
+    @contextmanager
+    def all_exclusive(self, tables: Sequence[str], days: Sequence[date]) -> Iterator[None]:
+        """Hold several partitions' folders; see `exclusive`.
+
+        Days are taken in their order, and of each the tables as given, so that two who want several
+        of the same wait for each other and do not lock each other out.
+        """
+        with ExitStack() as stack:
+            for day in sorted(days):
+                for table in tables:
+                    stack.enter_context(self.exclusive(table, day))
+            yield
 
     @contextmanager
     def exclusive(self, table: str, day: date) -> Iterator[Path]:

@@ -41,6 +41,12 @@ def test_progress_is_said_at_most_every_few_seconds_and_at_the_end():
     assert lines[-1] == "100 of 100 experiments (100 %), 2.0 per second"
 
 
+def test_progress_is_said_at_once_when_nothing_is_done():
+    lines = []
+    ProgressLog(lines.append, "days", 10.0, clock=lambda: 0.0).update(0, 100)
+    assert lines == ["0 of 100 days (0 %)"]
+
+
 def test_a_listener_hears_the_progress_of_this_process():
     heard = []
     with listening(lambda *told: heard.append(told[:2]), every_seconds=0.0):

@@ -362,11 +362,12 @@ def ingest(settings: Settings, job: IngestJob) -> int:
 
     A day that cannot be taken stays as it was, and is the nightly run's, which tells of it.
     """
-    from its_pipeline.ingest.steps import build_daily, changed_days, ingest_day
+    from its_pipeline.ingest.daily import build_daily
+    from its_pipeline.ingest.steps import changed_days, ingest_days
 
     days = changed_days(settings)
-    for day in days[: job.most_days]:
-        ingest_day(settings, day)
+    for _ in ingest_days(settings, days[: job.most_days]):
+        pass
     left = max(0, len(days) - job.most_days)
     if not left:
         build_daily(settings)

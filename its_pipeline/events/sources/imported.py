@@ -28,6 +28,9 @@ class ImportedSource:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # What was read last: neighbouring days lie in one file, and most in one group of its rows.
+        self._file: tuple[Path, pq.ParquetFile] | None = None
+        self._group: tuple[tuple[Path, int], pa.Table] | None = None
 
     @cached_property
     def _days(self) -> dict[date, list[tuple[Path, str]]]:
@@ -59,21 +62,31 @@ class ImportedSource:
         """Open one UTC day; see `EventSource`."""
         parts = self._days.get(day, [])
         schema = raw_schema(set(EVENT_SCHEMA.names) if parts else set())
-        yield DayRead(_version(parts) if parts else "", schema, _batches(parts, day))
+        yield DayRead(_version(parts) if parts else "", schema, self._batches(parts, day))
+
+    def _batches(self, parts: list[tuple[Path, str]], day: date) -> Iterator[pa.Table]:
+        for path, _ in parts:
+            file = self._opened(path)
+            place = file.schema_arrow.get_field_index("assigned_day")
+            for number in range(file.num_row_groups):
+                statistics = file.metadata.row_group(number).column(place).statistics
+                if statistics is not None and not statistics.min <= day <= statistics.max:
+                    continue
+                rows = self._read(path, number)
+                yield rows.filter(pc.equal(rows["assigned_day"], day)).select(EVENT_SCHEMA.names)
+
+    def _opened(self, path: Path) -> pq.ParquetFile:
+        if self._file is None or self._file[0] != path:
+            self._file = path, pq.ParquetFile(path)
+        return self._file[1]
+
+    def _read(self, path: Path, number: int) -> pa.Table:
+        if self._group is None or self._group[0] != (path, number):
+            self._group = None
+            self._group = (path, number), self._opened(path).read_row_group(number)
+        return self._group[1]
 
 
 def _version(parts: list[tuple[Path, str]]) -> str:
     joined = ",".join(version for _, version in parts)
     return hashlib.sha256(joined.encode()).hexdigest()[:16]
-
-
-def _batches(parts: list[tuple[Path, str]], day: date) -> Iterator[pa.Table]:
-    for path, _ in parts:
-        file = pq.ParquetFile(path)
-        place = file.schema_arrow.get_field_index("assigned_day")
-        for number in range(file.num_row_groups):
-            statistics = file.metadata.row_group(number).column(place).statistics
-            if statistics is not None and not statistics.min <= day <= statistics.max:
-                continue
-            rows = file.read_row_group(number)
-            yield rows.filter(pc.equal(rows["assigned_day"], day)).select(EVENT_SCHEMA.names)

@@ -1,17 +1,17 @@
--- Row numbers of the working file whose event was delivered again: all but the newest delivery.
+-- Row numbers of the working file whose event was delivered again on its day: all but the newest.
 -- Ties on ingested_at are broken by contents, so that the order of delivery leaves no trace.
 CREATE OR REPLACE TEMP TABLE losers AS
 WITH repeated AS (
-    SELECT event_id
+    SELECT place, event_id
     FROM read_parquet($file, hive_partitioning = false)
-    GROUP BY event_id
+    GROUP BY place, event_id
     HAVING count(*) > 1
 ),
 deliveries AS (
     SELECT
         file_row_number AS row_number_in_file,
         row_number() OVER (
-            PARTITION BY event_id
+            PARTITION BY place, event_id
             ORDER BY
                 ingested_at DESC,
                 md5(concat_ws(
@@ -22,8 +22,8 @@ deliveries AS (
                     coalesce(experiment_phase, chr(30)), coalesce(event_data, chr(30))
                 )) DESC,
                 file_row_number
-        ) AS place
+        ) AS standing
     FROM read_parquet($file, file_row_number = true, hive_partitioning = false)
-    WHERE event_id IN (FROM repeated)
+    SEMI JOIN repeated USING (place, event_id)
 )
-SELECT row_number_in_file FROM deliveries WHERE place > 1
+SELECT row_number_in_file FROM deliveries WHERE standing > 1

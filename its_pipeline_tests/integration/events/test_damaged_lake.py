@@ -14,7 +14,7 @@ from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.events.sources.base import SourceError
 from its_pipeline.events.sources.simulated import SimulatedSource
 from its_pipeline.files.damage import set_aside_files
-from its_pipeline.ingest import steps
+from its_pipeline.ingest import daily, steps
 from its_pipeline.settings import Settings
 
 MAPPING = ImportMapping(time="time", user="user", outcomes={"mood": "mood"})
@@ -39,9 +39,9 @@ def ingest(settings: Settings) -> list[str]:
     """Do what a run does; return the failures of single days."""
     restore_metrics(settings)
     days = sorted({*steps.changed_days(settings), *steps.unvalidated_days(settings)})
-    failures = [steps.ingest_day(settings, day).failure for day in days]
-    steps.build_daily(settings)
-    return [failure for failure in failures if failure]
+    portions = list(steps.ingest_days(settings, days))
+    daily.build_daily(settings)
+    return [one.failure for portion in portions for one in portion if one.failure]
 
 
 def state(settings: Settings) -> dict[str, bytes]:
@@ -95,15 +95,15 @@ def test_daily_outcomes_and_warehouse_are_made_again(settings, way) -> None:
     before = state(settings)
     way(settings.daily_outcomes_path)
     way(settings.warehouse_path)
-    assert steps.ensure_daily(settings)
-    assert not steps.ensure_daily(settings)
+    assert daily.ensure_daily(settings)
+    assert not daily.ensure_daily(settings)
     assert state(settings) == before
     assert settings.warehouse_path.is_file()
 
 
 def test_a_damaged_evidence_table_does_not_stop_the_warehouse(settings) -> None:
     settings.evidence_path.write_bytes(b"PAR1 and no more")
-    assert "daily_outcomes" in steps.refresh_warehouse(settings).rows
+    assert "daily_outcomes" in daily.refresh_warehouse(settings).rows
     assert not settings.evidence_path.exists()
 
 
@@ -164,4 +164,4 @@ def test_a_damaged_simulation_is_named(tmp_path: Path) -> None:
 def test_a_store_without_events_has_nothing_to_make_daily_outcomes_from(settings) -> None:
     shutil.rmtree(settings.lake_dir)
     settings.daily_outcomes_path.unlink()
-    assert not steps.ensure_daily(settings)
+    assert not daily.ensure_daily(settings)

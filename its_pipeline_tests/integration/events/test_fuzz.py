@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.events.metrics import OutcomeMetric
-from its_pipeline.events.validation import validate_day
+from its_pipeline.events.validation import RawDay, validate_days
 from its_pipeline_tests.unit.events.factories import ALL_TEXT, DAY, event
 
 ROWS = 100_000
@@ -88,7 +88,8 @@ def test_a_hundred_thousand_rows(tmp_path: Path) -> None:
     table = rows(seed=20260310)
     valid_path, rejected_path = tmp_path / "valid.parquet", tmp_path / "rejected.parquet"
     batches = table.to_batches(max_chunksize=30_000)
-    summary = validate_day(batches, DAY, (MINUTES,), valid_path, rejected_path)
+    day = RawDay(DAY, batches, valid_path, rejected_path)
+    (summary,) = validate_days([day], (MINUTES,))
     valid = pq.read_table(valid_path).to_pylist()
     rejected = pq.read_table(rejected_path)
     assert (summary.read, summary.adds_up) == (ROWS, True)

@@ -18,7 +18,8 @@ from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.inbox import inbox_dir, take_inbox
 from its_pipeline.events.mapping import ImportMapping
-from its_pipeline.events.validation import validate_day
+from its_pipeline.events.validation import RawDay, validate_days
+from its_pipeline.ingest import daily
 from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import REJECTED_EVENTS
@@ -46,7 +47,7 @@ def taken(settings: Settings, path: Path, mapping: ImportMapping = MAPPING) -> d
     results = [ingest.validate_day_partition(settings, day) for day in days]
     assert sum(export.rows for export in exported) == imported.rows
     assert all(result.summary.adds_up for result in results)
-    ingest.build_daily(settings)
+    daily.build_daily(settings)
     rules: dict[str, int] = {}
     for result in results:
         for broken in result.summary.broken_rules:
@@ -181,7 +182,7 @@ def test_13_a_10_mb_json(tmp_path: Path) -> None:
     large = json.dumps({"text": "x" * 10_000_000})
     table = pa.Table.from_pylist([event(0, event_data=large), event(1)], schema=ALL_TEXT)
     valid, rejected = tmp_path / "v.parquet", tmp_path / "r.parquet"
-    summary = validate_day([table], DAY, (), valid, rejected)
+    (summary,) = validate_days([RawDay(DAY, [table], valid, rejected)], ())
     assert (summary.valid, summary.rejected) == (1, 1)
     row = pq.read_table(rejected).to_pylist()[0]
     assert row["rule"] == "at_most_1_mib"
@@ -192,9 +193,9 @@ def test_14_a_million_duplicates(tmp_path: Path) -> None:
     table = pa.Table.from_pylist([event(0)], schema=ALL_TEXT)
     batch = table.take(pa.array([0] * 50_000))
     before = pa.total_allocated_bytes()
-    summary = validate_day(
-        (batch for _ in range(20)), DAY, (), tmp_path / "v.parquet", tmp_path / "r.parquet"
-    )
+    batches = (batch for _ in range(20))
+    day = RawDay(DAY, batches, tmp_path / "v.parquet", tmp_path / "r.parquet")
+    (summary,) = validate_days([day], ())
     assert (summary.read, summary.valid, summary.duplicates) == (1_000_000, 1, 999_999)
     assert pq.read_metadata(tmp_path / "r.parquet").num_rows == 999_999
     assert pa.total_allocated_bytes() - before < 200_000_000
@@ -261,7 +262,7 @@ def test_18_a_column_renamed_keeps_the_earlier_version(settings: Settings, tmp_p
     write(file, GOOD.replace("mood", "Mood"))
     with pytest.raises(ImportFileError, match=r"column 'mood' is missing; the file has .*Mood"):
         import_file(settings, file, MAPPING)
-    ingest.build_daily(settings)
+    daily.build_daily(settings)
     assert values(settings) == [5.0, 6.0]
 
 
@@ -276,7 +277,7 @@ def test_19_two_versions_of_a_day(settings: Settings, tmp_path: Path) -> None:
     for day in ingest.changed_days(settings):
         ingest.export_day(settings, day)
         ingest.validate_day_partition(settings, day)
-    ingest.build_daily(settings)
+    daily.build_daily(settings)
     assert values(settings) == [9.0]
 
 

@@ -36,8 +36,9 @@ from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.base import SourceError
 from its_pipeline.events.sources.opening import simulation_dir
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from its_pipeline.ingest import daily
 from its_pipeline.ingest import steps as ingest
-from its_pipeline.ingest.drift import drift_of_day
+from its_pipeline.ingest.drift import drift_of_days
 from its_pipeline.schedules.schedule import Schedule
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS
@@ -53,7 +54,7 @@ def run(settings: Settings, days: list[date] | None = None) -> list[ingest.Valid
     for day in changed:
         ingest.export_day(settings, day)
     results = [ingest.validate_day_partition(settings, day) for day in changed]
-    ingest.build_daily(settings)
+    daily.build_daily(settings)
     return results
 
 
@@ -190,12 +191,12 @@ def test_running_a_day_again_gives_the_same_files(demo: Settings) -> None:
     lake = ingest.open_lake(demo)
     tables = (BEHAVIORAL_EVENTS, VALID_EVENTS, REJECTED_EVENTS)
     before = {table: lake.path(table, day).read_bytes() for table in tables}
-    daily = demo.daily_outcomes_path.read_bytes()
+    outcomes = demo.daily_outcomes_path.read_bytes()
     assert not ingest.export_day(demo, day).changed
     ingest.validate_day_partition(demo, day)
-    ingest.build_daily(demo)
+    daily.build_daily(demo)
     assert {table: lake.path(table, day).read_bytes() for table in tables} == before
-    assert demo.daily_outcomes_path.read_bytes() == daily
+    assert demo.daily_outcomes_path.read_bytes() == outcomes
     assert ingest.unvalidated_days(demo) == []
 
 
@@ -204,7 +205,7 @@ def test_the_warehouse_is_replaced_under_an_open_reader(demo: Settings) -> None:
     count = "SELECT count(*) FROM daily_outcomes"
     try:
         (before,) = reader.execute(count).fetchone() or (0,)
-        warehouse = ingest.refresh_warehouse(demo)
+        warehouse = daily.refresh_warehouse(demo)
         assert reader.execute(count).fetchone() == (before,)
         assert warehouse.rows["daily_outcomes"] == before > 0
     finally:
@@ -220,7 +221,7 @@ def test_a_day_replaced_during_the_aggregation_stays_out_of_it(
     run(settings)
     before = settings.daily_outcomes_path.read_bytes()
     lake = ingest.open_lake(settings)
-    build = ingest.build_daily_outcomes
+    build = daily.build_daily_outcomes
 
     def replaced_meanwhile(files: list[Path], *arguments: object) -> object:
         for day in lake.days(VALID_EVENTS):
@@ -228,8 +229,8 @@ def test_a_day_replaced_during_the_aggregation_stays_out_of_it(
             lake.write(VALID_EVENTS, day, rows.schema, [rows.slice(0, 1)])
         return build(files, *arguments)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(ingest, "build_daily_outcomes", replaced_meanwhile)
-    ingest.build_daily(settings)
+    monkeypatch.setattr(daily, "build_daily_outcomes", replaced_meanwhile)
+    daily.build_daily(settings)
     assert settings.daily_outcomes_path.read_bytes() == before
     assert list(tmp_path.rglob(f"{UNFINISHED_PREFIX}*")) == []
 
@@ -290,8 +291,8 @@ def test_drift_warns_of_a_jump_and_stays_quiet_otherwise(tmp_path: Path) -> None
     simulate(quiet, simulation_dir(settings), seed=1, start_on=DEMO_START_ON, days=16)
     run(settings)
     last = DEMO_START_ON + timedelta(days=14)
-    assert drift_of_day(settings, DEMO_START_ON + timedelta(days=2)).jumped is None
-    report = drift_of_day(settings, last)
+    assert drift_of_days(settings, [DEMO_START_ON + timedelta(days=2)])[0].jumped is None
+    report = drift_of_days(settings, [last])[0]
     assert report.jumped is False
     assert report.reference_days == 14
     loud = [
@@ -304,7 +305,7 @@ def test_drift_warns_of_a_jump_and_stays_quiet_otherwise(tmp_path: Path) -> None
     run(other, [last])
     target = lake.path(VALID_EVENTS, last)
     target.write_bytes(ingest.open_lake(other).path(VALID_EVENTS, last).read_bytes())
-    report = drift_of_day(settings, last)
+    report = drift_of_days(settings, [last])[0]
     jumped = {s.name for s in report.statistics if s.jumped}
     assert jumped >= {"events", "score distribution"}
 

@@ -16,7 +16,7 @@ from its_pipeline.events.metrics import registered_metrics
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment
-from its_pipeline.ingest import steps
+from its_pipeline.ingest import daily, steps
 from its_pipeline.settings import Settings, get_settings
 from its_pipeline_tests.support import shared_data_dir
 from tools.stores import METRIC, log_intervention, short_settings, write_daily
@@ -52,7 +52,7 @@ def imported(run, tmp_path, column: str, texts: list[str], values: np.ndarray) -
     for day in steps.changed_days(settings):
         steps.export_day(settings, day)
         steps.validate_day_partition(settings, day)
-    steps.build_daily(settings)
+    daily.build_daily(settings)
     return told
 
 

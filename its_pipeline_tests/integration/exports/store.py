@@ -11,7 +11,7 @@ from its_pipeline.events.daily import read_series
 from its_pipeline.events.exported import Said
 from its_pipeline.events.importing import ImportResult, import_export
 from its_pipeline.exports.recognising import recognised
-from its_pipeline.ingest import steps
+from its_pipeline.ingest import daily, steps
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import REJECTED_EVENTS
 
@@ -44,7 +44,7 @@ class Store:
     def daily(self, metric: str) -> Mapping[str, float]:
         """Return a metric by local day; the days are aggregated where something has changed."""
         if self._changed:
-            steps.build_daily(self.settings)
+            daily.build_daily(self.settings)
             self._changed = False
         series = read_series(self.settings.daily_outcomes_path, USER, metric)
         return {

@@ -12,6 +12,7 @@ from its_pipeline.events.importing import import_file
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.ingest import daily
 from its_pipeline.ingest import steps as ingest
 from its_pipeline.settings import Settings
 
@@ -56,7 +57,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     for day in ingest.changed_days(settings):
         ingest.export_day(settings, day)
         assert ingest.validate_day_partition(settings, day).summary.rejected == 0
-    ingest.build_daily(settings)
+    daily.build_daily(settings)
     return settings
 
 

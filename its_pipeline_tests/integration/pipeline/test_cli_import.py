@@ -16,7 +16,7 @@ from its_pipeline.events.daily import read_series
 from its_pipeline.events.inbox import inbox_dir
 from its_pipeline.events.keys import key_of_id
 from its_pipeline.experiments.publish import page_path
-from its_pipeline.ingest import steps
+from its_pipeline.ingest import daily, steps
 from its_pipeline.settings import Settings, get_settings
 from tools.table_files import xlsx
 
@@ -54,7 +54,7 @@ def by_day(settings: Settings, user: str, outcome: str) -> dict[str, float]:
     for day in steps.changed_days(settings):
         steps.export_day(settings, day)
         steps.validate_day_partition(settings, day)
-    steps.build_daily(settings)
+    daily.build_daily(settings)
     found = read_series(settings.daily_outcomes_path, user, outcome)
     return {str(day.date()): value for day, value in zip(found["day"], found["value"], strict=True)}
 

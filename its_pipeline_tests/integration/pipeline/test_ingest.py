@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import dagster as dg
@@ -11,6 +12,7 @@ from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.home import open_instance
 from its_pipeline.defs.local import LocalRunner
 from its_pipeline.defs.names import TAG_SHARDS
+from its_pipeline.defs.recording import told_together
 from its_pipeline.events.people import Defects, Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
@@ -159,3 +161,42 @@ def test_a_day_that_was_never_exported_fails_with_the_remedy(ingested):
     failure = result.failure_data_for_node("valid_events")
     assert failure is not None
     assert "materialise behavioral_events first" in str(failure.error)
+
+
+def test_what_is_told_together_is_stored_at_the_end_or_not_at_all(tmp_path):
+    settings = short_settings(tmp_path, source="simulator")
+    with open_instance(settings) as instance, open_instance(settings) as other:
+        key = dg.AssetKey("behavioral_events")
+
+        def tell(day):
+            event = dg.AssetMaterialization(key, partition=day)
+            instance.report_runless_asset_event(event)
+
+        with told_together(instance):
+            tell("2026-05-01")
+            tell("2026-05-02")
+            assert other.get_materialized_partitions(key) == set()
+        assert other.get_materialized_partitions(key) == {"2026-05-01", "2026-05-02"}
+
+        def tell_and_fail():
+            with told_together(instance):
+                tell("2026-05-03")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            tell_and_fail()
+        tell("2026-05-04")
+        days = {"2026-05-01", "2026-05-02", "2026-05-04"}
+        assert other.get_materialized_partitions(key) == days
+
+
+def test_another_thread_tells_as_ever_meanwhile(tmp_path):
+    settings = short_settings(tmp_path, source="simulator")
+    with open_instance(settings) as instance:
+        key = dg.AssetKey("behavioral_events")
+        with ThreadPoolExecutor(1) as pool, told_together(instance):
+            event = dg.AssetMaterialization(key, partition="2026-05-01")
+            pool.submit(instance.report_runless_asset_event, event).result()
+            event = dg.AssetMaterialization(key, partition="2026-05-02")
+            instance.report_runless_asset_event(event)
+        assert instance.get_materialized_partitions(key) == {"2026-05-01", "2026-05-02"}

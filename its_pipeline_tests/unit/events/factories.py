@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.schema import EVENT_SCHEMA, raw_schema
 from its_pipeline.events.summary import DaySummary
-from its_pipeline.events.validation import validate_day
+from its_pipeline.events.validation import RawDay, validate_days
 
 DAY = date(2026, 3, 10)
 ALL_TEXT = raw_schema(set(EVENT_SCHEMA.names))
@@ -60,5 +60,5 @@ def validated(
     table = pa.Table.from_pylist(events, schema=ALL_TEXT)
     valid, rejected = folder / "valid.parquet", folder / "rejected.parquet"
     batches = table.to_batches(max_chunksize=batch_rows)
-    summary = validate_day(batches, day, metrics, valid, rejected)
+    (summary,) = validate_days([RawDay(day, batches, valid, rejected)], metrics)
     return Validated(summary, pq.read_table(valid).to_pylist(), pq.read_table(rejected).to_pylist())

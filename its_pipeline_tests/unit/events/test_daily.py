@@ -26,7 +26,7 @@ from its_pipeline.events.daily import (
 )
 from its_pipeline.events.metrics import SHIPPED, OutcomeMetric
 from its_pipeline.events.schema import EVENT_SCHEMA
-from its_pipeline.events.validation import validate_day
+from its_pipeline.events.validation import RawDay, validate_days
 from its_pipeline_tests.unit.events.reference import daily_outcomes
 
 ALL_CHECKS = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
@@ -153,7 +153,8 @@ def _validated(rows: list[dict[str, Any]], folder: Path) -> list[Path]:
         of_day = [row for row in rows if row["occurred_at"].date() == day]
         table = pa.Table.from_pylist(of_day, schema=EVENT_SCHEMA)
         target = folder / f"{day}.parquet"
-        counts = validate_day(table.to_batches(7), day, (), target, folder / "rejected.parquet")
+        raw = RawDay(day, table.to_batches(7), target, folder / "rejected.parquet")
+        (counts,) = validate_days([raw], ())
         assert counts.adds_up
         assert counts.rejected == 0
         files.append(target)

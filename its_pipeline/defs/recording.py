@@ -1,0 +1,78 @@
+"""Telling Dagster of many things at once: one transaction of its databases instead of several each.
+
+What belongs here: how Dagster's own event log is written to. What does not: what it is told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+)
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+
+@contextmanager
+def told_together(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Have Dagster's SQLite databases take what this thread tells them in one transaction each.
+
+    By itself Dagster 1.13 opens, commits and closes them two to five times an event, each time
+    until the disk has it, which is most of the time that a first load takes. All of it is stored
+    when the body has ended, and nothing of it if the body raises. Others who write wait meanwhile,
+    so the body should tell and do nothing else. Other databases are written to as ever.
+
+    Parameters
+    ----------
+    instance
+        Whose event log it is.
+    """
+    storage: Any = instance.event_log_storage
+    if not isinstance(storage, SqliteEventLogStorage):
+        yield
+        return
+    ours = threading.get_ident()
+    as_ever = storage.run_connection, storage.index_connection
+    held: dict[str, Connection] = {}
+    with ExitStack() as stack:
+
+        def opened(shard: str) -> Connection:
+            if shard not in held:
+                with as_ever[0](shard):
+                    pass  # Dagster makes its tables when it connects.
+                engine = create_engine(
+                    storage.conn_string_for_shard(shard),
+                    poolclass=NullPool,
+                    connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+                )
+                held[shard] = stack.enter_context(engine.begin())
+            return held[shard]
+
+        @contextmanager
+        def run_connection(run_id: str | None = None) -> Iterator[Connection]:
+            if threading.get_ident() == ours and run_id is not None:
+                yield opened(run_id)
+            else:
+                with as_ever[0](run_id) as connection:
+                    yield connection
+
+        @contextmanager
+        def index_connection() -> Iterator[Connection]:
+            if threading.get_ident() == ours:
+                yield opened(INDEX_SHARD_NAME)
+            else:
+                with as_ever[1]() as connection:
+                    yield connection
+
+        storage.run_connection, storage.index_connection = run_connection, index_connection
+        try:
+            yield
+        finally:
+            del storage.run_connection, storage.index_connection
