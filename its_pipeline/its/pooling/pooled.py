@@ -291,7 +291,7 @@ class Pooled:
         """Return what is told of the kind, without its members, as JSON-able values."""
         imputed = self.imputed
         return {
-            "n_members": len(self.estimates),
+            "n_members": int(self.estimates.counts.sum()),
             "without_estimate": dict(self.without_estimate),
             "unit": self.estimates.unit,
             "direction": self.direction,

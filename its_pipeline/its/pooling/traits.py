@@ -81,7 +81,7 @@ def standardised(traits: pd.DataFrame, names: Sequence[str]) -> tuple[Trait, ...
         alike = float(np.mean(found[0].values * found[1].values))
         if abs(alike) > _COLLINEAR:
             raise ValueError(
-                f"traits {found[0].name!r} and {found[1].name!r} have correlation {alike:.4f}: they "
-                "cannot be told apart; give one of them"
+                f"traits {found[0].name!r} and {found[1].name!r} have correlation {alike:.4f}: "
+                "they cannot be told apart; give one of them"
             )
     return tuple(found)
