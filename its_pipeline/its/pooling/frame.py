@@ -54,7 +54,7 @@ NORMAL_SPREAD = Spread(np.ones(1), np.zeros(1))
 
 def student_t_spread(df: float) -> Spread:
     """Return Student-t members: 1 / factor ~ Gamma(df / 2, df / 2), by trapezoid in its log."""
-    x = np.linspace(-7.0, 2.5, 20)
+    x = np.linspace(-9.0, 2.5, 24)
     log = 0.5 * df * (x - np.exp(x))
     return Spread(np.exp(-x), log - special.logsumexp(log))
 
