@@ -35,6 +35,7 @@ from its_pipeline.its import (
     InvalidSeries,
     Schedule,
     pool,
+    series,
 )
 from its_pipeline.its.effect_likelihood import of_grid
 from its_pipeline.its.exact import ExactPosterior, integrate_posterior
@@ -158,7 +159,7 @@ def agreement(options: argparse.Namespace) -> None:
     write_table(
         "pooling_agreement",
         f"# Two stages against one\n\n{machine()}. {options.people} simulated people of 20 to 80 "
-        f"days with AR(1) noise of 0 to .7; PyMC with nutpie samples level, trend and noise of each, "
+        f"days with AR(1) noise of 0 to .7; PyMC with nutpie samples level, trend, noise of each, "
         f"effects, mean and spread at once: 4 x "
         f"{options.draws:,} draws in {seconds:.0f} s, smallest effective size "
         f"{float(theirs['ess'][0]):,.0f}, so a difference of {2 / np.sqrt(theirs['ess'][0]):.3f} "
@@ -208,6 +209,11 @@ def calibration(options: argparse.Namespace) -> None:
     )
 
 
+def peak_memory_gb() -> float:
+    """Return the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def scale(options: argparse.Namespace) -> None:
     """Measure many people, and one more of 10,000."""
     rows = []
@@ -237,7 +243,7 @@ def scale(options: argparse.Namespace) -> None:
                 "the kind (s)": f"{kind_seconds:.2f}",
                 "each member and leave-one-out (s)": f"{each_seconds:.1f}",
                 "one more member (s)": f"{time.perf_counter() - started:.3f}",
-                "peak memory (GB)": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f}",
+                "peak memory (GB)": f"{peak_memory_gb():.2f}",
             }
         )
     write_table(
@@ -262,7 +268,8 @@ def cases(options: argparse.Namespace) -> None:
             on = Schedule.days(dates[(days["treatment"] != baseline).to_numpy()])
             spec = AnalysisSpec(season="none", trend=False)
             try:
-                fit, _ = prepared_fit(outcome, on, spec, None, NORMAL)
+                with patch.object(series, "MINIMUM_DAYS", options.fewest):
+                    fit, _ = prepared_fit(outcome, on, spec, None, NORMAL)
             except (InsufficientData, InvalidSeries):
                 continue
             mixture, forecast = integrate_posterior(fit)
@@ -294,8 +301,9 @@ def cases(options: argparse.Namespace) -> None:
         f"# Single cases: the field's standardised effect, and a pool\n\n{machine()}. Published: "
         "Hedges, Pustejovsky & Shadish (2012, 2013), reproduced by `its.pooling.between_case`. "
         "Ours: each case analysed by itself (level and noise of its own, no trend), likelihoods "
-        "pooled in the outcome's unit. Cases with fewer than 8 occasions off or on have no "
-        "estimate.\n\n" + markdown(pd.DataFrame(rows)) + CASES_SAY,
+        "pooled in the outcome's unit. Cases with fewer than "
+        f"{options.fewest} occasions off or on, or without variation off, have no estimate (the "
+        f"product asks for {series.MINIMUM_DAYS}).\n\n" + markdown(pd.DataFrame(rows)) + CASES_SAY,
     )
 
 
@@ -309,7 +317,7 @@ Why they differ: the published mean change weighs every case alike, a pool by wh
 by how much cases differ; the published d is divided by the sd over cases *and* occasions, one
 number for all, so cases that differ much in level make it small; `estimate_of(standardised=True)`
 divides by each person's own days off, in which differences of level between people have no part.
-The two are not the same quantity, and the published one is the one to compare with trials of groups.
+The two are not the same quantity; the published one is the one to compare with trials of groups.
 """
 
 
@@ -326,6 +334,7 @@ def main() -> None:
     parser.add_argument("--gaussians", type=int, default=24, help="of each likelihood")
     default = os.environ.get("ITS_SHARED_DATA", "../shared/data")
     parser.add_argument("--data", default=default, help="folder of the published cases")
+    parser.add_argument("--fewest", type=int, default=3, help="occasions off, and on, of a case")
     parser.add_argument("--kinds", type=int, default=1000)
     options = parser.parse_args()
     PARTS[options.part](options)

@@ -108,7 +108,7 @@ def tell_each(offsets, parts, counts, columns, taus, coefficients, factors, log_
 
     Parameters
     ----------
-    offsets, parts, counts, columns, taus, coefficients, factors, log_shares, first, last
+    offsets, parts, counts, columns, taus, coefficients, factors, log_shares
         As in `add_up`.
     weights
         Posterior weights of the nodes, shape (t, j), sum 1.
@@ -116,6 +116,8 @@ def tell_each(offsets, parts, counts, columns, taus, coefficients, factors, log_
         Nodes beyond which the grid ends, shape (t, j), bool.
     threshold
         A value of the effect.
+    first, last
+        Members.
     out
         Filled, shape (n, 10): mean, sd, 2.5 % and 97.5 % quantile, P(> 0), P(> threshold); mean
         and sd of the first coefficient without the member, the share of its weight on edges; and

@@ -232,7 +232,7 @@ def misfit(nodes: Nodes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     and those nodes' places on the axis.
     """
     log = nodes.log_priors + nodes.summed
-    of_tau = special.logsumexp(log, axis=1)
+    of_tau = np.logaddexp.reduce(log, axis=1)
     matters = of_tau > of_tau.max() + math.log(_MATTERS)
     shares = np.exp(log[matters] - of_tau[matters][:, None])
     places = nodes.coefficients[matters]

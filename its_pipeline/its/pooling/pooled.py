@@ -338,15 +338,13 @@ def _cdf(weights: np.ndarray, means: np.ndarray, sds: np.ndarray, value: float) 
 
 
 def _effect(weights: np.ndarray, means: np.ndarray, sds: np.ndarray, unit: str) -> Effect:
-    flat = [np.ascontiguousarray(a).reshape(-1) for a in (weights, means, sds)]
+    weights, means, sds = (np.ascontiguousarray(a).reshape(-1) for a in (weights, means, sds))
     quantile = compiled.mixture_kernel().mixture_quantile
-    lower, upper = (
-        float(quantile(*flat, p, s)) for p, s in zip(_TAILS, (-1.96, 1.96), strict=True)
-    )
-    positive = 1.0 - _cdf(*flat, 0.0)
+    lower, upper = (float(quantile(weights, means, sds, p, 4.0 * (p - 0.5))) for p in _TAILS)
+    positive = 1.0 - _cdf(weights, means, sds, 0.0)
     return Effect(
-        mean=float(flat[0] @ flat[1]),
-        sd=float(mixture_sd(flat[0], flat[1][None], flat[2][None])[0]),
+        mean=float(weights @ means),
+        sd=float(mixture_sd(weights, means[None], sds[None])[0]),
         ci_lower=lower,
         ci_upper=upper,
         probability_positive=positive,

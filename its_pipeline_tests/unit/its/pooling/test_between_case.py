@@ -45,8 +45,11 @@ def test_laskis_multiple_baseline_is_as_published():
 
 @pytest.mark.parametrize(
     ("measure", "standardised"),
-    [("writing quality", 1.963073), ("T-unit length", 0.785400)]
-    + [("number of constructions", 0.747554)],
+    [
+        ("writing quality", 1.963073),
+        ("T-unit length", 0.785400),
+        ("number of constructions", 0.747554),
+    ],
 )
 def test_saddlers_writers_are_as_published(measure, standardised):
     data = _read("Saddler")

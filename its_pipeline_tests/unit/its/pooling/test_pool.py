@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ MEANS = np.array([0.9, 0.1, 0.5, -0.2, 0.7])
 SDS = np.array([0.2, 0.3, 0.15, 0.4, 0.25])
 
 
-def _table(means=MEANS, sds=SDS):
+def _table(means: Any = MEANS, sds: Any = SDS) -> pd.DataFrame:
     return pd.DataFrame({"mean": means, "sd": sds}, index=[f"p{i}" for i in range(len(means))])
 
 
