@@ -17,6 +17,7 @@ import argparse
 import os
 import resource
 import time
+from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
@@ -73,8 +74,9 @@ def fitted(outcome: pd.Series, day: Any) -> tuple[Fit, EffectLikelihood]:
 def one_stage(fits: list[Fit], draws: int, tune: int) -> dict[str, np.ndarray]:
     """Sample the whole hierarchy at once: level, trend and noise of each, effects, mean, spread."""
     import arviz
-    import pymc as pm
-    import pytensor.tensor as pt
+
+    pm: Any = import_module("pymc")
+    pt: Any = import_module("pytensor.tensor")
 
     n_people = len(fits)
     who = np.concatenate([np.full(len(f.problem.outcome), i) for i, f in enumerate(fits)])

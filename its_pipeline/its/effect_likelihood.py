@@ -126,6 +126,8 @@ def of_grid(grid: PosteriorGrid, noise: str) -> EffectLikelihood:
 
 
 _POINTS = 2048
+_FINE = 0.12
+"""Bandwidth for points that are no draws: chance has no part in them, and skewness is kept."""
 
 
 def _in_amounts(told: EffectLikelihood, mean_observed: float) -> EffectLikelihood:
@@ -141,7 +143,7 @@ def _in_amounts(told: EffectLikelihood, mean_observed: float) -> EffectLikelihoo
     fine = np.linspace(tilted.mean - 9.0 * tilted.sd, tilted.mean + 9.0 * tilted.sd, 8001)
     below = np.cumsum(tilted.at(fine))
     x = np.interp((np.arange(_POINTS) + 0.5) / _POINTS, below / below[-1], fine)
-    return EffectLikelihood.of_draws(-mean_observed * np.expm1(-x))
+    return EffectLikelihood.of_draws(-mean_observed * np.expm1(-x), bandwidth=_FINE)
 
 
 def _of_draws(analysis: Analysis, kept: PosteriorDraws) -> EffectLikelihood:

@@ -13,6 +13,7 @@ holds it).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,9 @@ _REACH = (2.0, 3.0)
 """How far the bins reach, in sds of the means and of the log sds: the last holds the rest."""
 _WIDEST_SHARE = 0.999
 """Of the prior's variance that a posterior's may be: beyond it the days said nothing at all."""
-_KERNELS = 28
-_BANDWIDTH = 0.3
+_REACH_OF_KERNELS = 5.0
+_KERNELS_A_BANDWIDTH = 0.84
+BANDWIDTH = 0.3
 """Sd of the kernels that draws become, in sds of the draws; points are drawn in towards the mean so
 that the sd stays the draws' own (West 1993, J. R. Stat. Soc. B 55, 409)."""
 
@@ -138,7 +140,13 @@ class EffectLikelihood:
         return cls(np.stack([weights, means, sds]))
 
     @classmethod
-    def of_draws(cls, draws: np.ndarray, log_prior: np.ndarray | None = None) -> EffectLikelihood:
+    def of_draws(
+        cls,
+        draws: np.ndarray,
+        log_prior: np.ndarray | None = None,
+        *,
+        bandwidth: float = BANDWIDTH,
+    ) -> EffectLikelihood:
         """Return the likelihood that draws of a posterior tell: their density over the prior's.
 
         Parameters
@@ -148,6 +156,8 @@ class EffectLikelihood:
         log_prior
             Log density, up to a constant, of the prior that they were made under, at each draw;
             None where it was flat.
+        bandwidth
+            Sd of a kernel in sds of the draws, in (0, 1).
 
         Raises
         ------
@@ -169,16 +179,17 @@ class EffectLikelihood:
                 f"draws must differ but all are {mean:g}: an effect that is known without error is "
                 "no estimate"
             )
-        places = mean + np.sqrt(1.0 - _BANDWIDTH**2) * (draws - mean)
-        edges = mean + sd * np.linspace(-5.0, 5.0, _KERNELS + 1)
-        at = np.clip(np.searchsorted(edges, places) - 1, 0, _KERNELS - 1)
-        mass = np.bincount(at, weights, _KERNELS)
+        places = mean + np.sqrt(1.0 - bandwidth**2) * (draws - mean)
+        n = math.ceil(2.0 * _REACH_OF_KERNELS * _KERNELS_A_BANDWIDTH / bandwidth)
+        edges = mean + sd * np.linspace(-_REACH_OF_KERNELS, _REACH_OF_KERNELS, n + 1)
+        at = np.clip(np.searchsorted(edges, places) - 1, 0, n - 1)
+        mass = np.bincount(at, weights, n)
         seen = mass > 0.0
         total = mass[seen]
-        centres = np.bincount(at, weights * places, _KERNELS)[seen] / total
-        squares = np.bincount(at, weights * np.square(places - mean), _KERNELS)[seen] / total
+        centres = np.bincount(at, weights * places, n)[seen] / total
+        squares = np.bincount(at, weights * np.square(places - mean), n)[seen] / total
         within = np.maximum(squares - np.square(centres - mean), 0.0)
-        return cls(np.stack([total, centres, np.sqrt(within + np.square(_BANDWIDTH * sd))]))
+        return cls(np.stack([total, centres, np.sqrt(within + np.square(bandwidth * sd))]))
 
     @property
     def mean(self) -> float:
