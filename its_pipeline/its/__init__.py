@@ -1,4 +1,4 @@
-"""Public door of the statistics: `analyze`, `plan`, `boundaries`, settings, answers, errors.
+"""Public door of the statistics: `analyze`, `plan`, `boundaries`, `pool`, settings, answers.
 
 Names are resolved on first use, so importing the package loads neither numba nor pandas nor any
 modelling library.
@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from its_pipeline.its.analysis import Analysis
     from its_pipeline.its.decisions.boundaries import Boundaries, boundaries
+    from its_pipeline.its.effect_likelihood import estimate_of
     from its_pipeline.its.engine import analyze, warm_up
     from its_pipeline.its.errors import InsufficientData, InvalidSeries, NotConverged
     from its_pipeline.its.fingerprinting import fingerprint
     from its_pipeline.its.planning.plan import ExperimentPlan, plan
+    from its_pipeline.its.pooling.estimates import Estimate
+    from its_pipeline.its.pooling.likelihood import EffectLikelihood
+    from its_pipeline.its.pooling.pool import pool
+    from its_pipeline.its.pooling.pooled import Pooled
     from its_pipeline.its.results import (
         AnalysisWarning,
         Diagnostics,
@@ -36,6 +41,11 @@ _HOMES = {
     "plan": "its.planning.plan",
     "analyze": "its.engine",
     "warm_up": "its.engine",
+    "estimate_of": "its.effect_likelihood",
+    "Estimate": "its.pooling.estimates",
+    "EffectLikelihood": "its.pooling.likelihood",
+    "pool": "its.pooling.pool",
+    "Pooled": "its.pooling.pooled",
     "InsufficientData": "its.errors",
     "InvalidSeries": "its.errors",
     "NotConverged": "its.errors",
@@ -60,18 +70,23 @@ __all__ = [
     "Boundaries",
     "Diagnostics",
     "Effect",
+    "EffectLikelihood",
     "Effects",
+    "Estimate",
     "ExperimentPlan",
     "InsufficientData",
     "InvalidSeries",
     "Mechanism",
     "NotConverged",
     "ParameterDiagnostics",
+    "Pooled",
     "Schedule",
     "analyze",
     "boundaries",
+    "estimate_of",
     "fingerprint",
     "plan",
+    "pool",
     "session_on",
     "warm_up",
 ]

@@ -212,6 +212,7 @@ ITS_FLOORS = {
     "noise": {"inference"},
     "likelihoods": {"inference", "noise"},
     "sensitivity": {"designs", "inference", "noise", "likelihoods"},
+    "pooling": {"inference"},
     "planning": {"decisions", "designs", "inference", "likelihoods", "noise", "sensitivity"},
     "plots": {"inference"},
     "adapters": {"designs", "inference", "noise", "likelihoods"},
