@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from its_pipeline.defs.alerts import failure_alert, ingest_alert
 from its_pipeline.defs.build import build_defs
@@ -180,10 +181,15 @@ def _message(events: Sequence[dg.DagsterEvent]) -> str:
             if data.user_failure_data is not None and data.user_failure_data.description:
                 return data.user_failure_data.description
             error = data.error
-            while error is not None and error.cause is not None:
+            # What is wrapped inside our own error is told by it in better words.
+            while error is not None and error.cause is not None and _is_dagster(error):
                 error = error.cause
             return "" if error is None else _first_words(error.message)
     return ""
+
+
+def _is_dagster(error: SerializableErrorInfo) -> bool:
+    return (error.cls_name or "").startswith("Dagster")
 
 
 def _first_words(message: str) -> str:

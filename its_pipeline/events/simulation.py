@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,14 +88,25 @@ def read_simulation(folder: Path) -> Simulation:
     ------
     FileNotFoundError
         If the folder holds no simulation.
+    ValueError
+        If one of its files is damaged.
     """
-    summary = json.loads((folder / "simulation.json").read_text("utf-8"))
-    truths = json.loads((folder / "truth.json").read_text("utf-8"))
+    summary, truths = _read(folder / "simulation.json"), _read(folder / "truth.json")
     for truth in truths:
         truth["started_on"] = date.fromisoformat(truth["started_on"])
     return Simulation(
         folder, summary["version"], summary["events"], tuple(Truth(**truth) for truth in truths)
     )
+
+
+def _read(path: Path) -> Any:
+    """Return the contents of a JSON file of a simulation; nothing else can make it again."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); simulate the events again, into an empty store"
+        ) from error
 
 
 def write_simulation(
@@ -138,7 +150,7 @@ def delete_from_simulation(folder: Path, user_id: str) -> int:
     for block in sorted(folder.glob("block-*.parquet")):
         deleted += _delete_from_block(block, user_id)
     if (folder / "truth.json").is_file():
-        truths = json.loads((folder / "truth.json").read_text("utf-8"))
+        truths = _read(folder / "truth.json")
         kept = [truth for truth in truths if truth["user_id"] != user_id]
         if kept != truths:
             write_json(folder / "truth.json", kept)

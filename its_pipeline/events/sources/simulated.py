@@ -40,7 +40,7 @@ class SimulatedSource:
                 f"no simulation at {self._folder}; run the demo or simulate events first"
             ) from error
         except DAMAGE as error:
-            raise SourceError(f"the simulation in {self._folder} is damaged: {error}") from error
+            raise SourceError(str(error)) from error
         groups: dict[date, list[tuple[Path, int]]] = {}
         schemas = []
         for path in sorted(self._folder.glob("block-*.parquet")):

@@ -16,6 +16,8 @@ from its_pipeline.events.sources.simulated import SimulatedSource
 from its_pipeline.files.damage import set_aside_files
 from its_pipeline.ingest import daily, steps
 from its_pipeline.settings import Settings
+from tools.faults.state import differences, whole_state
+from tools.faults.world import build_world, night
 
 MAPPING = ImportMapping(time="time", user="user", outcomes={"mood": "mood"})
 DAYS = range(11, 14)
@@ -159,6 +161,24 @@ def test_a_damaged_simulation_is_named(tmp_path: Path) -> None:
     (tmp_path / "block-0000.parquet").touch()
     with pytest.raises(SourceError, match=r"block-0000\.parquet is damaged"):
         SimulatedSource(tmp_path).day_versions()
+
+
+@pytest.mark.parametrize("name", ["simulation.json", "truth.json"])
+def test_a_night_names_the_file_of_a_simulation_that_is_damaged(tmp_path: Path, name: str) -> None:
+    settings = build_world(tmp_path / "store", 1)
+    (settings.store_root / "simulated" / name).write_text("{")
+    [failure] = night(settings)
+    assert f"{name} is damaged" in failure
+    assert "empty store" in failure
+
+
+def test_what_an_emptied_index_of_dagster_knew_is_told_again(tmp_path: Path) -> None:
+    settings = build_world(tmp_path / "store", 1)
+    assert night(settings) == []
+    before = whole_state(settings)
+    os.truncate(settings.store_root / "dagster" / "history" / "runs" / "index.db", 0)
+    assert night(settings) == []
+    assert differences(before, whole_state(settings)) == []
 
 
 def test_a_store_without_events_has_nothing_to_make_daily_outcomes_from(settings) -> None:
