@@ -193,10 +193,9 @@ OTHER_LIKELIHOOD: Final = WarningCode(
 )
 OVER_DISPERSED: Final = WarningCode(
     "over_dispersed",
-    "weakens",
-    "The counts vary more than the likelihood lets them",
-    "The interval is narrower than it should be; another likelihood for counts lets them vary.",
-    "the counts vary more than the likelihood lets them",
+    "remark",
+    "The counts vary by themselves from day to day",
+    "The likelihood takes that for drift; one that lets single days vary tells more.",
 )
 MANY_ZEROS: Final = WarningCode(
     "many_zeros",
