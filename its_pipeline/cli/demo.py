@@ -135,7 +135,7 @@ def _row(result: ExperimentResult) -> tuple[str, ...]:
     benefit = verdict.probability_of_benefit if verdict else None
     status = verdict.status.replace("_", " ") if verdict else "not evaluated"
     if verdict is not None and verdict.standing is not None:
-        status = standing_text(verdict.standing)
+        status = standing_text(verdict.standing, verdict.calendar)
     if verdict is not None and verdict.status == "waiting" and verdict.analysable_on:
         status += f" until {verdict.analysable_on}"
     elif verdict is not None and verdict.status != "analysed":

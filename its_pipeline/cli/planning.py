@@ -106,6 +106,8 @@ def looks(
     """Show the looks that were taken at an experiment: what each saw, and what it said."""
     from its_pipeline.experiments.looking import looks_at
     from its_pipeline.experiments.preparation import Snapshot
+    from its_pipeline.experiments.service import open_store
+    from its_pipeline.schedules.cadence import DAYS
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
@@ -116,10 +118,12 @@ def looks(
     if not found:
         typer.echo(f"no look was taken at {key} yet: the first comes with its first analysis")
         return
+    verdict = open_store(settings).verdict(key)
+    calendar = DAYS if verdict is None else verdict.calendar
     rows = [
         (
             str(look.number),
-            look.looked_on.isoformat(),
+            calendar.told(look.looked_on),
             f"{look.information / look.planned_information:.0%}",
             f"{look.effect_mean:.3g}",
             f"{look.z:.2f}",

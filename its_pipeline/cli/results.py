@@ -70,7 +70,9 @@ def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
         verdict.status.replace("_", " "),
         interval_text(effect) if effect else "",
         f"{benefit:.3f}" if benefit is not None else "",
-        standing_text(verdict.standing) if verdict.standing is not None else verdict.reason,
+        verdict.reason
+        if verdict.standing is None
+        else standing_text(verdict.standing, verdict.calendar),
     )
 
 

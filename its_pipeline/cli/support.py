@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar, cast
 import typer
 
 if TYPE_CHECKING:
+    from its_pipeline.schedules.cadence import Cadence as UnitOfTime
     from its_pipeline.settings import Settings
     from its_pipeline.tables.asking import Question, Said
     from its_pipeline.tables.understanding import Understanding
@@ -292,17 +293,20 @@ def number(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
 
 
-def standing_text(told: Mapping[str, Any]) -> str:
+def standing_text(told: Mapping[str, Any], calendar: UnitOfTime) -> str:
     """Return what the looks at an experiment come to in a few words.
 
     Parameters
     ----------
     told
         As `stores.verdict.Verdict.standing`.
+    calendar
+        The experiment's unit of time.
     """
     words = str(told["kind"]).replace("_", " ")
     if told["crossed"] is not None:
-        return f"{words}, since {told['crossed']['looked_on']}"
+        crossed = date.fromisoformat(told["crossed"]["looked_on"])
+        return f"{words}, since {calendar.told(crossed)}"
     return f"{words} ({told['information_share']:.0%} of the information)"
 
 

@@ -323,7 +323,7 @@ def _audited(
         our_low, our_middle, our_high = np.quantile(ours[name], _COMPARED)
         spread = (high - low) / _WIDTH_IN_SDS
         width = (our_high - our_low) / (high - low)
-        worst = max(worst, abs(our_middle - middle) / spread, abs(width - 1.0))
+        worst = max(worst, float(abs(our_middle - middle) / spread), float(abs(width - 1.0)))
     return assess_weighed(
         found.worth,
         found.error,

@@ -162,6 +162,7 @@ def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str,
                 "outcome": metric.title if metric is not None else entry.outcome_metric,
                 "when": _when(entry, calendar),
                 "step": calendar.step,
+                "calendar": calendar,
                 "looks": calendar.worded(PLAN_WORDS[entry.looks]),
                 "withdrawn": entry.status == "withdrawn",
                 "state": _state(entry, line.verdict if line else ""),
@@ -226,7 +227,7 @@ def experiment_view(
         ],
         "look_rows": [
             {
-                "on": date_text(look.looked_on),
+                "on": date_text(look.looked_on, line["calendar"]),
                 "information": f"{100 * look.information:.0f} %",
                 "said": _SAID[look.said],
             }

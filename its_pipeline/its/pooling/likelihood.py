@@ -126,7 +126,13 @@ class EffectLikelihood:
 
     @classmethod
     def merged(cls, weights: np.ndarray, means: np.ndarray, sds: np.ndarray) -> EffectLikelihood:
-        """Return Gaussians of shape (p,) with those merged that are alike."""
+        """Return Gaussians with those merged that are alike.
+
+        Parameters
+        ----------
+        weights, means, sds
+            Of the Gaussians, shape (p,).
+        """
         weights = weights / weights.sum()
         if len(weights) > _MEANS * _SPREADS:
             bins = _bins(weights, means, _MEANS, _REACH[0]) * _SPREADS
@@ -202,12 +208,24 @@ class EffectLikelihood:
         return float(mixture_sd(self.parts[0], self.parts[1][None], self.parts[2][None])[0])
 
     def scaled(self, factor: float) -> EffectLikelihood:
-        """Return the likelihood of `factor` times the effect."""
+        """Return the likelihood of a multiple of the effect.
+
+        Parameters
+        ----------
+        factor
+            What the effect is multiplied by.
+        """
         weights, means, sds = self.parts
         return EffectLikelihood(np.stack([weights, factor * means, abs(factor) * sds]))
 
     def widened(self, factor: float) -> EffectLikelihood:
-        """Return the likelihood with every distance from its mean `factor` times as large."""
+        """Return the likelihood with every distance from its mean larger.
+
+        Parameters
+        ----------
+        factor
+            By how much.
+        """
         weights, means, sds = self.parts
         centre = self.mean
         return EffectLikelihood(
@@ -215,7 +233,13 @@ class EffectLikelihood:
         )
 
     def at(self, effects: np.ndarray) -> np.ndarray:
-        """Return L at effects of shape (n,); it integrates to 1."""
+        """Return L at effects, shape (n,); it integrates to 1.
+
+        Parameters
+        ----------
+        effects
+            In the likelihood's unit, shape (n,).
+        """
         weights, means, sds = self.parts
         z = (np.asarray(effects, dtype=float)[:, None] - means) / sds
         return np.exp(-0.5 * z**2) @ (weights / (sds * np.sqrt(2.0 * np.pi)))
