@@ -21,7 +21,7 @@ from its_pipeline.its.inference.diagnostics import assess, assess_weighed
 from its_pipeline.its.inference.draws import row_quantiles
 from its_pipeline.its.inference.nuts import Chains, SamplerSettings
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.likelihoods.latent import Weighed, weighed
+from its_pipeline.its.likelihoods.latent import Observations, Weighed, weighed
 from its_pipeline.its.likelihoods.latent_sampled import sampled
 from its_pipeline.its.likelihoods.linked import LinkedLikelihood
 from its_pipeline.its.posterior import (
@@ -239,6 +239,21 @@ class LinkedPosterior(DrawnPosterior):
         return dict(zip(design.names, values, strict=True))
 
 
+def bounded(problem: Problem, seen: Observations) -> Problem:
+    """Return a regression whose prior sds are at most `LARGEST_SD` on the link scale.
+
+    Parameters
+    ----------
+    problem
+        The regression.
+    seen
+        Its outcome.
+    """
+    prior = problem.prior
+    narrower = ScaleMixture(np.minimum(prior.sd, LARGEST_SD / seen.scale), prior.weights)
+    return Problem(problem.design, problem.outcome, problem.steps, narrower)
+
+
 def linked_posterior(
     fit: Fit,
     likelihood: LinkedLikelihood,
@@ -279,9 +294,7 @@ def linked_posterior(
     values, denominator = series.values[fit.rows], series.denominator
     per = None if denominator is None else denominator[fit.rows]
     seen = likelihood.observations(values, per, series.phase[fit.rows] == PRE)
-    prior = fit.problem.prior
-    bounded = ScaleMixture(np.minimum(prior.sd, LARGEST_SD / seen.scale), prior.weights)
-    problem = Problem(fit.problem.design, fit.problem.outcome, fit.problem.steps, bounded)
+    problem = bounded(fit.problem, seen)
     contrasts = effect_contrasts(series, fit.design)
     found = weighed(problem, seen, contrasts, series.steps, spec.seed)
     response = Response(fit, seen, likelihood, found.alike(found.coefficients @ contrasts[0]))

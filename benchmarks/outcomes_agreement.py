@@ -1,0 +1,136 @@
+"""Counts and yes/no: whether the weighed draws say the same as NUTS on the joint density.
+
+What belongs here: the simulated series of `outcomes`, each answered by both. What does not: whether
+the intervals hold (`outcomes`), or measurements (`agreement`).
+
+    python -m benchmarks.outcomes_agreement --series 50 --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+
+from benchmarks._noise import NOISES, noise_of
+from benchmarks._table import machine, rows_as_markdown, write_table
+from benchmarks.outcomes import EFFECT, KINDS, LATENT_SD, Kind
+from its_pipeline.its import AnalysisSpec, InvalidSeries, models
+from its_pipeline.its.fitting import prepared_fit
+from its_pipeline.its.inference.convergence import ess_bulk
+from its_pipeline.its.inference.nuts import SamplerSettings
+from its_pipeline.its.likelihoods.latent_sampled import sampled
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.linked import CHAINS, bounded, linked_posterior
+from its_pipeline.its.response import Response
+
+LENGTHS = (28, 60, 90)
+EFFECTS = ("counterfactual", "ratio")
+DRAWS, TUNE, ACCEPT = 2500, 1000, 0.95
+ENOUGH_DRAWS = 1000.0
+"""Independent draws of the sampler that a comparison needs: with them the ratio of two sds is known
+to about .03 where tails are normal."""
+
+
+def compared(kind: Kind, noise: str, n: int, number: int) -> list[dict[str, object]]:
+    """Answer one series by weighed draws and by NUTS; a row an effect, none where it is refused."""
+    rng = np.random.default_rng([number, n, KINDS.index(kind), list(NOISES).index(noise)])
+    days, post = pd.date_range("2026-01-01", periods=n), np.arange(n) >= n // 2
+    latent = LATENT_SD * noise_of(NOISES[noise], n, rng)
+    outcome = pd.Series(kind.drawn(rng, latent + EFFECT * post), days)
+    spec = AnalysisSpec(likelihood=kind.likelihood)
+    likelihood = models.likelihood(kind.likelihood)
+    assert isinstance(likelihood, LinkedLikelihood)
+    try:
+        fit, _ = prepared_fit(outcome, days[n // 2], spec, None, likelihood)
+    except InvalidSeries:
+        return []  # all days alike: there is nothing to analyse
+    ours = linked_posterior(fit, likelihood, spec, audited=False)
+    if not ours.diagnostics.by_quadrature:
+        return []  # the sampler answers itself
+    seen = ours.response.seen
+    settings = SamplerSettings(DRAWS, TUNE, CHAINS, number, ACCEPT)
+    _, drawn = sampled(
+        bounded(fit.problem, seen), seen, ours.response.drawn, fit.series.steps, settings
+    )
+    theirs = Response(fit, seen, ours.response.likelihood, drawn)
+    rows = []
+    for name in EFFECTS:
+        mine, other = ours.response.effects[name], theirs.effects[name]
+        if name == "ratio":
+            mine, other = np.log(mine), np.log(other)
+        rows.append(
+            {
+                "kind": kind.name,
+                "n": n,
+                "effect": name,
+                "mean": (mine.mean() - other.mean()) / other.std(),
+                "median": (np.median(mine) - np.median(other)) / other.std(),
+                "sd": mine.std() / other.std(),
+                "ess": float(ess_bulk(other.reshape(CHAINS, -1))),
+            }
+        )
+    return rows
+
+
+def table(found: pd.DataFrame) -> str:
+    """Return a row an effect and length: how far apart the two are."""
+    rows = []
+    for (effect, n), cell in found.groupby(["effect", "n"], sort=False):
+        told = cell[cell["ess"] > ENOUGH_DRAWS]
+        rows.append(
+            [
+                effect,
+                n,
+                f"{len(told)} of {len(cell)}",
+                f"{told['mean'].abs().median():.3f}",
+                f"{told['mean'].abs().max():.3f}",
+                f"{told['median'].abs().max():.3f}",
+                f"{told['sd'].median():.3f}",
+                f"{told['sd'].min():.3f}-{told['sd'].max():.3f}",
+                f"{(told['mean'].abs() <= 0.1).mean():.2f}",
+                f"{told['sd'].between(0.95, 1.05).mean():.2f}",
+                f"{cell['ess'].median():.0f}",
+            ]
+        )
+    head = ["effect", "n", "series", "means apart (sd), median", "largest", "medians, largest"]
+    head += ["sd ratio, median", "range", "means within .1", "ratio .95-1.05", "ESS of NUTS"]
+    return rows_as_markdown(head, rows)
+
+
+def main() -> None:
+    """Print the table, and keep it with ``--write``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--series", type=int, default=50, help="a length")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    kinds = [kind for kind in KINDS if kind.likelihood != "lognormal"]
+    noises = list(NOISES)
+    rows = [
+        row
+        for n in LENGTHS
+        for number in range(given.series)
+        for row in compared(kinds[number % len(kinds)], noises[number % len(noises)], n, number)
+    ]
+    text = "\n".join(
+        [
+            "## Weighed draws against NUTS, counts and yes/no",
+            "",
+            f"{CHAINS} x {DRAWS} draws of the joint density, of which at least "
+            f"{ENOUGH_DRAWS:g} are independent; effects in amounts, and the log of the ratio. "
+            f"{machine()}",
+            "",
+            table(pd.DataFrame(rows)),
+        ]
+    )
+    print(text)
+    if given.write:
+        write_table("outcomes_agreement", text)
+
+
+if __name__ == "__main__":
+    main()
