@@ -71,7 +71,7 @@ def compared(kind: Kind, noise: str, n: int, number: int) -> list[dict[str, obje
                 "mean": (mine.mean() - other.mean()) / other.std(),
                 "median": (np.median(mine) - np.median(other)) / other.std(),
                 "sd": mine.std() / other.std(),
-                "ess": float(ess_bulk(other.reshape(CHAINS, -1))),
+                "ess": float(ess_bulk(other.reshape(1, CHAINS, -1))),
             }
         )
     return rows
