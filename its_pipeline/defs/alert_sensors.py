@@ -2,7 +2,7 @@
 
 What belongs here: when it is looked, and that each occasion is told once. What does not: what is
 told (`alerts`), delivering it (`notify`), or whether the services themselves answer, which a
-service of Dagster's cannot tell (`watch`).
+service of Dagster's cannot tell (`cli.watch`).
 """
 
 from datetime import UTC, datetime

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-from dagster_shared.error import SerializableErrorInfo
 
 from its_pipeline.defs.alerts import failure_alert, ingest_alert
 from its_pipeline.defs.build import build_defs
@@ -188,7 +187,7 @@ def _message(events: Sequence[dg.DagsterEvent]) -> str:
     return ""
 
 
-def _is_dagster(error: SerializableErrorInfo) -> bool:
+def _is_dagster(error: Any) -> bool:
     return (error.cls_name or "").startswith("Dagster")
 
 

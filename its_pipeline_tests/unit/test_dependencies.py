@@ -43,6 +43,23 @@ class Door:
 DOORS = (
     Door(
         "dagster",
+        "dagster._core.storage.event_log.sqlite.sqlite_event_log",
+        (
+            "INDEX_SHARD_NAME",
+            "SqliteEventLogStorage.run_connection",
+            "SqliteEventLogStorage.index_connection",
+            "SqliteEventLogStorage.conn_string_for_shard",
+        ),
+        "defs/recording.py",
+    ),
+    Door(
+        "dagster",
+        "dagster._core.storage.sqlite",
+        ("SQLITE_BUSY_TIMEOUT_SECONDS",),
+        "defs/recording.py",
+    ),
+    Door(
+        "dagster",
         "dagster._core.definitions.asset_checks.asset_check_evaluation",
         ("AssetCheckEvaluationTargetMaterializationData",),
         "defs/refresh_job.py",

@@ -27,8 +27,15 @@ from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.diagnostics import EDGE_MASS_MAX
 from its_pipeline.its.inference.nodes import systematic
 from its_pipeline.its.inference.problem import Problem, padded
-from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors
-from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid, Nodes
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX
+from its_pipeline.its.likelihoods.latent_grid import (
+    WHOLE,
+    Grid,
+    Nodes,
+    Sites,
+    between,
+    error_of_halves,
+)
 
 PROPOSALS = (4000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
@@ -163,7 +170,7 @@ def weighed(
     heights = work.heights(knots.nodes, sites)
     for counts in _KNOTS:
         finer = Grid.over(knots.with_mass(heights), counts, work.dispersed_scale)
-        guess = _between(knots, sites, finer.nodes)
+        guess = between(knots, sites, finer.nodes)
         heights = knots.between(heights, finer.nodes.at)
         near = np.flatnonzero(heights > heights.max() - _WORTH_A_LOOK)
         better = work.improved(finer.nodes.only(near), guess.only(near), _ROUNDS)
@@ -176,62 +183,6 @@ def weighed(
                 return found
     integral = work.integrated(knots, sites, heights, contrasts)
     return work.drawn(PROPOSALS[1], integral, steps, seed)
-
-
-def _error_of_halves(
-    weights: np.ndarray, kept: np.ndarray, means: np.ndarray, variances: np.ndarray
-) -> float:
-    """Return what every second node alone moves, in sds; see `quadrature.halved_errors`.
-
-    Parameters
-    ----------
-    weights, kept
-        Of nodes and components that matter, and their flat numbers, shape (p,).
-    means, variances
-        Of contrasts, shape (g, m, c).
-    """
-    is_second = (kept // means.shape[1]) % 2 == 1
-    halved = np.stack([np.where(is_second, weights, 0.0), np.where(is_second, 0.0, weights)])
-    totals = halved.sum(axis=1, keepdims=True)
-    if not totals.all():
-        return np.inf
-    flat = (-1, means.shape[2])
-    return float(
-        halved_errors(
-            weights,
-            halved / totals,
-            np.ascontiguousarray(means.reshape(flat)[kept].T),
-            np.sqrt(np.ascontiguousarray(variances.reshape(flat)[kept].T)),
-            QUADRATURE_ERROR_MAX,
-        ).max()
-    )
-
-
-@dataclass(frozen=True)
-class _Sites:
-    """Gaussians that stand for the days, at each node.
-
-    Parameters
-    ----------
-    told, errors
-        Their means and variances of h, shape (g, n).
-    rests
-        Log of what they leave out, on average, shape (g,).
-    """
-
-    told: np.ndarray
-    errors: np.ndarray
-    rests: np.ndarray
-
-    def only(self, numbers: np.ndarray) -> _Sites:
-        """Return those of some of the nodes."""
-        return _Sites(self.told[numbers], self.errors[numbers], self.rests[numbers])
-
-    def replaced(self, numbers: np.ndarray, others: _Sites) -> _Sites:
-        """Return these with others in place of some."""
-        told, errors, rests = self.told.copy(), self.errors.copy(), self.rests.copy()
-        told[numbers], errors[numbers], rests[numbers] = others.told, others.errors, others.rests
-        return _Sites(told, errors, rests)
 
 
 @dataclass(frozen=True)
@@ -249,7 +200,7 @@ class _Integral:
     """
 
     nodes: Nodes
-    sites: _Sites
+    sites: Sites
     weights: np.ndarray
     kept: np.ndarray
     error: float
@@ -272,13 +223,13 @@ class _Work:
         """Return the predictor's scale; 0 where days have no dispersion of their own."""
         return self.seen.scale if self.seen.dispersed else 0.0
 
-    def first_guess(self, nodes: Nodes) -> _Sites:
+    def first_guess(self, nodes: Nodes) -> Sites:
         shape = (len(nodes.at), len(self.seen.y))
         told, errors = np.empty(shape), np.full(shape, _START_VARIANCE)
         told[:] = self.seen.start
-        return _Sites(told, errors, np.zeros(len(nodes.at)))
+        return Sites(told, errors, np.zeros(len(nodes.at)))
 
-    def improved(self, nodes: Nodes, sites: _Sites, rounds: int) -> _Sites:
+    def improved(self, nodes: Nodes, sites: Sites, rounds: int) -> Sites:
         """Return the Gaussians that are closest to the days, from a first guess of them."""
         seen = self.seen
         told, errors, rests = sites.told.copy(), sites.errors.copy(), sites.rests.copy()
@@ -301,15 +252,15 @@ class _Work:
             errors,
             rests,
         )
-        return _Sites(told, errors, rests)
+        return Sites(told, errors, rests)
 
-    def heights(self, nodes: Nodes, sites: _Sites) -> np.ndarray:
+    def heights(self, nodes: Nodes, sites: Sites) -> np.ndarray:
         """Return the log likelihood of each node, shape (g,)."""
         nothing = np.zeros((0, len(self.order)))
         return np.logaddexp.reduce(self.masses(nodes, sites, nothing)[0], axis=1)
 
     def masses(
-        self, nodes: Nodes, sites: _Sites, contrasts: np.ndarray
+        self, nodes: Nodes, sites: Sites, contrasts: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return log masses of nodes and components (g, m), and the contrasts' moments there."""
         problem = self.problem
@@ -331,7 +282,7 @@ class _Work:
         return logs, means, variances
 
     def integrated(
-        self, knots: Grid, sites: _Sites, heights: np.ndarray, contrasts: np.ndarray
+        self, knots: Grid, sites: Sites, heights: np.ndarray, contrasts: np.ndarray
     ) -> _Integral:
         """Return nodes between knots with their masses, as many as tell the contrasts well."""
         integral = self.integral(knots, sites, heights, contrasts, _NODES[0])
@@ -341,16 +292,16 @@ class _Work:
         return integral
 
     def integral(
-        self, knots: Grid, sites: _Sites, heights: np.ndarray, contrasts: np.ndarray, n: int
+        self, knots: Grid, sites: Sites, heights: np.ndarray, contrasts: np.ndarray, n: int
     ) -> _Integral:
         """Return so many nodes between knots with their masses."""
         nodes = knots.proposed(heights, n)
-        here = _between(knots, sites, nodes)
+        here = between(knots, sites, nodes)
         logs, means, variances = self.masses(nodes, here, contrasts)
         mass = np.exp(logs - logs.max()).ravel()
         kept = np.flatnonzero(mass > _NEGLIGIBLE)
         weights = mass[kept] / mass[kept].sum()
-        error = _error_of_halves(weights, kept, means, variances)
+        error = error_of_halves(weights, kept, means, variances)
         edge = float(weights[nodes.is_edge[kept // logs.shape[1]]].sum())
         return _Integral(nodes, here, weights, kept, error, edge)
 
@@ -415,7 +366,7 @@ class _Work:
             integral.edge,
         )
 
-    def _whitened(self, nodes: Nodes, sites: _Sites) -> tuple[np.ndarray, np.ndarray]:
+    def _whitened(self, nodes: Nodes, sites: Sites) -> tuple[np.ndarray, np.ndarray]:
         size = self.design.shape[1] + 1
         sums = np.empty((len(nodes.at), size, padded(self.design[:1], np.zeros(1)).shape[1]))
         log_dets = np.empty(len(nodes.at))
@@ -429,11 +380,3 @@ class _Work:
             log_dets,
         )
         return sums, log_dets
-
-
-def _between(knots: Grid, sites: _Sites, nodes: Nodes) -> _Sites:
-    """Return the Gaussians at nodes between those at which there are some."""
-    numbers, shares = knots.corners(nodes.at)
-    told = np.einsum("cg,cgn->gn", shares, sites.told[numbers])
-    errors = np.exp(np.einsum("cg,cgn->gn", shares, np.log(sites.errors)[numbers]))
-    return _Sites(told, errors, np.einsum("cg,cg->g", shares, sites.rests[numbers]))

@@ -4,8 +4,8 @@ Days tell the sum of what lasts and of what disperses them well, and which of th
 So the axes are the time constant, the sd of both together and the dispersion's share of the
 variance; in their logs and logit, volumes are those of log sd and log dispersion.
 
-What belongs here: the three axes, their priors, the box they span, and nodes that lie as densely as
-the mass. What does not: what is computed at the nodes (`latent`).
+What belongs here: the three axes, their priors, the box they span, nodes that lie as densely as the
+mass, what is kept at each, and how well they tell. What does not: computing it (`latent`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scipy import special
 
 from its_pipeline.its import priors
 from its_pipeline.its.inference.nodes import systematic
+from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors
 
 Box = tuple[tuple[float, float], ...]
 
@@ -201,6 +202,70 @@ class Grid:
                     is_edge |= values == outermost
         nodes = Nodes(at, self.scale, -np.log(n * mass[chosen]), is_edge)
         return replace(nodes, log_weights=nodes.log_weights + _log_prior(nodes))
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Gaussians that stand for the days, at each node.
+
+    Parameters
+    ----------
+    told, errors
+        Their means and variances of h, shape (g, n).
+    rests
+        Log of what they leave out, on average, shape (g,).
+    """
+
+    told: np.ndarray
+    errors: np.ndarray
+    rests: np.ndarray
+
+    def only(self, numbers: np.ndarray) -> Sites:
+        """Return those of some of the nodes."""
+        return Sites(self.told[numbers], self.errors[numbers], self.rests[numbers])
+
+    def replaced(self, numbers: np.ndarray, others: Sites) -> Sites:
+        """Return these with others in place of some."""
+        told, errors, rests = self.told.copy(), self.errors.copy(), self.rests.copy()
+        told[numbers], errors[numbers], rests[numbers] = others.told, others.errors, others.rests
+        return Sites(told, errors, rests)
+
+
+def between(knots: Grid, sites: Sites, nodes: Nodes) -> Sites:
+    """Return the Gaussians at nodes between those at which there are some."""
+    numbers, shares = knots.corners(nodes.at)
+    told = np.einsum("cg,cgn->gn", shares, sites.told[numbers])
+    errors = np.exp(np.einsum("cg,cgn->gn", shares, np.log(sites.errors)[numbers]))
+    return Sites(told, errors, np.einsum("cg,cg->g", shares, sites.rests[numbers]))
+
+
+def error_of_halves(
+    weights: np.ndarray, kept: np.ndarray, means: np.ndarray, variances: np.ndarray
+) -> float:
+    """Return what every second node alone moves, in sds; see `quadrature.halved_errors`.
+
+    Parameters
+    ----------
+    weights, kept
+        Of nodes and components that matter, and their flat numbers, shape (p,).
+    means, variances
+        Of contrasts, shape (g, m, c).
+    """
+    is_second = (kept // means.shape[1]) % 2 == 1
+    halved = np.stack([np.where(is_second, weights, 0.0), np.where(is_second, 0.0, weights)])
+    totals = halved.sum(axis=1, keepdims=True)
+    if not totals.all():
+        return np.inf
+    flat = (-1, means.shape[2])
+    return float(
+        halved_errors(
+            weights,
+            halved / totals,
+            np.ascontiguousarray(means.reshape(flat)[kept].T),
+            np.sqrt(np.ascontiguousarray(variances.reshape(flat)[kept].T)),
+            QUADRATURE_ERROR_MAX,
+        ).max()
+    )
 
 
 def _log_prior(nodes: Nodes) -> np.ndarray:

@@ -234,11 +234,11 @@ def test_draws_that_are_worth_too_little_are_replaced_by_the_sampler_s(monkeypat
 
 
 def test_nodes_of_which_half_hold_no_mass_have_no_small_error():
-    from its_pipeline.its.likelihoods.latent import _error_of_halves
+    from its_pipeline.its.likelihoods.latent_grid import error_of_halves
 
     weights, means, variances = np.array([0.5, 0.5]), np.zeros((3, 1, 1)), np.ones((3, 1, 1))
-    assert _error_of_halves(weights, np.array([0, 1]), means, variances) == 0.0
-    assert np.isinf(_error_of_halves(weights, np.array([0, 2]), means, variances))
+    assert error_of_halves(weights, np.array([0, 1]), means, variances) == 0.0
+    assert np.isinf(error_of_halves(weights, np.array([0, 2]), means, variances))
 
 
 def test_the_shift_and_the_spike_of_published_counts_are_found():

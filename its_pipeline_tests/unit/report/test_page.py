@@ -15,6 +15,7 @@ from its_pipeline.its import (
     AnalysisWarning,
     warnings,
     warnings_of_comparisons,
+    warnings_of_counts,
     warnings_of_schedules,
 )
 from its_pipeline.its.warning_codes import WARNING_CODES
@@ -334,7 +335,13 @@ def test_reasons_keep_the_names_they_begin_with():
 
 
 def test_every_warning_is_named_explained_and_weighed():
-    modules = (warnings, warnings_of_schedules, warnings_of_comparisons, comparisons)
+    modules = (
+        warnings,
+        warnings_of_schedules,
+        warnings_of_comparisons,
+        warnings_of_counts,
+        comparisons,
+    )
     source = "".join(map(inspect.getsource, modules))
     assert set(re.findall(r'_warning\(\s*"(\w+)"', source)) <= set(WARNING_CODES)
     assert [code for code in WARNING_CODES if not re.search(rf"\b{code}\b", source, re.I)] == []
