@@ -71,7 +71,7 @@ def compared(kind: Kind, noise: str, n: int, number: int) -> list[dict[str, obje
                 "mean": (mine.mean() - other.mean()) / other.std(),
                 "median": (np.median(mine) - np.median(other)) / other.std(),
                 "sd": mine.std() / other.std(),
-                "ess": float(ess_bulk(other.reshape(1, CHAINS, -1))),
+                "ess": float(ess_bulk(other.reshape(1, CHAINS, -1))[0]),
             }
         )
     return rows
@@ -106,13 +106,14 @@ def main() -> None:
     """Print the table, and keep it with ``--write``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=50, help="a length")
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     kinds = [kind for kind in KINDS if kind.likelihood != "lognormal"]
     noises = list(NOISES)
     rows = [
         row
-        for n in LENGTHS
+        for n in given.lengths
         for number in range(given.series)
         for row in compared(kinds[number % len(kinds)], noises[number % len(noises)], n, number)
     ]
