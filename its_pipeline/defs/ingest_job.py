@@ -41,8 +41,13 @@ class IngestConfig(dg.Config):
     )
 
 
-def days_to_ingest(settings: Settings, given: list[str] | None) -> list[date]:
+def days_to_ingest(
+    settings: Settings, given: list[str] | None, instance: dg.DagsterInstance
+) -> list[date]:
     """Return the UTC days to export and validate, in order.
+
+    Days that are whole but that Dagster knows nothing of are among them: a run was killed before
+    it told of them, the HTTP API took them, or Dagster's own records were lost.
 
     Raises
     ------
@@ -51,13 +56,16 @@ def days_to_ingest(settings: Settings, given: list[str] | None) -> list[date]:
     """
     if given is not None:
         return sorted({date.fromisoformat(day) for day in given})
-    from its_pipeline.ingest.steps import changed_days, unvalidated_days
+    from its_pipeline.ingest.steps import changed_days, open_lake, unvalidated_days
 
     today_on = settings.utc_today()
     late = (today_on - timedelta(days=ago) for ago in range(settings.late_window_days + 1))
     lake = settings.lake_dir / "behavioral_events"
     known = {day for day in late if (lake / f"day={day.isoformat()}").is_dir()}
-    return sorted(known | set(changed_days(settings)) | set(unvalidated_days(settings)))
+    told = instance.get_materialized_partitions(VALID_EVENTS)
+    there = open_lake(settings).days(VALID_EVENTS.to_user_string())
+    untold = {day for day in there if day.isoformat() not in told}
+    return sorted(known | untold | set(changed_days(settings)) | set(unvalidated_days(settings)))
 
 
 @dg.op(
@@ -92,7 +100,7 @@ def ingest_op(
     for file in take_inbox(settings, complete=completed_mapping, recognised=recognised):
         context.log.info(f"inbox: {file.name} {file.outcome} {file.reason}".rstrip())
         refused += file.outcome == "refused"
-    days = days_to_ingest(settings, config.days)
+    days = days_to_ingest(settings, config.days, context.instance)
     progress = ProgressLog(context.log.info, "days of events")
     progress.update(0, len(days))
     done = read = valid = failed = left_out = 0

@@ -8,6 +8,7 @@ days to `ingest.daily`.
 from __future__ import annotations
 
 import hashlib
+import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ _CONTRACT = "its.contract"
 
 DAYS_AT_ONCE: Final = 32
 """Days that are written before they are put in their places: files that are open at a time."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ def _each(
             raise
         if len(days) == 1:
             return {}, {days[0]: "".join(traceback.format_exception(error))}
+        _log.warning("%s days are done one by one: %s: %s", len(days), type(error).__name__, error)
     results: dict[date, Result] = {}
     failures: dict[date, str] = {}
     for day in days:
@@ -242,19 +246,24 @@ def validate_day_partitions(settings: Settings, days: Sequence[date]) -> Iterato
     FileNotFoundError
         If a day was not exported; the message says what to run.
     """
-    lake = open_lake(settings)
+    for some in portions(days):
+        for together in _small_together(open_lake(settings), some):
+            yield from _validate(settings, together)
+
+
+def _small_together(lake: Lake, days: Sequence[date]) -> Iterator[list[date]]:
+    """Divide days so that those of a part have no more raw rows and bytes than one batch may."""
     together: list[date] = []
     rows = size = 0
-    for some in portions(days):
-        for day in some:
-            more_rows, more = lake.size(BEHAVIORAL_EVENTS, day)
-            if together and (rows + more_rows > BATCH_ROWS or size + more > ROW_GROUP_BYTES):
-                yield from _validate(settings, together)
-                together, rows, size = [], 0, 0
-            together.append(day)
-            rows, size = rows + more_rows, size + more
-        yield from _validate(settings, together)
-        together, rows, size = [], 0, 0
+    for day in days:
+        more_rows, more = lake.size(BEHAVIORAL_EVENTS, day)
+        rows, size = rows + more_rows, size + more
+        if together and (rows > BATCH_ROWS or size > ROW_GROUP_BYTES):
+            yield together
+            together, rows, size = [], more_rows, more
+        together.append(day)
+    if together:
+        yield together
 
 
 def validate_day_partition(settings: Settings, day: date) -> ValidationResult:

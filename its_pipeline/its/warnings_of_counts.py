@@ -4,12 +4,13 @@ What belongs here: the two checks of counts and their words. What does not: what
 foretell (`foretold`), or the other warnings (`warnings`).
 
 Days without an event are held against what the days before foretell (Dawid 1984, J. R. Stat. Soc. A
-147, 278); series drawn from those very forecasts say what chance alone makes of their number.
+147, 278): given those, each day is one by itself, and their number a sum of unequal coins.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from its_pipeline.its import priors, warning_codes
 from its_pipeline.its.linked import LinkedPosterior
@@ -25,7 +26,6 @@ SHORT_TAU = 1.25
 not last: it stands in for a dispersion of single days."""
 NOTICEABLE_SD = 0.1
 """Of the noise, on the log scale: below it there is no dispersion to speak of."""
-_SERIES = 2000
 
 
 def warnings_of_counts(posterior: Posterior, spec: AnalysisSpec) -> tuple[AnalysisWarning, ...]:
@@ -59,16 +59,17 @@ def _over_dispersed(posterior: LinkedPosterior, spec: AnalysisSpec) -> list[Anal
 
 
 def _many_zeros(posterior: LinkedPosterior, spec: AnalysisSpec) -> list[AnalysisWarning]:
-    told, y = posterior.foretold, posterior.response.seen.y
-    rng = np.random.default_rng(len(y))
+    told, zeros = posterior.foretold, int(np.sum(posterior.response.seen.y == 0.0))
+    # A count of mean m and variance v, as a Poisson one whose rate is a gamma variable, is 0 with
+    # probability (m / v)^(m^2 / (v - m)).
     beyond = told.variances - told.means
-    rates = rng.gamma(np.square(told.means) / beyond, beyond / told.means, (_SERIES, len(y)))
-    zeros, expected = np.sum(y == 0.0), np.sum(rng.poisson(rates) == 0, axis=1)
-    if np.mean(expected >= zeros) >= MISFIT_P:
+    none = (told.means / told.variances) ** (np.square(told.means) / beyond)
+    if stats.poisson_binom.sf(zeros - 1, none) >= MISFIT_P:
         return []
+    expected = float(none.sum())
     text = (
-        f"{zeros} {spec.step}s have no event at all, where about {expected.mean():.0f} would be "
+        f"{zeros} {spec.step}s have no event at all, where about {expected:.0f} would be "
         "expected: perhaps nothing could happen on some of them, or nothing was written down."
     )
-    numbers = {"zeros": zeros, "expected": expected.mean()}
+    numbers = {"zeros": zeros, "expected": expected}
     return [warning(warning_codes.MANY_ZEROS, text, numbers)]

@@ -317,7 +317,7 @@ def collect(log_weights, means, variances, log_halves, floor):
     return where, weights, halved, centres, spreads, peak + math.log(total)
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(inline="always", **OPTIONS)
 def invert(matrix):
     """Solve a normal equation, shape (k, k + 1), in place by Gauss and Jordan's elimination.
 

@@ -16,6 +16,7 @@ from its_pipeline.defs.recording import told_together
 from its_pipeline.events.people import Defects, Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.ingest.steps import changed_days, ingest_days
 from tools.stores import log_intervention, short_settings
 
 DAYS, START_ON = 12, date(2026, 5, 1)
@@ -131,6 +132,28 @@ def test_the_next_ingest_touches_the_late_window_alone(ingested):
     assert again.success
     assert again.numbers["days"] <= 4
     assert runner.ingest(["2026-05-02"]).numbers["days"] == 1
+
+
+def test_days_that_dagster_was_not_told_of_are_told_by_the_next_ingest(tmp_path):
+    settings = short_settings(tmp_path, source="simulator", today_on=date(2026, 5, 13))
+    simulate(
+        [Person("ada", "Europe/Berlin")],
+        simulation_dir(settings),
+        seed=1,
+        start_on=START_ON,
+        days=DAYS,
+    )
+    # As after a kill between the days' files and what Dagster is told of them.
+    taken = [one.day.isoformat() for portion in ingest_days(settings, changed_days(settings))
+             for one in portion]  # fmt: skip
+    with open_instance(settings) as instance:
+        runner = LocalRunner(settings, instance, "test")
+        assert not instance.get_materialized_partitions(dg.AssetKey("valid_events"))
+        assert runner.ingest().numbers["days"] == len(taken)
+        for asset in ("behavioral_events", "valid_events"):
+            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(taken)
+        assert set(evaluations(instance, taken[0])) == DAY_CHECKS
+        assert runner.ingest().numbers["days"] <= 4
 
 
 def test_daily_outcomes_are_checked(ingested):
