@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
+
+from its_pipeline_tests.support import Quiet, answering
 
 # Set before anything is imported: these libraries read them once.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -33,20 +33,12 @@ def webhook() -> Iterator[SimpleNamespace]:
     """A webhook's `url` and what it `received`; it answers 500 under ``/broken``."""
     received = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.append(json.loads(body))
             self.send_response(500 if self.path == "/broken" else 204)
             self.end_headers()
 
-        def log_message(self, format, *args):
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", received=received)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Handler) as address:
+        yield SimpleNamespace(url=address, received=received)

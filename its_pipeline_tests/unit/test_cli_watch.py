@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +9,7 @@ from typer.testing import CliRunner
 
 from its_pipeline.cli import watch
 from its_pipeline.cli.main import app
+from its_pipeline_tests.support import Quiet, answering
 
 
 @pytest.fixture
@@ -18,22 +17,14 @@ def service():
     """A service whose `status` the test sets."""
     state = SimpleNamespace(status=200)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self):
             self.send_response(state.status)
             self.end_headers()
 
-        def log_message(self, format, *args):
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}/health"
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Handler) as address:
+        state.url = f"{address}/health"
+        yield state
 
 
 def run(*words):
