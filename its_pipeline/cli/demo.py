@@ -132,6 +132,8 @@ def _say(result: DemoResult) -> None:
 
 def _row(result: ExperimentResult) -> tuple[str, ...]:
     truth, verdict = result.truth, result.verdict
+    effect = verdict.told_headline if verdict else None
+    times = verdict.told_scale[0] if verdict else 1.0
     benefit = verdict.probability_of_benefit if verdict else None
     status = verdict.status.replace("_", " ") if verdict else "not evaluated"
     if verdict is not None and verdict.standing is not None:
@@ -145,8 +147,8 @@ def _row(result: ExperimentResult) -> tuple[str, ...]:
         truth.user_id,
         truth.intervention_id.replace("_", " "),
         truth.story,
-        number(truth.counterfactual_effect),
-        interval_text(result.effect) if result.effect else "",
+        number(times * truth.counterfactual_effect),
+        interval_text(effect) if effect else "",
         f"{benefit:.3f}" if benefit is not None else "",
         status,
         holds,

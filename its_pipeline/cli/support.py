@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar, cast
 
 import typer
 
+from its_pipeline.its.estimand_names import POINTS
+
 if TYPE_CHECKING:
     from its_pipeline.schedules.cadence import Cadence as UnitOfTime
     from its_pipeline.settings import Settings
@@ -311,10 +313,16 @@ def standing_text(told: Mapping[str, Any], calendar: UnitOfTime) -> str:
 
 
 def interval_text(effect: Any) -> str:
-    """Return ``mean (lower to upper)``."""
-    return (
-        f"{number(effect['mean'])} ({number(effect['ci_lower'])} to {number(effect['ci_upper'])})"
-    )
+    """Return ``mean (lower to upper)``, and that it is in points where it is of a share.
+
+    Parameters
+    ----------
+    effect
+        Its numbers `mean`, `ci_lower` and `ci_upper`, and its `unit` where it is known.
+    """
+    points = " points" if effect.get("unit") == POINTS else ""
+    lower, upper = number(effect["ci_lower"]), number(effect["ci_upper"])
+    return f"{number(effect['mean'])} ({lower} to {upper}){points}"
 
 
 def check_known(settings: Settings, user_id: str | None) -> None:

@@ -180,15 +180,15 @@ def index_row(
     from its_pipeline.report.inputs import EffectNumbers, IndexRow
 
     metric = snapshot.metrics.get(verdict.outcome_metric)
-    numbers = (verdict.effects or {}).get(HEADLINE.name)
+    told, (times, unit) = verdict.told_headline, verdict.told_scale
     effect = None
-    if numbers is not None and verdict.probability_of_benefit is not None:
+    if told is not None and verdict.effects and verdict.probability_of_benefit is not None:
         effect = EffectNumbers(
-            mean=numbers["mean"],
-            sd=numbers["sd"],
-            ci_lower=numbers["ci_lower"],
-            ci_upper=numbers["ci_upper"],
-            probability_positive=numbers["probability_positive"],
+            mean=told["mean"],
+            sd=told["sd"],
+            ci_lower=told["ci_lower"],
+            ci_upper=told["ci_upper"],
+            probability_positive=verdict.effects[HEADLINE.name]["probability_positive"],
             probability_of_benefit=verdict.probability_of_benefit,
         )
     page = page_path(settings, verdict.key)
@@ -201,11 +201,11 @@ def index_row(
         intervention_id=verdict.intervention_id,
         name=verdict.intervention_name,
         outcome=metric.title if metric is not None else verdict.outcome_metric,
-        unit=verdict.unit,
+        unit=unit,
         direction=verdict.direction,
         started_on=date.fromisoformat(verdict.started_on),
         state=verdict.status,
-        minimum_effect=verdict.minimum_effect,
+        minimum_effect=times * verdict.minimum_effect,
         reason=verdict.reason,
         n_pre=verdict.n_pre,
         n_post=verdict.n_post,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from its_pipeline.its.estimand_names import told_scale
 from its_pipeline.its.registry import DESIGNS, LIKELIHOODS, NOISE_MODELS
 from its_pipeline.schedules.cadence import AUTO, Cadence
 
@@ -183,7 +184,7 @@ class AnalysisSpec:
     @property
     def told_effect(self) -> tuple[float, str]:
         """What people are told effects times, and in which unit: shares in percentage points."""
-        return (100.0, "percentage points") if self.is_share else (1.0, self.unit)
+        return told_scale(self.likelihood, self.unit)
 
     @property
     def step(self) -> str:
