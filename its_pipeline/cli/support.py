@@ -234,13 +234,9 @@ def read_date(name: str, text: str) -> date:
 
 def read_day(name: str, text: str, *, sessions: bool) -> date:
     """Return a text as a date or, of what is numbered by sessions, as a session's day."""
-    from its_pipeline.schedules.cadence import session_on
+    from its_pipeline.schedules.cadence import read_session
 
-    if not sessions:
-        return read_date(name, text)
-    if not text.isdecimal():
-        raise ValueError(f"{name} should be the number of a session like 12 but got {text!r}")
-    return session_on(int(text))
+    return read_session(name, text) if sessions else read_date(name, text)
 
 
 def fail(message: str, code: int = BAD_INPUT) -> NoReturn:

@@ -101,7 +101,7 @@ async def ask(upload: Meant, request: Request, services: Parts, exchange: Asked)
         return await _show(upload, request, services, exchange)
     upload.answer = None
     try:
-        when = when_in(form)
+        when = when_in(form, read.calendar)
         unit = next(iter(read.mapping.units.values()), read.mapping.unit)
         spec = spec_in(form, unit)
     except ValueError as error:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.http.tokens import Caller
 from its_pipeline.api.pages.chart import days_svg
+from its_pipeline.api.pages.forms import when_in
 from its_pipeline.api.pages.uploads import Upload
 from its_pipeline.api.questions.bodies_looks import LooksAnswer
 from its_pipeline.api.questions.services import Services
@@ -73,6 +74,8 @@ def file_view(
         "refused": read.words if isinstance(read, Refused) else "",
         "read": read if isinstance(read, FileRead) else None,
         "chart": "",
+        "step": DAYS.step,
+        "are_sessions": False,
         "answer": None,
     }
     if isinstance(read, FileRead):
@@ -93,6 +96,8 @@ def file_view(
         view["aggregate"] = upload.aggregate or "mean"
         view["chart"] = _chart(read, form)
         view["ready"] = bool(read.days)
+        calendar = read.calendar
+        view["step"], view["are_sessions"] = calendar.step, calendar.is_sessions
         view["own_id"] = caller.user_id if caller is not None else None
         if upload.answer is not None:
             view["answer"] = _answer(upload.answer, read)
@@ -132,12 +137,11 @@ def _chart(read: FileRead, form: Mapping[str, str]) -> Any:
         f"{read.outcome} on {len(known)} {calendar.step}s from {first} to {last}, "
         f"between {number_text(min(known), 1)} and {number_text(max(known), 1)}"
     )
-    marked = form.get("first_on", "") if form.get("way", "first") == "first" else ""
     try:
-        marked_on = date.fromisoformat(marked)
+        marked_on = when_in({"way": "first", **form}, calendar).first_on
     except ValueError:
         marked_on = None
-    return days_svg(read.days, marked_on, words)
+    return days_svg(read.days, marked_on, words, calendar)
 
 
 def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str, Any]]:
