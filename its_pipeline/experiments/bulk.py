@@ -19,13 +19,14 @@ from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.announced import is_announced, mark_announced
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
+from its_pipeline.experiments.page_facts import rejected_of
+from its_pipeline.experiments.pages import are_drawn
 from its_pipeline.experiments.parallel import (
     Job,
     evaluate_in_parallel,
     evaluate_in_turn,
     workers_for,
 )
-from its_pipeline.experiments.publish import rejected_of
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.service import is_stale, open_store
 from its_pipeline.experiments.wholeness import is_kept_whole
@@ -116,7 +117,8 @@ def stale_keys(snapshot: Snapshot, keys: Iterable[str]) -> list[str]:
     """Return the experiments whose verdict an evaluation would change, without evaluating them."""
     keys = list(keys)
     snapshot.preload(keys)
-    return [key for key in keys if not is_settled(snapshot, key)]
+    drawn = are_drawn(snapshot.settings, len(snapshot.experiment_keys()))
+    return [key for key in keys if not is_settled(snapshot, key, drawn=drawn)]
 
 
 def refresh(
@@ -162,6 +164,7 @@ def refresh(
     summary = RefreshSummary()
     settings = snapshot.settings
     snapshot.preload(keys)
+    drawn = are_drawn(settings, len(snapshot.experiment_keys()))
     done = 0
 
     def progress() -> None:
@@ -173,7 +176,8 @@ def refresh(
 
     todo = []
     for key in keys:
-        settled = select == "stale" and is_settled(snapshot, key, recorded=recorder is not None)
+        recorded = recorder is not None
+        settled = select == "stale" and is_settled(snapshot, key, recorded=recorded, drawn=drawn)
         if settled:
             summary.counts["unchanged"] += 1
             progress()
@@ -191,9 +195,9 @@ def refresh(
 
     workers = workers_for(settings, len(todo))
     results = (
-        evaluate_in_parallel(settings, todo, job_of, workers)
+        evaluate_in_parallel(settings, todo, job_of, workers, drawn=drawn)
         if workers
-        else evaluate_in_turn(Evaluator(settings, recorder), todo, job_of)
+        else evaluate_in_turn(Evaluator(settings, recorder, drawn), todo, job_of)
     )
     forgotten = Forgotten(settings.store_root)
     for key, result in results:
@@ -209,7 +213,7 @@ def refresh(
     return summary
 
 
-def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
+def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True, drawn: bool = True) -> bool:
     """Tell whether an experiment has the verdict an evaluation would give, and Dagster knows it.
 
     What cannot even be prepared is not settled: evaluating it says why. Nor is what has a damaged
@@ -221,6 +225,8 @@ def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
         What is known now, and the experiment.
     recorded
         Whether analyses should be in the run store.
+    drawn
+        Whether its page has to be there, or may be left to be drawn on demand.
     """
     known = open_store(snapshot.settings).verdict(key)
     if known is None or not is_announced(snapshot.settings, known):
@@ -230,7 +236,9 @@ def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
 
     def is_whole() -> bool:
         rejected = rejected_of(snapshot, known, snapshot.rejections)
-        return is_kept_whole(snapshot.settings, known, recorded=recorded, rejected=rejected)
+        return is_kept_whole(
+            snapshot.settings, known, recorded=recorded, rejected=rejected, drawn=drawn
+        )
 
     return attempt(key, is_whole) is True
 

@@ -67,6 +67,8 @@ def evaluate_in_parallel(
     keys: Iterable[str],
     job_of: Callable[[str], Job | Crash],
     workers: int,
+    *,
+    drawn: bool = True,
 ) -> Iterator[tuple[str, Result]]:
     """Evaluate experiments in worker processes; yield what became of each as it is done.
 
@@ -83,6 +85,8 @@ def evaluate_in_parallel(
         Prepares one; called in this process a few experiments ahead. What is no job is handed on.
     workers
         How many processes.
+    drawn
+        As in `Evaluator`.
 
     Raises
     ------
@@ -95,7 +99,7 @@ def evaluate_in_parallel(
     left = iter(keys)
     running: dict[Future[Result], tuple[str, Job]] = {}
     pool = WorkerPool(
-        _start, (settings,), workers=workers, queue_size=most, job_seconds=_JOB_SECONDS
+        _start, (settings, drawn), workers=workers, queue_size=most, job_seconds=_JOB_SECONDS
     )
     pool.start()
     try:
@@ -108,12 +112,12 @@ def evaluate_in_parallel(
                     yield key, job
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 key, job = running.pop(future)
-                yield key, _result(settings, job, future)
+                yield key, _result(Evaluator(settings, drawn=drawn), job, future)
     finally:
         pool.stop()
 
 
-def _result(settings: Settings, job: Job, future: Future[Result]) -> Result:
+def _result(evaluator: Evaluator, job: Job, future: Future[Result]) -> Result:
     try:
         return future.result()
     except JobFailedError as error:
@@ -121,10 +125,10 @@ def _result(settings: Settings, job: Job, future: Future[Result]) -> Result:
             raise
         raise OSError(error.errno, os.strerror(error.errno)) from error
     except (WorkerLostError, JobTimeoutError) as error:
-        return Evaluator(settings).give_up(job.prepared, error, job.run)
+        return evaluator.give_up(job.prepared, error, job.run)
 
 
-def _start(settings: Settings) -> Handler:
+def _start(settings: Settings, drawn: bool) -> Handler:
     """Load and compile what evaluations need, and return what evaluates."""
     from its_pipeline.its import warm_up
     from its_pipeline.its.inference.nuts import use_cores
@@ -134,5 +138,5 @@ def _start(settings: Settings) -> Handler:
     runs = RunStore.from_settings(settings)
     runs.open()
     warm_up()
-    evaluator = Evaluator(settings, runs)
+    evaluator = Evaluator(settings, runs, drawn)
     return lambda job, _: evaluator.evaluate(job.prepared, job.run)

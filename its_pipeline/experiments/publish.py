@@ -2,29 +2,35 @@
 
 What belongs here: gathering the facts of one stored verdict for the page and putting the finished
 files in place. What does not: deciding the verdict (`service`), wording and drawing (`report`,
-`its.plots`). The stored verdict is read again here, whatever the caller believes.
+`its.plots`), or drawing on demand what a bulk run left (`pages`). The stored verdict is read again
+here, whatever the caller believes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
+from its_pipeline.experiments.links import page_url
 from its_pipeline.experiments.looking import looks_at, standing_of
+from its_pipeline.experiments.page_facts import (
+    data_of,
+    day_of,
+    provenance_of,
+    rejected_of,
+    window_of,
+)
+from its_pipeline.experiments.page_marks import MARK_FILE, is_left, is_of, mark_of, read_mark
 from its_pipeline.experiments.planning import plan_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import load_analysis, open_store
-from its_pipeline.experiments.window import Cut, Window
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
 from its_pipeline.files.contents import (
     CONTENTS_FILE,
@@ -36,17 +42,14 @@ from its_pipeline.files.contents import (
 from its_pipeline.files.damage import read_or_set_aside, set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.settings import Settings
-from its_pipeline.stores.provenance import code_version, library_versions
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis
     from its_pipeline.its.planning.summary import PlanSummary
-    from its_pipeline.report.inputs import DataFacts, Provenance
+    from its_pipeline.report.inputs import ReportInput, StateInput
 
-#: Part of what decides whether a page is up to date: raise it when pages change their form.
-PAGE_VERSION: Final = 8
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
 #: The page on how far intervals can be trusted, beside the index.
@@ -58,8 +61,6 @@ PLOT_FILES: Final[Mapping[str, str]] = {
     "predictive_check": "predictive.png",
     "diagnostics": "diagnostics.png",
 }
-#: Says which verdict a page shows; without it, the page is written again.
-MARK_FILE: Final = ".published.json"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Publication:
     verdict
         The stored verdict that the page shows.
     page
-        The experiment's page.
+        Where the experiment's page lies, or would.
     plots
         Name to PNG file; empty unless the verdict is ``analysed``.
     sentences
@@ -80,6 +81,8 @@ class Publication:
         A small picture of the counterfactual plot, or None.
     unchanged
         Whether everything was there already.
+    drawn
+        Whether the page is there; otherwise it is drawn on demand.
     """
 
     verdict: Verdict
@@ -88,6 +91,7 @@ class Publication:
     sentences: tuple[str, ...]
     thumbnail_png: bytes | None
     unchanged: bool
+    drawn: bool = True
 
 
 def page_path(settings: Settings, key: str) -> Path:
@@ -99,13 +103,17 @@ def page_path(settings: Settings, key: str) -> Path:
 
 def ongoing_until(verdict: Verdict) -> date | None:
     """Return the last day that the post-period can still reach, while it is not there yet."""
-    final = _day(verdict.final_end_on)
-    reached = _day(verdict.post_end_on)
+    final = day_of(verdict.final_end_on)
+    reached = day_of(verdict.post_end_on)
     return final if final is not None and reached is not None and reached < final else None
 
 
 def is_published(
-    settings: Settings, verdict: Verdict, rejected: Mapping[str, int] | None = None
+    settings: Settings,
+    verdict: Verdict,
+    rejected: Mapping[str, int] | None = None,
+    *,
+    drawn: bool = True,
 ) -> bool:
     """Tell whether the page shows this verdict, in the current form of pages, and is whole.
 
@@ -117,14 +125,19 @@ def is_published(
         The installation and the newest verdict.
     rejected
         How many events are rejected now, by rule; None does not ask whether the page says so.
+    drawn
+        Whether the page has to be there; False: it may be left to be drawn on demand.
     """
     page = page_path(settings, verdict.key)
-    mark = read_or_set_aside(
-        page.with_name(MARK_FILE), lambda file: json.loads(file.read_bytes()), settings.store_root
-    )
+    mark = read_mark(settings, page)
     contents = page_contents(settings, verdict.key)
-    shown = mark.get("rejected") if isinstance(mark, dict) else None
-    if mark != _mark(verdict, shown if rejected is None else rejected) or not page.is_file():
+    if mark is None or not is_of(mark, verdict):
+        return False
+    if rejected is not None and mark.get("rejected") != rejected:
+        return False
+    if drawn and is_left(mark):
+        return False
+    if not is_left(mark) and not page.is_file():
         return False
     if contents is None:
         # Of an earlier version, or what was written down is lost.
@@ -149,11 +162,16 @@ def publish_experiment(
     *,
     snapshot: Snapshot | None = None,
     rejections: Rejections | None = None,
+    drawn: bool = True,
 ) -> Publication:
     """Publish the newest stored verdict of an experiment.
 
     An analysed one gets its report, every other state a page that says what happened, why and what
     to do. Files are put in place one by one, each whole; the page last.
+
+    With ``drawn=False`` neither page nor figure is drawn, and those of an older verdict are taken
+    away: the checklist and the mark are what `pages.draw_page` needs beside the stored analysis.
+    A page that is there and up to date stays.
 
     Parameters
     ----------
@@ -163,6 +181,8 @@ def publish_experiment(
         Where copies of the report and the plots go, if anywhere.
     snapshot, rejections
         Reused over many experiments where given.
+    drawn
+        Whether the page is drawn now, or left to be drawn on demand.
 
     Raises
     ------
@@ -184,7 +204,7 @@ def publish_experiment(
         remove_unfinished(page.parent)
         analysis = load_analysis(settings, verdict)
         rejected = None if rejections is None else rejected_of(snapshot, verdict, rejections)
-        unchanged = is_published(settings, verdict, rejected)
+        unchanged = is_published(settings, verdict, rejected, drawn=drawn)
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             # Until the new ones are whole, nothing says what they should be.
@@ -192,19 +212,32 @@ def publish_experiment(
             page.with_name(CONTENTS_FILE).unlink(missing_ok=True)
             if rejected is None:
                 rejected = rejected_of(snapshot, verdict, Rejections(settings.lake_dir))
-            _write(page, verdict, analysis, snapshot, rejected, run_id)
+            facts = page_facts(verdict, analysis, snapshot, rejected, run_id)
+            _write(page, facts, drawn=drawn)
             if recorder is not None and run_id is not None:
-                recorder.add_artifacts(run_id, published_artifacts(page, verdict))
+                _tell(recorder, run_id, settings, page, verdict)
             write_contents(page.parent, _published_names(page, verdict))
-            write_json(page.with_name(MARK_FILE), _mark(verdict, rejected))
+            write_json(page.with_name(MARK_FILE), mark_of(verdict, rejected, drawn=drawn))
     metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
 
 
+def _tell(
+    recorder: RunRecorder, run_id: str, settings: Settings, page: Path, verdict: Verdict
+) -> None:
+    """Put copies of the page and its pictures into the run, or where the page will be."""
+    address = page_url(settings, verdict.key)
+    if page.is_file():
+        recorder.add_artifacts(run_id, published_artifacts(page, verdict))
+    elif address is not None:
+        recorder.link_page(run_id, address)
+
+
 def _publication(
     verdict: Verdict, analysis: Analysis | None, page: Path, outcome: str, unchanged: bool
 ) -> Publication:
+    drawn = page.is_file()
     sentences: tuple[str, ...] = (verdict.reason,)
     thumbnail = None
     if analysis is not None and analysis.effects is not None:
@@ -220,62 +253,80 @@ def _publication(
             standing_of(verdict),
         )
         sentences = answer_sentences(finding).sentences
-        thumbnail = thumbnail_png(analysis)
-    return Publication(verdict, page, _plots(page, verdict), sentences, thumbnail, unchanged)
+        thumbnail = thumbnail_png(analysis) if drawn else None
+    return Publication(verdict, page, _plots(page, verdict), sentences, thumbnail, unchanged, drawn)
 
 
-def _write(
-    page: Path,
+def page_facts(
     verdict: Verdict,
     analysis: Analysis | None,
     snapshot: Snapshot,
     rejected: Mapping[str, int],
     run_id: str | None,
-) -> None:
-    from its_pipeline.report.cent import checklist, plain_answers
+) -> ReportInput | StateInput:
+    """Return everything that the page of a verdict shows.
+
+    Parameters
+    ----------
+    verdict, analysis
+        What is shown; None where nothing was sampled.
+    snapshot
+        Knows the experiment's intervention.
+    rejected
+        How many events were rejected, by rule.
+    run_id
+        The run that records the analysis, if any.
+    """
     from its_pipeline.report.inputs import ReportInput, StateInput
-    from its_pipeline.report.page import figure_pngs, render_report, render_state_page
 
     settings = snapshot.settings
     intervention = snapshot.intervention(verdict.key)
     shared: dict[str, Any] = {
         "intervention": intervention,
         "metric": snapshot.metrics.get(verdict.outcome_metric),
-        "window": _window(verdict),
-        "data": _data(verdict, rejected),
-        "provenance": _provenance(settings, intervention, verdict, analysis, run_id),
+        "window": window_of(verdict),
+        "data": data_of(verdict, rejected),
+        "provenance": provenance_of(settings, intervention, verdict, analysis, run_id),
         "index_href": "../../index.html",
         "trust_href": f"../../{TRUST_FILE}",
     }
     if verdict.status != "analysed" or analysis is None:
-        facts = StateInput(
+        return StateInput(
             **shared,
             state=verdict.status,
             reason=verdict.reason,
             n_pre=verdict.n_pre,
             n_post=verdict.n_post,
-            analysable_on=_day(verdict.analysable_on),
+            analysable_on=day_of(verdict.analysable_on),
             calendar=verdict.calendar,
             analysis=analysis,
             planned=_planned(settings, verdict, intervention),
         )
-        html = render_state_page(facts)
+    return ReportInput(
+        **shared,
+        analysis=analysis,
+        looks=looks_at(settings, intervention) if verdict.standing else (),
+        standing=standing_of(verdict),
+    )
+
+
+def _write(page: Path, facts: ReportInput | StateInput, *, drawn: bool) -> None:
+    from its_pipeline.report.cent import checklist, plain_answers
+    from its_pipeline.report.inputs import StateInput
+    from its_pipeline.report.page import render_facts
+
+    if not drawn:
+        page.unlink(missing_ok=True)
+    if not drawn or isinstance(facts, StateInput):
         for plot in page.parent.glob("*.png"):
             plot.unlink()
-    else:
-        facts = ReportInput(
-            **shared,
-            analysis=analysis,
-            looks=looks_at(settings, intervention) if verdict.standing else (),
-            standing=standing_of(verdict),
-        )
-        pngs = figure_pngs(facts)
-        html = render_report(facts, pngs)
-        for name, png in pngs.items():
-            write_bytes(page.with_name(PLOT_FILES[name]), png)
     # Kept beside the page, so that the table over all experiments need not load every analysis.
     write_json(page.with_name(CHECKLIST_FILE), plain_answers(checklist(facts)))
-    write_bytes(page, html.encode())
+    if drawn:
+        html, pngs = render_facts(facts)
+        for name, png in pngs.items():
+            write_bytes(page.with_name(PLOT_FILES[name]), png)
+        write_bytes(page, html.encode())
 
 
 def _planned(
@@ -287,7 +338,8 @@ def _planned(
     from its_pipeline.its.planning.summary import PlanSummary
 
     # Its window depends on the person's other interventions, which the caller need not have read.
-    found = plan_of(settings, Snapshot(settings).prepare(str(intervention.key)))
+    snapshot = Snapshot.of_person(settings, intervention.user_id)
+    found = plan_of(settings, snapshot.prepare(str(intervention.key)))
     return None if found is None else PlanSummary.of(found[0], is_own=found[1])
 
 
@@ -299,95 +351,17 @@ def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:
 
 
 def _published_names(page: Path, verdict: Verdict) -> list[str]:
-    return [path.name for path in published_artifacts(page, verdict).values() if path.is_file()]
+    files = [page, page.with_name(CHECKLIST_FILE), *_plots(page, verdict).values()]
+    return [path.name for path in files if path.is_file()]
 
 
 def published_artifacts(page: Path, verdict: Verdict) -> dict[str, Path]:
-    """Return the files of a page by where their copies lie among the artifacts of its run."""
+    """Return the files of a page by where their copies lie among the artifacts of its run.
+
+    None where the page is left to be drawn on demand: the run then says where it will be.
+    """
     plots = {f"plots/{path.name}": path for path in _plots(page, verdict).values()}
     checklist = page.with_name(CHECKLIST_FILE)
+    if not page.is_file():
+        return {}
     return {"report/report.html": page, "report/checklist.json": checklist, **plots}
-
-
-def _mark(verdict: Verdict, rejected: Mapping[str, int] | None) -> dict[str, Any]:
-    text = json.dumps(verdict.to_dict(), sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return {"page_version": PAGE_VERSION, "verdict": digest, "rejected": rejected}
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def _window(verdict: Verdict) -> Window | None:
-    days = [
-        _day(text)
-        for text in (
-            verdict.pre_start_on,
-            verdict.started_on,
-            verdict.fit_start_on,
-            verdict.post_end_on,
-            verdict.final_end_on,
-        )
-    ]
-    pre, start, fit, post, final = days
-    if pre is None or start is None or fit is None or post is None or final is None:
-        return None
-    cuts = tuple(
-        Cut(
-            cast("Literal['pre', 'post', 'with']", cut["side"]),
-            date.fromisoformat(cut["on"]),
-            cut["code"],
-            cut["reason"],
-        )
-        for cut in verdict.cuts
-    )
-    return Window(pre, start, fit, post, final, cuts, ())
-
-
-def rejected_of(snapshot: Snapshot, verdict: Verdict, rejections: Rejections) -> dict[str, int]:
-    """Return how many events a page says were rejected, by rule."""
-    metric = snapshot.metrics.get(verdict.outcome_metric)
-    days = _day(verdict.pre_start_on), _day(verdict.post_end_on)
-    return rejections.of(verdict.user_id, metric, *days)
-
-
-def _data(verdict: Verdict, rejected: Mapping[str, int]) -> DataFacts:
-    from its_pipeline.report.inputs import DataFacts
-
-    return DataFacts(
-        n_events=verdict.n_events,
-        rejected_rows=sum(rejected.values()),
-        rejected_reasons=rejected,
-    )
-
-
-def _provenance(
-    settings: Settings,
-    intervention: Intervention,
-    verdict: Verdict,
-    analysis: Analysis | None,
-    run_id: str | None,
-) -> Provenance:
-    from its_pipeline.report.inputs import Provenance
-
-    partitions = None
-    if verdict.pre_start_on and verdict.post_end_on:
-        partitions = (verdict.pre_start_on, verdict.post_end_on)
-    return Provenance(
-        fingerprint=verdict.fingerprint,
-        model_version=verdict.model_version,
-        versions=library_versions(),
-        code_version=code_version(),
-        seed=analysis.spec.seed if analysis is not None else None,
-        mlflow_run_id=run_id,
-        mlflow_url=mlflow_run_url(settings, run_id),
-        dagster_run_id=verdict.dagster_run_id,
-        dagster_url=dagster_run_url(settings, verdict.dagster_run_id),
-        event_partitions=partitions,
-        command=(
-            f"its-pipeline refresh --force '{intervention.user_id}|{intervention.intervention_id}'"
-        ),
-        decided_at=datetime.fromisoformat(verdict.decided_at),
-        computed_seconds=verdict.computed_seconds or None,
-    )
