@@ -18,6 +18,7 @@ import pandas as pd
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.audit_numbers import measured, needed_factors
 from its_pipeline.experiments.evidence import collect_evidence
+from its_pipeline.experiments.page_cache import PageCache
 from its_pipeline.experiments.peer_audit import read_peer_audit
 from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
@@ -50,6 +51,7 @@ def delete_results(settings: Settings, user_id: str) -> int:
             shutil.rmtree(pages / name)
     for left in (folder, pages):
         shutil.rmtree(left, ignore_errors=True)
+    PageCache.of(settings).delete_of_person(user_id)
     with exclusive(settings.adhoc_dir / f".{user_id}.lock"):
         (settings.adhoc_dir / f"{user_id}.json").unlink(missing_ok=True)
     (settings.adhoc_dir / f".{user_id}.lock").unlink()

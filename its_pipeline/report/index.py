@@ -110,6 +110,7 @@ class IndexView:
     has_cent: bool
     trust_href: str | None
     nobodys: int
+    n_left: int
 
 
 def render_index(
@@ -153,6 +154,7 @@ def render_index(
         has_cent=any(line.cent for line in lines),
         trust_href=safe_href(trust_href),
         nobodys=nobodys_events,
+        n_left=sum(not row.is_drawn for row in ordered),
     )
     return render_page("index.html", view, "index.js")
 

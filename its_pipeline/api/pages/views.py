@@ -24,7 +24,6 @@ from its_pipeline.events.keys import shown_id
 from its_pipeline.experiments.drawn import today_of
 from its_pipeline.experiments.evidence import index_row
 from its_pipeline.experiments.preparation import Snapshot
-from its_pipeline.experiments.publish import page_path
 from its_pipeline.report.index import table_rows
 from its_pipeline.report.look_views import PLAN_WORDS
 from its_pipeline.report.sentence import date_text, number_text
@@ -172,7 +171,7 @@ def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str,
                 "tone": "open" if line is None or entry.status == "withdrawn" else line.tone,
                 "effect": line.effect if line else "",
                 "note": line.note if line else "",
-                "has_page": page_path(services.settings, str(entry.key)).is_file(),
+                "has_page": verdict is not None,
             }
         )
     return shown

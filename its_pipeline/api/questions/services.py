@@ -103,6 +103,8 @@ class Services:
         Verdicts and analyses, and which of them are kept of questions besides the log's.
     audit, monitoring, plots, turns
         Who asked for whom, what is counted, plots drawn before, and who has how many questions.
+    drawing
+        Held by whoever has a page drawn.
     """
 
     settings: Settings
@@ -117,6 +119,7 @@ class Services:
     monitoring: Monitoring
     plots: PlotCache
     turns: Turns
+    drawing: asyncio.Semaphore
 
     @classmethod
     def make(cls, settings: Settings, server_settings: ServerSettings) -> Services:
@@ -145,6 +148,7 @@ class Services:
             monitoring=Monitoring(pool, audit),
             plots=PlotCache(server_settings.plot_cache_size),
             turns=Turns(),
+            drawing=asyncio.Semaphore(min(2 * server_settings.workers, server_settings.queue_size)),
         )
 
     def settle(self, user_id: str, intervention_id: str = "") -> None:

@@ -185,8 +185,6 @@ async def plot(
     },
 )
 async def report(found: FoundRun, request: Request, services: Parts) -> Response:
-    """Return the report of a past analysis; the newest one's is written if it is not there yet."""
-    page = await report_of(services, request, found)
-    return Response(
-        page, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY}
-    )
+    """Return the report of a past analysis; the newest one's is drawn if it is not there yet."""
+    headers = {"Content-Security-Policy": _REPORT_POLICY}
+    return await report_of(services, request, found, headers)
