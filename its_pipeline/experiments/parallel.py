@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator
 from its_pipeline.processes.errors import JobFailedError, JobTimeoutError, WorkerLostError
@@ -33,6 +33,7 @@ _JOB_SECONDS: Final = 3600.0
 """An evaluation takes a second: one that takes an hour hangs, and must not hang the night."""
 
 Result = Evaluation | Crash
+J = TypeVar("J")
 
 
 @dataclass(frozen=True)
@@ -95,24 +96,46 @@ def evaluate_in_parallel(
     WorkerUnavailableError
         No worker process could start; no experiment is blamed.
     """
+    evaluator = Evaluator(settings, drawn=drawn)
+    for key, job, future in through_workers(_start, (settings, drawn), keys, job_of, workers):
+        if isinstance(job, Crash):
+            yield key, job
+        else:
+            yield key, _result(evaluator, job, future)
+
+
+def through_workers(
+    start: Callable[..., Handler],
+    arguments: tuple[Any, ...],
+    keys: Iterable[str],
+    job_of: Callable[[str], J | Crash],
+    workers: int,
+) -> Iterator[tuple[str, J | Crash, Future[Any]]]:
+    """Have worker processes do one job an experiment; yield each with its answer as it is done.
+
+    Parameters
+    ----------
+    start, arguments
+        As of `WorkerPool`.
+    keys, job_of, workers
+        As in `evaluate_in_parallel`; of what is no job the answer is never there.
+    """
     most = workers * _IN_HAND
     left = iter(keys)
-    running: dict[Future[Result], tuple[str, Job]] = {}
-    pool = WorkerPool(
-        _start, (settings, drawn), workers=workers, queue_size=most, job_seconds=_JOB_SECONDS
-    )
+    running: dict[Future[Any], tuple[str, J]] = {}
+    pool = WorkerPool(start, arguments, workers=workers, queue_size=most, job_seconds=_JOB_SECONDS)
     pool.start()
     try:
         while (coming := list(islice(left, most - len(running)))) or running:
             for key in coming:
                 job = job_of(key)
-                if isinstance(job, Job):
-                    running[pool.submit(key, job)] = key, job
+                if isinstance(job, Crash):
+                    yield key, job, Future()
                 else:
-                    yield key, job
+                    running[pool.submit(key, job)] = key, job
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 key, job = running.pop(future)
-                yield key, _result(Evaluator(settings, drawn=drawn), job, future)
+                yield key, job, future
     finally:
         pool.stop()
 
