@@ -88,7 +88,8 @@ def main() -> None:
             opened(served, addresses[-1])  # What is loaded for the first page alone.
             first = [opened(served, address) for address in shown]
             again = [opened(served, address) for address in shown]
-            known = [opened(served, address, tag) for address, (_, tag) in zip(shown, first)]
+            tags = [tag for _, tag in first]
+            known = [opened(served, *each) for each in zip(shown, tags, strict=True)]
             for path in cache.folder.iterdir():
                 path.unlink()
             undrawn = asyncio.run(crowd(served, addresses))
