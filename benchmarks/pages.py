@@ -246,6 +246,7 @@ def report(
         rows.append((f"{CLIENTS:,} people at once, {name}", told, "no error", kept))
     load = os.getloadavg()[1]
     return (
+        "## Pages drawn on demand\n\n"
         f"`python -m benchmarks.pages`, {experiments} experiments of 90 + 90 days, 2 workers, "
         f"{machine()}, load average over 5 minutes {load:.1f}\n\n"
         + rows_as_markdown(("what", "measured", "budget", "kept (median)"), rows)

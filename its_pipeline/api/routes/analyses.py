@@ -175,7 +175,8 @@ async def plot(
     "/runs/{run_id}/report",
     response_class=Response,
     responses={
-        200: {"description": "One self-contained page.", "content": _HTML},
+        200: {"description": "One self-contained page, with its `ETag`.", "content": _HTML},
+        304: {"description": "The page is still the one whose tag `If-None-Match` names."},
         **refusals(
             "unknown_run",
             "no_report",
