@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.people import chunks_of
 from its_pipeline.api.questions.services import Services
@@ -30,7 +31,8 @@ async def page_response(
     """Return the page of an experiment's newest verdict; it is drawn where it is not there.
 
     However many ask at once, a few pages at a time are in the workers' queue, and everybody else
-    waits here for their turn: who opens a page is not told to come again later.
+    waits here for their turn: who opens a page is not told to come again later. Whoever asks for
+    many at once does not stand in front of everybody else.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ async def page_response(
     """
     opened = await run_in_threadpool(open_page, services.settings, key)
     if opened is None:
-        async with services.drawing:
+        own_turn = services.page_turns.of(Exchange.of(request.scope).caller_name)
+        async with own_turn, services.drawing:
             opened = await _drawn(services, request, key)
     tag = f'"{opened.digest}"'
     told = {**headers, "ETag": tag, "Cache-Control": "private, no-cache"}
