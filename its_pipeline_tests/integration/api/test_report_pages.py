@@ -50,9 +50,9 @@ def test_many_who_open_pages_at_once_wait_and_get_them(server, settings):
     begin = threading.Barrier(AT_ONCE * len(PEOPLE))
 
     def opened(user):
-        browser = Browser(server, "service")
-        begin.wait()
-        return user, browser.get(address(user))
+        with Browser(server, "service").client as client:
+            begin.wait()
+            return user, client.get(address(user))
 
     with ThreadPoolExecutor(begin.parties) as threads:
         answers = list(threads.map(opened, PEOPLE * AT_ONCE))
