@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
+from typer.testing import CliRunner
 
+from its_pipeline.cli.main import app
 from its_pipeline.events.forgotten import Forgotten, ForgottenPersonError
 from its_pipeline.experiments.bulk import is_settled, refresh, stale_keys
 from its_pipeline.experiments.evidence import collect_evidence
@@ -14,7 +17,7 @@ from its_pipeline.experiments.page_marks import is_left, read_mark
 from its_pipeline.experiments.pages import draw_page, open_page
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import CHECKLIST_FILE, page_path, publish_experiment
-from its_pipeline.experiments.service import fit_experiment
+from its_pipeline.experiments.service import fit_experiment, open_store
 from its_pipeline.experiments.static_pages import write_pages
 from its_pipeline.leaving.results import delete_results
 from its_pipeline.stores.run_fields import TAG_PAGE
@@ -194,3 +197,21 @@ def test_a_store_of_an_earlier_version_has_drawn_pages(settings):
     assert mark is not None
     assert "drawn" not in mark
     assert not is_left(mark)
+
+
+def test_the_command_writes_what_it_can_and_names_what_it_cannot(settings, monkeypatch):
+    night(settings)
+    verdict = open_store(settings).verdict(DONE)
+    assert verdict is not None
+    assert verdict.fingerprint is not None
+    monkeypatch.setenv("ITS_STORE_ROOT", str(settings.store_root))
+    monkeypatch.setenv("ITS_TODAY_ON", settings.utc_today().isoformat())
+    only = CliRunner().invoke(app, ["pages", "waits"])
+    assert only.exit_code == 0, only.output
+    assert drawn_files(settings) == {page_path(settings, WAITS)}
+    assert 'href="waits/morning/index.html"' in (settings.reports_dir / "index.html").read_text()
+    shutil.rmtree(open_store(settings).analysis_folder(DONE, verdict.fingerprint))
+    broken = CliRunner().invoke(app, ["pages"])
+    assert broken.exit_code == 1
+    assert "1 pages could not be written. First: done|morning" in broken.output
+    assert drawn_files(settings) == {page_path(settings, WAITS)}
