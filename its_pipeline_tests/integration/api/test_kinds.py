@@ -56,7 +56,7 @@ def test_a_person_sees_the_numbers_and_the_own_row_alone(kinds, who):
         name: value for name, value in service[0].items() if name not in hidden
     }
     text = kinds.request("GET", f"{KINDS}/morning", who).text
-    assert not any(other in text for other in PEOPLE if other != who)
+    assert not any(f'"{other}"' in text for other in PEOPLE if other != who)
 
 
 def test_of_too_few_people_there_is_no_number(kinds):
