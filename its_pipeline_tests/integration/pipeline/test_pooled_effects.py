@@ -84,9 +84,8 @@ def test_a_kind_is_told_when_it_changes_and_gone_when_its_people_are(runner):
 def test_one_kind_is_made_by_its_partition(runner):
     runner.pooled()
     defs = build_defs(runner.settings)
-    job = dg.define_asset_job("one_kind", ["pooled_effects"]).resolve(
-        asset_graph=defs.resolve_asset_graph(), resource_defs=dict(defs.resources or {})
-    )
+    graph = defs.resolve_asset_graph()
+    job = dg.define_asset_job("one_kind", ["pooled_effects"]).resolve(asset_graph=graph)
     done = job.execute_in_process(instance=runner.instance, partition_key=KEY)
     assert done.success
     assert len(materialisations(runner)) == 2
