@@ -39,6 +39,7 @@ from its_pipeline.api.questions import (
     requests,
     responses,
     responses_interventions,
+    responses_kinds,
     responses_people,
 )
 from its_pipeline.api.questions.services import Services
@@ -46,6 +47,7 @@ from its_pipeline.api.routes import (
     analyses,
     experiments,
     interventions,
+    kinds,
     people,
     plans,
     server,
@@ -169,7 +171,7 @@ def _bare(lifespan: Any) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(check_query)],
     )
-    api = (analyses, plans, interventions, experiments, people, server)
+    api = (analyses, plans, interventions, experiments, kinds, people, server)
     for routes in (*api, entrance, files, people_pages):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -195,7 +197,13 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
-        bodies = (requests, responses, responses_interventions, responses_people)
+        bodies = (
+            requests,
+            responses,
+            responses_interventions,
+            responses_kinds,
+            responses_people,
+        )
         app.openapi_schema = complete(document, bodies)
     return app.openapi_schema
 
