@@ -36,15 +36,16 @@ OTHERS_SPEAK: Final = 0.5**0.5
 MOVES_IT: Final = 0.25
 
 
-def headline(kind: KindInput) -> str:
+def headline(
+    mean: Interval, direction: str, probability_helps_people: float, minimum_effect: float
+) -> str:
     """Return the badge's words: what it does on average, no stronger than the interval allows."""
-    if kind.mean.covers_zero:
+    if mean.covers_zero:
         return "No clear effect on average"
-    word = probability_word(kind.probability_helps_people).capitalize()
-    if not kind.is_better(kind.mean.mean):
+    if (mean.mean > 0) != (direction == "increase"):
         return "Makes it worse on average"
-    if kind.minimum_effect == 0 or kind.probability_helps_people >= 0.66:
-        return f"{word} helps on average"
+    if minimum_effect == 0 or probability_helps_people >= 0.66:
+        return f"{probability_word(probability_helps_people).capitalize()} helps on average"
     return "Helps on average, maybe too little"
 
 

@@ -173,10 +173,6 @@ class KindInput:
         """How many people there are: one who tried it twice counts once."""
         return len({member.user_id for member in self.members})
 
-    def is_better(self, value: float) -> bool:
-        """Tell whether a change points the way that was hoped for."""
-        return value > 0 if self.direction == "increase" else value < 0
-
 
 @dataclass(frozen=True)
 class KindRow:
