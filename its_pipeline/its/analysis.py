@@ -337,20 +337,22 @@ class Analysis:
         )
 
     @classmethod
-    def load(cls, directory: Path | str) -> Analysis:
+    def load(cls, directory: Path | str, *, with_trace: bool = True) -> Analysis:
         """Read what `save` wrote; effects come back exactly, chains as float32.
 
         Parameters
         ----------
         directory
             Folder that `save` wrote into.
+        with_trace
+            Whether the chains of an auditor are read too, which no effect needs.
 
         Raises
         ------
         FileNotFoundError
             If one of its files is missing.
         """
-        stored = storage.read_analysis(Path(directory))
+        stored = storage.read_analysis(Path(directory), with_trace=with_trace)
         told = stored.told
         return cls(
             spec=AnalysisSpec.from_dict(told["spec"]),
