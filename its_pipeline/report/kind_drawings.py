@@ -82,9 +82,9 @@ def forest_svg(
     decimals, ticks = _ticks(low, high)
     parts = [
         *[
-            Markup('<path class="grid" d="M{0} {1}V{2}"/><text class="m" x="{0}" y="{3}" text-anchor="middle">{4}</text>').format(
-                x(tick), _TOP - 8, bottom, height - 8, number_text(tick, decimals)
-            )
+            Markup(
+                '<path class="grid" d="M{0} {1}V{2}"/><text class="m" x="{0}" y="{3}" text-anchor="middle">{4}</text>'
+            ).format(x(tick), _TOP - 8, bottom, height - 8, number_text(tick, decimals))
             for tick in ticks
         ],
         Markup('<path class="z" d="M{} {}V{}"/>').format(x(0.0), _TOP - 12, bottom),
@@ -96,9 +96,7 @@ def forest_svg(
     y = float(_TOP + _ROW / 2 - 4)
     for number, line in enumerate(lines):
         if number == len(summary):
-            parts.append(
-                Markup('<path class="rule" d="M0 {0}H{1}"/>').format(y - 4, _WIDTH)
-            )
+            parts.append(Markup('<path class="rule" d="M0 {0}H{1}"/>').format(y - 4, _WIDTH))
             y += gap
         is_summary = number < len(summary)
         weight = ' class="n"' if is_summary else ""
@@ -167,7 +165,9 @@ def starts_svg(lines: Sequence[StartLine], words: str) -> Markup:
     parts = []
     for tick in _dates(first, last):
         parts.append(
-            Markup('<path class="grid" d="M{0} 4V{1}"/><text class="m" x="{0}" y="{2}" text-anchor="{3}">{4}</text>').format(
+            Markup(
+                '<path class="grid" d="M{0} 4V{1}"/><text class="m" x="{0}" y="{2}" text-anchor="{3}">{4}</text>'
+            ).format(
                 x(tick),
                 height - 22,
                 height - 6,
@@ -229,9 +229,7 @@ def _side(zero: float, better: str) -> Markup:
     )
 
 
-def _own(
-    own: Interval, y: float, ends: tuple[float, float], x: Callable[[float], float]
-) -> Markup:
+def _own(own: Interval, y: float, ends: tuple[float, float], x: Callable[[float], float]) -> Markup:
     left, right = x(own.ci_lower), x(own.ci_upper)
     heads = ""
     if own.ci_lower < ends[0]:

@@ -149,6 +149,7 @@ def render_kind(kind: KindInput, index_href: str | None = None) -> str:
         "rows": _rows(kind, ordered),
         "pictures": pictures,
         "starts": _starts(kind),
+        "is_standardised": kind.is_standardised,
     }
     return render_page("kind.html", view, "index.js", _SITE)
 
@@ -227,13 +228,15 @@ def _scale(kind: KindInput) -> Markup:
 
 def _forest(kind: KindInput, drawn: Sequence[KindMember], mean_interval: str) -> Markup:
     summary = [
-        ForestLine("Average", _line_text(kind.mean), kind.mean, None, _summary_tone(kind.mean, kind)),
+        ForestLine(
+            "Average", _line_text(kind.mean), kind.mean, None, _summary_tone(kind.mean, kind)
+        ),
         ForestLine("A next person", _line_text(kind.next_person), kind.next_person, None, "next"),
     ]
     lines = [
         ForestLine(
             own_direction(shown_id(member.user_id)),
-            _line_text(member.pooled),
+            _line_text(member.pooled, decimals),
             member.pooled,
             member.own,
             tone(member.pooled, kind.direction),
@@ -247,23 +250,20 @@ def _forest(kind: KindInput, drawn: Sequence[KindMember], mean_interval: str) ->
     return forest_svg(summary, lines, "higher" if kind.direction == "increase" else "lower", said)
 
 
-def _summary_tone(effect: Interval, kind: KindInput) -> str:
-    return f"sum {tone(effect, kind.direction)}"
-
-
-def _line_text(effect: Interval) -> str:
-    mean, interval = words.effect_text(effect, "")
+def _line_text(effect: Interval, decimals: int) -> str:
+    mean, interval = words.effect_text(effect, "", decimals)
     return f"{mean} ({interval})"
 
 
 def _rows(kind: KindInput, ordered: Sequence[KindMember]) -> tuple[MemberRow, ...]:
     reach = max(max(abs(m.pooled.ci_lower), abs(m.pooled.ci_upper)) for m in ordered) or 1.0
-    return tuple(_row(kind, member, reach) for member in ordered)
+    decimals = decimals_for(kind.mean.sd, kind.mean.ci_lower, kind.mean.ci_upper)
+    return tuple(_row(kind, member, reach, decimals) for member in ordered)
 
 
-def _row(kind: KindInput, member: KindMember, reach: float) -> MemberRow:
-    own, own_interval = words.effect_text(member.own, "")
-    pooled, pooled_interval = words.effect_text(member.pooled, kind.unit)
+def _row(kind: KindInput, member: KindMember, reach: float, decimals: int) -> MemberRow:
+    own, own_interval = words.effect_text(member.own, "", decimals)
+    pooled, pooled_interval = words.effect_text(member.pooled, kind.unit, decimals)
     effect = member.pooled
     span = Span(effect.mean, effect.ci_lower, effect.ci_upper, tone(effect, kind.direction))
     moved = member.moved_in_sds

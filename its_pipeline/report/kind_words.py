@@ -7,7 +7,6 @@ and the form of numbers are `sentence`'s; layout belongs to `kind_page`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from its_pipeline.events.keys import shown_id
@@ -152,8 +151,7 @@ def odd_sentence(kind: KindInput) -> str:
         moved = abs(most.moved_in_sds) * kind.mean.sd
         parts.append(
             f"{shown_id(most.user_id)} moves it most: without them it would be "
-            f"{amount_text(moved, kind.unit, decimals)} {way} "
-            f"({number_text(abs(most.moved_in_sds), 1)} of its standard deviations)"
+            f"{amount_text(moved, kind.unit, decimals)} {way}"
         )
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
@@ -179,30 +177,34 @@ def meaning_sentence(kind: KindInput, member: KindMember) -> str:
     elif ratio >= OTHERS_SPEAK:
         said = "These days say most of it, and the others make it surer"
     else:
-        said = (
-            "These days alone leave much open, so what others found counts for more than they do"
-        )
+        said = "These days alone leave much open, so what others found counts for more than they do"
     anyhow = member.probability_of_benefit
     word = probability_word(anyhow, capped=member.pooled.covers_zero)
     least = f" by at least {_minimum(kind)}" if kind.minimum_effect else ""
     return f"{said}. With all of it, it is {word} that it helps here{least} ({percent(anyhow)})."
 
 
-def effect_text(effect: Interval, unit: str) -> tuple[str, str]:
-    """Return an effect's mean with its unit, and its interval, for tables."""
-    decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
-    mean, low, high = (number_text(n, decimals) for n in (effect.mean, effect.ci_lower, effect.ci_upper))
+def effect_text(effect: Interval, unit: str, decimals: int | None = None) -> tuple[str, str]:
+    """Return an effect's mean with its unit, and its interval, for tables.
+
+    Parameters
+    ----------
+    effect, unit
+        What it is, and in what.
+    decimals
+        Of all numbers, where several stand below each other; by default as many as it deserves.
+    """
+    if decimals is None:
+        decimals = decimals_for(effect.sd, effect.ci_lower, effect.ci_upper)
+    numbers = (effect.mean, effect.ci_lower, effect.ci_upper)
+    mean, low, high = (number_text(number, decimals) for number in numbers)
     sign = "+" if effect.mean > 0 and mean.strip("0.,") else ""
     return f"{sign}{mean} {own_direction(unit)}".rstrip(), f"{low} to {high}"
 
 
-
-
 def _told(effect: Interval, unit: str, decimals: int) -> str:
     low, high = (number_text(n, decimals) for n in (effect.ci_lower, effect.ci_upper))
-    return (
-        f"{change_text(round(effect.mean, decimals), unit, decimals)} (95 % interval {low} to {high})"
-    )
+    return f"{change_text(round(effect.mean, decimals), unit, decimals)} (95 % interval {low} to {high})"
 
 
 def _inside(outcome: str) -> str:

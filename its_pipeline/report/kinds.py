@@ -138,6 +138,8 @@ class KindInput:
         The average where odd members count for less; None where it was not asked.
     is_staggered
         Whether the members' designs are one change each, on different days.
+    is_standardised
+        Whether effects are in sds of each person's own days without the intervention.
 
     Raises
     ------
@@ -161,6 +163,7 @@ class KindInput:
     imputed: Interval | None = None
     heavy_tailed: Interval | None = None
     is_staggered: bool = False
+    is_standardised: bool = False
 
     def __post_init__(self) -> None:
         if self.direction not in ("increase", "decrease"):
