@@ -77,14 +77,15 @@ def kind_page_path(settings: Settings, kind: str, metric: str) -> Path:
 
 def told_kinds(settings: Settings) -> list[PooledResult]:
     """Return the kinds of which numbers may be told: of as many people as the settings ask for."""
-    return [each for each in PooledStore(settings).all() if is_told(settings, each)]
+    kept = (_told(settings, record) for record in PooledStore(settings).all())
+    return [result for result in kept if result is not None]
 
 
-def is_told(settings: Settings, record: KindRecord) -> bool:
-    """Tell whether numbers of a kind may be told."""
+def _told(settings: Settings, record: KindRecord | None) -> PooledResult | None:
+    """Return what is kept of a kind if numbers of it may be told."""
     if not isinstance(record, PooledResult):
-        return False
-    return record.n_with_estimate >= needed_people(settings.pooled_min_people)
+        return None
+    return record if record.n_with_estimate >= needed_people(settings.pooled_min_people) else None
 
 
 def publish_kinds(settings: Settings, snapshot: Snapshot | None = None) -> PublishedKinds:
@@ -124,10 +125,11 @@ def kind_rows(settings: Settings, snapshot: Snapshot) -> list[KindRow]:
     for record in PooledStore(settings).all():
         metric = snapshot.metrics.get(record.metric)
         outcome = metric.title if metric is not None else record.metric
-        if not isinstance(record, PooledResult) or not is_told(settings, record):
+        result = _told(settings, record)
+        if result is None:
             rows.append(KindRow(record.kind, outcome, "", "increase", record.n_with_estimate))
             continue
-        told = kind_input(snapshot, record)
+        told = kind_input(snapshot, result)
         page = kind_page_path(settings, record.kind, record.metric)
         href = page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None
         rows.append(
@@ -212,11 +214,11 @@ def member_of(
     tuple or None
         None where nothing is told of the kind, or this experiment has no part in it.
     """
-    record = PooledStore(settings).read(kind, metric)
-    if not isinstance(record, PooledResult) or not is_told(settings, record):
+    result = _told(settings, PooledStore(settings).read(kind, metric))
+    if result is None:
         return None
-    told = kind_input(snapshot, record)
-    found = [m for m in told.members if (m.user_id, m.intervention_id) == tuple(key)]
+    told = kind_input(snapshot, result)
+    found = [m for m in told.members if ExperimentKey(m.user_id, m.intervention_id) == key]
     return (told, found[0]) if found else None
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from markupsafe import Markup
 
 from its_pipeline.report.kinds import Interval, Series
-from its_pipeline.report.sentence import number_text
+from its_pipeline.report.sentence import date_text, number_text
 
 _WIDTH: Final = 760
 _LEFT, _RIGHT = 168, 592
@@ -26,6 +26,10 @@ _TOP: Final = 34
 _OWN_REACH: Final = 1.5
 _MOST_TICKS: Final = 6
 _BAND: Final = 46
+_GRID: Final = Markup(
+    '<path class="grid" d="M{x} {top}V{bottom}"/>'
+    '<text class="m" x="{x}" y="{below}" text-anchor="{anchor}">{text}</text>'
+)
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,14 @@ def forest_svg(
     decimals, ticks = _ticks(low, high)
     parts = [
         *[
-            Markup(
-                '<path class="grid" d="M{0} {1}V{2}"/><text class="m" x="{0}" y="{3}" text-anchor="middle">{4}</text>'
-            ).format(x(tick), _TOP - 8, bottom, height - 8, number_text(tick, decimals))
+            _GRID.format(
+                x=x(tick),
+                top=_TOP - 8,
+                bottom=bottom,
+                below=height - 8,
+                anchor="middle",
+                text=number_text(tick, decimals),
+            )
             for tick in ticks
         ],
         Markup('<path class="z" d="M{} {}V{}"/>').format(x(0.0), _TOP - 12, bottom),
@@ -165,14 +174,13 @@ def starts_svg(lines: Sequence[StartLine], words: str) -> Markup:
     parts = []
     for tick in _dates(first, last):
         parts.append(
-            Markup(
-                '<path class="grid" d="M{0} 4V{1}"/><text class="m" x="{0}" y="{2}" text-anchor="{3}">{4}</text>'
-            ).format(
-                x(tick),
-                height - 22,
-                height - 6,
-                "start" if x(tick) < _LEFT + 20 else "end" if x(tick) > right - 40 else "middle",
-                f"{tick.day} {tick:%b} {tick.year}",
+            _GRID.format(
+                x=x(tick),
+                top=4,
+                bottom=height - 22,
+                below=height - 6,
+                anchor="start" if tick == first else "end" if tick == last else "middle",
+                text=date_text(tick),
             )
         )
     for number, line in enumerate(lines):

@@ -227,11 +227,12 @@ def _scale(kind: KindInput) -> Markup:
 
 
 def _forest(kind: KindInput, drawn: Sequence[KindMember], mean_interval: str) -> Markup:
+    mean, expected = kind.mean, kind.next_person
+    decimals = decimals_for(mean.sd, mean.ci_lower, mean.ci_upper)
+    bold = f"sum {tone(mean, kind.direction)}"
     summary = [
-        ForestLine(
-            "Average", _line_text(kind.mean), kind.mean, None, _summary_tone(kind.mean, kind)
-        ),
-        ForestLine("A next person", _line_text(kind.next_person), kind.next_person, None, "next"),
+        ForestLine("Average", _line_text(mean, decimals), mean, None, bold),
+        ForestLine("A next person", _line_text(expected, decimals), expected, None, "next"),
     ]
     lines = [
         ForestLine(

@@ -204,7 +204,8 @@ def effect_text(effect: Interval, unit: str, decimals: int | None = None) -> tup
 
 def _told(effect: Interval, unit: str, decimals: int) -> str:
     low, high = (number_text(n, decimals) for n in (effect.ci_lower, effect.ci_upper))
-    return f"{change_text(round(effect.mean, decimals), unit, decimals)} (95 % interval {low} to {high})"
+    told = change_text(round(effect.mean, decimals), unit, decimals)
+    return f"{told} (95 % interval {low} to {high})"
 
 
 def _inside(outcome: str) -> str:
