@@ -106,7 +106,8 @@ def is_published(
 ) -> bool:
     """Tell whether the page shows this verdict, in the current form of pages, and is whole.
 
-    What it tells of people like them is not asked: see `put_section`. Files of it that are damaged are set aside. The page's lock is held by the caller.
+    What it tells of people like them is not asked, see `put_section`. Files of it that are damaged
+    are set aside. The page's lock is held by the caller.
 
     Parameters
     ----------

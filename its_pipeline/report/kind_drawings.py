@@ -108,13 +108,13 @@ def forest_svg(
             parts.append(Markup('<path class="rule" d="M0 {0}H{1}"/>').format(y - 4, _WIDTH))
             y += gap
         is_summary = number < len(summary)
-        weight = ' class="n"' if is_summary else ""
+        weight = "n" if is_summary else ""
         parts.append(
-            Markup('<text{} x="0" y="{}">{}</text>').format(Markup(weight), y + 4, _cut(line.name))
+            Markup('<text class="{}" x="0" y="{}">{}</text>').format(weight, y + 4, _cut(line.name))
         )
         parts.append(
-            Markup('<text{} x="{}" y="{}" text-anchor="end">{}</text>').format(
-                Markup(weight), _WIDTH, y + 4, line.told
+            Markup('<text class="{}" x="{}" y="{}" text-anchor="end">{}</text>').format(
+                weight, _WIDTH, y + 4, line.told
             )
         )
         if line.own is not None:
