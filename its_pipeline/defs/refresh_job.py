@@ -77,7 +77,7 @@ def refresh_op(
 
     def tell_dagster(evaluation: Evaluation) -> None:
         for event in evaluation_events(settings, evaluation):
-            _log_event(context, event)
+            log_event(context, event)
 
     summary = refresh(
         snapshot,
@@ -170,7 +170,8 @@ def evaluation_events(settings: Settings, evaluation: Evaluation) -> list[Event]
     return events
 
 
-def _log_event(context: dg.OpExecutionContext, event: Event) -> None:
+def log_event(context: dg.OpExecutionContext, event: Event) -> None:
+    """Record a materialisation or a check's outcome from an op, as a run of its own would."""
     if isinstance(event, dg.AssetMaterialization):
         context.log_event(event)
         return

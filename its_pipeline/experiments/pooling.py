@@ -57,6 +57,10 @@ if TYPE_CHECKING:
 STATISTICS_VERSION: Final = 1
 """Of `its.pooling` and of what is made of it here: another one makes every kind anew."""
 
+MOST_ERROR_SDS: Final = 0.02
+"""Most by which the quadrature's error may move a number, in its posterior sd: no digit that is
+shown depends on it."""
+
 _LOST: Final = "waiting"
 """An analysis that is missing, damaged or of another unit is made anew by the next night."""
 
@@ -107,7 +111,7 @@ def has_kinds(settings: Settings) -> bool:
 def refresh_kinds(
     settings: Settings,
     only: Collection[KindKey] | None = None,
-    on_kind: Callable[[RefreshedKind], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
     *,
     force: bool = False,
 ) -> RefreshedKinds:
@@ -119,8 +123,8 @@ def refresh_kinds(
         The installation.
     only
         These alone; all others stay as they are.
-    on_kind
-        Called after each one.
+    on_progress
+        Called with how many kinds are done, and of how many.
     force
         Make them anew whether or not something has changed.
     """
@@ -132,11 +136,11 @@ def refresh_kinds(
         wanted = [key for key in found if only is None or key in only]
         known = {KindKey(each.kind, each.metric): each for each in store.all()}
         refreshed = []
-        for key in wanted:
+        for done, key in enumerate(wanted, start=1):
             membership = members_of(snapshot, key, found[key])
             refreshed.append(_refresh(snapshot, store, membership, known.get(key), force))
-            if on_kind is not None:
-                on_kind(refreshed[-1])
+            if on_progress is not None:
+                on_progress(done, len(wanted))
         removed = [key for key in known if key not in found and (only is None or key in only)]
         for key in removed:
             store.delete(*key)
