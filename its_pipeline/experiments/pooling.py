@@ -362,6 +362,7 @@ def _record(
             scale=_spread(heavy.scale),
         ),
         members=members,
+        n_with_estimate=len(members),
     )
 
 

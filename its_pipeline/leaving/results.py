@@ -20,6 +20,7 @@ from its_pipeline.experiments.audit_numbers import measured, needed_factors
 from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.kind_pages import publish_kinds
 from its_pipeline.experiments.peer_audit import read_peer_audit
+from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
 from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
@@ -75,6 +76,23 @@ def delete_from_tables(settings: Settings, user_id: str) -> None:
         collect_evidence(settings)
     if settings.warehouse_path.exists():
         refresh_warehouse(settings)
+
+
+def delete_from_kinds(settings: Settings, user_id: str) -> int:
+    """Make the kinds that a person was in anew without them, or delete them; return how many.
+
+    Parameters
+    ----------
+    settings
+        The installation, whose log still has what the person tried.
+    user_id
+        The person, who is marked already.
+    """
+    kinds = kinds_of(settings, user_id)
+    if not kinds:
+        return 0
+    done = refresh_kinds(settings, kinds)
+    return sum(kind.made for kind in done.kinds) + len(done.removed)
 
 
 def _folders(parent: Path) -> Iterator[Path]:

@@ -10,8 +10,8 @@ another version, is taken for not there: the next refresh makes it again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,7 +220,9 @@ class PooledResult:
     heavy_tailed
         The same with heavy tails.
     members
-        One a person, sorted by `user_id`.
+        One a person, sorted by `user_id`; those alone that may be seen, see `with_rows_of`.
+    n_with_estimate
+        How many people have an estimate, whether or not their rows may be seen.
     """
 
     kind: str
@@ -242,20 +244,20 @@ class PooledResult:
     imputed: Imputed | None
     heavy_tailed: HeavyTailedResult
     members: tuple[PooledMember, ...]
-
-    @property
-    def n_with_estimate(self) -> int:
-        """How many people have an estimate."""
-        return len(self.members)
+    n_with_estimate: int
 
     @property
     def n_people(self) -> int:
         """How many people tried it."""
-        return len(self.members) + sum(self.without_estimate.values())
+        return self.n_with_estimate + sum(self.without_estimate.values())
 
     def member(self, user_id: str) -> PooledMember | None:
         """Return one person's row; None where they have none."""
         return next((each for each in self.members if each.user_id == user_id), None)
+
+    def with_rows_of(self, may_see: Callable[[str], bool]) -> PooledResult:
+        """Return the same with the rows of those alone whose `user_id` may be seen."""
+        return replace(self, members=tuple(m for m in self.members if may_see(m.user_id)))
 
 
 KindRecord = PooledResult | TooFewPeople
