@@ -19,6 +19,7 @@ from its_pipeline.defs.partitions import KINDS
 from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.refresh_job import log_event
 from its_pipeline.defs.resources import Installation
+from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.kind_pages import publish_kinds
 from its_pipeline.experiments.kinds import KindKey
 from its_pipeline.experiments.pooling import (
@@ -113,6 +114,9 @@ def pool_op(
     progress = ProgressLog(context.log.info, "kinds")
     done = refresh_kinds(settings, only, on_progress=progress.update)
     pages = publish_kinds(settings)
+    if pages.written or pages.removed:
+        # The index names the kinds; the evidence of this refresh may have been collected already.
+        collect_evidence(settings)
     name = KINDS.name or ""
     partitions = set(instance.get_dynamic_partitions(name))
     there = [str(kind.key) for kind in done.kinds]

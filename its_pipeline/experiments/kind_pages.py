@@ -100,10 +100,12 @@ def publish_kinds(settings: Settings, snapshot: Snapshot | None = None) -> Publi
     """
     snapshot = snapshot or Snapshot(settings)
     folder = settings.reports_dir / KINDS_FOLDER
-    told = told_kinds(settings)
-    if not told and not folder.is_dir():
-        return PublishedKinds(0, 0, 0, _put_sections(settings, snapshot, told))
+    if not told_kinds(settings) and not folder.is_dir():
+        return PublishedKinds(0, 0, 0, _put_sections(settings, snapshot, ()))
     with exclusive(folder / ".lock"):
+        # Read under the lock: whoever deletes a person has taken them out of what is kept, and
+        # comes after this, which then is without them, or finds it written.
+        told = told_kinds(settings)
         pages = {kind_page_path(settings, each.kind, each.metric) for each in told}
         removed = _remove_others(folder, pages)
         written = sum(_publish(settings, snapshot, each) for each in told)

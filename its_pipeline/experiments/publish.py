@@ -174,6 +174,8 @@ def put_section(settings: Settings, key: str, section: str | None) -> bool:
     wanted = None if section is None else section_digest(section)
     if shown_section(settings, key) == wanted or not page.is_file():
         return False
+    if parse_experiment_key(key).user_id in Forgotten(settings.store_root):
+        return False
     with exclusive(page.with_name(".lock")):
         mark = _read_mark(settings, page)
         contents = page_contents(settings, key)

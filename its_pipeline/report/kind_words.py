@@ -34,6 +34,8 @@ OTHERS_SPEAK: Final = 0.5**0.5
 #: In sds of the average; of members whose going would move it by less, none is named.
 MOVES_IT: Final = 0.25
 
+_REASONS: Final = {"waiting": "waiting for days", "not converged": "with no converged answer"}
+
 
 def headline(
     mean: Interval, direction: str, probability_helps_people: float, minimum_effect: float
@@ -112,7 +114,7 @@ def missing_sentence(kind: KindInput) -> str:
     if not total:
         return "Everybody who tried it has an estimate, so nobody is left out of the average."
     reasons = ", ".join(
-        f"{count} {own_direction(reason.replace('_', ' '))}"
+        f"{count} {_REASONS.get(reason, reason)}"
         for reason, count in sorted(kind.without_estimate.items())
         if count
     )
@@ -142,8 +144,8 @@ def odd_sentence(kind: KindInput) -> str:
     parts = []
     if kind.heavy_tailed is not None:
         now, then = (number_text(n, decimals) for n in (kind.mean.mean, kind.heavy_tailed.mean))
-        same = f"{now}, the same" if now == then else f"{then} instead of {now}"
-        parts.append(f"where odd ones count for less, the average is {same}")
+        told = f"stays {now}" if now == then else f"is {then} instead of {now}"
+        parts.append(f"where odd ones count for less, the average {told}")
     if abs(most.moved_in_sds) < MOVES_IT:
         parts.append("nobody alone moves it noticeably")
     else:
