@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 KINDS_FOLDER: Final = f"kinds{ESCAPE}"
 #: Part of what decides whether a page is up to date: raise it when pages of kinds change.
 KIND_PAGE_VERSION: Final = 1
-_INDEX_HREF: Final = "../../index.html"
+#: The page over all experiments, from a kind's.
+INDEX_HREF: Final = "../../index.html"
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,16 @@ def kind_rows(settings: Settings, snapshot: Snapshot) -> list[KindRow]:
     for record in PooledStore(settings).all():
         metric = snapshot.metrics.get(record.metric)
         outcome = metric.title if metric is not None else record.metric
-        result = _told(settings, record)
+        result, key = _told(settings, record), (record.kind, record.metric)
         if result is None:
-            rows.append(KindRow(record.kind, outcome, "", "increase", record.n_with_estimate))
+            rows.append(KindRow(key, record.kind, outcome, "", "increase", record.n_with_estimate))
             continue
         told = kind_input(snapshot, result)
         page = kind_page_path(settings, record.kind, record.metric)
         href = page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None
         rows.append(
             KindRow(
+                key=key,
                 name=told.name,
                 outcome=told.outcome,
                 unit=told.unit,
@@ -280,7 +282,7 @@ def _publish(settings: Settings, snapshot: Snapshot, result: PooledResult) -> bo
         else member
         for member in told.members
     )
-    html = render_kind(replace(told, members=members), _INDEX_HREF).encode()
+    html = render_kind(replace(told, members=members), INDEX_HREF).encode()
     mark.unlink(missing_ok=True)
     write_bytes(page, html)
     write_json(mark, {"shown": shown, "digest": hashlib.sha256(html).hexdigest()})

@@ -193,8 +193,11 @@ class KindRow:
         As in `KindInput`; None with it.
     href
         Relative address of its page; None where there is none.
+    key
+        Kind and metric as the store names them.
     """
 
+    key: tuple[str, str]
     name: str
     outcome: str
     unit: str

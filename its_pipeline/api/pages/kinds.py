@@ -10,7 +10,6 @@ one person sees of their kind, which names nobody else (`views`), or the pages t
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -22,9 +21,13 @@ from its_pipeline.api.pages.rendering import HEADERS
 from its_pipeline.api.questions.fields import Identifier
 from its_pipeline.api.questions.services import Services
 from its_pipeline.api.routes.dependencies import Asked, Parts
-from its_pipeline.experiments.kind_pages import KINDS_FOLDER, kind_page_path, kind_rows
+from its_pipeline.experiments.kind_pages import (
+    INDEX_HREF,
+    kind_input,
+    kind_page_path,
+    kind_rows,
+)
 from its_pipeline.experiments.preparation import Snapshot
-from its_pipeline.experiments.publish import PAGE_FILE
 from its_pipeline.report.kind_page import KindLine, kind_lines
 from its_pipeline.settings import Settings
 from its_pipeline.stores.pooled_results import PooledResult, PooledStore
@@ -56,14 +59,11 @@ def listed_kinds(services: Services) -> tuple[KindLine, ...]:
     """Return the table of kinds, each with the address of its page."""
     rows = kind_rows(services.settings, Snapshot(services.settings))
     return kind_lines(
-        [replace(row, href=_address(row.href)) if row.href is not None else row for row in rows]
+        [
+            row if row.href is None else replace(row, href="/".join((KINDS, *row.key)))
+            for row in rows
+        ]
     )
-
-
-def _address(href: str) -> str:
-    """Return the server's address of a kind's page by that among the files."""
-    kind, _, metric = href.removeprefix(f"{KINDS_FOLDER}/").removesuffix(".html").partition("/")
-    return f"{KINDS}/{kind}/{metric}"
 
 
 def _read(settings: Settings, kind: str, metric: str) -> str | None:
@@ -72,10 +72,9 @@ def _read(settings: Settings, kind: str, metric: str) -> str | None:
     record = PooledStore(settings).read(kind, metric)
     if not isinstance(record, PooledResult) or not page.is_file():
         return None
-    html = page.read_text(encoding="utf-8")
-    html = html.replace(f'href="../../{PAGE_FILE}"', 'href="/"')
-    for member in record.members:
-        file = FilePath(member.user_id, member.intervention_id, PAGE_FILE).as_posix()
-        address = f"/people/{member.user_id}/experiments/{member.intervention_id}/page"
-        html = html.replace(f'href="../../{file}"', f'href="{address}"')
+    html = page.read_text(encoding="utf-8").replace(f'href="{INDEX_HREF}"', 'href="/"')
+    for member in kind_input(Snapshot(settings), record).members:
+        if member.href is not None:
+            address = f"/people/{member.user_id}/experiments/{member.intervention_id}/page"
+            html = html.replace(f'href="{member.href}"', f'href="{address}"')
     return html
