@@ -133,7 +133,8 @@ def test_pages_from_the_first_pool_to_the_last(settings):
     # With one gone, the other four are too few: nothing of the kind is told anywhere.
     forget(settings, "cleo")
     assert not kind_page_path(settings, *KIND).exists()
-    for who in ("ada", "ben", "dora", "emil"):
+    assert 'class="others"' not in html(settings, "ada")
+    for who in ("ben", "dora", "emil"):
         assert html(settings, who) == alone[who], who
     for path in settings.reports_dir.rglob("*"):
         assert "cleo" not in str(path.relative_to(settings.reports_dir))

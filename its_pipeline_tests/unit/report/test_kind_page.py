@@ -77,7 +77,7 @@ def test_a_frequency_is_never_none_and_never_all(probability: float, expected: s
     ("spread", "expected"),
     [
         (4.0, "more than the average itself"),
-        (0.5, "little beside it"),
+        (0.5, "little beside"),
         (2.0, "well above or below"),
     ],
 )
