@@ -31,6 +31,11 @@ ABOUT_A_RUN = [
     ("plot", "GET", "/analytics/its/runs/{run}/plots/effects", None),
     ("report", "GET", "/analytics/its/runs/{run}/report", None),
 ]
+#: About no person: whoever has a token sees it, and of members their own row.
+ABOUT_EVERYBODY = [
+    ("kinds", "GET", "/analytics/its/kinds", None),
+    ("kind", "GET", "/analytics/its/kinds/morning", None),
+]
 USERS = ("anna", "ben")
 
 
@@ -73,10 +78,12 @@ def test_matrix(live, runs, case, who, user):
 
 def test_the_matrix_has_every_address(live):
     document = live.request("GET", "/openapi.json", None).json()
-    covered = {(method, path.split("?")[0]) for _, method, path, _ in ABOUT_A_PERSON + ABOUT_A_RUN}
+    every = ABOUT_A_PERSON + ABOUT_A_RUN + ABOUT_EVERYBODY
+    covered = {(method, path.split("?")[0]) for _, method, path, _ in every}
     named = {"{user}": "{user_id}", "{run}": "{run_id}", "/morning": "/{intervention_id}"}
     named |= {"/m2": "/{intervention_id}", "plots/effects": "plots/{name}"}
-    for short, long in named.items():
+    named |= {"kinds/morning": "kinds/{kind}"}
+    for short, long in reversed(named.items()):
         covered = {(method, path.replace(short, long)) for method, path in covered}
     covered |= {("GET", path) for path in (*OPEN_PATHS, "/metrics")}
     offered = {

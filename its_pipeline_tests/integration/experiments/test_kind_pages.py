@@ -27,7 +27,7 @@ from tools.stores import (
     write_daily,
 )
 
-PEOPLE = ("ada", "ben", "cleo", "dora", "emil")
+PEOPLE = ("ada", "ben", "cleopatra", "dora", "emil")
 KIND = ("morning", METRIC)
 
 
@@ -131,14 +131,14 @@ def test_pages_from_the_first_pool_to_the_last(settings):
     assert (own[0].n_people, own[1].user_id) == (5, "ben")
 
     # With one gone, the other four are too few: nothing of the kind is told anywhere.
-    forget(settings, "cleo")
+    forget(settings, "cleopatra")
     assert not kind_page_path(settings, *KIND).exists()
     assert 'class="others"' not in html(settings, "ada")
     for who in ("ben", "dora", "emil"):
         assert html(settings, who) == alone[who], who
     for path in settings.reports_dir.rglob("*"):
-        assert "cleo" not in str(path.relative_to(settings.reports_dir))
-        assert path.is_dir() or b"cleo" not in path.read_bytes(), path
+        assert "cleopatra" not in str(path.relative_to(settings.reports_dir))
+        assert path.is_dir() or b"cleopatra" not in path.read_bytes(), path
     index = collected.index_path.read_text()
     assert "Too few people yet" in index or "For many people" not in index
     assert member_of(settings, Snapshot(settings), ExperimentKey("ben", "morning"), *KIND) is None
