@@ -163,8 +163,9 @@ def tone(effect: Interval, direction: str) -> Tone:
 
 @dataclass(frozen=True)
 class KindLine:
-    """One kind in the table of kinds, as text."""
+    """One kind in the table of kinds, as text; its key is the store's."""
 
+    key: tuple[str, str]
     name: str
     outcome: str
     href: str | None
@@ -199,6 +200,7 @@ def _kind_line(row: KindRow) -> KindLine:
         )
         colour = tone(row.mean, row.direction)
     return KindLine(
+        row.key,
         row.name,
         row.outcome,
         safe_href(row.href),

@@ -57,12 +57,10 @@ async def kind_page(
 
 def listed_kinds(services: Services) -> tuple[KindLine, ...]:
     """Return the table of kinds, each with the address of its page."""
-    rows = kind_rows(services.settings, Snapshot(services.settings))
-    return kind_lines(
-        [
-            row if row.href is None else replace(row, href="/".join((KINDS, *row.key)))
-            for row in rows
-        ]
+    lines = kind_lines(kind_rows(services.settings, Snapshot(services.settings)))
+    return tuple(
+        line if line.href is None else replace(line, href="/".join((KINDS, *line.key)))
+        for line in lines
     )
 
 
