@@ -134,6 +134,7 @@ def refresh_kinds(
         snapshot = Snapshot(settings)
         found = tried(snapshot)
         wanted = [key for key in found if only is None or key in only]
+        store.delete_other_versions()
         known = {KindKey(each.kind, each.metric): each for each in store.all()}
         refreshed = []
         for done, key in enumerate(wanted, start=1):
@@ -148,7 +149,7 @@ def refresh_kinds(
 
 
 def kinds_of(settings: Settings, user_id: str) -> set[KindKey]:
-    """Return the kinds that a person is in: by the log, and by what is kept.
+    """Return the kinds that count a person: by the log, as far as they are kept, and by their rows.
 
     Somebody who is being deleted is still found, as long as the log has them.
     """
@@ -159,14 +160,14 @@ def kinds_of(settings: Settings, user_id: str) -> set[KindKey]:
         logged = log.list(user_id, include_withdrawn=True)
     finally:
         log.close()
-    kept = [
-        record
-        for record in PooledStore(settings).all()
-        if isinstance(record, PooledResult) and record.member(user_id) is not None
-    ]
-    return {KindKey(each.pooled_as, each.outcome_metric) for each in logged} | {
-        KindKey(record.kind, record.metric) for record in kept
-    }
+    tried_by_them = {KindKey(each.pooled_as, each.outcome_metric) for each in logged}
+    found = set[KindKey]()
+    for record in PooledStore(settings).all():
+        key = KindKey(record.kind, record.metric)
+        has_row = isinstance(record, PooledResult) and record.member(user_id) is not None
+        if has_row or key in tried_by_them:
+            found.add(key)
+    return found
 
 
 def _refresh(

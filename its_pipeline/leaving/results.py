@@ -88,9 +88,9 @@ def delete_from_kinds(settings: Settings, user_id: str) -> int:
     user_id
         The person, who is marked already.
     """
-    kinds = kinds_of(settings, user_id)
-    if not kinds:
+    if not settings.pooled_dir.is_dir():
         return 0
+    kinds = kinds_of(settings, user_id)
     done = refresh_kinds(settings, kinds)
     return sum(kind.made for kind in done.kinds) + len(done.removed)
 

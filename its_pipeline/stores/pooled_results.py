@@ -334,9 +334,22 @@ class PooledStore:
 
     def all(self) -> tuple[KindRecord, ...]:
         """Return what is kept of every kind, sorted by kind and metric."""
-        found = [self._read(path) for path in self.folder.glob("[!.]*/[!.]*.json")]
+        found = [self._read(path) for path in self._paths()]
         known = [record for record in found if record is not None]
         return tuple(sorted(known, key=lambda record: (record.kind, record.metric)))
+
+    def delete_other_versions(self) -> int:
+        """Delete records of another version, which nothing reads; return how many.
+
+        Whoever was in one could not be found there when they are deleted.
+        """
+        others = [path for path in self._paths() if self._read(path) is None and path.is_file()]
+        for path in others:
+            path.unlink()
+        return len(others)
+
+    def _paths(self) -> list[Path]:
+        return list(self.folder.glob("[!.]*/[!.]*.json"))
 
     def _read(self, path: Path) -> KindRecord | None:
         def parsed(file: Path) -> KindRecord | None:

@@ -27,7 +27,7 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     import_everything()
     store, scratch = folder / "store", folder / "scratch"
     built = run_child(lambda: str(departures.build(store).store_root), scratch)
-    done = run_child(lambda: night(settings_of(store)), scratch)
+    done = run_child(lambda: night(settings_of(store)) + _pool(store), scratch)
     if built.error or done.error or done.result:
         raise RuntimeError(f"the night failed: {built.error or done.error or done.result}")
     calm = folder / "calm"
@@ -54,6 +54,17 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         problems += found
         shutil.rmtree(copy)
     return {"kills": killed, "operations": ending.operations, "problems": problems}
+
+
+def _pool(root: Path) -> list[str]:
+    """Make the kind that all of them tried; return what failed."""
+    from its_pipeline.defs.local import local_runner
+
+    with local_runner(settings_of(root), "night") as runner:
+        outcome = runner.pooled()
+    if outcome is None:
+        return ["there is no kind"]
+    return [] if outcome.success else [outcome.message]
 
 
 def _forget(root: Path) -> list[str]:

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from its_pipeline.api.http.documentation import OPEN_PATHS
+from its_pipeline.stores.pooled_results import PooledStore
 from its_pipeline_tests.integration.api.test_analyze import problem
+from tools.kinds import pooled_result
 from tools.live_api import running
 
 #: Name, method, path and body about a person; `{run}` is a run of that person.
@@ -74,6 +76,22 @@ def test_matrix(live, runs, case, who, user):
         problem(response, 404, "unknown_run")
     else:
         problem(response, 403, "forbidden")
+
+
+@pytest.mark.parametrize("who", [None, "anna", "service"])
+@pytest.mark.parametrize("case", ABOUT_EVERYBODY, ids=lambda case: case[0])
+def test_what_is_about_everybody_is_for_whoever_has_a_token(live, case, who):
+    store = PooledStore(live.settings)
+    store.write(pooled_result([*USERS, "carl", "cora", "emma"]))
+    _, method, path, body = case
+    response = live.request(method, path, who, json=body)
+    if who is None:
+        problem(response, 401, "unauthenticated")
+        return
+    [told] = response.json()["kinds"]
+    seen = {row["user_id"] for row in told["members"]}
+    everybody = {*USERS, "carl", "cora", "emma"} if who == "service" else {who}
+    assert seen == (set() if case[0] == "kinds" else everybody)
 
 
 def test_the_matrix_has_every_address(live):

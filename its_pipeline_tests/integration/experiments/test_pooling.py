@@ -250,4 +250,4 @@ def test_the_command_tells_it_in_plain_words(settings, monkeypatch):
     assert all(who in told for who in WALKERS)
     assert "Everybody has an estimate." in run("tea", "--metric", METRIC)
     assert '"kind": "tea"' in run("tea", "--json")
-    assert "no such" not in run("tea", "--metric", "other", code=2)
+    assert "nothing is kept of kind 'tea' on metric" in run("tea", "--metric", "other", code=2)

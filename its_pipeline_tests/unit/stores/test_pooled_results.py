@@ -47,8 +47,12 @@ def test_a_record_of_another_version_is_not_there(store):
     store.write(record)
     path = store.path(record.kind, record.metric)
     path.write_text(json.dumps({**to_dict(record), "version": 0}))
-    assert store.all() == ()
+    store.write(pooled_result(["ben"], kind="walk"))
+    assert [each.kind for each in store.all()] == ["walk"]
     assert path.is_file()
+    assert store.delete_other_versions() == 1
+    assert not path.exists()
+    assert len(store.all()) == 1
 
 
 def test_a_damaged_record_is_set_aside(store):
