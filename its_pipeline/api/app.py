@@ -32,6 +32,7 @@ from its_pipeline.api.http.identification import Identification
 from its_pipeline.api.http.problems import Problem, shown, to_json
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.pages import entrance, files
+from its_pipeline.api.pages import kinds as kind_pages
 from its_pipeline.api.pages import people as people_pages
 from its_pipeline.api.pages.rendering import refusal_page
 from its_pipeline.api.pages.uploads import Uploads
@@ -172,7 +173,7 @@ def _bare(lifespan: Any) -> FastAPI:
         dependencies=[Depends(check_query)],
     )
     api = (analyses, plans, interventions, experiments, kinds, people, server)
-    for routes in (*api, entrance, files, people_pages):
+    for routes in (*api, entrance, files, kind_pages, people_pages):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 

@@ -19,6 +19,8 @@ from its_pipeline.defs.partitions import KINDS
 from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.refresh_job import log_event
 from its_pipeline.defs.resources import Installation
+from its_pipeline.experiments.evidence import collect_evidence
+from its_pipeline.experiments.kind_pages import publish_kinds
 from its_pipeline.experiments.kinds import KindKey
 from its_pipeline.experiments.pooling import (
     MOST_ERROR_SDS,
@@ -56,6 +58,7 @@ def pooled_effects(
             "takes its partition away"
         )
     [kind] = done.kinds
+    publish_kinds(installation.settings)
     return dg.MaterializeResult(metadata=kind_metadata(installation.settings, kind))
 
 
@@ -110,6 +113,10 @@ def pool_op(
     only = None if config.kinds is None else [KindKey.parse(text) for text in config.kinds]
     progress = ProgressLog(context.log.info, "kinds")
     done = refresh_kinds(settings, only, on_progress=progress.update)
+    pages = publish_kinds(settings)
+    if pages.written or pages.removed:
+        # The index names the kinds; the evidence of this refresh may have been collected already.
+        collect_evidence(settings)
     name = KINDS.name or ""
     partitions = set(instance.get_dynamic_partitions(name))
     there = [str(kind.key) for kind in done.kinds]
@@ -131,6 +138,8 @@ def pool_op(
             "made": len(made),
             "told": told,
             "gone": len(gone),
+            "pages_written": pages.written,
+            "pages_of_members_changed": pages.sections,
             "seconds": round(sum(kind.seconds for kind in made), 3),
         },
     )

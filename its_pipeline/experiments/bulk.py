@@ -19,13 +19,13 @@ from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.announced import is_announced, mark_announced
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
+from its_pipeline.experiments.page_facts import rejected_of
 from its_pipeline.experiments.parallel import (
     Job,
     evaluate_in_parallel,
     evaluate_in_turn,
     workers_for,
 )
-from its_pipeline.experiments.publish import rejected_of
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.service import is_stale, open_store
 from its_pipeline.experiments.wholeness import is_kept_whole

@@ -18,6 +18,7 @@ import pandas as pd
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.audit_numbers import measured, needed_factors
 from its_pipeline.experiments.evidence import collect_evidence
+from its_pipeline.experiments.kind_pages import publish_kinds
 from its_pipeline.experiments.peer_audit import read_peer_audit
 from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
 from its_pipeline.experiments.trust import people_of
@@ -70,6 +71,7 @@ def delete_from_tables(settings: Settings, user_id: str) -> None:
     """
     _delete_from_placebo_audit(settings, user_id)
     _delete_from_peer_audit(settings, user_id)
+    publish_kinds(settings)
     if settings.evidence_path.exists():
         collect_evidence(settings)
     if settings.warehouse_path.exists():

@@ -104,7 +104,12 @@ def _shown(root: Path) -> list[str]:
 
 
 def _of_others(root: Path) -> dict[str, bytes]:
-    """Return what must be the same whoever leaves and however: others' folders, the lake, days."""
+    """Return what must be the same whoever leaves and however: others' folders, the lake, days.
+
+    When a page was written is left out: it is written again once its kind is without who left.
+    """
+    from its_pipeline.files.contents import CONTENTS_FILE
+
     settings = settings_of(root)
     own = [
         path
@@ -112,6 +117,7 @@ def _of_others(root: Path) -> dict[str, bytes]:
         for folder in (settings.experiments_dir / user, settings.reports_dir / user)
         for path in folder.rglob("*")
         if path.is_file()
+        and (path.name != CONTENTS_FILE or path.is_relative_to(settings.experiments_dir))
     ]
     shared = [settings.daily_outcomes_path, *settings.lake_dir.rglob("*.parquet")]
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted([*own, *shared])}

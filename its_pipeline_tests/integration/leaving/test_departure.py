@@ -31,6 +31,7 @@ from its_pipeline.events.inbox import inbox_dir, take_inbox
 from its_pipeline.events.interventions import open_log
 from its_pipeline.events.schema import EVENT_SCHEMA, as_raw, raw_schema
 from its_pipeline.events.sources.base import DayRead
+from its_pipeline.experiments.kind_pages import kind_page_path
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
@@ -38,6 +39,7 @@ from its_pipeline.files.atomic import write_json
 from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.leaving.dagster_records import runs_at_work
 from its_pipeline.leaving.forget import finish_forgetting
+from its_pipeline.report.people_like_you import with_section
 from its_pipeline.stores.pooled_results import PooledResult, PooledStore
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.support import PROJECT_ROOT
@@ -53,6 +55,18 @@ def night(settings):
     return found
 
 
+#: Beside a page: what it shows and what its files are, which is another once the kind is.
+BESIDE_PAGES = {".published.json", ".contents.json"}
+
+
+def kept(path):
+    """The digest of a file of somebody who stays, of a page without what it tells of the others."""
+    content = path.read_bytes()
+    if path.name == "index.html":
+        content = with_section(content.decode(), None).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
 def others(settings):
     """Everything that must be the same of those who stay, whoever leaves."""
     store = open_store(settings)
@@ -63,9 +77,10 @@ def others(settings):
             page_path(settings, f"{user}|m").parents[1],
         ):
             for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    inside = str(path.relative_to(settings.store_root))
-                    own[inside] = hashlib.sha256(path.read_bytes()).hexdigest()
+                inside = str(path.relative_to(settings.store_root))
+                is_beside = inside.startswith("reports") and path.name in BESIDE_PAGES
+                if path.is_file() and not is_beside:
+                    own[inside] = kept(path)
     daily = pq.read_table(settings.daily_outcomes_path).to_pandas()
     evidence = pq.read_table(settings.evidence_path).to_pandas()
     return SimpleNamespace(
@@ -279,6 +294,15 @@ def test_the_audits_are_those_of_the_others(left):
     assert {row["people"] for row in audit["rows"]} == {2}
     answers = json.loads(left.settings.peer_audit_path.read_text())["answers"]
     assert [each["key"] for each in answers] == [f"{user}|morning" for user in OTHERS]
+
+
+def test_the_pages_of_the_others_tell_of_a_kind_without_them(left):
+    page = kind_page_path(left.settings, "morning", "sessionPerformanceScore").read_text()
+    assert "of the 2 people has been" in page
+    for user in OTHERS:
+        assert user in page
+        told = page_path(left.settings, f"{user}|morning").read_text()
+        assert "what the days of 1 other person say" in told
 
 
 def test_the_kind_they_were_in_is_that_of_the_others(left):
