@@ -191,14 +191,15 @@ def index_row(
 
     metric = snapshot.metrics.get(verdict.outcome_metric)
     told, (times, unit) = verdict.told_headline, verdict.told_scale
+    numbers = (verdict.effects or {}).get(HEADLINE.name)
     effect = None
-    if told is not None and verdict.effects and verdict.probability_of_benefit is not None:
+    if numbers and told and verdict.probability_of_benefit is not None:
         effect = EffectNumbers(
             mean=told["mean"],
             sd=told["sd"],
             ci_lower=told["ci_lower"],
             ci_upper=told["ci_upper"],
-            probability_positive=verdict.effects[HEADLINE.name]["probability_positive"],
+            probability_positive=numbers["probability_positive"],
             probability_of_benefit=verdict.probability_of_benefit,
         )
     page = page_path(settings, verdict.key)

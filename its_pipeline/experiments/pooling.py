@@ -30,7 +30,7 @@ from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_results import (
+from its_pipeline.stores.pooled_records import (
     BY_LOT,
     CHANGE,
     ON_AND_OFF,
@@ -42,10 +42,9 @@ from its_pipeline.stores.pooled_results import (
     PooledMember,
     PooledResult,
     PooledSpread,
-    PooledStore,
     TooFewPeople,
-    needed_people,
 )
+from its_pipeline.stores.pooled_results import PooledStore, needed_people
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
