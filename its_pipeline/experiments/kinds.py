@@ -14,17 +14,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.experiment_store import ExperimentStore
+from its_pipeline.stores.pooled_results import needed_people
 from its_pipeline.stores.verdict import Verdict
-
-FEWEST_PEOPLE: Final = 2
-"""How effects spread cannot be learnt of one."""
 
 
 class KindKey(NamedTuple):
@@ -75,16 +73,12 @@ class Membership:
         return len(self.estimated) + sum(self.without.values())
 
 
-def needed_people(minimum: int) -> int:
-    """Return how many people need an estimate for a kind to be told of: never fewer than two."""
-    return max(FEWEST_PEOPLE, minimum)
-
-
 def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Intervention]]]:
     """Return who tried what: of each kind of enough people, each one's interventions.
 
-    Kinds of fewer people than `needed_people` are not there: nothing is told of them, and most
-    interventions are the only one of their name. Nor are those of metrics that are not registered.
+    Kinds of fewer people than `stores.pooled_results.needed_people` are not there: nothing is told
+    of them, and most interventions are the only one of their name. Nor are those of metrics that
+    are not registered.
 
     Parameters
     ----------
@@ -99,7 +93,7 @@ def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Intervention]]]:
         for each in interventions:
             if each.status != "withdrawn" and each.started_on <= today_on:
                 found[KindKey(each.pooled_as, each.outcome_metric)][user_id].append(each)
-    needed = needed_people(snapshot.settings.pooled_min_people)
+    needed = needed_people(snapshot.settings)
     return {
         key: dict(found[key])
         for key in sorted(found)

@@ -23,7 +23,6 @@ from its_pipeline.experiments.kinds import (
     KindKey,
     Membership,
     members_of,
-    needed_people,
     tried,
 )
 from its_pipeline.experiments.preparation import Snapshot
@@ -45,6 +44,7 @@ from its_pipeline.stores.pooled_results import (
     PooledSpread,
     PooledStore,
     TooFewPeople,
+    needed_people,
 )
 from its_pipeline.stores.verdict import Verdict
 
@@ -160,14 +160,10 @@ def kinds_of(settings: Settings, user_id: str) -> set[KindKey]:
         logged = log.list(user_id, include_withdrawn=True)
     finally:
         log.close()
+    store = PooledStore(settings)
     tried_by_them = {KindKey(each.pooled_as, each.outcome_metric) for each in logged}
-    found = set[KindKey]()
-    for record in PooledStore(settings).all():
-        key = KindKey(record.kind, record.metric)
-        has_row = isinstance(record, PooledResult) and record.member(user_id) is not None
-        if has_row or key in tried_by_them:
-            found.add(key)
-    return found
+    kept = {KindKey(record.kind, record.metric) for record in store.all()}
+    return (tried_by_them & kept) | {KindKey(*each) for each in store.with_row_of(user_id)}
 
 
 def _refresh(
@@ -178,7 +174,7 @@ def _refresh(
     force: bool,
 ) -> RefreshedKind:
     metric = snapshot.metrics[membership.key.metric]
-    needed = needed_people(snapshot.settings.pooled_min_people)
+    needed = needed_people(snapshot.settings)
     if known is not None and not force and known.fingerprint == _print(membership, metric, needed):
         return RefreshedKind(membership.key, known, False)
     started = time.perf_counter()
@@ -242,7 +238,7 @@ def _made(
     kept = Membership(
         membership.key,
         {who: each for who, each in membership.estimated.items() if who not in lost},
-        without if lost else membership.without,
+        membership.without,
     )
     fingerprint = _print(kept, metric, needed)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")

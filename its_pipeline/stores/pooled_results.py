@@ -1,6 +1,7 @@
 """What is kept of a kind: what the people who tried the same change on the same outcome came to.
 
-What belongs here: the records of a kind and their files. What does not: who belongs to a kind and
+What belongs here: the records of a kind and their files, and that nothing of too few people is read
+from them. What does not: who belongs to a kind and
 when it is made again (`experiments.pooling`), the statistics (`its.pooling`), or how it is shown.
 
 ``<root>/<kind>/<metric>.json``: one kind and metric, replaced whole. What cannot be read, or is of
@@ -22,6 +23,9 @@ from its_pipeline.settings import Settings
 
 VERSION: Final = 1
 """Of the records' form; another one's files are made again."""
+
+FEWEST_PEOPLE: Final = 2
+"""How effects spread cannot be learnt of one."""
 
 CHANGE, ON_AND_OFF, BY_LOT = "change", "on_and_off", "by_lot"
 """Designs of a member: one change, on and off again, on and off by a lot that was drawn."""
@@ -301,8 +305,15 @@ def from_dict(plain: Mapping[str, Any]) -> KindRecord:
     return PooledResult(**values)
 
 
+def needed_people(settings: Settings) -> int:
+    """Return how many people need an estimate for a kind to be told of: never fewer than two."""
+    return max(FEWEST_PEOPLE, settings.pooled_min_people)
+
+
 class PooledStore:
     """The files of one installation's kinds.
+
+    Of a kind that was made from fewer people than the settings ask for now, no number is read.
 
     Parameters
     ----------
@@ -312,6 +323,7 @@ class PooledStore:
 
     def __init__(self, settings: Settings) -> None:
         self.folder = settings.pooled_dir
+        self._needed = needed_people(settings)
 
     @property
     def lock_path(self) -> Path:
@@ -330,13 +342,38 @@ class PooledStore:
 
     def read(self, kind: str, metric: str) -> KindRecord | None:
         """Return what is kept of a kind; None where there is nothing that can be read."""
-        return self._read(self.path(kind, metric))
+        record = self._read(self.path(kind, metric))
+        return None if record is None else self._told(record)
 
     def all(self) -> tuple[KindRecord, ...]:
         """Return what is kept of every kind, sorted by kind and metric."""
+        return tuple(self._told(record) for record in self._kept())
+
+    def with_row_of(self, user_id: str) -> set[tuple[str, str]]:
+        """Return the kinds and metrics in whose files somebody has a row, told of or not."""
+        return {
+            (record.kind, record.metric)
+            for record in self._kept()
+            if isinstance(record, PooledResult) and record.member(user_id) is not None
+        }
+
+    def _kept(self) -> list[KindRecord]:
         found = [self._read(path) for path in self._paths()]
         known = [record for record in found if record is not None]
-        return tuple(sorted(known, key=lambda record: (record.kind, record.metric)))
+        return sorted(known, key=lambda record: (record.kind, record.metric))
+
+    def _told(self, record: KindRecord) -> KindRecord:
+        if isinstance(record, TooFewPeople) or record.n_with_estimate >= self._needed:
+            return record
+        return TooFewPeople(
+            record.kind,
+            record.metric,
+            record.made_at,
+            record.fingerprint,
+            record.n_with_estimate,
+            self._needed,
+            record.without_estimate,
+        )
 
     def delete_other_versions(self) -> int:
         """Delete records of another version, which nothing reads; return how many.

@@ -17,8 +17,7 @@ from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.responses_kinds import KindAnswer, KindsAnswer
 from its_pipeline.api.questions.services import Services
-from its_pipeline.experiments.kinds import needed_people
-from its_pipeline.stores.pooled_results import KindRecord, PooledResult, PooledStore
+from its_pipeline.stores.pooled_results import KindRecord, PooledResult, PooledStore, needed_people
 
 
 def read_kinds(services: Services, exchange: Exchange) -> KindsAnswer:
@@ -51,7 +50,7 @@ def read_kind(services: Services, exchange: Exchange, kind: str, metric: str | N
 def _answer(
     services: Services, exchange: Exchange, records: Iterable[KindRecord], *, with_members: bool
 ) -> KindsAnswer:
-    needed = needed_people(services.settings.pooled_min_people)
+    needed = needed_people(services.settings)
     caller = exchange.caller
     is_service = caller is not None and caller.is_service
     kinds = []
@@ -73,8 +72,7 @@ def _told(
     }
     told = {"kind": record.kind, "metric": record.metric, "made_at": record.made_at}
     told |= {"n_needed": needed}
-    # The setting may have been raised since the kind was made.
-    if isinstance(record, PooledResult) and record.n_with_estimate >= needed:
+    if isinstance(record, PooledResult):
         told |= asdict(record.with_rows_of(exchange.may_see))
         told |= {"state": "pooled", **counts}
         return told if is_service else {**told, "without_estimate": None}

@@ -7,10 +7,10 @@ from datetime import date, timedelta
 import pytest
 
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.experiments.kinds import KindKey, members_of, needed_people, tried, why_without
+from its_pipeline.experiments.kinds import KindKey, members_of, tried, why_without
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
-from its_pipeline.stores.pooled_results import WITHOUT_ESTIMATE
+from its_pipeline.stores.pooled_results import WITHOUT_ESTIMATE, needed_people
 from its_pipeline.stores.verdict import STATUSES, Verdict
 from tools.stores import METRIC, START_ON, short_settings
 
@@ -83,7 +83,7 @@ def test_fewer_people_than_the_setting_are_no_kind(settings):
     assert tried(snapshot(more, *logged)) == {}
     one = settings.model_copy(update={"pooled_min_people": 1})
     assert tried(snapshot(one, logged[0])) == {}
-    assert (needed_people(1), needed_people(5)) == (2, 5)
+    assert (needed_people(one), needed_people(more)) == (2, 4)
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from tools.stores import METRIC, short_settings
 
 @pytest.fixture
 def store(tmp_path):
-    return PooledStore(short_settings(tmp_path))
+    return PooledStore(short_settings(tmp_path, pooled_min_people=1))
 
 
 @pytest.mark.parametrize(
     "record",
     [
         pooled_result(["anna", "ben"]),
-        pooled_result(["anna"], imputed=None, without_estimate={}),
+        pooled_result(["anna", "ben"], imputed=None, without_estimate={}),
         too_few(),
     ],
 )
@@ -28,6 +28,19 @@ def test_a_record_comes_back_as_it_was(store, record):
     store.write(record)
     assert store.read(record.kind, record.metric) == record
     assert from_dict(json.loads(json.dumps(to_dict(record)))) == record
+
+
+def test_of_fewer_people_than_the_setting_asks_for_nothing_is_read(tmp_path, store):
+    record = pooled_result(["anna", "ben", "carl"])
+    store.write(record)
+    assert store.all() == (record,)
+    raised = PooledStore(short_settings(tmp_path, pooled_min_people=4))
+    [told] = raised.all()
+    assert told == raised.read(record.kind, record.metric)
+    assert told == too_few(3, kind="morning", needed=4, without_estimate=record.without_estimate)
+    # Whoever is deleted is found all the same.
+    assert raised.with_row_of("ben") == {(record.kind, record.metric)}
+    assert raised.with_row_of("dora") == set()
 
 
 def test_people_are_counted_with_and_without_estimate():
