@@ -237,7 +237,7 @@ def _made(
     kept = Membership(
         membership.key,
         {who: each for who, each in membership.estimated.items() if who not in lost},
-        without if lost else membership.without,
+        membership.without,
     )
     fingerprint = _print(kept, metric, needed)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")

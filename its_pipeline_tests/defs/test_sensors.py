@@ -16,6 +16,7 @@ from its_pipeline.defs.schedules import nightly_schedule
 from its_pipeline.defs.sensors import (
     evidence_requests,
     intervention_sensor,
+    refreshed_sensor,
     shard_requests,
 )
 from its_pipeline.events.interventions import InterventionLog
@@ -156,6 +157,21 @@ def test_kinds_are_asked_for_where_enough_people_try_the_same(settings, instance
     assert asked() == [JOB_EVIDENCE]
     log_intervention(settings, "p4")
     assert asked() == [JOB_POOLED, JOB_EVIDENCE]
+
+
+def test_the_end_of_a_refresh_asks_for_kinds_and_evidence(settings, instance):
+    for number in range(5):
+        log_intervention(settings, f"p{number}")
+    done = _empty_job(JOB_REFRESH).execute_in_process(instance=instance)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="refreshed_sensor",
+        dagster_instance=instance,
+        dagster_run=done.dagster_run,
+        dagster_event=done.get_job_success_event(),
+        resources={"installation": Installation(settings)},
+    )
+    requests: Any = refreshed_sensor(context)
+    assert [request.job_name for request in requests] == [JOB_POOLED, JOB_EVIDENCE]
 
 
 def test_kinds_that_are_gone_are_asked_for_once_more(settings, instance):
