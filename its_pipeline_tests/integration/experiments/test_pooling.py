@@ -82,6 +82,11 @@ def kept(settings, key):
     return record
 
 
+def there(found):
+    assert found is not None
+    return found
+
+
 def made_anew(settings, **options):
     done = refresh_kinds(settings, **options)
     return {kind.key for kind in done.kinds if kind.made}
@@ -90,9 +95,9 @@ def made_anew(settings, **options):
 def test_a_kind_is_the_pool_of_its_members_stored_analyses(settings):
     assert made_anew(settings) == {WALK, TEA}
     store = open_store(settings)
-    verdicts = {who: store.verdict(f"{who}|morning") for who in WALKERS}
+    verdicts = {who: there(store.verdict(f"{who}|morning")) for who in WALKERS}
     by_hand = pool(
-        [estimate_of(load_analysis(settings, verdicts[who]), who) for who in WALKERS],
+        [estimate_of(there(load_analysis(settings, verdicts[who])), who) for who in WALKERS],
         minimum_effect=2.5,
         without_estimate={"stopped early": 1},
     )
@@ -184,7 +189,7 @@ def test_a_lost_analysis_waits_and_is_back_when_it_is_made_again(settings):
     refresh_kinds(settings)
     before = kept(settings, TEA)
     key = f"{DRINKERS[0]}|tea"
-    verdict = open_store(settings).verdict(key)
+    verdict = there(open_store(settings).verdict(key))
     folder = open_store(settings).analysis_folder(key, verdict.fingerprint)
     (folder / "grid.npz").write_bytes(b"damaged")
     assert made_anew(settings, force=True) == {WALK, TEA}
@@ -200,7 +205,7 @@ def test_a_lost_analysis_waits_and_is_back_when_it_is_made_again(settings):
 def test_forgetting_leaves_no_byte_and_everybody_elses_kind(settings):
     refresh_kinds(settings)
     gone = WALKERS[3]
-    own = kept(settings, WALK).member(gone).own_mean
+    own = there(kept(settings, WALK).member(gone)).own_mean
     tea = PooledStore(settings).path(*TEA).read_bytes()
     assert leftovers(PooledStore(settings).folder, [gone], [own])
     done = forget(settings, gone)
@@ -247,7 +252,7 @@ def test_the_command_tells_it_in_plain_words(settings, monkeypatch):
     assert f"On average it changed the outcome by {record.mean.mean:.2f}" in told
     assert f"an sd of {record.spread.mean:.2f}" in told
     assert "Without an estimate: 1 stopped early." in told
-    assert f"the average would be {record.imputed.mean.mean:.2f}" in told
+    assert f"the average would be {there(record.imputed).mean.mean:.2f}" in told
     assert all(who in told for who in WALKERS)
     assert "Everybody has an estimate." in run("tea", "--metric", METRIC)
     assert '"kind": "tea"' in run("tea", "--json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -66,8 +66,8 @@ def pooled_kind(means: list[float], sds: list[float], without: dict[str, int]) -
     members = tuple(
         make_member(
             n,
-            own=row.own_mean,
-            own_sd=row.own_sd,
+            own=cast("float", row.own_mean),
+            own_sd=cast("float", row.own_sd),
             pooled=told(row),
             probability_of_benefit=row.probability_of_benefit,
             moved_in_sds=row.moved_in_sds,
