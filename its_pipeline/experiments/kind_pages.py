@@ -33,8 +33,8 @@ from its_pipeline.files.contents import digest_of
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.names import ESCAPE, path_of_name
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import CHANGE, PooledMember, PooledResult
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import CHANGE, PooledMember, PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 
 if TYPE_CHECKING:
     from its_pipeline.report.kinds import KindInput, KindMember, KindRow, Series

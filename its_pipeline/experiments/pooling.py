@@ -30,7 +30,7 @@ from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import (
+from its_pipeline.stores.pooled_results import (
     BY_LOT,
     CHANGE,
     ON_AND_OFF,
@@ -44,7 +44,7 @@ from its_pipeline.stores.pooled_records import (
     PooledSpread,
     TooFewPeople,
 )
-from its_pipeline.stores.pooled_results import PooledStore, needed_people
+from its_pipeline.stores.pooled_store import PooledStore, needed_people
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from its_pipeline.its.effect_likelihood import estimate_of
 from its_pipeline.its.pooling.pool import pool
 from its_pipeline.its.series import MINIMUM_DAYS
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import PooledResult, from_dict
+from its_pipeline.stores.pooled_results import PooledResult, from_dict
 from its_pipeline.stores.verdict import STATUSES
 from its_pipeline_tests.support import shared_data_dir
 
