@@ -144,7 +144,7 @@ def _verdict(store: ExperimentStore, intervention: Intervention) -> Verdict | No
 
 
 def why_without(verdict: Verdict | None) -> str:
-    """Return why an experiment has no estimate: one of `stores.pooled_store.WITHOUT_ESTIMATE`.
+    """Return why an experiment has no estimate: one of `stores.pooled_results.WITHOUT_ESTIMATE`.
 
     What was not evaluated yet, or crashed and is tried again, is waiting. One that was closed ended
     before it had enough days; unless it never had a baseline, which refuses it.
