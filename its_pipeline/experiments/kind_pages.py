@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import ExperimentKey
-from its_pipeline.experiments.kinds import needed_people
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import (
     page_path,
@@ -36,7 +35,6 @@ from its_pipeline.files.names import ESCAPE, path_of_name
 from its_pipeline.settings import Settings
 from its_pipeline.stores.pooled_results import (
     CHANGE,
-    KindRecord,
     PooledMember,
     PooledResult,
     PooledStore,
@@ -77,16 +75,8 @@ def kind_page_path(settings: Settings, kind: str, metric: str) -> Path:
 
 
 def told_kinds(settings: Settings) -> list[PooledResult]:
-    """Return the kinds of which numbers may be told: of as many people as the settings ask for."""
-    kept = (_told(settings, record) for record in PooledStore(settings).all())
-    return [result for result in kept if result is not None]
-
-
-def _told(settings: Settings, record: KindRecord | None) -> PooledResult | None:
-    """Return what is kept of a kind if numbers of it may be told."""
-    if not isinstance(record, PooledResult):
-        return None
-    return record if record.n_with_estimate >= needed_people(settings.pooled_min_people) else None
+    """Return the kinds of which numbers may be told: the store tells of no smaller ones."""
+    return [each for each in PooledStore(settings).all() if isinstance(each, PooledResult)]
 
 
 def publish_kinds(settings: Settings, snapshot: Snapshot | None = None) -> PublishedKinds:
@@ -128,11 +118,11 @@ def kind_rows(settings: Settings, snapshot: Snapshot) -> list[KindRow]:
     for record in PooledStore(settings).all():
         metric = snapshot.metrics.get(record.metric)
         outcome = metric.title if metric is not None else record.metric
-        result, key = _told(settings, record), (record.kind, record.metric)
-        if result is None:
+        key = record.kind, record.metric
+        if not isinstance(record, PooledResult):
             rows.append(KindRow(key, record.kind, outcome, "", "increase", record.n_with_estimate))
             continue
-        told = kind_input(snapshot, result)
+        told = kind_input(snapshot, record)
         page = kind_page_path(settings, record.kind, record.metric)
         href = page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None
         rows.append(
@@ -218,8 +208,8 @@ def member_of(
     tuple or None
         None where nothing is told of the kind, or this experiment has no part in it.
     """
-    result = _told(settings, PooledStore(settings).read(kind, metric))
-    if result is None:
+    result = PooledStore(settings).read(kind, metric)
+    if not isinstance(result, PooledResult):
         return None
     told = kind_input(snapshot, result)
     found = [m for m in told.members if ExperimentKey(m.user_id, m.intervention_id) == key]
