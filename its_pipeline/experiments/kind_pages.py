@@ -71,7 +71,7 @@ def kind_page_path(settings: Settings, kind: str, metric: str) -> Path:
 
 
 def told_kinds(settings: Settings) -> list[PooledResult]:
-    """Return the kinds of which numbers may be told: of as many people as the settings ask for."""
+    """Return the kinds of which numbers may be told: the store tells of no smaller ones."""
     return [each for each in PooledStore(settings).all() if isinstance(each, PooledResult)]
 
 

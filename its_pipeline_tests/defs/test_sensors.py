@@ -167,7 +167,7 @@ def test_the_end_of_a_refresh_asks_for_kinds_and_evidence(settings, instance):
         sensor_name="refreshed_sensor",
         dagster_instance=instance,
         dagster_run=done.dagster_run,
-        dagster_event=done.get_job_success_event(),
+        dagster_event=done.filter_events(lambda event: event.is_job_success)[0],
         resources={"installation": Installation(settings)},
     )
     requests: Any = refreshed_sensor(context)
