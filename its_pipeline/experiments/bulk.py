@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.announced import is_announced, mark_announced
+from its_pipeline.experiments.compaction import gather_results
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
 from its_pipeline.experiments.parallel import (
     Job,
@@ -206,6 +207,7 @@ def refresh(
             result = told or result
         _count(summary, key, result, on_crash)
         progress()
+    gather_results(settings, keys)
     return summary
 
 

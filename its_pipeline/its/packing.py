@@ -3,9 +3,9 @@
 What belongs here: which arrays lie in it, and how each is laid out so that it compresses. What does
 not: where the bytes lie (`stores.result_rows`), or an analysis as a folder of files (`storage`).
 
-What follows from the rest is not in it: draws of a quadrature are made of its grid and the seed when
-somebody asks, as `storage` has it. Draws of a sampler, and of an auditor, cannot be made again by
-arithmetic alone and are kept as they are.
+What follows from the rest is not in it: draws of a quadrature are made of its grid and the seed
+when somebody asks. Draws of a sampler, and of an auditor, cannot be made again by arithmetic alone
+and are kept as they are.
 
 A string is `MAGIC`, three lengths a part (packed and plain, little-endian uint32 each) and three
 parts compressed by Zstandard: a JSON header, arrays of few values as they are, and the other arrays
