@@ -190,11 +190,8 @@ class Analysis:
     @property
     def parameter_labels(self) -> Mapping[str, str]:
         """What a figure calls the nuisance parameters."""
-        spec = self.spec
-        return {
-            **models.noise_model(spec.noise).labels,
-            **models.likelihood(spec.likelihood).labels,
-        }
+        noise_model = models.noise_model(self.spec.noise)
+        return {**noise_model.labels, **models.likelihood(self.spec.likelihood).labels}
 
     @property
     def correlation_of_neighbours(self) -> np.ndarray:
@@ -205,8 +202,8 @@ class Analysis:
         NotConverged
             If the gate was not passed.
         """
-        noise = self._posterior.noise
-        return models.noise_model(self.spec.noise).correlation_of_neighbours(noise)
+        model = models.noise_model(self.spec.noise)
+        return model.correlation_of_neighbours(self._posterior.noise)
 
     @property
     def posterior(self) -> PosteriorDraws | None:

@@ -319,7 +319,7 @@ class ExperimentStore:
 
     def keys_of(self, user_id: str) -> list[str]:
         """Return a person's experiments of which anything is stored, sorted."""
-        found = self.sets.keys(user_id)
+        found = self.sets.experiments(user_id)
         folder = path_of_name(self.root, user_id)
         for path in (
             *folder.glob(f"[!.]*/{VERDICT_FILE}"),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -48,9 +47,12 @@ class ResultFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Unbuffered: Parquet reads whole chunks.
-        stream = path.open("rb", buffering=0)
-        status = os.fstat(stream.fileno())
+        status = path.stat()
+        stream = pa.OSFile(str(path))
+        while path.stat().st_ino != status.st_ino:
+            # Replaced in between.
+            status = path.stat()
+            stream = pa.OSFile(str(path))
         #: Size in bytes and modification time in nanoseconds.
         self.identity = {"size": status.st_size, "modified_ns": status.st_mtime_ns}
         #: Whether all of it was found to be whole.
@@ -89,7 +91,7 @@ class ResultFile:
         """Return all rows without their analyses."""
         return [row for group in range(self.n_groups) for row in self._rows(group)]
 
-    def keys(self, user_id: str | None = None) -> set[str]:
+    def experiments(self, user_id: str | None = None) -> set[str]:
         """Return the experiments with rows: all, or one person's."""
         groups: Iterable[int] = range(self.n_groups)
         start = "" if user_id is None else f"{user_id}{SEPARATOR}"

@@ -104,11 +104,11 @@ class ResultSets:
                     return True
         return False
 
-    def keys(self, user_id: str | None = None) -> set[str]:
+    def experiments(self, user_id: str | None = None) -> set[str]:
         """Return the experiments with rows: all, or one person's."""
         found: set[str] = set()
         for file in self._files():
-            found |= self._read(file, lambda it: it.keys(user_id)) or set()
+            found |= self._read(file, lambda it: it.experiments(user_id)) or set()
         return found
 
     def add(self, rows: Iterable[ResultRow]) -> Path | None:

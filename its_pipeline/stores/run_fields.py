@@ -171,8 +171,8 @@ def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, st
         Whose intervention, window and model these are.
     stored
         ``ExperimentStore.told``; its ``spec`` gives the settings, its ``by_schedule`` the
-        parameters ``schedule`` (when it acted, in words; not for one change) and ``in_one_model_with`` (names
-        of the person's other interventions in the model).
+        parameters ``schedule`` (when it acted, in words; not for one change) and
+        ``in_one_model_with`` (names of the person's other interventions in the model).
     """
     params: dict[str, Any] = {
         "outcome_metric": verdict.outcome_metric,
