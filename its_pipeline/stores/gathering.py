@@ -80,8 +80,8 @@ def gather(
     for start in range(0, len(todo), AT_A_TIME):
         some = todo[start : start + AT_A_TIME]
         rows = [row for key in some for row in _rows(store, key, is_left)]
-        if rows:
-            store.sets.add(rows)
+        # Also without a row: it takes away what a killed one was writing.
+        store.sets.add(rows)
         moved += sum(_delete_gathered(store, key, is_left, drop_copies) for key in some)
         on_progress(start + len(some), len(todo))
     return moved
