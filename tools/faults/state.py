@@ -60,12 +60,12 @@ def experiment_state(settings: Settings) -> dict[str, Any]:
         plain = {n: v for n, v in verdict.to_dict().items() if n not in PASSING}
         analyses = {}
         for each in store.history(key):
-            found = store.stored(key, each.fingerprint or "")
-            if found is None:
+            stored = store.stored(key, each.fingerprint or "")
+            if stored is None:
                 raise ValueError(f"{key} has lost the analysis {each.fingerprint}")
-            told = {name: value for name, value in found[0].told.items() if name != "timing"}
+            told = {name: value for name, value in stored[0].told.items() if name != "timing"}
             # The same bytes wherever it lies.
-            bits = packed(replace(found[0], told={}), found[1])
+            bits = packed(replace(stored[0], told={}), stored[1])
             analyses[each.fingerprint] = {"told": told, "bits": hashlib.sha256(bits).hexdigest()}
         page = page_path(settings, key)
         found[key] = {
