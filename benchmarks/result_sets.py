@@ -1,10 +1,10 @@
-"""Results in sets: bytes an experiment, and the milliseconds that reading one by its key takes.
+"""Results in sets: bytes an experiment, and milliseconds in which one is read by its key.
 
-``python -m benchmarks.result_sets --experiments 100 --rows 10000`` analyses people with 90 and 90 days
-twice, with no analysis audited and with all, and moves their results from folders into a set; every
-number of every analysis is compared before and after, to the last bit. Then copies of these rows
-under other names fill sets of 10,000 experiments, of which single ones are read. Budgets: at most 40
-KB an experiment that is not audited, and 10 milliseconds for an analysis.
+``python -m benchmarks.result_sets --experiments 100 --rows 10000`` analyses people with 90 and 90
+days twice, with no analysis audited and with all, and moves their results from folders into a set;
+every number of every analysis is compared before and after, to the last bit. Then copies of these
+rows under other names fill sets of 10,000 experiments, of which single ones are read. Budgets: at
+most 40 KB an experiment that is not audited, and 10 milliseconds for an analysis.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ def main() -> None:
     write_table(
         "result_sets",
         "## Results in sets\n\n"
-        f"`python -m benchmarks.result_sets --experiments {given.experiments} --rows {given.rows}`, "
-        f"{machine()}\n\n"
+        f"`python -m benchmarks.result_sets --experiments {given.experiments} "
+        f"--rows {given.rows}`, {machine()}\n\n"
         "90 and 90 days with four shares of the time of day; moved, every analysis and all its "
         "draws are the same to the last bit. An audited one keeps the auditor's chains besides.\n\n"
         + rows_as_markdown(

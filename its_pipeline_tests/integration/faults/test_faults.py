@@ -47,6 +47,13 @@ def test_killed_nights_whose_results_go_into_a_set_end_there_too(tmp_path: Path)
     assert (found["analysed"], found["sets"]) == (1, 1)
 
 
+def test_a_killed_compaction_loses_nothing(tmp_path: Path) -> None:
+    found = run_fault("compactions", tmp_path, "--kills", "6", "--people", "2", "--seed", "1")
+    assert found["problems"] == []
+    assert found["kills"] == 6
+    assert found["operations"] > 30
+
+
 def test_a_full_disk_damages_nothing_and_is_said(tmp_path: Path) -> None:
     found = run_fault("full_disk", tmp_path, "--times", "1", "--people", "1", "--seed", "2")
     assert found["problems"] == []
