@@ -31,6 +31,7 @@ from its_pipeline.its.response import Response
 LENGTHS = (28, 60, 90)
 EFFECTS = ("counterfactual", "ratio")
 DRAWS, TUNE, ACCEPT = 2500, 1000, 0.95
+TAILS = (0.025, 0.975)
 ENOUGH_DRAWS = 1000.0
 """Independent draws of the sampler that a comparison needs: with them the ratio of two sds is known
 to about .03 where tails are normal."""
@@ -71,10 +72,17 @@ def compared(kind: Kind, noise: str, n: int, number: int) -> list[dict[str, obje
                 "mean": (mine.mean() - other.mean()) / other.std(),
                 "median": (np.median(mine) - np.median(other)) / other.std(),
                 "sd": mine.std() / other.std(),
+                "width": _width(mine) / _width(other),
                 "ess": float(ess_bulk(other.reshape(1, CHAINS, -1))[0]),
             }
         )
     return rows
+
+
+def _width(draws: np.ndarray) -> float:
+    """Return the width of the 95 % interval: unlike an sd, no single draw decides it."""
+    lower, upper = np.quantile(draws, TAILS)
+    return float(upper - lower)
 
 
 def table(found: pd.DataFrame) -> str:
@@ -94,11 +102,14 @@ def table(found: pd.DataFrame) -> str:
                 f"{told['sd'].min():.3f}-{told['sd'].max():.3f}",
                 f"{(told['mean'].abs() <= 0.1).mean():.2f}",
                 f"{told['sd'].between(0.95, 1.05).mean():.2f}",
+                f"{told['width'].median():.3f}",
+                f"{told['width'].between(0.95, 1.05).mean():.2f}",
                 f"{cell['ess'].median():.0f}",
             ]
         )
     head = ["effect", "n", "series", "means apart (sd), median", "largest", "medians, largest"]
-    head += ["sd ratio, median", "range", "means within .1", "ratio .95-1.05", "ESS of NUTS"]
+    head += ["sd ratio, median", "range", "means within .1", "sd ratio .95-1.05"]
+    head += ["95 % width ratio, median", "width ratio .95-1.05", "ESS of NUTS"]
     return rows_as_markdown(head, rows)
 
 

@@ -129,6 +129,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Analyses that a peer audit fits again with PyMC; minutes each.",
     )
+    pooled_min_people: int = Field(
+        default=5,
+        ge=1,
+        description="Of a kind that fewer people than this have an estimate of, nothing is told; "
+        "a spread cannot be learnt of one, so at least two are needed whatever this says.",
+    )
     today_on: date | None = Field(
         default=None,
         description="Pretend that this is today (UTC), for demos and tests; default the clock.",
@@ -207,6 +213,11 @@ class Settings(BaseSettings):
     def placebo_audit_dir(self) -> Path:
         """Folder of the placebo audit: its windows, its numbers, the factors in force."""
         return self.store_root / "placebo_audit"
+
+    @property
+    def pooled_dir(self) -> Path:
+        """Folder of what people who tried the same came to, one file a kind and metric."""
+        return self.store_root / "pooled"
 
     @property
     def warehouse_path(self) -> Path:

@@ -57,11 +57,11 @@ def demo(
         ingest = runner.ingest()
         if ingest.success:
             live_earlier_nights(settings, simulation)
-        outcomes = ingest, runner.refresh(), runner.evidence()
+        outcomes = ingest, runner.refresh(), runner.pooled(), runner.evidence()
     for outcome in outcomes:
-        if not outcome.success:
+        if outcome is not None and not outcome.success:
             fail(f"Dagster run {outcome.run_id} failed: {outcome.message}", code=1)
-    ingested, refreshed, _ = outcomes
+    ingested, refreshed, *_ = outcomes
     typer.echo(
         f"events: {ingested.numbers.get('read', 0)} read, {ingested.numbers.get('valid', 0)} "
         f"valid, {ingested.numbers.get('rejected', 0)} rejected with their reasons, "
@@ -132,6 +132,8 @@ def _say(result: DemoResult) -> None:
 
 def _row(result: ExperimentResult) -> tuple[str, ...]:
     truth, verdict = result.truth, result.verdict
+    effect = verdict.told_headline if verdict else None
+    times = verdict.told_scale[0] if verdict else 1.0
     benefit = verdict.probability_of_benefit if verdict else None
     status = verdict.status.replace("_", " ") if verdict else "not evaluated"
     if verdict is not None and verdict.standing is not None:
@@ -145,8 +147,8 @@ def _row(result: ExperimentResult) -> tuple[str, ...]:
         truth.user_id,
         truth.intervention_id.replace("_", " "),
         truth.story,
-        number(truth.counterfactual_effect),
-        interval_text(result.effect) if result.effect else "",
+        number(times * truth.counterfactual_effect),
+        interval_text(effect) if effect else "",
         f"{benefit:.3f}" if benefit is not None else "",
         status,
         holds,

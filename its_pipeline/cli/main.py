@@ -20,6 +20,7 @@ from its_pipeline.cli import (
     leaving,
     peers,
     planning,
+    pooled,
     results,
     schedules,
     series,
@@ -49,6 +50,7 @@ app.command("run")(update.run)
 app.command("refresh")(update.refresh)
 app.command("audit")(audit.audit)
 app.command("status")(results.status)
+app.command("pooled")(pooled.pooled)
 app.command("history")(results.history)
 app.command("posterior")(results.posterior)
 app.command("peers")(peers.peers)

@@ -63,7 +63,7 @@ def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
     """Return a verdict as a table's row."""
     if verdict is None:
         return shown_experiment(key), "not evaluated", "", "", "run its-pipeline refresh"
-    effect = (verdict.effects or {}).get(HEADLINE.name)
+    effect = verdict.told_headline
     benefit = verdict.probability_of_benefit
     return (
         shown_experiment(key),

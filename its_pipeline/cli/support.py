@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar, cast
 
 import typer
 
+from its_pipeline.its.estimand_names import POINTS
+
 if TYPE_CHECKING:
     from its_pipeline.schedules.cadence import Cadence as UnitOfTime
     from its_pipeline.settings import Settings
@@ -232,13 +234,9 @@ def read_date(name: str, text: str) -> date:
 
 def read_day(name: str, text: str, *, sessions: bool) -> date:
     """Return a text as a date or, of what is numbered by sessions, as a session's day."""
-    from its_pipeline.schedules.cadence import session_on
+    from its_pipeline.schedules.cadence import read_session
 
-    if not sessions:
-        return read_date(name, text)
-    if not text.isdecimal():
-        raise ValueError(f"{name} should be the number of a session like 12 but got {text!r}")
-    return session_on(int(text))
+    return read_session(name, text) if sessions else read_date(name, text)
 
 
 def fail(message: str, code: int = BAD_INPUT) -> NoReturn:
@@ -311,10 +309,16 @@ def standing_text(told: Mapping[str, Any], calendar: UnitOfTime) -> str:
 
 
 def interval_text(effect: Any) -> str:
-    """Return ``mean (lower to upper)``."""
-    return (
-        f"{number(effect['mean'])} ({number(effect['ci_lower'])} to {number(effect['ci_upper'])})"
-    )
+    """Return ``mean (lower to upper)``, and that it is in points where it is of a share.
+
+    Parameters
+    ----------
+    effect
+        Its numbers `mean`, `ci_lower` and `ci_upper`, and its `unit` where it is known.
+    """
+    points = " points" if effect.get("unit") == POINTS else ""
+    lower, upper = number(effect["ci_lower"]), number(effect["ci_upper"])
+    return f"{number(effect['mean'])} ({lower} to {upper}){points}"
 
 
 def check_known(settings: Settings, user_id: str | None) -> None:

@@ -11,20 +11,25 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
 from its_pipeline.experiments.looking import looks_at, standing_of
-from its_pipeline.experiments.planning import plan_of
+from its_pipeline.experiments.page_facts import (
+    data_of,
+    day_of,
+    ongoing_until,
+    planned_of,
+    provenance_of,
+    rejected_of,
+    window_of,
+)
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import load_analysis, open_store
-from its_pipeline.experiments.window import Cut, Window
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
 from its_pipeline.files.contents import (
     CONTENTS_FILE,
@@ -36,14 +41,10 @@ from its_pipeline.files.contents import (
 from its_pipeline.files.damage import read_or_set_aside, set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.settings import Settings
-from its_pipeline.stores.provenance import code_version, library_versions
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
-    from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis
-    from its_pipeline.its.planning.summary import PlanSummary
-    from its_pipeline.report.inputs import DataFacts, Provenance
 
 #: Part of what decides whether a page is up to date: raise it when pages change their form.
 PAGE_VERSION: Final = 8
@@ -60,6 +61,9 @@ PLOT_FILES: Final[Mapping[str, str]] = {
 }
 #: Says which verdict a page shows; without it, the page is written again.
 MARK_FILE: Final = ".published.json"
+#: In the mark, of a page with a section on people like them: its digest, and size and digest of the
+#: page without it. A run's copy of the page is one without: an analysis does not tell of others.
+_OTHERS: Final = "others"
 
 
 @dataclass(frozen=True)
@@ -97,19 +101,13 @@ def page_path(settings: Settings, key: str) -> Path:
     return folder / PAGE_FILE
 
 
-def ongoing_until(verdict: Verdict) -> date | None:
-    """Return the last day that the post-period can still reach, while it is not there yet."""
-    final = _day(verdict.final_end_on)
-    reached = _day(verdict.post_end_on)
-    return final if final is not None and reached is not None and reached < final else None
-
-
 def is_published(
     settings: Settings, verdict: Verdict, rejected: Mapping[str, int] | None = None
 ) -> bool:
     """Tell whether the page shows this verdict, in the current form of pages, and is whole.
 
-    Files of it that are damaged are set aside. The page's lock is held by the caller.
+    What it tells of people like them is not asked, see `put_section`. Files of it that are damaged
+    are set aside. The page's lock is held by the caller.
 
     Parameters
     ----------
@@ -119,11 +117,11 @@ def is_published(
         How many events are rejected now, by rule; None does not ask whether the page says so.
     """
     page = page_path(settings, verdict.key)
-    mark = read_or_set_aside(
-        page.with_name(MARK_FILE), lambda file: json.loads(file.read_bytes()), settings.store_root
-    )
+    mark = _read_mark(settings, page)
     contents = page_contents(settings, verdict.key)
-    shown = mark.get("rejected") if isinstance(mark, dict) else None
+    if mark is not None:
+        mark.pop(_OTHERS, None)
+    shown = mark.get("rejected") if mark is not None else None
     if mark != _mark(verdict, shown if rejected is None else rejected) or not page.is_file():
         return False
     if contents is None:
@@ -140,6 +138,91 @@ def page_contents(settings: Settings, key: str) -> dict[str, Written] | None:
     """Return what the files beside a page were when they were written; None where that is lost."""
     file = page_path(settings, key).with_name(CONTENTS_FILE)
     return read_or_set_aside(file, read_contents, settings.store_root)
+
+
+def page_alone(settings: Settings, key: str) -> Written | None:
+    """Return what a page is without its section on people like them; None where it has none."""
+    others = (_read_mark(settings, page_path(settings, key)) or {}).get(_OTHERS)
+    return None if others is None else Written(others["size"], 0, others["alone"])
+
+
+def shown_section(settings: Settings, key: str) -> str | None:
+    """Return the digest of the section on people like them that a page has; None without one."""
+    others = (_read_mark(settings, page_path(settings, key)) or {}).get(_OTHERS)
+    return None if others is None else str(others["section"])
+
+
+def section_digest(section: str) -> str:
+    """Return what `shown_section` returns of a page with this section."""
+    return hashlib.sha256(section.encode()).hexdigest()
+
+
+def put_section(settings: Settings, key: str, section: str | None) -> bool:
+    """Put the section on people like them into a page that is there; return whether it changed it.
+
+    The page is not made again: that is as cheap as writing a file, however many members a kind has.
+    A page of a verdict without effects gets none.
+
+    Parameters
+    ----------
+    settings, key
+        The installation and the experiment.
+    section
+        What `report.people_like_you.section_html` made; None takes it out.
+    """
+    page = page_path(settings, key)
+    wanted = None if section is None else section_digest(section)
+    if shown_section(settings, key) == wanted or not page.is_file():
+        return False
+    if parse_experiment_key(key).user_id in Forgotten(settings.store_root):
+        return False
+    with exclusive(page.with_name(".lock")):
+        mark = _read_mark(settings, page)
+        contents = page_contents(settings, key)
+        if mark is None or contents is None or differing(page.parent, contents):
+            # What is damaged, or half published, is published again, and gets it then.
+            return False
+        before = page.read_bytes()
+        page.with_name(MARK_FILE).unlink()
+        page.with_name(CONTENTS_FILE).unlink()
+        _show_section(page, section, mark, list(contents))
+        return page.read_bytes() != before
+
+
+def _show_section(page: Path, section: str | None, mark: dict[str, Any], names: list[str]) -> None:
+    """Bring a page's section up to date, and write down what its files are and what it shows."""
+    from its_pipeline.report.people_like_you import section_of, with_section
+
+    html = page.read_bytes()
+    alone = with_section(html.decode(), None)
+    whole = with_section(alone, section)
+    shown = section_of(whole)
+    if whole.encode() != html:
+        write_bytes(page, whole.encode())
+    mark = {name: value for name, value in mark.items() if name != _OTHERS}
+    if shown is not None:
+        mark[_OTHERS] = {
+            "section": section_digest(shown),
+            "size": len(alone.encode()),
+            "alone": hashlib.sha256(alone.encode()).hexdigest(),
+        }
+    write_contents(page.parent, names)
+    write_json(page.with_name(MARK_FILE), mark)
+
+
+def _section_shown(page: Path) -> str | None:
+    """Return the section that a page has which is about to be written again."""
+    from its_pipeline.report.people_like_you import section_of
+
+    if not page.is_file():
+        return None
+    return section_of(page.read_bytes().decode(errors="replace"))
+
+
+def _read_mark(settings: Settings, page: Path) -> dict[str, Any] | None:
+    file = page.with_name(MARK_FILE)
+    mark = read_or_set_aside(file, lambda file: json.loads(file.read_bytes()), settings.store_root)
+    return mark if isinstance(mark, dict) else None
 
 
 def publish_experiment(
@@ -185,6 +268,7 @@ def publish_experiment(
         analysis = load_analysis(settings, verdict)
         rejected = None if rejections is None else rejected_of(snapshot, verdict, rejections)
         unchanged = is_published(settings, verdict, rejected)
+        others = None if unchanged else _section_shown(page)
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             # Until the new ones are whole, nothing says what they should be.
@@ -195,8 +279,8 @@ def publish_experiment(
             _write(page, verdict, analysis, snapshot, rejected, run_id)
             if recorder is not None and run_id is not None:
                 recorder.add_artifacts(run_id, published_artifacts(page, verdict))
-            write_contents(page.parent, _published_names(page, verdict))
-            write_json(page.with_name(MARK_FILE), _mark(verdict, rejected))
+            mark = _mark(verdict, rejected)
+            _show_section(page, others, mark, _published_names(page, verdict))
     metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
@@ -241,9 +325,9 @@ def _write(
     shared: dict[str, Any] = {
         "intervention": intervention,
         "metric": snapshot.metrics.get(verdict.outcome_metric),
-        "window": _window(verdict),
-        "data": _data(verdict, rejected),
-        "provenance": _provenance(settings, intervention, verdict, analysis, run_id),
+        "window": window_of(verdict),
+        "data": data_of(verdict, rejected),
+        "provenance": provenance_of(settings, intervention, verdict, analysis, run_id),
         "index_href": "../../index.html",
         "trust_href": f"../../{TRUST_FILE}",
     }
@@ -254,10 +338,10 @@ def _write(
             reason=verdict.reason,
             n_pre=verdict.n_pre,
             n_post=verdict.n_post,
-            analysable_on=_day(verdict.analysable_on),
+            analysable_on=day_of(verdict.analysable_on),
             calendar=verdict.calendar,
             analysis=analysis,
-            planned=_planned(settings, verdict, intervention),
+            planned=planned_of(settings, verdict, intervention),
         )
         html = render_state_page(facts)
         for plot in page.parent.glob("*.png"):
@@ -276,19 +360,6 @@ def _write(
     # Kept beside the page, so that the table over all experiments need not load every analysis.
     write_json(page.with_name(CHECKLIST_FILE), plain_answers(checklist(facts)))
     write_bytes(page, html.encode())
-
-
-def _planned(
-    settings: Settings, verdict: Verdict, intervention: Intervention
-) -> PlanSummary | None:
-    """Return how many days a waiting experiment needs."""
-    if verdict.status != "waiting":
-        return None
-    from its_pipeline.its.planning.summary import PlanSummary
-
-    # Its window depends on the person's other interventions, which the caller need not have read.
-    found = plan_of(settings, Snapshot(settings).prepare(str(intervention.key)))
-    return None if found is None else PlanSummary.of(found[0], is_own=found[1])
 
 
 def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:
@@ -313,81 +384,3 @@ def _mark(verdict: Verdict, rejected: Mapping[str, int] | None) -> dict[str, Any
     text = json.dumps(verdict.to_dict(), sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return {"page_version": PAGE_VERSION, "verdict": digest, "rejected": rejected}
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def _window(verdict: Verdict) -> Window | None:
-    days = [
-        _day(text)
-        for text in (
-            verdict.pre_start_on,
-            verdict.started_on,
-            verdict.fit_start_on,
-            verdict.post_end_on,
-            verdict.final_end_on,
-        )
-    ]
-    pre, start, fit, post, final = days
-    if pre is None or start is None or fit is None or post is None or final is None:
-        return None
-    cuts = tuple(
-        Cut(
-            cast("Literal['pre', 'post', 'with']", cut["side"]),
-            date.fromisoformat(cut["on"]),
-            cut["code"],
-            cut["reason"],
-        )
-        for cut in verdict.cuts
-    )
-    return Window(pre, start, fit, post, final, cuts, ())
-
-
-def rejected_of(snapshot: Snapshot, verdict: Verdict, rejections: Rejections) -> dict[str, int]:
-    """Return how many events a page says were rejected, by rule."""
-    metric = snapshot.metrics.get(verdict.outcome_metric)
-    days = _day(verdict.pre_start_on), _day(verdict.post_end_on)
-    return rejections.of(verdict.user_id, metric, *days)
-
-
-def _data(verdict: Verdict, rejected: Mapping[str, int]) -> DataFacts:
-    from its_pipeline.report.inputs import DataFacts
-
-    return DataFacts(
-        n_events=verdict.n_events,
-        rejected_rows=sum(rejected.values()),
-        rejected_reasons=rejected,
-    )
-
-
-def _provenance(
-    settings: Settings,
-    intervention: Intervention,
-    verdict: Verdict,
-    analysis: Analysis | None,
-    run_id: str | None,
-) -> Provenance:
-    from its_pipeline.report.inputs import Provenance
-
-    partitions = None
-    if verdict.pre_start_on and verdict.post_end_on:
-        partitions = (verdict.pre_start_on, verdict.post_end_on)
-    return Provenance(
-        fingerprint=verdict.fingerprint,
-        model_version=verdict.model_version,
-        versions=library_versions(),
-        code_version=code_version(),
-        seed=analysis.spec.seed if analysis is not None else None,
-        mlflow_run_id=run_id,
-        mlflow_url=mlflow_run_url(settings, run_id),
-        dagster_run_id=verdict.dagster_run_id,
-        dagster_url=dagster_run_url(settings, verdict.dagster_run_id),
-        event_partitions=partitions,
-        command=(
-            f"its-pipeline refresh --force '{intervention.user_id}|{intervention.intervention_id}'"
-        ),
-        decided_at=datetime.fromisoformat(verdict.decided_at),
-        computed_seconds=verdict.computed_seconds or None,
-    )

@@ -334,6 +334,7 @@ def _analyse(
         warnings=tuple(warning.to_dict() for warning in analysis.warnings),
         is_on_and_off=converged and analysis.is_on_and_off,
         by_lot=analysis.randomisation is not None,
+        likelihood=analysis.spec.likelihood,
         model_version=analysis.model_version,
         computed_seconds=time.perf_counter() - started,
     )

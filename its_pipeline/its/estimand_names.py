@@ -71,5 +71,20 @@ RATIO: Final = Estimand("ratio", "Ratio", _ratio)
 
 ESTIMANDS: Final = (IMMEDIATE, SUSTAINED, COUNTERFACTUAL, CUMULATIVE, RELATIVE, RATIO)
 """All of them, in order."""
+POINTS: Final = "percentage points"
+"""What people are told effects on shares in."""
 HEADLINE: Final = COUNTERFACTUAL
 """The one that answers are about: sentences, intervals and the probability of benefit."""
+
+
+def told_scale(likelihood: str, unit: str) -> tuple[float, str]:
+    """Return what people are told effects times, and in which unit.
+
+    Parameters
+    ----------
+    likelihood
+        Of the analysis.
+    unit
+        Of the outcome.
+    """
+    return (100.0, POINTS) if likelihood == "binomial" else (1.0, unit)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from its_pipeline.its.estimand_names import told_scale
 from its_pipeline.its.registry import DESIGNS, LIKELIHOODS, NOISE_MODELS
 from its_pipeline.schedules.cadence import AUTO, Cadence
 
@@ -19,6 +20,8 @@ MODEL_VERSION = "ar1-white-1"
 YEARLY_VERSION = 1
 """Part of the fingerprint where `AnalysisSpec.has_yearly_season`: changes with anything of the
 yearly season, so that only answers with one in their model are computed again."""
+LINKED_VERSION = 2
+"""Part of the fingerprint of counts, yes/no and shares: changes with their inference."""
 FEWEST_DAYS_WITH_A_YEAR = 548
 """A year and a half. Where each day of the year was seen once, a season cannot be told from a drift
 that goes and comes back."""
@@ -183,7 +186,7 @@ class AnalysisSpec:
     @property
     def told_effect(self) -> tuple[float, str]:
         """What people are told effects times, and in which unit: shares in percentage points."""
-        return (100.0, "percentage points") if self.is_share else (1.0, self.unit)
+        return told_scale(self.likelihood, self.unit)
 
     @property
     def step(self) -> str:

@@ -88,8 +88,15 @@ def write_analysis(directory: Path, stored: Stored) -> Path:
     return directory
 
 
-def read_analysis(directory: Path) -> Stored:
+def read_analysis(directory: Path, *, with_trace: bool = True) -> Stored:
     """Read what `write_analysis` wrote.
+
+    Parameters
+    ----------
+    directory
+        Where it lies.
+    with_trace
+        Whether the chains of an auditor are read too; without them `Stored.trace` is empty there.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def read_analysis(directory: Path) -> Stored:
         posterior = _read_posterior(directory / POSTERIOR_FILE)
         return Stored(told, daily, dict(posterior.noise), posterior)
     trace: dict[str, np.ndarray] = {}
-    if told["diagnostics"]["draws"]:
+    if with_trace and told["diagnostics"]["draws"]:
         with np.load(directory / TRACE_FILE) as arrays:
             trace = _with_present_names({name: arrays[name] for name in arrays.files})
     if not verdict["converged"]:

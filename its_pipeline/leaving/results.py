@@ -18,7 +18,9 @@ import pandas as pd
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.audit_numbers import measured, needed_factors
 from its_pipeline.experiments.evidence import collect_evidence
+from its_pipeline.experiments.kind_pages import publish_kinds
 from its_pipeline.experiments.peer_audit import read_peer_audit
+from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
@@ -73,10 +75,28 @@ def delete_from_tables(settings: Settings, user_id: str) -> None:
     """
     _delete_from_placebo_audit(settings, user_id)
     _delete_from_peer_audit(settings, user_id)
+    publish_kinds(settings)
     if settings.evidence_path.exists():
         collect_evidence(settings)
     if settings.warehouse_path.exists():
         refresh_warehouse(settings)
+
+
+def delete_from_kinds(settings: Settings, user_id: str) -> int:
+    """Make the kinds that a person was in anew without them, or delete them; return how many.
+
+    Parameters
+    ----------
+    settings
+        The installation, whose log still has what the person tried.
+    user_id
+        The person, who is marked already.
+    """
+    if not settings.pooled_dir.is_dir():
+        return 0
+    kinds = kinds_of(settings, user_id)
+    done = refresh_kinds(settings, kinds)
+    return sum(kind.made for kind in done.kinds) + len(done.removed)
 
 
 def _folders(parent: Path) -> Iterator[Path]:

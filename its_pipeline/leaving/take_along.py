@@ -34,6 +34,8 @@ from its_pipeline.leaving.readme import readme_text
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, Lake
 from its_pipeline.stores.look_log import LookLog
+from its_pipeline.stores.pooled_records import PooledResult, to_dict
+from its_pipeline.stores.pooled_results import PooledStore
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.verdict import Verdict
@@ -70,6 +72,7 @@ def write_archive(settings: Settings, user_id: str, path: Path) -> dict[str, int
             ),
             **_interventions(settings, user_id, packed),
             **_results(settings, user_id, packed, path.parent),
+            "kinds.json": _kinds(settings, user_id, packed),
             "reports/": _reports(settings, user_id, packed),
         }
         packed.writestr("README.txt", readme_text(user_id, datetime.now(UTC), counts))
@@ -201,6 +204,17 @@ def _history(settings: Settings, user_id: str) -> Iterator[dict[str, Any]]:
         page = found.next_page
         if page is None:
             return
+
+
+def _kinds(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
+    """Write the kinds that a person is in, with their own row and nobody else's."""
+    found = [
+        to_dict(record.with_rows_of(user_id.__eq__))
+        for record in PooledStore(settings).all()
+        if isinstance(record, PooledResult) and record.member(user_id) is not None
+    ]
+    _write_json(packed, "kinds.json", found)
+    return len(found)
 
 
 def _reports(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:

@@ -175,6 +175,26 @@ def _capital(word: str, like: str) -> str:
     return word[:1].upper() + word[1:] if like.isupper() else word
 
 
+def read_session(name: str, text: str) -> date:
+    """Return the day that stands for a session of which somebody wrote the number.
+
+    Parameters
+    ----------
+    name
+        What they were asked for, for the error.
+    text
+        What they wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is no number of a session.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f"{name} should be the number of a session like 12 but got {text!r}")
+    return session_on(int(text))
+
+
 def session_on(number: int) -> date:
     """Return the day that stands for a session, e.g. for the dates of a `Schedule`.
 

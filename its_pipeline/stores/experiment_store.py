@@ -145,25 +145,32 @@ class ExperimentStore:
             return False
         return True
 
-    def stored(self, key: str, fingerprint: str) -> tuple[Stored, dict[str, pd.DataFrame]] | None:
+    def stored(
+        self, key: str, fingerprint: str, *, with_trace: bool = True
+    ) -> tuple[Stored, dict[str, pd.DataFrame]] | None:
         """Return what is stored of an analysis, and the tables beside it; None where there is none.
 
-        One that cannot be read is set aside.
+        One that cannot be read is set aside. Without `with_trace` an auditor's chains, which no
+        effect needs, may be left out.
         """
         from its_pipeline.its.packing import unpacked
 
         folder = self.analysis_folder(key, fingerprint)
-        found = read_or_set_aside(folder, read_loose, self.root.parent)
+
+        def read(path: Path) -> tuple[Stored, dict[str, pd.DataFrame]]:
+            return read_loose(path, with_trace=with_trace)
+
+        found = read_or_set_aside(folder, read, self.root.parent)
         if found is not None:
             return found
         content = self.sets.analysis(key, fingerprint)
         return None if content is None else unpacked(content)
 
-    def analysis(self, key: str, fingerprint: str) -> Analysis | None:
+    def analysis(self, key: str, fingerprint: str, *, with_trace: bool = True) -> Analysis | None:
         """Return a stored analysis, or None where there is none; see `stored`."""
         from its_pipeline.its import Analysis
 
-        found = self.stored(key, fingerprint)
+        found = self.stored(key, fingerprint, with_trace=with_trace)
         return None if found is None else Analysis.from_stored(found[0])
 
     def told(self, key: str, fingerprint: str) -> Mapping[str, Any]:
@@ -339,8 +346,8 @@ class ExperimentStore:
         shutil.rmtree(doomed)
 
 
-def read_loose(folder: Path) -> tuple[Stored, dict[str, pd.DataFrame]]:
-    """Return what lies in the folder of an analysis.
+def read_loose(folder: Path, *, with_trace: bool = True) -> tuple[Stored, dict[str, pd.DataFrame]]:
+    """Return what lies in the folder of an analysis; see `its.storage.read_analysis`.
 
     Raises
     ------
@@ -353,7 +360,7 @@ def read_loose(folder: Path) -> tuple[Stored, dict[str, pd.DataFrame]]:
 
     files = {name: folder / f"{name}.parquet" for name in TABLES}
     tables = {name: pd.read_parquet(file) for name, file in files.items() if file.is_file()}
-    return read_analysis(folder), tables
+    return read_analysis(folder, with_trace=with_trace), tables
 
 
 def _json(path: Path) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 
+from its_pipeline.its.estimand_names import HEADLINE, told_scale
 from its_pipeline.schedules.cadence import DAYS, Cadence
 
 #: Every status of an experiment, in the order in which people look for them.
@@ -79,6 +80,8 @@ class Verdict:
         and in what was stored before looks were kept.
     cadence
         The unit of time of its days; see `schedules.cadence`.
+    likelihood
+        What the outcome was analysed as. "normal" in what was stored before verdicts said it.
     """
 
     key: str
@@ -116,6 +119,25 @@ class Verdict:
     by_lot: bool = False
     standing: Mapping[str, Any] | None = None
     cadence: str = DAYS.name
+    likelihood: str = "normal"
+
+    @property
+    def told_headline(self) -> dict[str, Any] | None:
+        """The effect that answers are about as people are told it; None without effects.
+
+        Its numbers mean, sd, ci_lower and ci_upper, of shares in percentage points, and `unit`.
+        """
+        effect = (self.effects or {}).get(HEADLINE.name)
+        if effect is None:
+            return None
+        times, unit = self.told_scale
+        numbers = ("mean", "sd", "ci_lower", "ci_upper")
+        return {**{name: times * effect[name] for name in numbers}, "unit": unit}
+
+    @property
+    def told_scale(self) -> tuple[float, str]:
+        """What people are told effects times, and in which unit."""
+        return told_scale(self.likelihood, self.unit)
 
     @property
     def calendar(self) -> Cadence:

@@ -1,4 +1,4 @@
-"""`kill -9` at the file operations of a compaction; readers have everything, and so has the next one.
+"""`kill -9` at the file operations of a compaction: nothing is missing after it or the next one.
 
 ``python -m tools.faults.compactions --people 3 --kills 40 --seed 0`` prints a line a kill and ends
 with a JSON summary; ``--kills 0`` takes every operation in turn. The store has a set of one person

@@ -12,13 +12,18 @@ from typing import Final
 
 from markupsafe import Markup
 
+from its_pipeline.schedules.cadence import DAYS, Cadence, session_of
+
 _WIDTH: Final = 640.0
 _HEIGHT: Final = 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 8.0, 8.0, 26.0
 
 
 def days_svg(
-    days: Sequence[tuple[date, float | None]], marked_on: date | None, words: str
+    days: Sequence[tuple[date, float | None]],
+    marked_on: date | None,
+    words: str,
+    calendar: Cadence = DAYS,
 ) -> Markup:
     """Draw values over days, a chosen one marked.
 
@@ -33,6 +38,8 @@ def days_svg(
         The chosen day, or None.
     words
         What the picture shows, for those who cannot see it.
+    calendar
+        The days' unit of time: of sessions the script is told the numbers.
     """
     known = [(day, value) for day, value in days if value is not None]
     if not known:
@@ -48,6 +55,9 @@ def days_svg(
 
     def y(value: float) -> float:
         return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (value - low) / height
+
+    def named(day: date) -> object:
+        return session_of(day) if calendar.is_sessions else day
 
     radius = 3.0 if len(known) <= 150 else 1.6
     dot = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="{}"/>')
@@ -66,8 +76,8 @@ def days_svg(
         _WIDTH,
         _HEIGHT,
         words,
-        first,
-        last,
+        named(first),
+        named(last),
         _LEFT,
         _RIGHT,
         _LEFT,
@@ -83,8 +93,8 @@ def days_svg(
         _HEIGHT - _BOTTOM + 6,
         _LEFT,
         _HEIGHT - 4,
-        first,
+        calendar.told(first),
         _WIDTH - _RIGHT,
         _HEIGHT - 4,
-        last,
+        calendar.told(last),
     )

@@ -63,7 +63,8 @@ async def drop(request: Request, services: Parts, uploads: Held, exchange: Asked
         raise too_large_file(bound, {})
     if not content:
         told = "The file is empty." if name else "No file was chosen. Choose one, then send it."
-        view = {"message": told, "experiments": [], **upload_bound(services.server_settings)}
+        shown = {"message": told, "experiments": [], "kinds": ()}
+        view = {**shown, **upload_bound(services.server_settings)}
         return page("home.html", view, exchange, _UNPROCESSABLE)
     upload = await run_in_threadpool(uploads.add, exchange.caller_name, name, content)
     return see_other(f"{UPLOADS}/{upload.upload_id}")
@@ -101,7 +102,7 @@ async def ask(upload: Meant, request: Request, services: Parts, exchange: Asked)
         return await _show(upload, request, services, exchange)
     upload.answer = None
     try:
-        when = when_in(form)
+        when = when_in(form, read.calendar)
         unit = next(iter(read.mapping.units.values()), read.mapping.unit)
         spec = spec_in(form, unit)
     except ValueError as error:

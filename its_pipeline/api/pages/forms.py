@@ -21,11 +21,13 @@ from its_pipeline.api.workers.file_jobs import FileRead, When
 from its_pipeline.events.cell_texts import DateOrder, Decimal
 from its_pipeline.events.intervention import Intervention, zone_names
 from its_pipeline.schedules.assignments import draw_schedule
+from its_pipeline.schedules.cadence import read_session
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.tables.asking import Said, answered
 from its_pipeline.tables.days import AGGREGATES
 
 if TYPE_CHECKING:
+    from its_pipeline.schedules.cadence import Cadence
     from its_pipeline.tables.days import Aggregate
 
 _MOST_FIELDS: Final = 40
@@ -94,8 +96,15 @@ def aggregate_in(form: Form) -> Aggregate | None:
     return cast("Aggregate", _choice(form, "aggregate", AGGREGATES))
 
 
-def when_in(form: Form) -> When:
+def when_in(form: Form, calendar: Cadence) -> When:
     """Return when it was on.
+
+    Parameters
+    ----------
+    form
+        Its fields.
+    calendar
+        The file's unit of time: sessions are told by their numbers.
 
     Raises
     ------
@@ -104,6 +113,9 @@ def when_in(form: Form) -> When:
     """
     way = _choice(form, "way", ("first", "periods", "column"))
     if way == "first":
+        if calendar.is_sessions:
+            label = "First session with it"
+            return When(first_on=read_session(label, _required(form, "first_on", label)))
         return When(first_on=day_in(form, "first_on", "First day with it"))
     lot = _choice(form, "lot", ("", "total", "block", "none"))
     by_lot = f"block:{_whole(form, 'block_days', 'Days in a block')}" if lot == "block" else lot

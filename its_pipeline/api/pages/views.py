@@ -14,6 +14,7 @@ from typing import Any, Final
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.http.tokens import Caller
 from its_pipeline.api.pages.chart import days_svg
+from its_pipeline.api.pages.forms import when_in
 from its_pipeline.api.pages.uploads import Upload
 from its_pipeline.api.questions.bodies_looks import LooksAnswer
 from its_pipeline.api.questions.services import Services
@@ -22,10 +23,12 @@ from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import shown_id
 from its_pipeline.experiments.drawn import today_of
 from its_pipeline.experiments.evidence import index_row
+from its_pipeline.experiments.kind_pages import member_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.report.index import table_rows
 from its_pipeline.report.look_views import PLAN_WORDS
+from its_pipeline.report.people_like_you import section_view
 from its_pipeline.report.sentence import date_text, number_text
 from its_pipeline.schedules.as_text import schedule_text
 from its_pipeline.schedules.cadence import DAYS, Cadence
@@ -73,6 +76,8 @@ def file_view(
         "refused": read.words if isinstance(read, Refused) else "",
         "read": read if isinstance(read, FileRead) else None,
         "chart": "",
+        "step": DAYS.step,
+        "are_sessions": False,
         "answer": None,
     }
     if isinstance(read, FileRead):
@@ -93,6 +98,8 @@ def file_view(
         view["aggregate"] = upload.aggregate or "mean"
         view["chart"] = _chart(read, form)
         view["ready"] = bool(read.days)
+        calendar = read.calendar
+        view["step"], view["are_sessions"] = calendar.step, calendar.is_sessions
         view["own_id"] = caller.user_id if caller is not None else None
         if upload.answer is not None:
             view["answer"] = _answer(upload.answer, read)
@@ -132,12 +139,11 @@ def _chart(read: FileRead, form: Mapping[str, str]) -> Any:
         f"{read.outcome} on {len(known)} {calendar.step}s from {first} to {last}, "
         f"between {number_text(min(known), 1)} and {number_text(max(known), 1)}"
     )
-    marked = form.get("first_on", "") if form.get("way", "first") == "first" else ""
     try:
-        marked_on = date.fromisoformat(marked)
+        marked_on = when_in({"way": "first", **form}, calendar).first_on
     except ValueError:
         marked_on = None
-    return days_svg(read.days, marked_on, words)
+    return days_svg(read.days, marked_on, words, calendar)
 
 
 def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str, Any]]:
@@ -237,7 +243,18 @@ def experiment_view(
         "has_files": schedule is not None and schedule.ends_on is not None,
         "otherwise": [] if schedule is None else [str(day) for day in schedule.done_otherwise],
         "today": str(today_of(entry, services.settings)),
+        "others": _others(services, entry),
     }
+
+
+def _others(services: Services, entry: Intervention) -> dict[str, Any] | None:
+    """Return what is told of people who tried the same, none of them by name; None without them."""
+    verdict = services.store.verdict(str(entry.key))
+    if entry.status == "withdrawn" or verdict is None or verdict.status != "analysed":
+        return None
+    snapshot = Snapshot(services.settings)
+    found = member_of(services.settings, snapshot, entry.key, entry.pooled_as, entry.outcome_metric)
+    return None if found is None else section_view(*found)
 
 
 def person_view(

@@ -110,6 +110,55 @@ def test_numbered_sessions_wait_and_are_told_by_their_numbers(run, tmp_path):
     assert not re.search(r"\b([Dd]ays?|[Dd]aily)\b|1999|2000", text)
 
 
+@pytest.mark.parametrize(
+    ("file", "case", "number", "value", "phase", "off"),
+    [
+        ("scan_Huber2014.csv", "Adam", "mt", "compliance", "phase", "A"),
+        ("scdhlm_Laski.csv", "Case 1", "time", "outcome", "treatment", "baseline"),
+        ("scdhlm_Saddler.csv", "Case 1", "time", "outcome", "treatment", "baseline"),
+        ("scdhlm_Lambert.csv", "case A1", "time", "outcome", "treatment", "SSR"),
+    ],
+)
+def test_published_sessions_go_through_a_store(
+    run, tmp_path, file, case, number, value, phase, off
+):
+    data = pd.read_csv(shared_data_dir() / file)
+    rows = data[data["case"] == case].sort_values(number)
+    if "measure" in rows:
+        rows = rows[rows["measure"] == rows["measure"].iloc[0]]
+    numbers = rows[number].to_numpy(int)
+    told = imported(run, tmp_path, "session", list(map(str, numbers)), rows[value].to_numpy(float))
+    assert f"session {numbers[0]} to session {numbers[-1]}" in told
+    on = rows[phase].to_numpy() != off
+    starts = np.flatnonzero(on & ~np.r_[False, on[:-1]])
+    ends = np.flatnonzero(on & ~np.r_[on[1:], False])
+    periods = [f"{numbers[a]}..{numbers[b]}" for a, b in zip(starts, ends, strict=True)]
+    given = [word for period in periods for word in ("--on", period)]
+    run("intervention", "log", "ada", "change", "--outcome", "mood", *given)
+    text = page_text(get_settings(), KEY)
+    n_off, n_on = int((~on).sum()), int(on.sum())
+    assert text.startswith(("analysed", "waiting", "refused", "closed")), text[:200]
+    if min(n_off, n_on) >= 8:
+        assert text.startswith("analysed"), text[:300]
+    else:
+        assert f"{n_on} observed session" in text or f"{n_off} observed session" in text
+    assert not re.search(r"\b([Dd]ays?|[Dd]aily|weekday)\b|1999|2000", text)
+
+
+def test_years_go_through_a_store(run, tmp_path):
+    years = [f"{year}-01-01" for year in range(1950, 2010)]
+    told = imported(run, tmp_path, "year", years, noise(60))
+    assert "one a year" in told
+    run("intervention", "log", "ada", "change", "--from", years[30], "--outcome", "mood")
+    settings = get_settings()
+    prepared = Snapshot(settings).prepare(KEY)
+    assert prepared.plan.cadence == "year"
+    text = page_text(settings, KEY)
+    assert text.startswith("analysed")
+    assert "Years before / since 30 / 30" in text
+    assert not re.search(r"\b([Dd]ays?|[Dd]aily|weekday)\b", text)
+
+
 def stored(tmp_path, days, values, started_on: date, **changes) -> Settings:
     settings = short_settings(tmp_path, **changes)
     rows = pd.DataFrame({"day": pd.DatetimeIndex(days), "value": values, "n_events": 1})

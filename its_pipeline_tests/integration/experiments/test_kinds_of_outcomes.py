@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from its_pipeline.cli.support import interval_text
+from its_pipeline.experiments.evidence import index_row
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment
@@ -48,6 +50,23 @@ def test_a_share_knows_how_many_events_it_is_of(tmp_path):
     text = page_path(settings, "u|morning").read_text(encoding="utf-8")
     assert "percentage points" in text
     assert "odds" in text
+
+
+def test_a_list_tells_shares_in_points(tmp_path):
+    rng = np.random.default_rng(0)
+    trials = rng.integers(3, 9, 80)
+    p = np.where(np.arange(80) < 40, 0.7, 0.2)
+    settings = stored(tmp_path, rng.binomial(trials, p) / trials, trials, "binomial", "rate")
+    snapshot = Snapshot(settings)
+    verdict = fit_experiment(snapshot, "u|morning").verdict
+    stored_effect = (verdict.effects or {})["counterfactual"]
+    assert stored_effect is not None
+    assert -1.0 < stored_effect["mean"] < -0.2
+    row = index_row(settings, snapshot, verdict)
+    assert row.effect is not None
+    assert row.unit == "percentage points"
+    assert row.effect.mean == 100.0 * stored_effect["mean"]
+    assert interval_text(verdict.told_headline).endswith(" points")
 
 
 def test_another_number_of_events_is_another_analysis(tmp_path):

@@ -26,11 +26,15 @@
   const day = document.getElementById("first_on");
   if (!chart || !day) return;
   const data = chart.dataset;
-  const from = Date.parse(data.first), until = Date.parse(data.last);
+  // A date as its days, a session as its number.
+  const dated = data.first.includes("-");
+  const number = (text) => (text && dated ? Date.parse(text) / 86400000 : parseFloat(text));
+  const text = (at) => (dated ? new Date(at * 86400000).toISOString().slice(0, 10) : String(at));
+  const from = number(data.first), until = number(data.last);
   const left = Number(data.left), right = chart.viewBox.baseVal.width - Number(data.right);
   const mark = chart.querySelector(".mark");
   const draw = () => {
-    const at = Date.parse(day.value);
+    const at = number(day.value);
     const x = at >= from && at <= until ? left + (right - left) * (at - from) / (until - from || 1) : -9;
     mark.setAttribute("d", mark.getAttribute("d").replace(/^M\S+/, "M" + x.toFixed(1)));
   };
@@ -40,8 +44,7 @@
     const box = chart.getBoundingClientRect();
     const x = (event.clientX - box.left) / box.width * chart.viewBox.baseVal.width;
     const share = Math.min(Math.max((x - left) / (right - left), 0), 1);
-    const days = Math.round(share * (until - from) / 86400000);
-    day.value = new Date(from + days * 86400000).toISOString().slice(0, 10);
+    day.value = text(from + Math.round(share * (until - from)));
     document.getElementById("way-first").checked = true;
     draw();
   });
