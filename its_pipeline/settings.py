@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     shard_concurrency: int = Field(
         default=1, ge=1, description="Shards of refresh_experiments that run at the same time."
     )
+    gather_from: int = Field(
+        default=100,
+        ge=1,
+        description="A bulk run that finds the results of so many of its experiments in folders of "
+        "their own moves them into one file.",
+    )
     refresh_workers: int | None = Field(
         default=None,
         ge=1,

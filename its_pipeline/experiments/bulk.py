@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.announced import is_announced, mark_announced
+from its_pipeline.experiments.compaction import gather_results
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
 from its_pipeline.experiments.page_facts import rejected_of
 from its_pipeline.experiments.parallel import (
@@ -210,6 +211,7 @@ def refresh(
             _count(summary, key, untold.get(key, result), on_crash)
         for _ in some:
             progress()
+    gather_results(settings, keys)
     return summary
 
 

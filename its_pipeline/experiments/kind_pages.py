@@ -287,14 +287,10 @@ def _mark_path(page: Path) -> Path:
 
 def _with_picture(settings: Settings, member: KindMember, fingerprint: str) -> KindMember:
     """Return a member with a picture and days from the analysis that the pool is of."""
-    from its_pipeline.its import Analysis
     from its_pipeline.its.plots import thumbnail_png
 
     key = str(ExperimentKey(member.user_id, member.intervention_id))
-    folder = open_store(settings).analysis_folder(key, fingerprint)
-    analysis = read_or_set_aside(
-        folder, lambda path: Analysis.load(path, with_trace=False), settings.store_root
-    )
+    analysis = open_store(settings).analysis(key, fingerprint, with_trace=False)
     if analysis is None or analysis.effects is None:
         return member
     series = None if analysis.spec.calendar.is_sessions else _series(analysis)

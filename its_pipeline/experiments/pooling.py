@@ -28,7 +28,6 @@ from its_pipeline.experiments.kinds import (
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive
-from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
 from its_pipeline.stores.pooled_results import (
     BY_LOT,
@@ -278,13 +277,10 @@ def _own(
     ValueError
         Its days say nothing of the effect, or standardised, those without it do not vary.
     """
-    from its_pipeline.its import Analysis
     from its_pipeline.its.effect_likelihood import baseline_sd_of, estimate_of
 
-    folder = open_store(settings).analysis_folder(verdict.key, str(verdict.fingerprint))
-    analysis = read_or_set_aside(
-        folder, lambda path: Analysis.load(path, with_trace=False), settings.store_root
-    )
+    store = open_store(settings)
+    analysis = store.analysis(verdict.key, str(verdict.fingerprint), with_trace=False)
     if analysis is None or analysis.spec.unit != metric.unit:
         return None
     estimate = estimate_of(analysis, verdict.user_id, standardised=standardised)

@@ -219,10 +219,8 @@ class Analysis:
         NotConverged
             If the gate was not passed.
         """
-        posterior = self._posterior
-        return MappingProxyType(
-            {**posterior.coefficients, **posterior.noise, **posterior.estimands}
-        )
+        made = self._posterior
+        return MappingProxyType({**made.coefficients, **made.noise, **made.estimands})
 
     @property
     def idata(self) -> arviz.InferenceData:
@@ -332,27 +330,34 @@ class Analysis:
         directory
             Folder to write into; made where it is not there.
         """
-        return storage.write_analysis(
-            Path(directory), storage.Stored(self.to_dict(), self.daily, self.trace, self.kept)
-        )
+        kept = storage.Stored(self.to_dict(), self.daily, self.trace, self.kept)
+        return storage.write_analysis(Path(directory), kept)
 
     @classmethod
-    def load(cls, directory: Path | str, *, with_trace: bool = True) -> Analysis:
+    def load(cls, directory: Path | str) -> Analysis:
         """Read what `save` wrote; effects come back exactly, chains as float32.
 
         Parameters
         ----------
         directory
             Folder that `save` wrote into.
-        with_trace
-            Whether the chains of an auditor are read too, which no effect needs.
 
         Raises
         ------
         FileNotFoundError
             If one of its files is missing.
         """
-        stored = storage.read_analysis(Path(directory), with_trace=with_trace)
+        return cls.from_stored(storage.read_analysis(Path(directory)))
+
+    @classmethod
+    def from_stored(cls, stored: storage.Stored) -> Analysis:
+        """Build an analysis from what `storage.read_analysis` or `packing.unpacked` returned.
+
+        Parameters
+        ----------
+        stored
+            What is written of one.
+        """
         told = stored.told
         return cls(
             spec=AnalysisSpec.from_dict(told["spec"]),
@@ -370,9 +375,7 @@ class Analysis:
             timing=told["timing"],
             trace=stored.trace,
             kept=stored.kept,
-            coefficients={
-                name: (mean, sd) for name, (mean, sd) in told.get("coefficients", {}).items()
-            },
+            coefficients={name: tuple(of) for name, of in told.get("coefficients", {}).items()},
             what_if=tuple(WhatIf(**each) for each in told.get("what_if", ())),
             change_dates=tuple(map(ChangeDate.from_dict, told.get("change_dates", ()))),
             by_schedule=ScheduleResults.of(told.get("by_schedule")),
@@ -386,10 +389,9 @@ class Analysis:
         if isinstance(self.kept, PosteriorDraws):
             return self.kept
         spec = self.spec
-        model = models.noise_model(spec.noise)
         return draws_of(
             self.kept,
-            model,
+            models.noise_model(spec.noise),
             spec.chains,
             spec.draws,
             spec.seed,

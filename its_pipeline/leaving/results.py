@@ -21,6 +21,7 @@ from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.kind_pages import publish_kinds
 from its_pipeline.experiments.peer_audit import read_peer_audit
 from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
+from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
@@ -33,6 +34,8 @@ from its_pipeline.stores.placebo_audit import AuditStore
 
 def delete_results(settings: Settings, user_id: str) -> int:
     """Delete a person's verdicts, analyses, pages and lists; return how many experiments they had.
+
+    Result sets are written anew without them.
 
     Whoever analyses or publishes one of them is waited for, and finds after that who was forgotten.
 
@@ -50,13 +53,14 @@ def delete_results(settings: Settings, user_id: str) -> int:
         with exclusive(folder / name / ".lock"), exclusive(pages / name / ".lock"):
             shutil.rmtree(folder / name)
             shutil.rmtree(pages / name)
+    in_sets = open_store(settings).sets.drop_person(user_id)
     for left in (folder, pages):
         shutil.rmtree(left, ignore_errors=True)
     with exclusive(settings.adhoc_dir / f".{user_id}.lock"):
         (settings.adhoc_dir / f"{user_id}.json").unlink(missing_ok=True)
     (settings.adhoc_dir / f".{user_id}.lock").unlink()
     shutil.rmtree(downloads_dir(settings, user_id), ignore_errors=True)
-    return len(names)
+    return max(len(names), len(in_sets))
 
 
 def delete_from_tables(settings: Settings, user_id: str) -> None:

@@ -152,12 +152,11 @@ def _results(
 ) -> dict[str, int]:
     """Write what every stored analysis came to, with its posterior; and what MLflow remembers."""
     store = open_store(settings)
-    folder = path_of_name(settings.experiments_dir, user_id)
     found, posteriors = [], 0
-    for experiment in sorted(folder.glob("[!.]*")):
-        files = [experiment / "verdict.json", *sorted(experiment.glob("runs/[!.]*/verdict.json"))]
-        verdicts = [Verdict.from_dict(json.loads(f.read_bytes())) for f in files if f.is_file()]
-        newest = store.verdict(verdicts[0].key) if verdicts else None
+    for key in store.keys_of(user_id):
+        newest = store.verdict(key)
+        history = sorted(store.history(key), key=lambda each: each.fingerprint or "")
+        verdicts = [*([newest] if newest is not None else []), *history]
         told: dict[str | None, dict[str, Any]] = {}
         for verdict in verdicts:
             # The newest verdict says what the looks come to; the analysis' own does not.

@@ -26,7 +26,7 @@ from its_pipeline.api.questions.waiting import work
 from its_pipeline.api.workers.jobs import PublishJob
 from its_pipeline.events.keys import experiment_key
 from its_pipeline.experiments.publish import page_path
-from its_pipeline.stores.run_fields import RunSummary, read_stored_analysis
+from its_pipeline.stores.run_fields import RunSummary
 from its_pipeline.stores.runs import UnknownRunError
 from its_pipeline.stores.verdict import Verdict
 
@@ -125,8 +125,7 @@ def stored_analysis(services: Services, verdict: Verdict) -> Mapping[str, Any]:
     """Return what the stored analysis of a verdict says of itself; empty where it was pruned."""
     if verdict.fingerprint is None:
         return {}
-    folder = services.store.analysis_folder(verdict.key, verdict.fingerprint)
-    return read_stored_analysis(folder)
+    return services.store.told(verdict.key, verdict.fingerprint)
 
 
 def kept(services: Services, verdict: Verdict) -> KeptAnswer | None:
