@@ -30,7 +30,8 @@ def pooled(
     """Show what people who tried the same came to: on average, how they differ, who comes next."""
     from its_pipeline.events.forgotten import Forgotten
     from its_pipeline.settings import get_settings
-    from its_pipeline.stores.pooled_results import PooledResult, PooledStore, to_dict
+    from its_pipeline.stores.pooled_results import PooledResult, to_dict
+    from its_pipeline.stores.pooled_store import PooledStore
 
     settings = get_settings()
     forgotten = Forgotten(settings.store_root)

@@ -21,7 +21,7 @@ from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.experiment_store import ExperimentStore
-from its_pipeline.stores.pooled_results import needed_people
+from its_pipeline.stores.pooled_store import needed_people
 from its_pipeline.stores.verdict import Verdict
 
 
@@ -76,7 +76,7 @@ class Membership:
 def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Intervention]]]:
     """Return who tried what: of each kind of enough people, each one's interventions.
 
-    Kinds of fewer people than `stores.pooled_results.needed_people` are not there: nothing is told
+    Kinds of fewer people than `stores.pooled_store.needed_people` are not there: nothing is told
     of them, and most interventions are the only one of their name. Nor are those of metrics that
     are not registered.
 

@@ -42,10 +42,9 @@ from its_pipeline.stores.pooled_results import (
     PooledMember,
     PooledResult,
     PooledSpread,
-    PooledStore,
     TooFewPeople,
-    needed_people,
 )
+from its_pipeline.stores.pooled_store import PooledStore, needed_people
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from its_pipeline.experiments.service import fit_experiment, load_analysis, open
 from its_pipeline.its.effect_likelihood import estimate_of
 from its_pipeline.its.pooling.pool import pool
 from its_pipeline.leaving.forget import forget
-from its_pipeline.stores.pooled_results import PooledResult, PooledStore, TooFewPeople
+from its_pipeline.stores.pooled_results import PooledResult, TooFewPeople
+from its_pipeline.stores.pooled_store import PooledStore
 from tools.kinds import pooled_result
 from tools.leftovers import leftovers
 from tools.stores import (

@@ -38,7 +38,8 @@ from its_pipeline.files.atomic import write_json
 from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.leaving.dagster_records import runs_at_work
 from its_pipeline.leaving.forget import finish_forgetting
-from its_pipeline.stores.pooled_results import PooledResult, PooledStore
+from its_pipeline.stores.pooled_results import PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.support import PROJECT_ROOT
 from tools import departures

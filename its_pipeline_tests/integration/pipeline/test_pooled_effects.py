@@ -12,7 +12,7 @@ from its_pipeline.defs.pooled_asset import accuracy, kind_metadata
 from its_pipeline.experiments.kinds import KindKey
 from its_pipeline.experiments.pooling import MOST_ERROR_SDS, RefreshedKind
 from its_pipeline.leaving.forget import forget
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_store import PooledStore
 from tools.kinds import pooled_result, too_few
 from tools.leftovers import leftovers
 from tools.stores import METRIC, log_intervention, series, short_settings, write_daily
