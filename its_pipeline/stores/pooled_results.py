@@ -1,8 +1,8 @@
-"""What is kept of a kind: what the people who tried the same change on the same outcome came to.
+"""What is told of a kind: what people who tried the same change on the same outcome came to.
 
-What belongs here: the records of a kind and their JSON form. What does not: their files
-(`stores.pooled_store`), who belongs to a kind and when it is made again (`experiments.pooling`),
-the statistics (`its.pooling`), or how it is shown.
+What belongs here: the records of a kind and their JSON form. What does not: where they lie
+(`pooled_store`), who belongs to a kind (`experiments.kinds`), when it is made again
+(`experiments.pooling`), the statistics (`its.pooling`), or how it is shown.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Where the records of kinds lie, and that nothing of too few people is read from them.
+"""Where kinds lie, and that nothing of too few people is read from there.
 
-What belongs here: their files. What does not: what a record holds (`stores.pooled_results`), who
-belongs to a kind and when it is made again (`experiments.pooling`), or how it is shown.
+What belongs here: the files, one a kind and metric, and how many people a kind needs. What does
+not: the records (`pooled_results`), or making them (`experiments.pooling`).
 
-``<root>/<kind>/<metric>.json``: one kind and metric, replaced whole. What cannot be read, or is of
-another version, is taken for not there: the next refresh makes it again.
+``<root>/<kind>/<metric>.json``: replaced whole. What cannot be read, or is of another version, is
+taken for not there: the next refresh makes it again.
 """
 
 from __future__ import annotations

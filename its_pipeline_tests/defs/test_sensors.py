@@ -149,7 +149,8 @@ def test_the_evidence_waits_for_the_last_refreshing_run(settings, instance):
 
 def test_kinds_are_asked_for_where_enough_people_try_the_same(settings, instance):
     def asked():
-        return [request.job_name for request in evidence_requests(settings, instance, "some-run")]
+        requests: Any = evidence_requests(settings, instance, "some-run")
+        return [request.job_name for request in requests]
 
     for number in range(4):
         log_intervention(settings, f"p{number}")
@@ -176,7 +177,7 @@ def test_the_end_of_a_refresh_asks_for_kinds_and_evidence(settings, instance):
 
 def test_kinds_that_are_gone_are_asked_for_once_more(settings, instance):
     instance.add_dynamic_partitions("kind", ["morning|sessionPerformanceScore"])
-    requests = list(evidence_requests(settings, instance, "some-run"))
+    requests: Any = evidence_requests(settings, instance, "some-run")
     assert [request.job_name for request in requests] == [JOB_POOLED, JOB_EVIDENCE]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -76,15 +77,16 @@ def settings(made, tmp_path):
     return made.model_copy(update={"store_root": tmp_path / "store"})
 
 
-def kept(settings, key):
+def kept(settings, key) -> Any:
     record = PooledStore(settings).read(*key)
     assert isinstance(record, PooledResult)
     return record
 
 
-def there(found):
-    assert found is not None
-    return found
+def own_estimate(settings, verdict):
+    analysis = load_analysis(settings, verdict)
+    assert analysis is not None
+    return estimate_of(analysis, verdict.user_id)
 
 
 def made_anew(settings, **options):
@@ -94,10 +96,10 @@ def made_anew(settings, **options):
 
 def test_a_kind_is_the_pool_of_its_members_stored_analyses(settings):
     assert made_anew(settings) == {WALK, TEA}
-    store = open_store(settings)
-    verdicts = {who: there(store.verdict(f"{who}|morning")) for who in WALKERS}
+    store: Any = open_store(settings)
+    verdicts = {who: store.verdict(f"{who}|morning") for who in WALKERS}
     by_hand = pool(
-        [estimate_of(there(load_analysis(settings, verdicts[who])), who) for who in WALKERS],
+        [own_estimate(settings, verdicts[who]) for who in WALKERS],
         minimum_effect=2.5,
         without_estimate={"stopped early": 1},
     )
@@ -189,8 +191,9 @@ def test_a_lost_analysis_waits_and_is_back_when_it_is_made_again(settings):
     refresh_kinds(settings)
     before = kept(settings, TEA)
     key = f"{DRINKERS[0]}|tea"
-    verdict = there(open_store(settings).verdict(key))
-    folder = open_store(settings).analysis_folder(key, verdict.fingerprint)
+    store: Any = open_store(settings)
+    verdict = store.verdict(key)
+    folder = store.analysis_folder(key, verdict.fingerprint)
     (folder / "grid.npz").write_bytes(b"damaged")
     assert made_anew(settings, force=True) == {WALK, TEA}
     record = PooledStore(settings).read(*TEA)

@@ -13,6 +13,7 @@ import zipfile
 from contextlib import nullcontext
 from fnmatch import fnmatch
 from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -51,7 +52,8 @@ from tools.leftovers import leftovers
 
 def night(settings):
     with local_runner(settings, "night") as runner:
-        found = [step() for step in (runner.ingest, runner.refresh, runner.pooled, runner.evidence)]
+        steps = (runner.ingest, runner.refresh, runner.pooled, runner.evidence)
+        found: list[Any] = [step() for step in steps]
     assert [outcome.message for outcome in found] == [""] * 4
     return found
 
