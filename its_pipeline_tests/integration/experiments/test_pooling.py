@@ -208,7 +208,7 @@ def test_a_lost_analysis_waits_and_is_back_when_it_is_made_again(settings):
 def test_forgetting_leaves_no_byte_and_everybody_elses_kind(settings):
     refresh_kinds(settings)
     gone = WALKERS[3]
-    own = there(kept(settings, WALK).member(gone)).own_mean
+    own = kept(settings, WALK).member(gone).own_mean
     tea = PooledStore(settings).path(*TEA).read_bytes()
     assert leftovers(PooledStore(settings).folder, [gone], [own])
     done = forget(settings, gone)
@@ -255,7 +255,7 @@ def test_the_command_tells_it_in_plain_words(settings, monkeypatch):
     assert f"On average it changed the outcome by {record.mean.mean:.2f}" in told
     assert f"an sd of {record.spread.mean:.2f}" in told
     assert "Without an estimate: 1 stopped early." in told
-    assert f"the average would be {there(record.imputed).mean.mean:.2f}" in told
+    assert f"the average would be {record.imputed.mean.mean:.2f}" in told
     assert all(who in told for who in WALKERS)
     assert "Everybody has an estimate." in run("tea", "--metric", METRIC)
     assert '"kind": "tea"' in run("tea", "--json")
