@@ -106,10 +106,11 @@ def _say(record: KindRecord) -> None:
             f"{interval_text(vars(imputed.mean))}{unit}, and a next person benefits with a "
             f"probability of {_percent(imputed.probability_next_benefits)}."
         )
-    typer.echo(
-        f"If somebody who lies far off counts for less, it is {interval_text(vars(heavy.mean))}"
-        f"{unit}."
-    )
+    if heavy is not None:
+        typer.echo(
+            "If somebody who lies far off counts for less, it is "
+            f"{interval_text(vars(heavy.mean))}{unit}."
+        )
     print_table(
         f"Members, effects in {record.unit or 'the unit of the outcome'}",
         ("person", "intervention", "from", "days", "own days say", "given all others", "benefit",
@@ -145,7 +146,7 @@ def _members(record: PooledResult) -> list[tuple[str, ...]]:
             interval_text(vars(each)),
             _percent(each.probability_of_benefit),
             f"{each.moved_in_sds:+.2f}",
-            f"{each.weight:.2f}",
+            "" if each.weight is None else f"{each.weight:.2f}",
         )
         for each in record.members
     ]

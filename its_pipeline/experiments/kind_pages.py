@@ -179,7 +179,7 @@ def kind_input(snapshot: Snapshot, result: PooledResult) -> KindInput:
         members=tuple(_member(snapshot.settings, m, times) for m in result.members),
         without_estimate=result.without_estimate,
         imputed=None if result.imputed is None else told(result.imputed.mean),
-        heavy_tailed=told(result.heavy_tailed.mean),
+        heavy_tailed=None if result.heavy_tailed is None else told(result.heavy_tailed.mean),
         is_staggered=len(changes) > 1,
         is_standardised=standardised,
     )

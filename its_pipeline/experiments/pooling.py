@@ -59,6 +59,10 @@ MOST_ERROR_SDS: Final = 0.02
 """Most by which the quadrature's error may move a number, in its posterior sd: no digit that is
 shown depends on it."""
 
+MOST_WITH_HEAVY_TAILS: Final = 300
+"""Most people among whom the answer with heavy tails is asked for, as a check for an odd one: it takes
+twenty times as long, and of more people a single one moves the average by less than its interval."""
+
 _LOST: Final = "waiting"
 """An analysis that is missing, damaged or of another unit is made anew by the next night."""
 
@@ -295,8 +299,9 @@ def _record(
     made_at: str,
     fingerprint: str,
 ) -> PooledResult:
-    imputed, heavy = pooled.imputed, pooled.heavy_tailed
-    told = pooled.members.join(pooled.leave_one_out["moved_in_sds"]).assign(weight=heavy.weights)
+    imputed = pooled.imputed
+    heavy = pooled.heavy_tailed if len(verdicts) <= MOST_WITH_HEAVY_TAILS else None
+    told = pooled.members.join(pooled.leave_one_out["moved_in_sds"])
     numbers = (
         "own_mean",
         "own_sd",
@@ -306,7 +311,6 @@ def _record(
         "ci_upper",
         "probability_of_benefit",
         "moved_in_sds",
-        "weight",
     )
     rows = told[list(numbers)].to_dict("index")
     members = tuple(
@@ -317,6 +321,7 @@ def _record(
             design=_design(verdict),
             n_days=verdict.n_pre + verdict.n_post,
             fingerprint=str(verdict.fingerprint),
+            weight=None if heavy is None else float(heavy.weights[who]),
             **{name: float(rows[who][name]) for name in numbers},
         )
         for who, verdict in sorted(verdicts.items())
@@ -348,7 +353,9 @@ def _record(
             probability_helps_people=imputed.probability_helps_people,
             probability_next_benefits=imputed.probability_next_benefits,
         ),
-        heavy_tailed=HeavyTailedResult(
+        heavy_tailed=None
+        if heavy is None
+        else HeavyTailedResult(
             mean=_effect(heavy.mean),
             next_person=_effect(heavy.next_person),
             scale=_spread(heavy.scale),

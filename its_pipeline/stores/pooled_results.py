@@ -122,7 +122,8 @@ class PooledMember:
     moved_in_sds
         How far the average moves without them, in its sds.
     weight
-        Of their place in the heavy-tailed answer, about 1; far below for one that lies apart.
+        Of their place in the heavy-tailed answer, about 1; far below for one that lies apart. None
+        where there is no such answer.
     """
 
     user_id: str
@@ -139,7 +140,7 @@ class PooledMember:
     ci_upper: float
     probability_of_benefit: float
     moved_in_sds: float
-    weight: float
+    weight: float | None
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ class PooledResult:
     imputed
         None where everybody has an estimate.
     heavy_tailed
-        The same with heavy tails.
+        The same with heavy tails; None among very many people, where no single one counts for much.
     members
         One a person, sorted by `user_id`; those alone that may be seen, see `with_rows_of`.
     n_with_estimate
@@ -233,7 +234,7 @@ class PooledResult:
     error: float
     without_estimate: Mapping[str, int]
     imputed: Imputed | None
-    heavy_tailed: HeavyTailedResult
+    heavy_tailed: HeavyTailedResult | None
     members: tuple[PooledMember, ...]
     n_with_estimate: int
 
@@ -274,11 +275,12 @@ def from_dict(plain: Mapping[str, Any]) -> KindRecord:
     values["mean"] = PooledEffect(**values["mean"])
     values["next_person"] = PooledEffect(**values["next_person"])
     values["spread"] = PooledSpread(**values["spread"])
-    values["heavy_tailed"] = HeavyTailedResult(
-        PooledEffect(**heavy["mean"]),
-        PooledEffect(**heavy["next_person"]),
-        PooledSpread(**heavy["scale"]),
-    )
+    if heavy is not None:
+        values["heavy_tailed"] = HeavyTailedResult(
+            PooledEffect(**heavy["mean"]),
+            PooledEffect(**heavy["next_person"]),
+            PooledSpread(**heavy["scale"]),
+        )
     if imputed is not None:
         values["imputed"] = Imputed(
             **{

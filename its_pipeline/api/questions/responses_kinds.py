@@ -136,7 +136,9 @@ class PooledMemberAnswer(BaseModel):
     ci_upper: float
     probability_of_benefit: float = Field(ge=0, le=1)
     moved_in_sds: float = Field(description="How far the average moves without them, in its sds.")
-    weight: float = Field(description="About 1; far below for one that lies apart.")
+    weight: float | None = Field(
+        description="About 1; far below for one that lies apart. None among very many people."
+    )
 
 
 class KindAnswer(BaseModel):

@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from its_pipeline.cli.main import app
+from its_pipeline.experiments import pooling
 from its_pipeline.experiments.kinds import KindKey
 from its_pipeline.experiments.pooling import MOST_ERROR_SDS, has_kinds, refresh_kinds
 from its_pipeline.experiments.preparation import Snapshot
@@ -185,6 +186,16 @@ def test_the_settings_of_metric_and_installation_make_it_anew(settings):
     assert (walk.record.n_with_estimate, walk.record.needed) == (6, 7)
     assert done.removed == (TEA,)
     assert PooledStore(settings).read(*TEA) is None
+
+
+def test_among_very_many_people_no_single_one_is_asked_after(settings, monkeypatch):
+    monkeypatch.setattr(pooling, "MOST_WITH_HEAVY_TAILS", 5)
+    refresh_kinds(settings)
+    record = kept(settings, WALK)
+    assert record.heavy_tailed is None
+    assert {each.weight for each in record.members} == {None}
+    assert PooledStore(settings).read(*WALK) == record
+    assert kept(settings, TEA).heavy_tailed is not None
 
 
 def test_a_lost_analysis_waits_and_is_back_when_it_is_made_again(settings):
