@@ -60,8 +60,8 @@ MOST_ERROR_SDS: Final = 0.02
 shown depends on it."""
 
 MOST_WITH_HEAVY_TAILS: Final = 300
-"""Most people among whom the answer with heavy tails is asked for, as a check for an odd one: it takes
-twenty times as long, and of more people a single one moves the average by less than its interval."""
+"""Most people among whom the answer with heavy tails is asked for, as a check for an odd one: it
+takes twenty times as long, and among more people a single one moves the average by little."""
 
 _LOST: Final = "waiting"
 """An analysis that is missing, damaged or of another unit is made anew by the next night."""
