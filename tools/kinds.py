@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from its_pipeline.stores.pooled_records import (
+from its_pipeline.stores.pooled_results import (
     CHANGE,
     HeavyTailedResult,
     Imputed,

@@ -15,7 +15,7 @@ from its_pipeline.cli.support import fail, interval_text, number, plain_errors, 
 from its_pipeline.events.keys import shown_id
 
 if TYPE_CHECKING:
-    from its_pipeline.stores.pooled_records import KindRecord, PooledResult
+    from its_pipeline.stores.pooled_results import KindRecord, PooledResult
 
 
 @plain_errors
@@ -30,8 +30,8 @@ def pooled(
     """Show what people who tried the same came to: on average, how they differ, who comes next."""
     from its_pipeline.events.forgotten import Forgotten
     from its_pipeline.settings import get_settings
-    from its_pipeline.stores.pooled_records import PooledResult, to_dict
-    from its_pipeline.stores.pooled_results import PooledStore
+    from its_pipeline.stores.pooled_results import PooledResult, to_dict
+    from its_pipeline.stores.pooled_store import PooledStore
 
     settings = get_settings()
     forgotten = Forgotten(settings.store_root)
@@ -62,7 +62,7 @@ def pooled(
 
 
 def _row(record: KindRecord) -> tuple[str, ...]:
-    from its_pipeline.stores.pooled_records import PooledResult
+    from its_pipeline.stores.pooled_results import PooledResult
 
     counts = (record.kind, record.metric, str(record.n_people), str(record.n_with_estimate))
     if not isinstance(record, PooledResult):
@@ -72,7 +72,7 @@ def _row(record: KindRecord) -> tuple[str, ...]:
 
 
 def _say(record: KindRecord) -> None:
-    from its_pipeline.stores.pooled_records import PooledResult
+    from its_pipeline.stores.pooled_results import PooledResult
 
     typer.echo(f"{record.kind} on {record.metric}: {record.n_people} people have tried it")
     if not isinstance(record, PooledResult):

@@ -29,8 +29,8 @@ from its_pipeline.experiments.pooling import (
     refresh_kinds,
 )
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import KindRecord, PooledResult
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import KindRecord, PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 
 
 @dg.asset(

@@ -33,8 +33,8 @@ from its_pipeline.files.contents import digest_of
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.names import ESCAPE, path_of_name
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import CHANGE, PooledMember, PooledResult
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import CHANGE, PooledMember, PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 
 if TYPE_CHECKING:
     from its_pipeline.report.kinds import KindInput, KindMember, KindRow, Series
@@ -71,7 +71,7 @@ def kind_page_path(settings: Settings, kind: str, metric: str) -> Path:
 
 
 def told_kinds(settings: Settings) -> list[PooledResult]:
-    """Return the kinds of which numbers may be told: of as many people as the settings ask for."""
+    """Return the kinds of which numbers may be told: the store tells of no smaller ones."""
     return [each for each in PooledStore(settings).all() if isinstance(each, PooledResult)]
 
 

@@ -1,7 +1,7 @@
 """Who belongs to a kind: people who tried the same change on the same outcome.
 
 What belongs here: the rules of membership, and how each person stands. What does not: pooling what
-they came to (`pooling`), or where it is kept (`stores.pooled_results`).
+they came to (`pooling`), or where it is kept (`stores.pooled_store`).
 
 A kind is `Intervention.kind` (the intervention's identifier where it says none) on one outcome
 metric. An intervention counts from its first day on, unless it was withdrawn: taken back, it was
@@ -21,7 +21,7 @@ from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.experiment_store import ExperimentStore
-from its_pipeline.stores.pooled_results import needed_people
+from its_pipeline.stores.pooled_store import needed_people
 from its_pipeline.stores.verdict import Verdict
 
 
@@ -76,7 +76,7 @@ class Membership:
 def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Intervention]]]:
     """Return who tried what: of each kind of enough people, each one's interventions.
 
-    Kinds of fewer people than `stores.pooled_results.needed_people` are not there: nothing is told
+    Kinds of fewer people than `stores.pooled_store.needed_people` are not there: nothing is told
     of them, and most interventions are the only one of their name. Nor are those of metrics that
     are not registered.
 

@@ -29,7 +29,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import (
+from its_pipeline.stores.pooled_results import (
     BY_LOT,
     CHANGE,
     ON_AND_OFF,
@@ -43,7 +43,7 @@ from its_pipeline.stores.pooled_records import (
     PooledSpread,
     TooFewPeople,
 )
-from its_pipeline.stores.pooled_results import PooledStore, needed_people
+from its_pipeline.stores.pooled_store import PooledStore, needed_people
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _made(
     kept = Membership(
         membership.key,
         {who: each for who, each in membership.estimated.items() if who not in lost},
-        without if lost else membership.without,
+        membership.without,
     )
     fingerprint = _print(kept, metric, needed)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")

@@ -34,8 +34,8 @@ from its_pipeline.leaving.readme import readme_text
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, Lake
 from its_pipeline.stores.look_log import LookLog
-from its_pipeline.stores.pooled_records import PooledResult, to_dict
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import PooledResult, to_dict
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.verdict import Verdict

@@ -1,137 +1,292 @@
-"""Where the records of kinds lie, and that nothing of too few people is read from them.
+"""What is told of a kind: what people who tried the same change on the same outcome came to.
 
-What belongs here: their files. What does not: what a record holds (`stores.pooled_records`), who
-belongs to a kind and when it is made again (`experiments.pooling`), or how it is shown.
-
-``<root>/<kind>/<metric>.json``: one kind and metric, replaced whole. What cannot be read, or is of
-another version, is taken for not there: the next refresh makes it again.
+What belongs here: the records of a kind and their JSON form. What does not: where they lie
+(`pooled_store`), who belongs to a kind (`experiments.kinds`), when it is made again
+(`experiments.pooling`), the statistics (`its.pooling`), or how it is shown.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
-from its_pipeline.files.atomic import remove_unfinished, write_json
-from its_pipeline.files.damage import read_or_set_aside
-from its_pipeline.files.names import path_of_name
-from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import (
-    VERSION,
-    KindRecord,
-    PooledResult,
-    TooFewPeople,
-    from_dict,
-    to_dict,
-)
+VERSION: Final = 1
+"""Of the records' form; another one's files are made again."""
 
-FEWEST_PEOPLE: Final = 2
-"""How effects spread cannot be learnt of one."""
+CHANGE, ON_AND_OFF, BY_LOT = "change", "on_and_off", "by_lot"
+"""Designs of a member: one change, on and off again, on and off by a lot that was drawn."""
+
+WITHOUT_ESTIMATE: Final = ("waiting", "stopped early", "not converged", "refused")
+"""Why somebody who tried it has no estimate."""
 
 
-def needed_people(settings: Settings) -> int:
-    """Return how many people need an estimate for a kind to be told of: never fewer than two."""
-    return max(FEWEST_PEOPLE, settings.pooled_min_people)
+@dataclass(frozen=True)
+class PooledEffect:
+    """Posterior of an effect, in the unit of its result.
 
-
-class PooledStore:
-    """The files of one installation's kinds.
-
-    Of a kind that was made from fewer people than the settings ask for now, no number is read.
-
-    Parameters
+    Attributes
     ----------
-    settings
-        The installation's settings.
+    mean, sd
+        Posterior mean and standard deviation.
+    ci_lower, ci_upper
+        Equal-tailed 95 % interval.
+    probability_positive
+        That it is above zero.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.folder = settings.pooled_dir
-        self._needed = needed_people(settings)
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+    probability_positive: float
+
+
+@dataclass(frozen=True)
+class PooledSpread:
+    """Posterior of the sd of effects between people, in the unit of its result.
+
+    Attributes
+    ----------
+    mean, sd
+        Posterior mean and standard deviation.
+    ci_lower, ci_upper
+        Equal-tailed 95 % interval.
+    """
+
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+
+
+@dataclass(frozen=True)
+class Imputed:
+    """The answer if those without an estimate are taken to have no effect.
+
+    Attributes
+    ----------
+    n_people
+        How many are imputed.
+    mean, next_person, spread, probability_helps_people, probability_next_benefits
+        As in `PooledResult`.
+    """
+
+    n_people: int
+    mean: PooledEffect
+    next_person: PooledEffect
+    spread: PooledSpread
+    probability_helps_people: float
+    probability_next_benefits: float
+
+
+@dataclass(frozen=True)
+class HeavyTailedResult:
+    """The answer where one odd member counts for less: members Student-t about the average.
+
+    Attributes
+    ----------
+    mean, next_person
+        As in `PooledResult`.
+    scale
+        Of the Student-t with 4 degrees of freedom.
+    """
+
+    mean: PooledEffect
+    next_person: PooledEffect
+    scale: PooledSpread
+
+
+@dataclass(frozen=True)
+class PooledMember:
+    """One person of a kind.
+
+    Attributes
+    ----------
+    user_id, intervention_id
+        Their experiment.
+    started_on
+        First day of the intervention, ISO 8601.
+    design
+        `CHANGE`, `ON_AND_OFF` or `BY_LOT`.
+    n_days
+        Observed days, with and without the intervention together.
+    fingerprint
+        Of the analysis that the estimate is of.
+    own_mean, own_sd
+        What their own days alone say.
+    mean, sd, ci_lower, ci_upper
+        Their effect given all the others.
+    probability_of_benefit
+        That it is a benefit of at least the minimum effect, given all the others.
+    moved_in_sds
+        How far the average moves without them, in its sds.
+    weight
+        Of their place in the heavy-tailed answer, about 1; far below for one that lies apart.
+    """
+
+    user_id: str
+    intervention_id: str
+    started_on: str
+    design: str
+    n_days: int
+    fingerprint: str
+    own_mean: float
+    own_sd: float
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+    probability_of_benefit: float
+    moved_in_sds: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class TooFewPeople:
+    """A kind of which nothing is told yet: too few people have an estimate.
+
+    Attributes
+    ----------
+    kind, metric
+        Which.
+    made_at
+        UTC instant, ISO 8601.
+    fingerprint
+        Of what it was made from.
+    n_with_estimate, needed
+        How many people have an estimate, and how many have to.
+    without_estimate
+        How many have none, by reason.
+    """
+
+    kind: str
+    metric: str
+    made_at: str
+    fingerprint: str
+    n_with_estimate: int
+    needed: int
+    without_estimate: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def lock_path(self) -> Path:
-        """Held by whoever makes kinds, and by whoever takes a person out of them."""
-        return self.folder / ".lock"
+    def n_people(self) -> int:
+        """How many people tried it."""
+        return self.n_with_estimate + sum(self.without_estimate.values())
 
-    def path(self, kind: str, metric: str) -> Path:
-        """Return where a kind lies, whether it is there or not.
 
-        Raises
-        ------
-        ValueError
-            One of the two cannot be the name of a file.
-        """
-        return path_of_name(self.folder, kind, metric, suffix=".json")
+@dataclass(frozen=True)
+class PooledResult:
+    """What the people of one kind say together.
 
-    def read(self, kind: str, metric: str) -> KindRecord | None:
-        """Return what is kept of a kind; None where there is nothing that can be read."""
-        record = self._read(self.path(kind, metric))
-        return None if record is None else self._told(record)
+    Attributes
+    ----------
+    kind, metric
+        Which.
+    unit
+        Of all effects: the metric's, or "sd of the baseline".
+    pooled_in
+        "unit" or "baseline_sd", see `events.metrics.OutcomeMetric.pooled_in`.
+    direction
+        Which way a benefit points: "increase" or "decrease"; as most members declared.
+    minimum_effect
+        Smallest effect that counts as a benefit, in `unit`; the members' median.
+    baseline_sd
+        Typical sd of a person's days without the intervention, in `unit`.
+    made_at
+        UTC instant, ISO 8601.
+    fingerprint
+        Of what it was made from: members' analyses, who has none, settings.
+    mean, next_person
+        The average effect, and the effect that one more person may expect.
+    spread
+        How much effects differ between people.
+    probability_helps_people, probability_next_benefits
+        That the average, and that a next person's effect, is a benefit of at least the minimum.
+    error
+        The most by which the quadrature's error may have moved what is told, in its sds.
+    without_estimate
+        How many people tried it and have no estimate, by reason.
+    imputed
+        None where everybody has an estimate.
+    heavy_tailed
+        The same with heavy tails.
+    members
+        One a person, sorted by `user_id`; those alone that may be seen, see `with_rows_of`.
+    n_with_estimate
+        How many people have an estimate, whether or not their rows may be seen.
+    """
 
-    def all(self) -> tuple[KindRecord, ...]:
-        """Return what is kept of every kind, sorted by kind and metric."""
-        return tuple(self._told(record) for record in self._kept())
+    kind: str
+    metric: str
+    unit: str
+    pooled_in: str
+    direction: str
+    minimum_effect: float
+    baseline_sd: float
+    made_at: str
+    fingerprint: str
+    mean: PooledEffect
+    next_person: PooledEffect
+    spread: PooledSpread
+    probability_helps_people: float
+    probability_next_benefits: float
+    error: float
+    without_estimate: Mapping[str, int]
+    imputed: Imputed | None
+    heavy_tailed: HeavyTailedResult
+    members: tuple[PooledMember, ...]
+    n_with_estimate: int
 
-    def with_row_of(self, user_id: str) -> set[tuple[str, str]]:
-        """Return the kinds and metrics in whose files somebody has a row, told of or not."""
-        return {
-            (record.kind, record.metric)
-            for record in self._kept()
-            if isinstance(record, PooledResult) and record.member(user_id) is not None
-        }
+    @property
+    def n_people(self) -> int:
+        """How many people tried it."""
+        return self.n_with_estimate + sum(self.without_estimate.values())
 
-    def _kept(self) -> list[KindRecord]:
-        found = [self._read(path) for path in self._paths()]
-        known = [record for record in found if record is not None]
-        return sorted(known, key=lambda record: (record.kind, record.metric))
+    def member(self, user_id: str) -> PooledMember | None:
+        """Return one person's row; None where they have none."""
+        return next((each for each in self.members if each.user_id == user_id), None)
 
-    def _told(self, record: KindRecord) -> KindRecord:
-        if isinstance(record, TooFewPeople) or record.n_with_estimate >= self._needed:
-            return record
-        return TooFewPeople(
-            record.kind,
-            record.metric,
-            record.made_at,
-            record.fingerprint,
-            record.n_with_estimate,
-            self._needed,
-            record.without_estimate,
+    def with_rows_of(self, may_see: Callable[[str], bool]) -> PooledResult:
+        """Return the same with the rows of those alone whose `user_id` may be seen."""
+        return replace(self, members=tuple(m for m in self.members if may_see(m.user_id)))
+
+
+KindRecord = PooledResult | TooFewPeople
+
+
+def to_dict(record: KindRecord) -> dict[str, Any]:
+    """Return the JSON form; `from_dict` is its inverse."""
+    return {"version": VERSION, **asdict(record)}
+
+
+def from_dict(plain: Mapping[str, Any]) -> KindRecord:
+    """Read what `to_dict` wrote.
+
+    Raises
+    ------
+    ValueError, TypeError, LookupError
+        It is not what `to_dict` writes.
+    """
+    values = {name: value for name, value in plain.items() if name != "version"}
+    if "members" not in values:
+        return TooFewPeople(**values)
+    imputed, heavy = values["imputed"], values["heavy_tailed"]
+    values["mean"] = PooledEffect(**values["mean"])
+    values["next_person"] = PooledEffect(**values["next_person"])
+    values["spread"] = PooledSpread(**values["spread"])
+    values["heavy_tailed"] = HeavyTailedResult(
+        PooledEffect(**heavy["mean"]),
+        PooledEffect(**heavy["next_person"]),
+        PooledSpread(**heavy["scale"]),
+    )
+    if imputed is not None:
+        values["imputed"] = Imputed(
+            **{
+                **imputed,
+                "mean": PooledEffect(**imputed["mean"]),
+                "next_person": PooledEffect(**imputed["next_person"]),
+                "spread": PooledSpread(**imputed["spread"]),
+            }
         )
-
-    def delete_other_versions(self) -> int:
-        """Delete records of another version, which nothing reads; return how many.
-
-        Whoever was in one could not be found there when they are deleted.
-        """
-        others = [path for path in self._paths() if self._read(path) is None and path.is_file()]
-        for path in others:
-            path.unlink()
-        return len(others)
-
-    def _paths(self) -> list[Path]:
-        return list(self.folder.glob("[!.]*/[!.]*.json"))
-
-    def _read(self, path: Path) -> KindRecord | None:
-        def parsed(file: Path) -> KindRecord | None:
-            plain = json.loads(file.read_bytes())
-            return from_dict(plain) if plain["version"] == VERSION else None
-
-        return read_or_set_aside(path, parsed, self.folder.parent)
-
-    def write(self, record: KindRecord) -> None:
-        """Put a kind in the place of what was kept of it."""
-        write_json(self.path(record.kind, record.metric), to_dict(record))
-
-    def delete(self, kind: str, metric: str) -> bool:
-        """Delete what is kept of a kind; return whether there was anything."""
-        path = self.path(kind, metric)
-        was_there = path.is_file()
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            # Under the lock nobody writes: what is unfinished was broken off.
-            remove_unfinished(path.parent)
-            if not any(path.parent.iterdir()):
-                path.parent.rmdir()
-        return was_there
+    values["members"] = tuple(PooledMember(**each) for each in values["members"])
+    return PooledResult(**values)

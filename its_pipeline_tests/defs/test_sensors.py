@@ -16,6 +16,7 @@ from its_pipeline.defs.schedules import nightly_schedule
 from its_pipeline.defs.sensors import (
     evidence_requests,
     intervention_sensor,
+    refreshed_sensor,
     shard_requests,
 )
 from its_pipeline.events.interventions import InterventionLog
@@ -148,7 +149,8 @@ def test_the_evidence_waits_for_the_last_refreshing_run(settings, instance):
 
 def test_kinds_are_asked_for_where_enough_people_try_the_same(settings, instance):
     def asked():
-        return [request.job_name for request in evidence_requests(settings, instance, "some-run")]
+        requests: Any = evidence_requests(settings, instance, "some-run")
+        return [request.job_name for request in requests]
 
     for number in range(4):
         log_intervention(settings, f"p{number}")
@@ -158,9 +160,24 @@ def test_kinds_are_asked_for_where_enough_people_try_the_same(settings, instance
     assert asked() == [JOB_POOLED, JOB_EVIDENCE]
 
 
+def test_the_end_of_a_refresh_asks_for_kinds_and_evidence(settings, instance):
+    for number in range(5):
+        log_intervention(settings, f"p{number}")
+    done = _empty_job(JOB_REFRESH).execute_in_process(instance=instance)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="refreshed_sensor",
+        dagster_instance=instance,
+        dagster_run=done.dagster_run,
+        dagster_event=done.filter_events(lambda event: event.is_job_success)[0],
+        resources={"installation": Installation(settings)},
+    )
+    requests: Any = refreshed_sensor(context)
+    assert [request.job_name for request in requests] == [JOB_POOLED, JOB_EVIDENCE]
+
+
 def test_kinds_that_are_gone_are_asked_for_once_more(settings, instance):
     instance.add_dynamic_partitions("kind", ["morning|sessionPerformanceScore"])
-    requests = list(evidence_requests(settings, instance, "some-run"))
+    requests: Any = evidence_requests(settings, instance, "some-run")
     assert [request.job_name for request in requests] == [JOB_POOLED, JOB_EVIDENCE]
 
 

@@ -30,8 +30,8 @@ from its_pipeline.experiments.kind_pages import (
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.report.kind_page import KindLine, kind_lines
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import PooledResult
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 
 router = APIRouter(prefix=KINDS, include_in_schema=False)
 

@@ -17,8 +17,8 @@ from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.responses_kinds import KindAnswer, KindsAnswer
 from its_pipeline.api.questions.services import Services
-from its_pipeline.stores.pooled_records import KindRecord, PooledResult
-from its_pipeline.stores.pooled_results import PooledStore, needed_people
+from its_pipeline.stores.pooled_results import KindRecord, PooledResult
+from its_pipeline.stores.pooled_store import PooledStore, needed_people
 
 
 def read_kinds(services: Services, exchange: Exchange) -> KindsAnswer:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from its_pipeline.api.http.documentation import OPEN_PATHS
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline_tests.integration.api.test_analyze import problem
 from tools.kinds import pooled_result
 from tools.live_api import running

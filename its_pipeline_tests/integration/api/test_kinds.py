@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from its_pipeline.events.forgotten import Forgotten
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline_tests.integration.api.test_analyze import problem
 from tools.kinds import pooled_result, too_few
 from tools.live_api import running

@@ -130,6 +130,15 @@ def test_pages_from_the_first_pool_to_the_last(settings):
     assert own is not None
     assert (own[0].n_people, own[1].user_id) == (5, "ben")
 
+    # The setting may be raised after the pool was made.
+    strict = settings.model_copy(update={"pooled_min_people": 6})
+    done = publish_kinds(strict)
+    assert (done.written, done.removed, done.sections) == (0, 1, 5)
+    assert "of the 5 people" not in collect_evidence(strict).index_path.read_text()
+    assert html(settings, "ben") == alone["ben"]
+    assert member_of(strict, Snapshot(strict), ExperimentKey("ben", "morning"), *KIND) is None
+    assert publish_kinds(settings).sections == 5
+
     # With one gone, the other four are too few: nothing of the kind is told anywhere.
     forget(settings, "cleopatra")
     assert not kind_page_path(settings, *KIND).exists()

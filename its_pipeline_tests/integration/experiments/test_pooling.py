@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -17,8 +18,8 @@ from its_pipeline.experiments.service import fit_experiment, load_analysis, open
 from its_pipeline.its.effect_likelihood import estimate_of
 from its_pipeline.its.pooling.pool import pool
 from its_pipeline.leaving.forget import forget
-from its_pipeline.stores.pooled_records import PooledResult, TooFewPeople
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import PooledResult, TooFewPeople
+from its_pipeline.stores.pooled_store import PooledStore
 from tools.kinds import pooled_result
 from tools.leftovers import leftovers
 from tools.stores import (
@@ -76,10 +77,16 @@ def settings(made, tmp_path):
     return made.model_copy(update={"store_root": tmp_path / "store"})
 
 
-def kept(settings, key):
+def kept(settings, key) -> Any:
     record = PooledStore(settings).read(*key)
     assert isinstance(record, PooledResult)
     return record
+
+
+def own_estimate(settings, verdict):
+    analysis = load_analysis(settings, verdict)
+    assert analysis is not None
+    return estimate_of(analysis, verdict.user_id)
 
 
 def made_anew(settings, **options):
@@ -89,10 +96,10 @@ def made_anew(settings, **options):
 
 def test_a_kind_is_the_pool_of_its_members_stored_analyses(settings):
     assert made_anew(settings) == {WALK, TEA}
-    store = open_store(settings)
+    store: Any = open_store(settings)
     verdicts = {who: store.verdict(f"{who}|morning") for who in WALKERS}
     by_hand = pool(
-        [estimate_of(load_analysis(settings, verdicts[who]), who) for who in WALKERS],
+        [own_estimate(settings, verdicts[who]) for who in WALKERS],
         minimum_effect=2.5,
         without_estimate={"stopped early": 1},
     )
@@ -184,8 +191,9 @@ def test_a_lost_analysis_waits_and_is_back_when_it_is_made_again(settings):
     refresh_kinds(settings)
     before = kept(settings, TEA)
     key = f"{DRINKERS[0]}|tea"
-    verdict = open_store(settings).verdict(key)
-    folder = open_store(settings).analysis_folder(key, verdict.fingerprint)
+    store: Any = open_store(settings)
+    verdict = store.verdict(key)
+    folder = store.analysis_folder(key, verdict.fingerprint)
     (folder / "grid.npz").write_bytes(b"damaged")
     assert made_anew(settings, force=True) == {WALK, TEA}
     record = PooledStore(settings).read(*TEA)

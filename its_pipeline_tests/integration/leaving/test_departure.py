@@ -13,6 +13,7 @@ import zipfile
 from contextlib import nullcontext
 from fnmatch import fnmatch
 from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -40,8 +41,8 @@ from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.leaving.dagster_records import runs_at_work
 from its_pipeline.leaving.forget import finish_forgetting
 from its_pipeline.report.people_like_you import with_section
-from its_pipeline.stores.pooled_records import PooledResult
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.support import PROJECT_ROOT
 from tools import departures
@@ -51,7 +52,8 @@ from tools.leftovers import leftovers
 
 def night(settings):
     with local_runner(settings, "night") as runner:
-        found = [step() for step in (runner.ingest, runner.refresh, runner.pooled, runner.evidence)]
+        steps = (runner.ingest, runner.refresh, runner.pooled, runner.evidence)
+        found: list[Any] = [step() for step in steps]
     assert [outcome.message for outcome in found] == [""] * 4
     return found
 

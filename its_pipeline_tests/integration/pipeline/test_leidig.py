@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,7 +17,7 @@ from its_pipeline.its.effect_likelihood import estimate_of
 from its_pipeline.its.pooling.pool import pool
 from its_pipeline.its.series import MINIMUM_DAYS
 from its_pipeline.settings import Settings
-from its_pipeline.stores.pooled_records import PooledResult, from_dict
+from its_pipeline.stores.pooled_results import PooledResult, from_dict
 from its_pipeline.stores.verdict import STATUSES
 from its_pipeline_tests.support import shared_data_dir
 
@@ -48,6 +49,7 @@ def test_thirty_five_pupils_get_thirty_five_verdicts(pupils, monkeypatch, tmp_pa
             "started_on": [DAY_ZERO + timedelta(days=int(day)) for day in starts],
         }
     ).to_csv(log, index=False)
+    told: Any = None
     for arguments in (
         ["import", str(shared_data_dir() / "scan_Leidig2018.csv"), "--time", "mt", "--day-zero",
          DAY_ZERO.isoformat(), "--user", "case", "--outcome", "academic_engagement"],
@@ -83,9 +85,10 @@ def test_thirty_five_pupils_get_thirty_five_verdicts(pupils, monkeypatch, tmp_pa
     assert record.imputed is not None
     assert 0.0 < record.imputed.mean.ci_lower < record.imputed.mean.mean < record.mean.mean
     settings = Settings(store_root=tmp_path)
-    store = open_store(settings)
-    estimates = [
-        estimate_of(load_analysis(settings, store.verdict(f"{who}|gbg")), who)
-        for who in sorted(analysable)
-    ]
+    store: Any = open_store(settings)
+    estimates = []
+    for who in sorted(analysable):
+        analysis = load_analysis(settings, store.verdict(f"{who}|gbg"))
+        assert analysis is not None
+        estimates.append(estimate_of(analysis, who))
     assert pool(estimates).mean.mean == record.mean.mean

@@ -12,7 +12,8 @@ from its_pipeline.defs.pooled_asset import accuracy, kind_metadata
 from its_pipeline.experiments.kinds import KindKey
 from its_pipeline.experiments.pooling import MOST_ERROR_SDS, RefreshedKind
 from its_pipeline.leaving.forget import forget
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 from tools.kinds import pooled_result, too_few
 from tools.leftovers import leftovers
 from tools.stores import METRIC, log_intervention, series, short_settings, write_daily
@@ -52,6 +53,7 @@ def test_a_kind_is_told_when_it_changes_and_gone_when_its_people_are(runner):
     assert partitions(runner) == [KEY]
     [told] = materialisations(runner)
     record = PooledStore(runner.settings).read("morning", METRIC)
+    assert isinstance(record, PooledResult)
     assert told.metadata["mean"].value == record.mean.mean
     assert told.metadata["people_with_estimate"].value == 3
     checks = runner.instance.event_log_storage.get_asset_check_execution_history(

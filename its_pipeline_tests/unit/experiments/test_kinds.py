@@ -10,8 +10,8 @@ from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.kinds import KindKey, members_of, tried, why_without
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
-from its_pipeline.stores.pooled_records import WITHOUT_ESTIMATE
-from its_pipeline.stores.pooled_results import needed_people
+from its_pipeline.stores.pooled_results import WITHOUT_ESTIMATE
+from its_pipeline.stores.pooled_store import needed_people
 from its_pipeline.stores.verdict import STATUSES, Verdict
 from tools.stores import METRIC, START_ON, short_settings
 

@@ -66,13 +66,13 @@ def pooled_kind(means: list[float], sds: list[float], without: dict[str, int]) -
     members = tuple(
         make_member(
             n,
-            own=row.own_mean,
-            own_sd=row.own_sd,
-            pooled=told(row),
-            probability_of_benefit=row.probability_of_benefit,
-            moved_in_sds=row.moved_in_sds,
+            own=float(row["own_mean"]),
+            own_sd=float(row["own_sd"]),
+            pooled=Interval(*(row[name] for name in ("mean", "sd", "ci_lower", "ci_upper"))),
+            probability_of_benefit=row["probability_of_benefit"],
+            moved_in_sds=row["moved_in_sds"],
         )
-        for n, row in enumerate(rows.itertuples())
+        for n, row in enumerate(rows.to_dict("records"))
     )
     return make_kind(
         mean=told(found.mean),

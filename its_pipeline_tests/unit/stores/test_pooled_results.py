@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from its_pipeline.stores.pooled_records import from_dict, to_dict
-from its_pipeline.stores.pooled_results import PooledStore
+from its_pipeline.stores.pooled_results import from_dict, to_dict
+from its_pipeline.stores.pooled_store import PooledStore
 from tools.kinds import member, pooled_result, too_few
 from tools.stores import METRIC, short_settings
 
