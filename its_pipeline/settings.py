@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     shard_concurrency: int = Field(
         default=1, ge=1, description="Shards of refresh_experiments that run at the same time."
     )
+    gather_from: int = Field(
+        default=100,
+        ge=1,
+        description="A bulk run that finds the results of so many of its experiments in folders of "
+        "their own moves them into one file.",
+    )
     refresh_workers: int | None = Field(
         default=None,
         ge=1,
@@ -122,6 +128,12 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         description="Analyses that a peer audit fits again with PyMC; minutes each.",
+    )
+    pooled_min_people: int = Field(
+        default=5,
+        ge=1,
+        description="Of a kind that fewer people than this have an estimate of, nothing is told; "
+        "a spread cannot be learnt of one, so at least two are needed whatever this says.",
     )
     today_on: date | None = Field(
         default=None,
@@ -217,6 +229,11 @@ class Settings(BaseSettings):
     def placebo_audit_dir(self) -> Path:
         """Folder of the placebo audit: its windows, its numbers, the factors in force."""
         return self.store_root / "placebo_audit"
+
+    @property
+    def pooled_dir(self) -> Path:
+        """Folder of what people who tried the same came to, one file a kind and metric."""
+        return self.store_root / "pooled"
 
     @property
     def warehouse_path(self) -> Path:

@@ -46,7 +46,13 @@ ALONE: Final = ImportMapping(time="day", user_constant=WHO, outcomes={"sleep_hou
 
 def settings_of(root: Path, **changes: Any) -> Settings:
     """Return the settings of the store."""
-    fields = {"today_on": START_ON + timedelta(days=DAYS + 2), "late_window_days": 2}
+    fields = {
+        "today_on": START_ON + timedelta(days=DAYS + 2),
+        "late_window_days": 2,
+        # The results of a night go into a set.
+        "gather_from": 2,
+        "pooled_min_people": 2,
+    }
     return short_settings(root, **{**fields, **changes})
 
 

@@ -32,6 +32,7 @@ from its_pipeline.api.http.identification import Identification
 from its_pipeline.api.http.problems import Problem, shown, to_json
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.api.pages import entrance, files
+from its_pipeline.api.pages import kinds as kind_pages
 from its_pipeline.api.pages import people as people_pages
 from its_pipeline.api.pages.rendering import refusal_page
 from its_pipeline.api.pages.uploads import Uploads
@@ -39,6 +40,7 @@ from its_pipeline.api.questions import (
     requests,
     responses,
     responses_interventions,
+    responses_kinds,
     responses_people,
 )
 from its_pipeline.api.questions.services import Services
@@ -46,6 +48,7 @@ from its_pipeline.api.routes import (
     analyses,
     experiments,
     interventions,
+    kinds,
     people,
     plans,
     server,
@@ -169,8 +172,8 @@ def _bare(lifespan: Any) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(check_query)],
     )
-    api = (analyses, plans, interventions, experiments, people, server)
-    for routes in (*api, entrance, files, people_pages):
+    api = (analyses, plans, interventions, experiments, kinds, people, server)
+    for routes in (*api, entrance, files, kind_pages, people_pages):
         app.include_router(routes.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
 
@@ -195,7 +198,13 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
         )
-        bodies = (requests, responses, responses_interventions, responses_people)
+        bodies = (
+            requests,
+            responses,
+            responses_interventions,
+            responses_kinds,
+            responses_people,
+        )
         app.openapi_schema = complete(document, bodies)
     return app.openapi_schema
 

@@ -57,11 +57,11 @@ def demo(
         ingest = runner.ingest()
         if ingest.success:
             live_earlier_nights(settings, simulation)
-        outcomes = ingest, runner.refresh(), runner.evidence()
+        outcomes = ingest, runner.refresh(), runner.pooled(), runner.evidence()
     for outcome in outcomes:
-        if not outcome.success:
+        if outcome is not None and not outcome.success:
             fail(f"Dagster run {outcome.run_id} failed: {outcome.message}", code=1)
-    ingested, refreshed, _ = outcomes
+    ingested, refreshed, *_ = outcomes
     typer.echo(
         f"events: {ingested.numbers.get('read', 0)} read, {ingested.numbers.get('valid', 0)} "
         f"valid, {ingested.numbers.get('rejected', 0)} rejected with their reasons, "

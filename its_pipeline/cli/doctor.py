@@ -1,4 +1,4 @@
-"""``its-pipeline doctor | store move``: what is damaged in a store, and telling it where it lies.
+"""``its-pipeline doctor | store``: what is damaged, telling a store where it lies, making it small.
 
 What belongs here: options and output. What does not: looking (`experiments.doctor`), or the log's
 copies (`events.log_copies`).
@@ -53,6 +53,26 @@ def doctor(
         typer.echo(f"{len(found) - len(left)} set aside; next: its-pipeline run")
     if left:
         raise typer.Exit(1)
+
+
+@app.command("compact")
+@plain_errors
+def compact() -> None:
+    """Move results from folders of their own into a few files, and put small files together.
+
+    It can be interrupted at any time, and goes on when it is asked for again. Bulk runs do the same
+    with what they make.
+    """
+    from its_pipeline.experiments.compaction import compact as compact_results
+    from its_pipeline.settings import get_settings
+
+    settings = get_settings()
+
+    def say(done: int, total: int) -> None:
+        typer.echo(f"{done} of {total} experiments", err=True)
+
+    moved, merged = compact_results(settings, say)
+    typer.echo(f"results of {moved} experiments moved, {merged} files put together with others")
 
 
 @app.command("move")

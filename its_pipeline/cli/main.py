@@ -21,6 +21,7 @@ from its_pipeline.cli import (
     pages,
     peers,
     planning,
+    pooled,
     results,
     schedules,
     series,
@@ -51,6 +52,7 @@ app.command("refresh")(update.refresh)
 app.command("pages")(pages.pages)
 app.command("audit")(audit.audit)
 app.command("status")(results.status)
+app.command("pooled")(pooled.pooled)
 app.command("history")(results.history)
 app.command("posterior")(results.posterior)
 app.command("peers")(peers.peers)

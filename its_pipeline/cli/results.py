@@ -147,11 +147,11 @@ def prune(
     from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.service import open_store
     from its_pipeline.settings import get_settings
+    from its_pipeline.stores.keeping import prune as prune_analyses
     from its_pipeline.stores.runs import RunStore
 
     settings = get_settings()
     store, runs = open_store(settings), RunStore.from_settings(settings)
-    removed = sum(
-        store.prune(key, keep, runs.drop_posterior) for key in Snapshot(settings).experiment_keys()
-    )
+    keys = Snapshot(settings).experiment_keys()
+    removed = prune_analyses(store, keys, keep, runs.drop_posterior)
     typer.echo(f"{removed} old analyses deleted")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @plain_errors
 def run() -> None:
-    """Bring everything up to date: events, daily outcomes, stale experiments, evidence."""
+    """Bring everything up to date: events, daily outcomes, stale experiments, kinds, evidence."""
     # Said before anything is loaded, which takes seconds.
     typer.echo("looking for events that are new or changed", err=True)
     from its_pipeline.defs.local import local_runner
@@ -110,6 +110,7 @@ def _refresh(
 
     with progress_shown():
         refreshed = runner.refresh(keys, select, *part)
+    pooled = runner.pooled()
     collected = runner.evidence()
     rows = [
         (name.replace("_", " "), str(refreshed.numbers[name]))
@@ -118,6 +119,13 @@ def _refresh(
     ]
     print_table("Experiments", ("verdict", "number"), rows)
     typer.echo(f"index: {runner.settings.reports_dir / 'index.html'}")
-    for outcome, name in ((refreshed, "refresh_experiments"), (collected, "collect_evidence")):
-        if not outcome.success:
+    if pooled is not None and pooled.success:
+        kinds, made = pooled.numbers["kinds"], pooled.numbers["made"]
+        typer.echo(f"people who tried the same: {kinds} kinds, {made} made anew")
+    for outcome, name in (
+        (refreshed, "refresh_experiments"),
+        (pooled, "refresh_pooled_effects"),
+        (collected, "collect_evidence"),
+    ):
+        if outcome is not None and not outcome.success:
             _fail_with(name, outcome)

@@ -35,6 +35,11 @@ from its_pipeline.defs.experiment_jobs import (
 from its_pipeline.defs.ingest_job import ingest_events
 from its_pipeline.defs.partitions import event_days
 from its_pipeline.defs.peer_audit_asset import peer_audit, peers_agree
+from its_pipeline.defs.pooled_asset import (
+    pool_is_accurate,
+    pooled_effects,
+    refresh_pooled_effects,
+)
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation, run_tracking
 from its_pipeline.defs.schedules import (
@@ -67,11 +72,21 @@ def build_defs(
         made = event_assets(days)
     events = replace(made, daily_outcomes=watched(known, made.daily_outcomes))
     return dg.Definitions(
-        assets=[*events.all(), its_plan, its_fit, its_report, evidence, placebo_audit, peer_audit],
+        assets=[
+            *events.all(),
+            its_plan,
+            its_fit,
+            its_report,
+            pooled_effects,
+            evidence,
+            placebo_audit,
+            peer_audit,
+        ],
         asset_checks=[
             *event_checks(events, days),
             enough_days,
             sampler_converged,
+            pool_is_accurate,
             evidence_consistent,
             peers_agree,
             intervals_hold,
@@ -80,6 +95,7 @@ def build_defs(
             ingest_events,
             refresh_experiments,
             analyse_experiment,
+            refresh_pooled_effects,
             collect_evidence,
             audit_by_peers,
             audit_intervals,

@@ -24,6 +24,7 @@ from its_pipeline.defs.names import (
     JOB_AUDIT,
     JOB_EVIDENCE,
     JOB_INGEST,
+    JOB_POOLED,
     JOB_REFRESH,
     REPOSITORY_LABEL,
     TAG_MLFLOW_RUN,
@@ -32,6 +33,7 @@ from its_pipeline.defs.names import (
     TAG_REPOSITORY,
 )
 from its_pipeline.defs.notify import tell
+from its_pipeline.defs.pooled_asset import is_pooling_wanted
 from its_pipeline.defs.resources import end_left_parents
 from its_pipeline.settings import Settings
 
@@ -91,6 +93,12 @@ class LocalRunner:
         if keys is not None:
             config["keys"] = list(keys)
         return self._run(JOB_REFRESH, {"ops": {"refresh": {"config": config}}})
+
+    def pooled(self) -> RunOutcome | None:
+        """Run ``refresh_pooled_effects``; None where nobody tried the same and nothing is kept."""
+        if not is_pooling_wanted(self.settings, self.instance):
+            return None
+        return self._run(JOB_POOLED, {})
 
     def evidence(self) -> RunOutcome:
         """Run ``collect_evidence``."""

@@ -20,6 +20,7 @@ JOB_ANALYSE: Final = "analyse_experiment"
 JOB_EVIDENCE: Final = "collect_evidence"
 JOB_PEERS: Final = "audit_by_peers"
 JOB_AUDIT: Final = "audit_intervals"
+JOB_POOLED: Final = "refresh_pooled_effects"
 
 #: Begins the name of a number of a run: how many events a rule of the contract rejected.
 REJECTED_BY: Final = "rejected by "

@@ -1,6 +1,6 @@
-"""What Dagster's partitions are: UTC days of events, and experiments.
+"""What Dagster's partitions are: UTC days of events, experiments, and kinds.
 
-What belongs here: the two partitions definitions and the registration of experiments. What does
+What belongs here: the partitions definitions and the registration of experiments. What does
 not: deciding which experiments there are; that is the intervention log.
 """
 
@@ -19,6 +19,9 @@ from its_pipeline.settings import Settings
 #: One-dimensional on purpose: most pairs of a user and an intervention can never exist, and a grid
 #: would show them as missing for ever.
 EXPERIMENTS: Final = dg.DynamicPartitionsDefinition(name="experiment")
+
+#: One partition a kind of enough people and its metric; the key is ``kind|metric``.
+KINDS: Final = dg.DynamicPartitionsDefinition(name="kind")
 
 _DAY_FOLDER = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
 _DAYS_WITHOUT_EVENTS = 90

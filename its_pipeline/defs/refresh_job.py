@@ -5,7 +5,7 @@ that a run of that one experiment records. What does not: the loop (`experiments
 shown (`experiment_metadata`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import dagster as dg
@@ -27,6 +27,7 @@ from its_pipeline.defs.names import JOB_REFRESH
 from its_pipeline.defs.notify import Alert, tell
 from its_pipeline.defs.partitions import register_experiments
 from its_pipeline.defs.progress import ProgressLog, duration
+from its_pipeline.defs.recording import told_together
 from its_pipeline.defs.resources import Installation, RunTracking
 from its_pipeline.experiments.bulk import RefreshSummary, refresh, select_keys
 from its_pipeline.experiments.evaluate import Evaluation
@@ -75,9 +76,11 @@ def refresh_op(
     register_experiments(context.instance, keys)
     progress = ProgressLog(context.log.info, "experiments")
 
-    def tell_dagster(evaluation: Evaluation) -> None:
-        for event in evaluation_events(settings, evaluation):
-            _log_event(context, event)
+    def tell_dagster(evaluations: Sequence[Evaluation]) -> None:
+        events = [event for each in evaluations for event in evaluation_events(settings, each)]
+        with told_together(context.instance):
+            for event in events:
+                log_event(context, event)
 
     summary = refresh(
         snapshot,
@@ -170,7 +173,8 @@ def evaluation_events(settings: Settings, evaluation: Evaluation) -> list[Event]
     return events
 
 
-def _log_event(context: dg.OpExecutionContext, event: Event) -> None:
+def log_event(context: dg.OpExecutionContext, event: Event) -> None:
+    """Record a materialisation or a check's outcome from an op, as a run of its own would."""
     if isinstance(event, dg.AssetMaterialization):
         context.log_event(event)
         return

@@ -90,14 +90,15 @@ class RunTracking:
     def record_analysis(
         self,
         verdict: Verdict,
-        folder: Path,
+        told: Mapping[str, Any],
+        files: Mapping[str, Path],
         context: RunContext,
         on_run: Callable[[str], None] | None = None,
     ) -> str:
         """Record an analysis as a child of this Dagster run's MLflow run."""
         parent = self.parent_run_id()
         return self.store.record_analysis(
-            verdict, folder, replace(context, parent_mlflow_run_id=parent), on_run
+            verdict, told, files, replace(context, parent_mlflow_run_id=parent), on_run
         )
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:

@@ -16,6 +16,7 @@ from its_pipeline.defs.names import (
     JOB_ANALYSE,
     JOB_EVIDENCE,
     JOB_INGEST,
+    JOB_POOLED,
     JOB_REFRESH,
     PURPOSE_BURST,
     PURPOSE_INTERVENTION,
@@ -27,6 +28,7 @@ from its_pipeline.defs.names import (
     TAG_SHARDS,
 )
 from its_pipeline.defs.partitions import EXPERIMENTS
+from its_pipeline.defs.pooled_asset import is_pooling_wanted, refresh_pooled_effects
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
@@ -200,34 +202,39 @@ def night_ingested_sensor(
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[refresh_experiments, analyse_experiment],
-    request_job=collect_evidence,
+    request_jobs=[collect_evidence, refresh_pooled_effects],
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When the last of several refreshing runs has ended: collects the evidence.",
+    description=(
+        "When the last of several refreshing runs has ended: pools what people who tried the same "
+        "came to, and collects the evidence."
+    ),
 )
 def refreshed_sensor(
-    context: dg.RunStatusSensorContext,
+    context: dg.RunStatusSensorContext, installation: dg.ResourceParam[Installation]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Request the evidence once no other run is going to change it."""
-    yield from evidence_requests(context.instance, context.dagster_run.run_id)
+    """Request kinds and evidence once no other run is going to change them."""
+    run_id = context.dagster_run.run_id
+    yield from evidence_requests(installation.settings, context.instance, run_id)
 
 
 @dg.run_failure_sensor(
     monitored_jobs=[refresh_experiments, analyse_experiment],
-    request_job=collect_evidence,
+    request_jobs=[collect_evidence, refresh_pooled_effects],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="As refreshed_sensor: a run that failed has published the rest.",
 )
 def refresh_failed_sensor(
-    context: dg.RunFailureSensorContext,
+    context: dg.RunFailureSensorContext, installation: dg.ResourceParam[Installation]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Request the evidence after a failed run as well."""
-    yield from evidence_requests(context.instance, context.dagster_run.run_id)
+    """Request kinds and evidence after a failed run as well."""
+    run_id = context.dagster_run.run_id
+    yield from evidence_requests(installation.settings, context.instance, run_id)
 
 
 def evidence_requests(
-    instance: dg.DagsterInstance, run_id: str
+    settings: Settings, instance: dg.DagsterInstance, run_id: str
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Return the request for the evidence, unless a run to come will ask for it."""
+    """Return the requests for kinds and evidence, unless a run to come will ask for them."""
     for job_name in (JOB_REFRESH, JOB_ANALYSE):
         pending = instance.get_run_ids(
             dg.RunsFilter(job_name=job_name, statuses=_UNFINISHED), limit=1
@@ -235,6 +242,8 @@ def evidence_requests(
         if pending:
             yield dg.SkipReason(f"{job_name} {pending[0]} is still to come and will ask again")
             return
+    if is_pooling_wanted(settings, instance):
+        yield dg.RunRequest(run_key=f"pooled:{run_id}", job_name=JOB_POOLED)
     yield dg.RunRequest(run_key=f"evidence:{run_id}", job_name=JOB_EVIDENCE)
 
 

@@ -64,7 +64,7 @@ day. Where it is empty, the person's latest known zone does, and UTC where none 
 Others are added in `metrics.yaml` in the store, as a list under `metrics:` with these fields:
 `name`, `event_types`, `column` or `json_path`, `aggregation` (`mean`, `median`, `sum`, `count`,
 `rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`, `likelihood`,
-`analysis`.
+`analysis`, `pooled_in`.
 
 `zero_days: true` makes a day without events, between a person's first and last one, a zero. Such a
 day has no time of day, so the shares of events by time of day are not in the model of the metric.
@@ -104,6 +104,10 @@ over HTTP; the request goes over the intervention, and the intervention over the
 `its-pipeline analyze`, for a series of one's own, has `--likelihood`, `--season` (also `month`),
 `--cadence`, `--slope`, `--trend`, `--no-trend` and, for columns of the file, `--covariate`.
 
+`pooled_in` says in what the effects of [many people](guides/people-like-you.md) are pooled: `unit`,
+the metric's own (the default), or `baseline_sd`, standard deviations of each person's own days
+without the intervention, where people's units or scales are not the same.
+
 A file with every key; two metrics are needed to show all, for `equals` belongs to a rate:
 
 ```yaml
@@ -117,6 +121,7 @@ metrics:
     maximum: 1440
     unit: minutes
     zero_days: true                     # a day without events inside the observed span is 0
+    pooled_in: unit                     # or baseline_sd
     analysis:                           # where it differs from the defaults above
       likelihood: student_t
       season: day_of_week

@@ -76,7 +76,7 @@ def own_metrics(
     metrics = []
     for declared in declarations:
         known = others.get(declared.name) or earlier.get(declared.name) or declared
-        chosen = {"likelihood": known.likelihood, "analysis": known.analysis}
+        chosen = {name: getattr(known, name) for name in ("likelihood", "analysis", "pooled_in")}
         metric = declared.model_copy(update=chosen)
         if metric.name in others and others[metric.name] != metric:
             raise MetricError(

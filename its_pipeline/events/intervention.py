@@ -167,6 +167,11 @@ class Intervention:
         """The experiment this intervention makes."""
         return ExperimentKey(self.user_id, self.intervention_id)
 
+    @property
+    def pooled_as(self) -> str:
+        """The kind by which it is pooled with other people's: `kind`, else its own identifier."""
+        return self.kind or self.intervention_id
+
     def declaration(self) -> dict[str, Any]:
         """Return the fields a person declares, without those the log sets."""
         fields = {

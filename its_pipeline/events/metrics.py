@@ -109,6 +109,9 @@ class OutcomeMetric(BaseModel):
         ``binomial``; `analysis` may say it instead.
     analysis
         Options of the analyses of this metric; a logged intervention or a request may differ.
+    pooled_in
+        In what effects of many people are pooled: ``unit``, the metric's; ``baseline_sd``, sds of
+        each person's own days without the intervention, where people's units are not the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -126,6 +129,7 @@ class OutcomeMetric(BaseModel):
     label: str = ""
     likelihood: str = "normal"
     analysis: AnalysisOptions = UNSAID
+    pooled_in: Literal["unit", "baseline_sd"] = "unit"
 
     @field_validator("name")
     @classmethod

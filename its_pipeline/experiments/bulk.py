@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.announced import is_announced, mark_announced
+from its_pipeline.experiments.compaction import gather_results
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
 from its_pipeline.experiments.page_facts import rejected_of
 from its_pipeline.experiments.pages import are_drawn
@@ -35,6 +36,10 @@ from its_pipeline.stores.verdict import RunContext
 if TYPE_CHECKING:
     from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.settings import Settings
+
+TOLD_AT_ONCE: Final = 32
+"""Most evaluations that are told of at once; what is not told of yet, a kill has done again."""
+_LONGEST_UNTOLD_SECONDS: Final = 5.0
 
 Select = Literal["stale", "all"]
 
@@ -124,7 +129,7 @@ def stale_keys(snapshot: Snapshot, keys: Iterable[str]) -> list[str]:
 def refresh(
     snapshot: Snapshot,
     keys: Sequence[str],
-    tell: Callable[[Evaluation], None],
+    tell: Callable[[Sequence[Evaluation]], None],
     *,
     select: Select = "stale",
     run: RunContext | None = None,
@@ -142,7 +147,9 @@ def refresh(
     keys
         Experiments to evaluate.
     tell
-        Called with every evaluation that changed something, before it counts as announced.
+        Called with evaluations that changed something, `TOLD_AT_ONCE` at most, before they count as
+        announced. It tells of all of them or, where it raises, of none: they are told of one by
+        one then.
     select
         ``stale``: pass over what cannot have changed. ``all``: publish every one again; stored
         analyses are still not computed again.
@@ -200,16 +207,15 @@ def refresh(
         else evaluate_in_turn(Evaluator(settings, recorder, drawn), todo, job_of)
     )
     forgotten = Forgotten(settings.store_root)
-    for key, result in results:
-        if key.partition(SEPARATOR)[0] in forgotten:
-            # They left while this ran: nothing was stored, nothing is told, and nothing is wrong.
+    for some in _together(results):
+        # Who left while this ran: nothing was stored, nothing is told, and nothing is wrong.
+        here = [(key, found) for key, found in some if key.partition(SEPARATOR)[0] not in forgotten]
+        untold = _announce(settings, [e for _, e in here if isinstance(e, Evaluation)], tell)
+        for key, result in here:
+            _count(summary, key, untold.get(key, result), on_crash)
+        for _ in some:
             progress()
-            continue
-        if isinstance(result, Evaluation):
-            told = attempt(key, lambda found=result: _announce(settings, found, tell))
-            result = told or result
-        _count(summary, key, result, on_crash)
-        progress()
+    gather_results(settings, keys)
     return summary
 
 
@@ -243,11 +249,42 @@ def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True, drawn: bo
     return attempt(key, is_whole) is True
 
 
+def _together(
+    results: Iterable[tuple[str, Evaluation | Crash]],
+) -> Iterator[list[tuple[str, Evaluation | Crash]]]:
+    """Give results some at a time: as many as are told of at once, or what came in a while."""
+    some: list[tuple[str, Evaluation | Crash]] = []
+    since = time.monotonic()
+    for result in results:
+        some.append(result)
+        if len(some) == TOLD_AT_ONCE or time.monotonic() - since > _LONGEST_UNTOLD_SECONDS:
+            yield some
+            some, since = [], time.monotonic()
+    if some:
+        yield some
+
+
 def _announce(
-    settings: Settings, evaluation: Evaluation, tell: Callable[[Evaluation], None]
-) -> None:
-    tell(evaluation)
-    mark_announced(settings, evaluation.verdict)
+    settings: Settings,
+    evaluations: Sequence[Evaluation],
+    tell: Callable[[Sequence[Evaluation]], None],
+) -> dict[str, Crash]:
+    """Tell of evaluations; return why of each that could not be told of."""
+
+    def announce(some: Sequence[Evaluation]) -> None:
+        tell(some)
+        for evaluation in some:
+            mark_announced(settings, evaluation.verdict)
+
+    if not evaluations or attempt("", lambda: announce(evaluations)) is None:
+        return {}
+    untold = {}
+    for evaluation in evaluations:
+        key = evaluation.verdict.key
+        crash = attempt(key, lambda alone=evaluation: announce([alone]))
+        if crash is not None:
+            untold[key] = crash
+    return untold
 
 
 def _count(

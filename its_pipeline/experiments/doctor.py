@@ -76,6 +76,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _settings_files(settings)
     yield from _events(settings)
     yield from _tables(settings)
+    for path, why in open_store(settings).sets.damage():
+        yield Finding(path, why, f"its damaged part {AGAIN} where it is the newest one")
     if not damage:
         yield from _experiments(settings)
 
@@ -88,6 +90,8 @@ def repair(settings: Settings, found: list[Finding]) -> list[Finding]:
             left.append(finding)
         elif finding.path.suffix == ".db":
             set_aside_sqlite(finding.path, settings.store_root, finding.damage)
+        elif finding.path.parent == open_store(settings).sets.folder:
+            open_store(settings).sets.save_rest(finding.path, finding.damage)
         elif finding.path.exists():
             set_aside(finding.path, settings.store_root, finding.damage)
     return left

@@ -14,13 +14,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.experiments.kind_pages import kind_rows, publish_kinds
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url, page_url
 from its_pipeline.experiments.looking import standing_of
+from its_pipeline.experiments.page_facts import TRUST_FILE, ongoing_until
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import (
     CHECKLIST_FILE,
-    TRUST_FILE,
-    ongoing_until,
     page_path,
 )
 from its_pipeline.experiments.rejections import Rejections
@@ -65,6 +65,8 @@ class Evidence:
 def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Evidence:
     """Collect every experiment's newest verdict, and rebuild table, warehouse copy and index page.
 
+    The pages of kinds, and what members' pages tell of the others, are brought up to date as well.
+
     Parameters
     ----------
     settings
@@ -88,12 +90,19 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
     compliance_table(checklists).to_parquet(buffer, index=False)
     write_bytes(settings.compliance_path, buffer.getvalue())
     index_path = settings.reports_dir / INDEX_FILE
+    publish_kinds(settings, snapshot)
     rows = [
         index_row(settings, snapshot, verdict, checklists.get(verdict.key)) for verdict in verdicts
     ]
     publish_trust(settings, snapshot)
     nobodys = Rejections(settings.lake_dir).of_nobody()
-    index = render_index(rows, checklists, trust_href=TRUST_FILE, nobodys_events=nobodys)
+    index = render_index(
+        rows,
+        checklists,
+        trust_href=TRUST_FILE,
+        nobodys_events=nobodys,
+        kinds=kind_rows(settings, snapshot),
+    )
     write_bytes(index_path, index.encode())
     counts = Counter(verdict.status for verdict in verdicts)
     return Evidence(
@@ -181,14 +190,15 @@ def index_row(
 
     metric = snapshot.metrics.get(verdict.outcome_metric)
     told, (times, unit) = verdict.told_headline, verdict.told_scale
+    numbers = (verdict.effects or {}).get(HEADLINE.name)
     effect = None
-    if told is not None and verdict.effects and verdict.probability_of_benefit is not None:
+    if numbers and told and verdict.probability_of_benefit is not None:
         effect = EffectNumbers(
             mean=told["mean"],
             sd=told["sd"],
             ci_lower=told["ci_lower"],
             ci_upper=told["ci_upper"],
-            probability_positive=verdict.effects[HEADLINE.name]["probability_positive"],
+            probability_positive=numbers["probability_positive"],
             probability_of_benefit=verdict.probability_of_benefit,
         )
     page = page_path(settings, verdict.key)

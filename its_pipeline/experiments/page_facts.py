@@ -1,16 +1,18 @@
-"""Facts of a page beside the analysis: its days, its events, and where it comes from.
+"""The facts of one stored verdict that its page is made from.
 
-What belongs here: turning what a verdict holds as texts and counts into what a page shows. What
-does not: which facts a page has, or publishing it (`publish`).
+What belongs here: from a verdict, its snapshot and its run to the records that `report` takes. What
+does not: putting pages in place (`publish`), or wording and drawing (`report`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
+from its_pipeline.experiments.looking import looks_at, standing_of
+from its_pipeline.experiments.planning import plan_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.window import Cut, Window
@@ -21,16 +23,95 @@ from its_pipeline.stores.verdict import Verdict
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis
-    from its_pipeline.report.inputs import DataFacts, Provenance
+    from its_pipeline.its.planning.summary import PlanSummary
+    from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
+
+
+#: The page on how far intervals can be trusted, beside the index.
+TRUST_FILE: Final = "trust.html"
+
+
+def facts_of(
+    verdict: Verdict,
+    analysis: Analysis | None,
+    snapshot: Snapshot,
+    rejected: Mapping[str, int],
+    run_id: str | None,
+) -> ReportInput | StateInput:
+    """Return everything that the page of a verdict shows.
+
+    Parameters
+    ----------
+    verdict, analysis
+        What is shown; None where nothing was sampled.
+    snapshot
+        Knows the experiment's intervention.
+    rejected
+        How many events were rejected, by rule.
+    run_id
+        The run that records the analysis, if any.
+    """
+    from its_pipeline.report.inputs import ReportInput, StateInput
+
+    settings = snapshot.settings
+    intervention = snapshot.intervention(verdict.key)
+    shared: dict[str, Any] = {
+        "intervention": intervention,
+        "metric": snapshot.metrics.get(verdict.outcome_metric),
+        "window": window_of(verdict),
+        "data": data_of(verdict, rejected),
+        "provenance": provenance_of(settings, intervention, verdict, analysis, run_id),
+        "index_href": "../../index.html",
+        "trust_href": f"../../{TRUST_FILE}",
+    }
+    if verdict.status != "analysed" or analysis is None:
+        return StateInput(
+            **shared,
+            state=verdict.status,
+            reason=verdict.reason,
+            n_pre=verdict.n_pre,
+            n_post=verdict.n_post,
+            analysable_on=day_of(verdict.analysable_on),
+            calendar=verdict.calendar,
+            analysis=analysis,
+            planned=planned_of(settings, verdict, intervention),
+        )
+    return ReportInput(
+        **shared,
+        analysis=analysis,
+        looks=looks_at(settings, intervention) if verdict.standing else (),
+        standing=standing_of(verdict),
+    )
+
+
+def ongoing_until(verdict: Verdict) -> date | None:
+    """Return the last day that the post-period can still reach, while it is not there yet."""
+    final = day_of(verdict.final_end_on)
+    reached = day_of(verdict.post_end_on)
+    return final if final is not None and reached is not None and reached < final else None
+
+
+def planned_of(
+    settings: Settings, verdict: Verdict, intervention: Intervention
+) -> PlanSummary | None:
+    """Return how many days a waiting experiment needs."""
+    if verdict.status != "waiting":
+        return None
+    from its_pipeline.its.planning.summary import PlanSummary
+
+    # Its window depends on the person's other interventions, which the caller need not have read.
+    snapshot = Snapshot.of_person(settings, intervention.user_id)
+    found = plan_of(settings, snapshot.prepare(str(intervention.key)))
+    return None if found is None else PlanSummary.of(found[0], is_own=found[1])
 
 
 def day_of(text: str | None) -> date | None:
-    """Return a verdict's text of a date as a date."""
+    """Return a stored date; None where there is none."""
     return date.fromisoformat(text) if text else None
 
 
 def window_of(verdict: Verdict) -> Window | None:
-    """Return the window of a verdict, or None of one of an earlier version."""
+    """Return the days of a verdict; None where it did not get that far."""
     days = [
         day_of(text)
         for text in (
@@ -56,6 +137,24 @@ def window_of(verdict: Verdict) -> Window | None:
     return Window(pre, start, fit, post, final, cuts, ())
 
 
+def rejected_of(snapshot: Snapshot, verdict: Verdict, rejections: Rejections) -> dict[str, int]:
+    """Return how many events a page says were rejected, by rule."""
+    metric = snapshot.metrics.get(verdict.outcome_metric)
+    days = day_of(verdict.pre_start_on), day_of(verdict.post_end_on)
+    return rejections.of(verdict.user_id, metric, *days)
+
+
+def data_of(verdict: Verdict, rejected: Mapping[str, int]) -> DataFacts:
+    """Return which data went in."""
+    from its_pipeline.report.inputs import DataFacts
+
+    return DataFacts(
+        n_events=verdict.n_events,
+        rejected_rows=sum(rejected.values()),
+        rejected_reasons=rejected,
+    )
+
+
 def provenance_of(
     settings: Settings,
     intervention: Intervention,
@@ -63,17 +162,7 @@ def provenance_of(
     analysis: Analysis | None,
     run_id: str | None,
 ) -> Provenance:
-    """Return what a verdict was computed from, by what, and where its runs are.
-
-    Parameters
-    ----------
-    settings, intervention
-        The installation, and the experiment as it is logged.
-    verdict, analysis
-        What is shown; None where nothing was sampled.
-    run_id
-        The run that records it, if any.
-    """
+    """Return where every number comes from."""
     from its_pipeline.report.inputs import Provenance
 
     partitions = None
@@ -95,22 +184,4 @@ def provenance_of(
         ),
         decided_at=datetime.fromisoformat(verdict.decided_at),
         computed_seconds=verdict.computed_seconds or None,
-    )
-
-
-def rejected_of(snapshot: Snapshot, verdict: Verdict, rejections: Rejections) -> dict[str, int]:
-    """Return how many events a page says were rejected, by rule."""
-    metric = snapshot.metrics.get(verdict.outcome_metric)
-    days = day_of(verdict.pre_start_on), day_of(verdict.post_end_on)
-    return rejections.of(verdict.user_id, metric, *days)
-
-
-def data_of(verdict: Verdict, rejected: Mapping[str, int]) -> DataFacts:
-    """Return what a page says of its events."""
-    from its_pipeline.report.inputs import DataFacts
-
-    return DataFacts(
-        n_events=verdict.n_events,
-        rejected_rows=sum(rejected.values()),
-        rejected_reasons=rejected,
     )

@@ -20,6 +20,9 @@ from its_pipeline.stores.verdict import Verdict
 PAGE_VERSION: Final = 8
 #: Says which verdict a page shows; without it, the page is written again.
 MARK_FILE: Final = ".published.json"
+#: In the mark, of a page with a section on people like them: its digest, and size and digest of the
+#: page without it. A run's copy of the page is one without: an analysis does not tell of others.
+OTHERS: Final = "others"
 
 
 def mark_of(
@@ -55,7 +58,21 @@ def is_left(mark: Mapping[str, Any] | None) -> bool:
 
 
 def is_of(mark: Mapping[str, Any] | None, verdict: Verdict) -> bool:
-    """Tell whether a mark is of this verdict and the current form of pages."""
+    """Tell whether a mark is of this verdict and the current form of pages.
+
+    What the page tells of people like them is not asked.
+    """
     if mark is None:
         return False
-    return mark == mark_of(verdict, mark.get("rejected"), drawn=not is_left(mark))
+    told = {name: value for name, value in mark.items() if name != OTHERS}
+    return told == mark_of(verdict, mark.get("rejected"), drawn=not is_left(mark))
+
+
+def left_section(mark: Mapping[str, Any] | None) -> str | None:
+    """Return the section on people like them that a page which was left gets when it is drawn."""
+    return mark.get(OTHERS, {}).get("html") if mark is not None and is_left(mark) else None
+
+
+def shown_by(mark: Mapping[str, Any]) -> str:
+    """Return the digest of what a page shows that was left, by its mark."""
+    return hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()

@@ -216,7 +216,6 @@ def _fit_again(
     import causalpy
     import pandas as pd
 
-    from its_pipeline.its import Analysis
     from its_pipeline.its.adapters.causalpy import SegmentedAR1White
     from its_pipeline.its.designs.yearly import yearly_columns
     from its_pipeline.its.plots import thumbnail_png
@@ -224,7 +223,9 @@ def _fit_again(
     key, spec = prepared.plan.key, prepared.spec
     if spec is None or prepared.outcome is None or prepared.fingerprint is None:
         raise ValueError(f"a candidate should have a series: {key}")
-    ours = Analysis.load(open_store(settings).analysis_folder(key, prepared.fingerprint))
+    ours = open_store(settings).analysis(key, prepared.fingerprint)
+    if ours is None:
+        raise ValueError(f"a candidate should have an analysis: {key}")
     days = pd.DatetimeIndex(prepared.outcome.index)
     since = (days - pd.Timestamp(prepared.intervention.started_on)).days.to_numpy()
     start = int(-since.min())

@@ -8,25 +8,28 @@ here, whatever the caller believes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.links import page_url
-from its_pipeline.experiments.looking import looks_at, standing_of
-from its_pipeline.experiments.page_facts import (
-    data_of,
-    day_of,
-    provenance_of,
-    rejected_of,
-    window_of,
+from its_pipeline.experiments.looking import standing_of
+from its_pipeline.experiments.page_cache import PageCache
+from its_pipeline.experiments.page_facts import facts_of, ongoing_until, rejected_of
+from its_pipeline.experiments.page_marks import (
+    MARK_FILE,
+    OTHERS,
+    is_left,
+    is_of,
+    left_section,
+    mark_of,
+    read_mark,
+    shown_by,
 )
-from its_pipeline.experiments.page_marks import MARK_FILE, is_left, is_of, mark_of, read_mark
-from its_pipeline.experiments.planning import plan_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.rejections import Rejections
@@ -45,15 +48,11 @@ from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
-    from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis
-    from its_pipeline.its.planning.summary import PlanSummary
     from its_pipeline.report.inputs import ReportInput, StateInput
 
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
-#: The page on how far intervals can be trusted, beside the index.
-TRUST_FILE: Final = "trust.html"
 #: Of each figure the file beside the page and among the run's artifacts. Stores hold these names.
 PLOT_FILES: Final[Mapping[str, str]] = {
     "counterfactual": "counterfactual.png",
@@ -101,13 +100,6 @@ def page_path(settings: Settings, key: str) -> Path:
     return folder / PAGE_FILE
 
 
-def ongoing_until(verdict: Verdict) -> date | None:
-    """Return the last day that the post-period can still reach, while it is not there yet."""
-    final = day_of(verdict.final_end_on)
-    reached = day_of(verdict.post_end_on)
-    return final if final is not None and reached is not None and reached < final else None
-
-
 def is_published(
     settings: Settings,
     verdict: Verdict,
@@ -117,7 +109,8 @@ def is_published(
 ) -> bool:
     """Tell whether the page shows this verdict, in the current form of pages, and is whole.
 
-    Files of it that are damaged are set aside. The page's lock is held by the caller.
+    What it tells of people like them is not asked, see `put_section`. Files of it that are damaged
+    are set aside. The page's lock is held by the caller.
 
     Parameters
     ----------
@@ -153,6 +146,105 @@ def page_contents(settings: Settings, key: str) -> dict[str, Written] | None:
     """Return what the files beside a page were when they were written; None where that is lost."""
     file = page_path(settings, key).with_name(CONTENTS_FILE)
     return read_or_set_aside(file, read_contents, settings.store_root)
+
+
+def page_alone(settings: Settings, key: str) -> Written | None:
+    """Return what a page is without its section on people like them; None where it has none."""
+    others = (read_mark(settings, page_path(settings, key)) or {}).get(OTHERS)
+    if others is None or "size" not in others:
+        return None
+    return Written(others["size"], 0, others["alone"])
+
+
+def shown_section(settings: Settings, key: str) -> str | None:
+    """Return the digest of the section on people like them that a page has; None without one."""
+    others = (read_mark(settings, page_path(settings, key)) or {}).get(OTHERS)
+    return None if others is None else str(others["section"])
+
+
+def section_digest(section: str) -> str:
+    """Return what `shown_section` returns of a page with this section."""
+    return hashlib.sha256(section.encode()).hexdigest()
+
+
+def put_section(settings: Settings, key: str, section: str | None) -> bool:
+    """Put the section on people like them into a page that is there; return whether it changed it.
+
+    The page is not made again: that is as cheap as writing a file, however many members a kind has.
+    A page of a verdict without effects gets none.
+
+    Parameters
+    ----------
+    settings, key
+        The installation and the experiment.
+    section
+        What `report.people_like_you.section_html` made; None takes it out.
+    """
+    page = page_path(settings, key)
+    wanted = None if section is None else section_digest(section)
+    if shown_section(settings, key) == wanted:
+        return False
+    if not page.is_file() and not is_left(read_mark(settings, page)):
+        return False
+    if parse_experiment_key(key).user_id in Forgotten(settings.store_root):
+        return False
+    with exclusive(page.with_name(".lock")):
+        mark = read_mark(settings, page)
+        if mark is not None and is_left(mark):
+            # Drawn by now, it tells what is not true any more.
+            PageCache.of(settings).path(key, shown_by(mark)).unlink(missing_ok=True)
+            write_json(page.with_name(MARK_FILE), _with_left_section(mark, section))
+            return True
+        contents = page_contents(settings, key)
+        if mark is None or contents is None or differing(page.parent, contents):
+            # What is damaged, or half published, is published again, and gets it then.
+            return False
+        before = page.read_bytes()
+        page.with_name(MARK_FILE).unlink()
+        page.with_name(CONTENTS_FILE).unlink()
+        _show_section(page, section, mark, list(contents))
+        return page.read_bytes() != before
+
+
+def _show_section(page: Path, section: str | None, mark: dict[str, Any], names: list[str]) -> None:
+    """Bring a page's section up to date, and write down what its files are and what it shows."""
+    from its_pipeline.report.people_like_you import section_of, with_section
+
+    html = page.read_bytes()
+    alone = with_section(html.decode(), None)
+    whole = with_section(alone, section)
+    shown = section_of(whole)
+    if whole.encode() != html:
+        write_bytes(page, whole.encode())
+    mark = {name: value for name, value in mark.items() if name != OTHERS}
+    if shown is not None:
+        mark[OTHERS] = {
+            "section": section_digest(shown),
+            "size": len(alone.encode()),
+            "alone": hashlib.sha256(alone.encode()).hexdigest(),
+        }
+    write_contents(page.parent, names)
+    write_json(page.with_name(MARK_FILE), mark)
+
+
+def _with_left_section(mark: Mapping[str, Any], section: str | None) -> dict[str, Any]:
+    """Return the mark of a page that is left, with the section that it gets when it is drawn."""
+    kept = {name: value for name, value in mark.items() if name != OTHERS}
+    if section is None:
+        return kept
+    return {**kept, OTHERS: {"section": section_digest(section), "html": section}}
+
+
+def _section_shown(settings: Settings, page: Path) -> str | None:
+    """Return the section that a page has, or gets, which is about to be written again."""
+    from its_pipeline.report.people_like_you import section_of
+
+    left = left_section(read_mark(settings, page))
+    if left is not None:
+        return left
+    if not page.is_file():
+        return None
+    return section_of(page.read_bytes().decode(errors="replace"))
 
 
 def publish_experiment(
@@ -205,6 +297,7 @@ def publish_experiment(
         analysis = load_analysis(settings, verdict)
         rejected = None if rejections is None else rejected_of(snapshot, verdict, rejections)
         unchanged = is_published(settings, verdict, rejected, drawn=drawn)
+        others = None if unchanged else _section_shown(settings, page)
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             # Until the new ones are whole, nothing says what they should be.
@@ -212,26 +305,19 @@ def publish_experiment(
             page.with_name(CONTENTS_FILE).unlink(missing_ok=True)
             if rejected is None:
                 rejected = rejected_of(snapshot, verdict, Rejections(settings.lake_dir))
-            facts = page_facts(verdict, analysis, snapshot, rejected, run_id)
+            facts = facts_of(verdict, analysis, snapshot, rejected, run_id)
             _write(page, facts, drawn=drawn)
             if recorder is not None and run_id is not None:
                 _tell(recorder, run_id, settings, page, verdict)
-            write_contents(page.parent, _published_names(page, verdict))
-            write_json(page.with_name(MARK_FILE), mark_of(verdict, rejected, drawn=drawn))
+            mark, names = mark_of(verdict, rejected, drawn=drawn), _published_names(page, verdict)
+            if drawn:
+                _show_section(page, others, mark, names)
+            else:
+                write_contents(page.parent, names)
+                write_json(page.with_name(MARK_FILE), _with_left_section(mark, others))
     metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
-
-
-def _tell(
-    recorder: RunRecorder, run_id: str, settings: Settings, page: Path, verdict: Verdict
-) -> None:
-    """Put copies of the page and its pictures into the run, or where the page will be."""
-    address = page_url(settings, verdict.key)
-    if page.is_file():
-        recorder.add_artifacts(run_id, published_artifacts(page, verdict))
-    elif address is not None:
-        recorder.link_page(run_id, address)
 
 
 def _publication(
@@ -257,59 +343,6 @@ def _publication(
     return Publication(verdict, page, _plots(page, verdict), sentences, thumbnail, unchanged, drawn)
 
 
-def page_facts(
-    verdict: Verdict,
-    analysis: Analysis | None,
-    snapshot: Snapshot,
-    rejected: Mapping[str, int],
-    run_id: str | None,
-) -> ReportInput | StateInput:
-    """Return everything that the page of a verdict shows.
-
-    Parameters
-    ----------
-    verdict, analysis
-        What is shown; None where nothing was sampled.
-    snapshot
-        Knows the experiment's intervention.
-    rejected
-        How many events were rejected, by rule.
-    run_id
-        The run that records the analysis, if any.
-    """
-    from its_pipeline.report.inputs import ReportInput, StateInput
-
-    settings = snapshot.settings
-    intervention = snapshot.intervention(verdict.key)
-    shared: dict[str, Any] = {
-        "intervention": intervention,
-        "metric": snapshot.metrics.get(verdict.outcome_metric),
-        "window": window_of(verdict),
-        "data": data_of(verdict, rejected),
-        "provenance": provenance_of(settings, intervention, verdict, analysis, run_id),
-        "index_href": "../../index.html",
-        "trust_href": f"../../{TRUST_FILE}",
-    }
-    if verdict.status != "analysed" or analysis is None:
-        return StateInput(
-            **shared,
-            state=verdict.status,
-            reason=verdict.reason,
-            n_pre=verdict.n_pre,
-            n_post=verdict.n_post,
-            analysable_on=day_of(verdict.analysable_on),
-            calendar=verdict.calendar,
-            analysis=analysis,
-            planned=_planned(settings, verdict, intervention),
-        )
-    return ReportInput(
-        **shared,
-        analysis=analysis,
-        looks=looks_at(settings, intervention) if verdict.standing else (),
-        standing=standing_of(verdict),
-    )
-
-
 def _write(page: Path, facts: ReportInput | StateInput, *, drawn: bool) -> None:
     from its_pipeline.report.cent import checklist, plain_answers
     from its_pipeline.report.inputs import StateInput
@@ -329,18 +362,15 @@ def _write(page: Path, facts: ReportInput | StateInput, *, drawn: bool) -> None:
         write_bytes(page, html.encode())
 
 
-def _planned(
-    settings: Settings, verdict: Verdict, intervention: Intervention
-) -> PlanSummary | None:
-    """Return how many days a waiting experiment needs."""
-    if verdict.status != "waiting":
-        return None
-    from its_pipeline.its.planning.summary import PlanSummary
-
-    # Its window depends on the person's other interventions, which the caller need not have read.
-    snapshot = Snapshot.of_person(settings, intervention.user_id)
-    found = plan_of(settings, snapshot.prepare(str(intervention.key)))
-    return None if found is None else PlanSummary.of(found[0], is_own=found[1])
+def _tell(
+    recorder: RunRecorder, run_id: str, settings: Settings, page: Path, verdict: Verdict
+) -> None:
+    """Put copies of the page and its pictures into the run, or where the page will be."""
+    address = page_url(settings, verdict.key)
+    if page.is_file():
+        recorder.add_artifacts(run_id, published_artifacts(page, verdict))
+    elif address is not None:
+        recorder.link_page(run_id, address)
 
 
 def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:

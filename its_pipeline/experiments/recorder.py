@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Verdict
@@ -20,11 +20,12 @@ class RunRecorder(Protocol):
     def record_analysis(
         self,
         verdict: Verdict,
-        folder: Path,
+        told: Mapping[str, Any],
+        files: Mapping[str, Path],
         context: RunContext,
         on_run: Callable[[str], None] | None = None,
     ) -> str:
-        """Record a stored analysis and the files of its folder; return the run's identifier.
+        """Record what a stored analysis says and its files; return the run's identifier.
 
         An analysis that is recorded already (same fingerprint) is not recorded again, and one
         whose recording was interrupted is completed under the identifier it has. `on_run` is
@@ -54,7 +55,8 @@ def record(
     known = store.recorded_run(verdict.key, verdict.fingerprint)
     if known is not None:
         return known
-    folder = store.analysis_folder(verdict.key, verdict.fingerprint)
-    run_id = recorder.record_analysis(verdict, folder, context, on_run)
+    told = store.told(verdict.key, verdict.fingerprint)
+    files = store.files(verdict.key, verdict.fingerprint)
+    run_id = recorder.record_analysis(verdict, told, files, context, on_run)
     store.write_recorded_run(verdict.key, verdict.fingerprint, run_id)
     return run_id

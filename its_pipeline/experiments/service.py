@@ -18,7 +18,6 @@ from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.recorder import RunRecorder, record
-from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.verdict import RunContext, Status, Verdict
@@ -212,19 +211,16 @@ def load_analysis(settings: Settings, verdict: Verdict) -> Analysis | None:
     LostAnalysisError
         It is not there, or it is damaged; it was set aside then.
     """
-    from its_pipeline.its import Analysis
-
     if verdict.fingerprint is None or verdict.diagnostics is None:
         return None
     store = open_store(settings)
-    folder = store.analysis_folder(verdict.key, verdict.fingerprint)
     found = None
     if store.is_whole(verdict.key, verdict.fingerprint):
-        found = read_or_set_aside(folder, Analysis.load, settings.store_root)
+        found = store.analysis(verdict.key, verdict.fingerprint)
     if found is None:
         store.forget_recorded_run(verdict.key, verdict.fingerprint)
         raise LostAnalysisError(
-            f"the analysis of {verdict.key} in {folder} is missing or was damaged; "
+            f"the analysis {verdict.fingerprint} of {verdict.key} is missing or was damaged; "
             "`its-pipeline run` makes it again"
         )
     return found

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 from its_pipeline.experiments.page_marks import MARK_FILE
 from its_pipeline.experiments.publish import (
+    PAGE_FILE,
     is_published,
+    page_alone,
     page_contents,
     page_path,
     published_artifacts,
@@ -73,6 +75,9 @@ def _copies_are_whole(settings: Settings, verdict: Verdict, run_id: str) -> bool
         return True
     analysis = open_store(settings).contents(verdict.key, verdict.fingerprint) or {}
     page = page_contents(settings, verdict.key) or {}
+    alone = page_alone(settings, verdict.key)
+    if alone is not None and PAGE_FILE in page:
+        page[PAGE_FILE] = alone
     copies = analysis | {
         inside: page[path.name]
         for inside, path in published_artifacts(page_path(settings, verdict.key), verdict).items()

@@ -219,10 +219,8 @@ class Analysis:
         NotConverged
             If the gate was not passed.
         """
-        posterior = self._posterior
-        return MappingProxyType(
-            {**posterior.coefficients, **posterior.noise, **posterior.estimands}
-        )
+        made = self._posterior
+        return MappingProxyType({**made.coefficients, **made.noise, **made.estimands})
 
     @property
     def idata(self) -> arviz.InferenceData:
@@ -332,9 +330,8 @@ class Analysis:
         directory
             Folder to write into; made where it is not there.
         """
-        return storage.write_analysis(
-            Path(directory), storage.Stored(self.to_dict(), self.daily, self.trace, self.kept)
-        )
+        kept = storage.Stored(self.to_dict(), self.daily, self.trace, self.kept)
+        return storage.write_analysis(Path(directory), kept)
 
     @classmethod
     def load(cls, directory: Path | str) -> Analysis:
@@ -350,7 +347,17 @@ class Analysis:
         FileNotFoundError
             If one of its files is missing.
         """
-        stored = storage.read_analysis(Path(directory))
+        return cls.from_stored(storage.read_analysis(Path(directory)))
+
+    @classmethod
+    def from_stored(cls, stored: storage.Stored) -> Analysis:
+        """Build an analysis from what `storage.read_analysis` or `packing.unpacked` returned.
+
+        Parameters
+        ----------
+        stored
+            What is written of one.
+        """
         told = stored.told
         return cls(
             spec=AnalysisSpec.from_dict(told["spec"]),
@@ -368,9 +375,7 @@ class Analysis:
             timing=told["timing"],
             trace=stored.trace,
             kept=stored.kept,
-            coefficients={
-                name: (mean, sd) for name, (mean, sd) in told.get("coefficients", {}).items()
-            },
+            coefficients={name: tuple(of) for name, of in told.get("coefficients", {}).items()},
             what_if=tuple(WhatIf(**each) for each in told.get("what_if", ())),
             change_dates=tuple(map(ChangeDate.from_dict, told.get("change_dates", ()))),
             by_schedule=ScheduleResults.of(told.get("by_schedule")),
@@ -384,10 +389,9 @@ class Analysis:
         if isinstance(self.kept, PosteriorDraws):
             return self.kept
         spec = self.spec
-        model = models.noise_model(spec.noise)
         return draws_of(
             self.kept,
-            model,
+            models.noise_model(spec.noise),
             spec.chains,
             spec.draws,
             spec.seed,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from its_pipeline.its.spec import MODEL_VERSION, YEARLY_VERSION, AnalysisSpec
+from its_pipeline.its.spec import LINKED_VERSION, MODEL_VERSION, YEARLY_VERSION, AnalysisSpec
 from its_pipeline.schedules.schedule import Schedule
 
 
@@ -66,6 +66,7 @@ def fingerprint(
     head = {
         "model_version": MODEL_VERSION,
         **({"yearly_version": YEARLY_VERSION} if spec.has_yearly_season(n_days) else {}),
+        **({"linked_version": LINKED_VERSION} if spec.is_count or spec.is_share else {}),
         **_acted(intervention_on),
         **({"others": {name: _acted(other) for name, other in others.items()}} if others else {}),
         "spec": spec.to_dict(),

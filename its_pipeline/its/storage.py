@@ -30,7 +30,7 @@ GRID_FILE = "grid.npz"
 POSTERIOR_FILE = "posterior.npz"
 TRACE_FILE = "trace.npz"
 
-_GROUPS = ("coefficients", "estimands", "noise")
+DRAW_GROUPS = ("coefficients", "estimands", "noise")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def write_analysis(directory: Path, stored: Stored) -> Path:
         files[POSTERIOR_FILE] = {"design": kept.design}
         if kept.trials is not None:
             files[POSTERIOR_FILE]["trials"] = kept.trials
-        for group in _GROUPS:
+        for group in DRAW_GROUPS:
             for name, values in _as_float32(getattr(kept, group)).items():
                 files[POSTERIOR_FILE][f"{group}/{name}"] = values
     else:
@@ -88,8 +88,15 @@ def write_analysis(directory: Path, stored: Stored) -> Path:
     return directory
 
 
-def read_analysis(directory: Path) -> Stored:
+def read_analysis(directory: Path, *, with_trace: bool = True) -> Stored:
     """Read what `write_analysis` wrote.
+
+    Parameters
+    ----------
+    directory
+        Where it lies.
+    with_trace
+        Whether the chains of an auditor are read too; without them `Stored.trace` is empty there.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def read_analysis(directory: Path) -> Stored:
         posterior = _read_posterior(directory / POSTERIOR_FILE)
         return Stored(told, daily, dict(posterior.noise), posterior)
     trace: dict[str, np.ndarray] = {}
-    if told["diagnostics"]["draws"]:
+    if with_trace and told["diagnostics"]["draws"]:
         with np.load(directory / TRACE_FILE) as arrays:
             trace = _with_present_names({name: arrays[name] for name in arrays.files})
     if not verdict["converged"]:
@@ -125,7 +132,7 @@ def _read_grid(path: Path) -> PosteriorGrid:
 
 
 def _read_posterior(path: Path) -> PosteriorDraws:
-    groups: dict[str, dict[str, np.ndarray]] = {group: {} for group in _GROUPS}
+    groups: dict[str, dict[str, np.ndarray]] = {group: {} for group in DRAW_GROUPS}
     with np.load(path) as stored:
         for key in stored.files:
             group, _, name = key.partition("/")

@@ -18,7 +18,11 @@ from its_pipeline.files.atomic import exclusive
 from its_pipeline.ingest.deletion import delete_from_daily, delete_from_lake
 from its_pipeline.leaving.dagster_records import delete_from_dagster, runs_at_work
 from its_pipeline.leaving.departure import Departure
-from its_pipeline.leaving.results import delete_from_tables, delete_results
+from its_pipeline.leaving.results import (
+    delete_from_kinds,
+    delete_from_tables,
+    delete_results,
+)
 from its_pipeline.leaving.set_aside import (
     delete_from_inbox,
     delete_set_aside,
@@ -73,6 +77,8 @@ def _go_on(settings: Settings, user_id: str) -> Departure:
         # Asked ahead of the steps: what ends while they go on has written before they were done.
         at_work = runs_at_work(settings, began_at)
         deleted: dict[str, int] = {"experiments": delete_results(settings, user_id)}
+        # While the log has what they tried, the kinds that count them are known.
+        deleted["kinds"] = delete_from_kinds(settings, user_id)
         deleted["versions of interventions"] = delete_from_log(
             settings.resolved_intervention_log_url, user_id
         )

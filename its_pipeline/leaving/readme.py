@@ -26,6 +26,8 @@ FILES: Final[Mapping[str, str]] = {
     "have been needed, and what was said.",
     "results.json": "What every stored analysis came to: verdict, effects with their intervals, "
     "diagnostics, warnings; is_newest marks the one that stands, posterior names its draws.",
+    "kinds.json": "What people who tried the same as you came to together, with your own row: your "
+    "effect by your days alone (own_mean, own_sd), and given all the others.",
     "history.json": "What the run store (MLflow) remembers of every analysis, older ones whose "
     "files are not kept any more among them.",
     "reports/": "The pages that you saw, one file each with its pictures inside; open them in any "

@@ -18,8 +18,11 @@ import pandas as pd
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.audit_numbers import measured, needed_factors
 from its_pipeline.experiments.evidence import collect_evidence
+from its_pipeline.experiments.kind_pages import publish_kinds
 from its_pipeline.experiments.page_cache import PageCache
 from its_pipeline.experiments.peer_audit import read_peer_audit
+from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
+from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
@@ -32,6 +35,8 @@ from its_pipeline.stores.placebo_audit import AuditStore
 
 def delete_results(settings: Settings, user_id: str) -> int:
     """Delete a person's verdicts, analyses, pages and lists; return how many experiments they had.
+
+    Result sets are written anew without them.
 
     Whoever analyses or publishes one of them is waited for, and finds after that who was forgotten.
 
@@ -49,6 +54,7 @@ def delete_results(settings: Settings, user_id: str) -> int:
         with exclusive(folder / name / ".lock"), exclusive(pages / name / ".lock"):
             shutil.rmtree(folder / name)
             shutil.rmtree(pages / name)
+    in_sets = open_store(settings).sets.drop_person(user_id)
     for left in (folder, pages):
         shutil.rmtree(left, ignore_errors=True)
     PageCache.of(settings).delete_of_person(user_id)
@@ -56,7 +62,7 @@ def delete_results(settings: Settings, user_id: str) -> int:
         (settings.adhoc_dir / f"{user_id}.json").unlink(missing_ok=True)
     (settings.adhoc_dir / f".{user_id}.lock").unlink()
     shutil.rmtree(downloads_dir(settings, user_id), ignore_errors=True)
-    return len(names)
+    return max(len(names), len(in_sets))
 
 
 def delete_from_tables(settings: Settings, user_id: str) -> None:
@@ -71,10 +77,28 @@ def delete_from_tables(settings: Settings, user_id: str) -> None:
     """
     _delete_from_placebo_audit(settings, user_id)
     _delete_from_peer_audit(settings, user_id)
+    publish_kinds(settings)
     if settings.evidence_path.exists():
         collect_evidence(settings)
     if settings.warehouse_path.exists():
         refresh_warehouse(settings)
+
+
+def delete_from_kinds(settings: Settings, user_id: str) -> int:
+    """Make the kinds that a person was in anew without them, or delete them; return how many.
+
+    Parameters
+    ----------
+    settings
+        The installation, whose log still has what the person tried.
+    user_id
+        The person, who is marked already.
+    """
+    if not settings.pooled_dir.is_dir():
+        return 0
+    kinds = kinds_of(settings, user_id)
+    done = refresh_kinds(settings, kinds)
+    return sum(kind.made for kind in done.kinds) + len(done.removed)
 
 
 def _folders(parent: Path) -> Iterator[Path]:

@@ -36,6 +36,8 @@ from its_pipeline.leaving.readme import readme_text
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, Lake
 from its_pipeline.stores.look_log import LookLog
+from its_pipeline.stores.pooled_results import PooledResult, to_dict
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.verdict import Verdict
@@ -72,6 +74,7 @@ def write_archive(settings: Settings, user_id: str, path: Path) -> dict[str, int
             ),
             **_interventions(settings, user_id, packed),
             **_results(settings, user_id, packed, path.parent),
+            "kinds.json": _kinds(settings, user_id, packed),
             "reports/": _reports(settings, user_id, packed),
         }
         packed.writestr("README.txt", readme_text(user_id, datetime.now(UTC), counts))
@@ -151,12 +154,11 @@ def _results(
 ) -> dict[str, int]:
     """Write what every stored analysis came to, with its posterior; and what MLflow remembers."""
     store = open_store(settings)
-    folder = path_of_name(settings.experiments_dir, user_id)
     found, posteriors = [], 0
-    for experiment in sorted(folder.glob("[!.]*")):
-        files = [experiment / "verdict.json", *sorted(experiment.glob("runs/[!.]*/verdict.json"))]
-        verdicts = [Verdict.from_dict(json.loads(f.read_bytes())) for f in files if f.is_file()]
-        newest = store.verdict(verdicts[0].key) if verdicts else None
+    for key in store.keys_of(user_id):
+        newest = store.verdict(key)
+        history = sorted(store.history(key), key=lambda each: each.fingerprint or "")
+        verdicts = [*([newest] if newest is not None else []), *history]
         told: dict[str | None, dict[str, Any]] = {}
         for verdict in verdicts:
             # The newest verdict says what the looks come to; the analysis' own does not.
@@ -204,6 +206,17 @@ def _history(settings: Settings, user_id: str) -> Iterator[dict[str, Any]]:
         page = found.next_page
         if page is None:
             return
+
+
+def _kinds(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
+    """Write the kinds that a person is in, with their own row and nobody else's."""
+    found = [
+        to_dict(record.with_rows_of(user_id.__eq__))
+        for record in PooledStore(settings).all()
+        if isinstance(record, PooledResult) and record.member(user_id) is not None
+    ]
+    _write_json(packed, "kinds.json", found)
+    return len(found)
 
 
 def _reports(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:

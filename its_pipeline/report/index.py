@@ -27,6 +27,8 @@ from its_pipeline.report.drawing import TONES, Span, interval_svg, status_tone
 from its_pipeline.report.finding import Finding
 from its_pipeline.report.html import own_direction, render_page, safe_href
 from its_pipeline.report.inputs import STATUS_LABELS, EffectNumbers, IndexRow
+from its_pipeline.report.kind_page import KindLine, kind_lines
+from its_pipeline.report.kinds import KindRow
 from its_pipeline.report.sentence import (
     answer_sentences,
     date_text,
@@ -111,6 +113,7 @@ class IndexView:
     trust_href: str | None
     nobodys: int
     n_left: int
+    kinds: tuple[KindLine, ...]
 
 
 def render_index(
@@ -119,6 +122,7 @@ def render_index(
     made_on: date | None = None,
     trust_href: str | None = None,
     nobodys_events: int = 0,
+    kinds: Sequence[KindRow] = (),
 ) -> str:
     """Return the index over all experiments as one self-contained HTML page.
 
@@ -134,6 +138,8 @@ def render_index(
         Relative address of the page on how far intervals can be trusted, or None.
     nobodys_events
         Rejected events that name no person, and so are on nobody's page.
+    kinds
+        What people who tried the same come to, in any order.
     """
     ordered = sorted(rows, key=lambda r: (r.name.casefold(), r.user_id, r.intervention_id))
     reaches = _reaches(ordered)
@@ -155,6 +161,7 @@ def render_index(
         trust_href=safe_href(trust_href),
         nobodys=nobodys_events,
         n_left=sum(not row.is_drawn for row in ordered),
+        kinds=kind_lines(kinds),
     )
     return render_page("index.html", view, "index.js")
 

@@ -141,8 +141,9 @@ def date_text(day: date, calendar: Cadence = DAYS) -> str:
     return f"{day.day} {months.split()[day.month - 1]} {day.year}"
 
 
-def _amount(finding: Finding, value: float, decimals: int) -> str:
-    return f"{number_text(abs(value), decimals)} {own_direction(finding.unit)}".rstrip()
+def amount_text(value: float, unit: str, decimals: int) -> str:
+    """Return how large a change is, whatever its side, with its unit."""
+    return f"{number_text(abs(value), decimals)} {own_direction(unit)}".rstrip()
 
 
 def _side(value: float) -> str:
@@ -163,23 +164,46 @@ def _effect_sentence(finding: Finding) -> str:
             f"{without}"
         )
     else:
-        amount = _amount(finding, finding.mean, decimals)
+        amount = amount_text(finding.mean, finding.unit, decimals)
         when = f"on {step}s with “{name}”" if finding.is_on_and_off else f"since “{name}” began"
         lead = (
             f"{outcome} has been on average {amount} {_side(finding.mean)} {when} than expected "
             "without it"
         )
-    if finding.covers_zero:
-        low = f"{_amount(finding, lower, decimals)} lower" if lower < 0 else "no change"
-        high = f"{_amount(finding, upper, decimals)} higher" if upper > 0 else "no change"
+    return with_interval(lead, lower, upper, finding.unit, decimals)
+
+
+def with_interval(lead: str, lower: float, upper: float, unit: str, decimals: int) -> str:
+    """Return a sentence about an effect with its 95 % interval behind it.
+
+    Parameters
+    ----------
+    lead
+        The sentence without its full stop.
+    lower, upper
+        Of the interval, in `unit`; one that covers zero is said so.
+    unit
+        As declared; may be empty.
+    decimals
+        Of all numbers.
+    """
+    if lower <= 0 <= upper:
+        low, high = change_text(lower, unit, decimals), change_text(upper, unit, decimals)
         if low == high:
             return f"{lead}."
         return f"{lead}, but the 95 % interval goes from {low} to {high} and includes no change."
-    near, far = sorted((abs(lower), abs(upper)))
+    near, far = sorted((lower, upper), key=abs)
     return (
-        f"{lead} (95 % interval {number_text(near, decimals)} to "
-        f"{_amount(finding, far, decimals)} {_side(lower)})."
+        f"{lead} (95 % interval {number_text(abs(near), decimals)} to "
+        f"{change_text(far, unit, decimals)})."
     )
+
+
+def change_text(value: float, unit: str, decimals: int) -> str:
+    """Return a change as an amount and its side, e.g. "2.1 points lower"; zero is "no change"."""
+    if value == 0:
+        return "no change"
+    return f"{amount_text(value, unit, decimals)} {_side(value)}"
 
 
 def _verdict(finding: Finding) -> str:

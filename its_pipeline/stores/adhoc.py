@@ -18,6 +18,7 @@ from pathlib import Path
 from its_pipeline.events.keys import parse_experiment_key, validate_id
 from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.stores.experiment_store import ExperimentStore
+from its_pipeline.stores.keeping import remove
 
 
 class AdhocAnalyses:
@@ -79,7 +80,7 @@ class AdhocAnalyses:
             is_new = (key, fingerprint) not in listed
             surplus = sorted(listed, key=lambda each: _asked_at(store.analysis_folder(*each)))
             surplus = surplus[: max(0, len(listed) + is_new - limit)]
-            removed = sum(store.remove(*each, forget) for each in surplus)
+            removed = sum(remove(store, *each, forget) for each in surplus)
             left = [each for each in listed if each not in surplus]
             if (key, fingerprint) not in left:
                 left.append((key, fingerprint))

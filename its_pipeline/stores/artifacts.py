@@ -111,6 +111,14 @@ def local_artifacts(settings: Settings, run_id: str) -> Path | None:
     return settings.mlflow_artifact_dir / run_id / "artifacts"
 
 
+def drop_local(settings: Settings, run_id: str, names: Iterable[str]) -> None:
+    """Delete files of a run's artifacts that lie in the store; elsewhere they stay."""
+    folder = local_artifacts(settings, run_id)
+    if folder is not None:
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+
+
 def local_folder(artifact_uri: str) -> Path | None:
     """Return the folder of artifacts that lie on a disk of this machine, or None."""
     if "://" not in artifact_uri:

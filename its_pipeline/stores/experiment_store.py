@@ -1,9 +1,11 @@
-"""Where the plans, verdicts and analyses of experiments lie.
+"""Where the verdicts and analyses of experiments lie: each in a folder of its own, or in a set.
 
-What belongs here: the folder of one experiment, its atomic writes, its lock and its history. What
-does not: deciding anything (`experiments.service`), MLflow (`stores.runs`), pages (`report`).
+What belongs here: the folder of one experiment, its atomic writes, its lock and its history, and
+looking into result sets where the folder does not have something. What does not: deciding anything
+(`experiments.service`), what goes from folders into sets (`gathering`) and what is deleted
+(`keeping`), MLflow (`stores.runs`), pages (`report`).
 
-``<root>/<user_id>/<intervention_id>/``
+Whatever is written goes into the folder, ``<root>/<user_id>/<intervention_id>/``:
 
 ========================== =========================================================
 ``verdict.json``           the newest verdict, replaced whole
@@ -11,8 +13,12 @@ does not: deciding anything (`experiments.service`), MLflow (`stores.runs`), pag
                            ``daily.parquet``, the posterior, and what these were when they
                            were written; written once, never changed
 ``recorded/<fp>.json``     the MLflow run that holds this analysis
+``announced.json``         which verdict Dagster was told of
 ``.lock``                  held by whoever analyses this experiment
 ========================== =========================================================
+
+Of what is gathered into a set later, the folder keeps its lock alone. What lies in the folder is
+newer than what lies in sets.
 
 What cannot be read is set aside (`files.damage`) and taken for not there: the next evaluation makes
 it again.
@@ -22,9 +28,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.files.atomic import (
@@ -43,9 +51,20 @@ from its_pipeline.files.contents import (
 )
 from its_pipeline.files.damage import read_or_set_aside, set_aside
 from its_pipeline.files.names import path_of_name
+from its_pipeline.stores.result_rows import STANDING
+from its_pipeline.stores.result_sets import ResultSets
 from its_pipeline.stores.verdict import Verdict
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from its_pipeline.its import Analysis
+    from its_pipeline.its.storage import Stored
+
 VERDICT_FILE = "verdict.json"
+ANNOUNCED_FILE = "announced.json"
+#: Tables beside an analysis, by the names of their files without ``.parquet``.
+TABLES = ("series", "comparisons")
 
 
 class ExperimentStore:
@@ -59,6 +78,7 @@ class ExperimentStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.sets = ResultSets(root.parent)
 
     def folder(self, key: str) -> Path:
         """Return the folder of an experiment; the key is validated, so it cannot leave the root."""
@@ -80,20 +100,31 @@ class ExperimentStore:
 
     def verdict(self, key: str) -> Verdict | None:
         """Return the newest verdict, or None where there is none that can be read."""
-        return self._read_verdict(self.folder(key) / VERDICT_FILE, key)
+        own = self._read_verdict(self.folder(key) / VERDICT_FILE, key)
+        return own or self._verdict_in_sets(key, STANDING)
 
     def finished(self, key: str, fingerprint: str) -> Verdict | None:
         """Return the stored verdict of this very analysis, or None where it is to be made.
 
         An analysis with a damaged file is set aside whole.
         """
-        folder = self.analysis_folder(key, fingerprint)
-        if not folder.is_dir() or not self.is_whole(key, fingerprint):
+        if not self.is_whole(key, fingerprint):
             return None
-        return self._read_verdict(folder / VERDICT_FILE, key)
+        own = self._read_verdict(self.analysis_folder(key, fingerprint) / VERDICT_FILE, key)
+        return own or self._verdict_in_sets(key, fingerprint)
 
     def is_whole(self, key: str, fingerprint: str) -> bool:
         """Tell whether an analysis is there as it was written; a damaged one is set aside."""
+        return self.is_loose_and_whole(key, fingerprint) or self.sets.is_whole(key, fingerprint)
+
+    def holds(self, key: str, fingerprint: str) -> bool:
+        """Tell whether an analysis is there, without looking whether it is whole."""
+        if self.analysis_folder(key, fingerprint).is_dir():
+            return True
+        return self.sets.row(key, fingerprint) is not None
+
+    def is_loose_and_whole(self, key: str, fingerprint: str) -> bool:
+        """Tell whether an analysis lies in its folder as it was written."""
         folder = self.analysis_folder(key, fingerprint)
         if not folder.is_dir():
             return False
@@ -108,9 +139,52 @@ class ExperimentStore:
             return True
         wrong = differing(folder, contents)
         for name, why in wrong.items():
-            self.set_aside_analysis(key, fingerprint, f"{name}: {why}")
+            # Not where it has been gathered into a set meanwhile.
+            if folder.is_dir():
+                self.set_aside_analysis(key, fingerprint, f"{name}: {why}")
             return False
         return True
+
+    def stored(
+        self, key: str, fingerprint: str, *, with_trace: bool = True
+    ) -> tuple[Stored, dict[str, pd.DataFrame]] | None:
+        """Return what is stored of an analysis, and the tables beside it; None where there is none.
+
+        One that cannot be read is set aside. Without `with_trace` an auditor's chains, which no
+        effect needs, may be left out.
+        """
+        from its_pipeline.its.packing import unpacked
+
+        folder = self.analysis_folder(key, fingerprint)
+
+        def read(path: Path) -> tuple[Stored, dict[str, pd.DataFrame]]:
+            return read_loose(path, with_trace=with_trace)
+
+        found = read_or_set_aside(folder, read, self.root.parent)
+        if found is not None:
+            return found
+        content = self.sets.analysis(key, fingerprint)
+        return None if content is None else unpacked(content)
+
+    def analysis(self, key: str, fingerprint: str, *, with_trace: bool = True) -> Analysis | None:
+        """Return a stored analysis, or None where there is none; see `stored`."""
+        from its_pipeline.its import Analysis
+
+        found = self.stored(key, fingerprint, with_trace=with_trace)
+        return None if found is None else Analysis.from_stored(found[0])
+
+    def told(self, key: str, fingerprint: str) -> Mapping[str, Any]:
+        """Return what a stored analysis says of itself; empty where there is none."""
+        path = self.analysis_folder(key, fingerprint) / "analysis.json"
+        found = read_or_set_aside(path, _json, self.root.parent)
+        if found is not None:
+            return found
+        content = self.sets.analysis(key, fingerprint)
+        if content is None:
+            return {}
+        from its_pipeline.its.packing import told_of
+
+        return told_of(content)
 
     def contents(self, key: str, fingerprint: str) -> dict[str, Written] | None:
         """Return what an analysis' files were when they were written; None where that is lost."""
@@ -128,6 +202,10 @@ class ExperimentStore:
         from its_pipeline.its import Analysis
 
         return read_or_set_aside(folder, Analysis.load, self.root.parent) is not None
+
+    def _verdict_in_sets(self, key: str, fingerprint: str) -> Verdict | None:
+        row = self.sets.row(key, fingerprint)
+        return None if row is None else Verdict.from_dict(json.loads(row.verdict))
 
     def _read_verdict(self, path: Path, key: str) -> Verdict | None:
         def read(file: Path) -> Verdict:
@@ -166,21 +244,57 @@ class ExperimentStore:
             (folder / VERDICT_FILE).write_text(text, encoding="utf-8")
             write_contents(folder, _names(folder))
 
+    def files(self, key: str, fingerprint: str) -> dict[str, Path]:
+        """Return the files of an analysis by their names; none of one that lies in a set."""
+        folder = self.analysis_folder(key, fingerprint)
+        return {name: folder / name for name in _names(folder)} if folder.is_dir() else {}
+
+    def announced(self, key: str) -> Any:
+        """Return what Dagster was last told of an experiment; None where that is not known."""
+        path = self.folder(key) / ANNOUNCED_FILE
+        found = read_or_set_aside(path, _json, self.root.parent)
+        if found is not None:
+            return found
+        row = self.sets.row(key, STANDING)
+        return None if row is None or row.announced is None else json.loads(row.announced)
+
+    def write_announced(self, key: str, told: Mapping[str, Any]) -> None:
+        """Remember what Dagster was told of an experiment."""
+        write_json(self.folder(key) / ANNOUNCED_FILE, told)
+
+    def forget_announced(self) -> int:
+        """Forget what Dagster was told, as when its database is lost; return of how many."""
+        in_sets = self.sets.rewrite(lambda row: replace(row, announced=None))
+        return in_sets + self._unlink(f"*/*/{ANNOUNCED_FILE}")
+
     def recorded_run(self, key: str, fingerprint: str) -> str | None:
         """Return the MLflow run that holds this analysis, or None."""
-        return read_or_set_aside(
+        found = read_or_set_aside(
             self._recorded(key, fingerprint),
-            lambda file: str(json.loads(file.read_bytes())["mlflow_run_id"]),
+            lambda file: (json.loads(file.read_bytes())["mlflow_run_id"],),
             self.root.parent,
         )
+        if found is not None:
+            return found[0]
+        row = self.sets.row(key, fingerprint)
+        return None if row is None else row.mlflow_run_id
 
     def forget_recorded_run(self, key: str, fingerprint: str) -> None:
         """Forget which MLflow run holds this analysis: it is found, or made, when next recorded."""
-        self._recorded(key, fingerprint).unlink(missing_ok=True)
+        row = self.sets.row(key, fingerprint)
+        if row is not None and row.mlflow_run_id is not None:
+            # It goes before what the set says.
+            write_json(self._recorded(key, fingerprint), {"mlflow_run_id": None})
+        else:
+            self._recorded(key, fingerprint).unlink(missing_ok=True)
 
     def forget_recorded_runs(self) -> int:
         """Forget the MLflow runs of all analyses, as when MLflow's database is lost; how many."""
-        files = [file for file in self.root.glob("*/*/recorded/*.json") if not file.is_dir()]
+        in_sets = self.sets.rewrite(lambda row: replace(row, mlflow_run_id=None))
+        return in_sets + self._unlink("*/*/recorded/*.json")
+
+    def _unlink(self, pattern: str) -> int:
+        files = [file for file in self.root.glob(pattern) if not file.is_dir()]
         for file in files:
             file.unlink()
         return len(files)
@@ -194,84 +308,67 @@ class ExperimentStore:
 
     def history(self, key: str) -> list[Verdict]:
         """Return the verdicts of all stored analyses of an experiment, newest first."""
-        runs = self.folder(key) / "runs"
-        found = [self._read_verdict(path, key) for path in runs.glob(f"[!.]*/{VERDICT_FILE}")]
-        return sorted(
-            (verdict for verdict in found if verdict is not None),
-            key=lambda verdict: verdict.decided_at,
-            reverse=True,
-        )
+        found = {
+            row.fingerprint: Verdict.from_dict(json.loads(row.verdict))
+            for row in self.sets.rows(key)
+            if not row.is_standing
+        }
+        for fingerprint in self.loose_fingerprints(key):
+            path = self.analysis_folder(key, fingerprint) / VERDICT_FILE
+            verdict = self._read_verdict(path, key)
+            if verdict is not None:
+                found[fingerprint] = verdict
+        return sorted(found.values(), key=lambda verdict: verdict.decided_at, reverse=True)
 
-    def prune(self, key: str, keep: int, drop: Callable[[str], None] | None = None) -> int:
-        """Delete all but the newest `keep` analyses; the current one always stays.
+    def loose_fingerprints(self, key: str) -> list[str]:
+        """Return the fingerprints of analyses that lie in the experiment's folder, sorted."""
+        return sorted(path.name for path in (self.folder(key) / "runs").glob("[!.]*"))
 
-        Parameters
-        ----------
-        key
-            The experiment.
-        keep
-            How many stay.
-        drop
-            Called with the MLflow run of each one ahead of its deletion, to take the draws from
-            there as well; what the run says of the analysis is not touched here.
+    def keys_of(self, user_id: str) -> list[str]:
+        """Return a person's experiments of which anything is stored, sorted."""
+        found = self.sets.experiments(user_id)
+        folder = path_of_name(self.root, user_id)
+        for path in (
+            *folder.glob(f"[!.]*/{VERDICT_FILE}"),
+            *folder.glob(f"*/runs/[!.]*/{VERDICT_FILE}"),
+        ):
+            verdict = read_or_set_aside(path, _verdict, self.root.parent)
+            if verdict is not None:
+                found.add(verdict.key)
+        return sorted(found)
 
-        Returns
-        -------
-        int
-            How many were deleted.
-        """
-        if keep < 1:
-            raise ValueError(f"keep should be at least 1 but got {keep}")
-        with self.locked(key):
-            current = self.verdict(key)
-            removable = [
-                verdict.fingerprint
-                for verdict in self.history(key)[keep:]
-                if verdict.fingerprint
-                and (not current or verdict.fingerprint != current.fingerprint)
-            ]
-            for fingerprint in removable:
-                run_id = self.recorded_run(key, fingerprint)
-                if drop is not None and run_id is not None:
-                    drop(run_id)
-                self._delete(key, fingerprint)
-        return len(removable)
-
-    def remove(self, key: str, fingerprint: str, forget: Callable[[str], None]) -> bool:
-        """Delete one analysis for good, unless it is the experiment's current one.
-
-        Parameters
-        ----------
-        key, fingerprint
-            The analysis; one that is gone already is no error.
-        forget
-            Called with its MLflow run, to delete that too.
-
-        Returns
-        -------
-        bool
-            Whether it was there and is gone.
-        """
-        with self.locked(key):
-            current = self.verdict(key)
-            if current is not None and current.fingerprint == fingerprint:
-                return False
-            # In this order: as long as the run is known, it can be deleted after an interruption.
-            was_there = self.finished(key, fingerprint) is not None
-            if was_there:
-                self._delete(key, fingerprint)
-            run_id = self.recorded_run(key, fingerprint)
-            if run_id is not None:
-                forget(run_id)
-                self._recorded(key, fingerprint).unlink()
-        return was_there
-
-    def _delete(self, key: str, fingerprint: str) -> None:
+    def delete_folder(self, key: str, fingerprint: str) -> None:
+        """Delete the folder of an analysis; the experiment's lock is held."""
         folder = self.analysis_folder(key, fingerprint)
         # Renamed first: a deletion that is interrupted must not look like an analysis.
         doomed = folder.with_name(f"{UNFINISHED_PREFIX}{fingerprint}")
         folder.rename(doomed)
         shutil.rmtree(doomed)
+
+
+def read_loose(folder: Path, *, with_trace: bool = True) -> tuple[Stored, dict[str, pd.DataFrame]]:
+    """Return what lies in the folder of an analysis; see `its.storage.read_analysis`.
+
+    Raises
+    ------
+    FileNotFoundError
+        One of its files is missing.
+    """
+    import pandas as pd
+
+    from its_pipeline.its.storage import read_analysis
+
+    files = {name: folder / f"{name}.parquet" for name in TABLES}
+    tables = {name: pd.read_parquet(file) for name, file in files.items() if file.is_file()}
+    return read_analysis(folder, with_trace=with_trace), tables
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def _verdict(path: Path) -> Verdict:
+    return Verdict.from_dict(_json(path))
 
 
 def _names(folder: Path) -> Iterable[str]:

@@ -6,13 +6,11 @@ clauses that no value can break out of. What does not: talking to MLflow (`store
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
@@ -83,12 +81,6 @@ class RunPage:
     next_page: str | None
 
 
-def read_stored_analysis(folder: Path) -> Mapping[str, Any]:
-    """Return what ``analysis.json`` of a stored analysis says; empty where there is none."""
-    path = folder / "analysis.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
 def analysis_tags(verdict: Verdict, context: RunContext) -> dict[str, str]:
     """Return the tags by which an analysis is found."""
     tags = {
@@ -113,7 +105,7 @@ def verdict_numbers(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, fl
     verdict
         Its effects, diagnostics and counts.
     stored
-        `read_stored_analysis`; its ``timing`` gives the seconds of fit and audit, its
+        ``ExperimentStore.told``; its ``timing`` gives the seconds of fit and audit, its
         ``by_schedule`` how many phases there were (``phases.on``, ``phases.off``), how probably
         they are alike (``likeness.probability_alike``), and the p value of the lot
         (``randomisation.p_value``).
@@ -180,9 +172,9 @@ def analysis_params(verdict: Verdict, stored: Mapping[str, Any]) -> dict[str, st
     verdict
         Whose intervention, window and model these are.
     stored
-        `read_stored_analysis`; its ``spec`` gives the settings, its ``by_schedule`` the parameters
-        ``schedule`` (when it acted, in words; not for one change) and ``in_one_model_with`` (names
-        of the person's other interventions in the model).
+        ``ExperimentStore.told``; its ``spec`` gives the settings, its ``by_schedule`` the
+        parameters ``schedule`` (when it acted, in words; not for one change) and
+        ``in_one_model_with`` (names of the person's other interventions in the model).
     """
     params: dict[str, Any] = {
         "outcome_metric": verdict.outcome_metric,

@@ -22,7 +22,7 @@ from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_all_artifacts, drop_artifacts, put_artifacts
 from its_pipeline.stores.experiment_store import ExperimentStore
-from its_pipeline.stores.run_contents import complete_run, put_analysis
+from its_pipeline.stores.run_contents import complete_run
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
     is_database,
@@ -160,11 +160,12 @@ class RunStore:
     def record_analysis(
         self,
         verdict: Verdict,
-        folder: Path,
+        told: Mapping[str, Any],
+        files: Mapping[str, Path],
         context: RunContext,
         on_run: Callable[[str], None] | None = None,
     ) -> str:
-        """Record one analysis and the files of its folder as one finished MLflow run.
+        """Record one analysis and its files as one finished MLflow run.
 
         The same analysis of the same experiment is recorded once: where a finished run exists, it
         gets the files again and its id is returned; one that an interrupted writer left is
@@ -174,8 +175,10 @@ class RunStore:
         ----------
         verdict
             What came out; one that did not converge has no effects to record.
-        folder
-            The stored analysis; ``analysis.json`` in it gives the parameters.
+        told
+            What the stored analysis says of itself (``ExperimentStore.told``): its parameters.
+        files
+            Its files by name; of one in a result set none: the set has everything.
         context
             The Dagster run, and the MLflow run of that Dagster run.
         on_run
@@ -204,10 +207,10 @@ class RunStore:
             if on_run is not None:
                 on_run(run_id)
             if run.info.status != "FINISHED":
-                complete_run(self.open()[0], run, verdict, folder, self._artifact_dir)
+                complete_run(self.open()[0], run, verdict, told, files, self._artifact_dir)
             else:
                 # Whoever records it again does not know the run, or found its files damaged.
-                put_analysis(self.open()[0], run, folder, self._artifact_dir)
+                put_artifacts(self.open()[0], run, files, self._artifact_dir)
         return run_id
 
     def add_artifacts(self, run_id: str, files: Mapping[str, Path]) -> None:

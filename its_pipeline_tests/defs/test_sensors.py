@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from its_pipeline.defs.home import open_instance
-from its_pipeline.defs.names import JOB_EVIDENCE, JOB_REFRESH, TAG_NIGHT, TAG_SHARDS
+from its_pipeline.defs.names import JOB_EVIDENCE, JOB_POOLED, JOB_REFRESH, TAG_NIGHT, TAG_SHARDS
 from its_pipeline.defs.partitions import EXPERIMENTS, event_days
 from its_pipeline.defs.resources import Installation
 from its_pipeline.defs.schedules import nightly_schedule
 from its_pipeline.defs.sensors import (
     evidence_requests,
     intervention_sensor,
+    refreshed_sensor,
     shard_requests,
 )
 from its_pipeline.events.interventions import InterventionLog
@@ -137,13 +138,47 @@ def test_the_evidence_waits_for_the_last_refreshing_run(settings, instance):
     pending = instance.create_run_for_job(
         _empty_job(JOB_REFRESH), status=dg.DagsterRunStatus.STARTED
     )
-    (skipped,) = evidence_requests(instance, "some-run")
+    (skipped,) = evidence_requests(settings, instance, "some-run")
     assert isinstance(skipped, dg.SkipReason)
     assert pending.run_id in (skipped.skip_message or "")
     instance.delete_run(pending.run_id)
-    (request,) = evidence_requests(instance, "some-run")
+    (request,) = evidence_requests(settings, instance, "some-run")
     assert isinstance(request, dg.RunRequest)
     assert request.job_name == JOB_EVIDENCE
+
+
+def test_kinds_are_asked_for_where_enough_people_try_the_same(settings, instance):
+    def asked():
+        requests: Any = evidence_requests(settings, instance, "some-run")
+        return [request.job_name for request in requests]
+
+    for number in range(4):
+        log_intervention(settings, f"p{number}")
+    log_intervention(settings, "p9", started_on=settings.today_on + timedelta(days=1))
+    assert asked() == [JOB_EVIDENCE]
+    log_intervention(settings, "p4")
+    assert asked() == [JOB_POOLED, JOB_EVIDENCE]
+
+
+def test_the_end_of_a_refresh_asks_for_kinds_and_evidence(settings, instance):
+    for number in range(5):
+        log_intervention(settings, f"p{number}")
+    done = _empty_job(JOB_REFRESH).execute_in_process(instance=instance)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="refreshed_sensor",
+        dagster_instance=instance,
+        dagster_run=done.dagster_run,
+        dagster_event=done.filter_events(lambda event: event.is_job_success)[0],
+        resources={"installation": Installation(settings)},
+    )
+    requests: Any = refreshed_sensor(context)
+    assert [request.job_name for request in requests] == [JOB_POOLED, JOB_EVIDENCE]
+
+
+def test_kinds_that_are_gone_are_asked_for_once_more(settings, instance):
+    instance.add_dynamic_partitions("kind", ["morning|sessionPerformanceScore"])
+    requests: Any = evidence_requests(settings, instance, "some-run")
+    assert [request.job_name for request in requests] == [JOB_POOLED, JOB_EVIDENCE]
 
 
 def _empty_job(name):

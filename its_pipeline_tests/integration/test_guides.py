@@ -77,6 +77,7 @@ def _follow(page):
         "comparison-series",
         "kinds-of-outcomes",
         "how-long",
+        "people-like-you",
         "unattended",
     ],
 )

@@ -123,18 +123,24 @@ def read_as_others_do(settings: Settings) -> list[str]:
 
 
 def run_trials(
-    folder: Path, people: int, every: bool, seed: int, most: int | None
+    folder: Path,
+    people: int,
+    every: bool,
+    seed: int,
+    most: int | None,
+    gather_from: int = 100,
+    only: str = "",
 ) -> dict[str, Any]:
     """Damage the files of a store one after the other; return what went wrong."""
     root, kept = folder / "store", folder / "kept"
-    settings = build_world(root, people)
+    settings = build_world(root, people, gather_from=gather_from)
     scratch = folder / "scratch"
     first = run_child(lambda: night(settings) + night(settings), scratch)
     if first.error or first.result:
         raise RuntimeError(f"the undisturbed night failed: {first.error or first.result}")
     expected = run_child(lambda: state.whole_state(settings), scratch).result
     subprocess.run(["cp", "-a", str(root), str(kept)], check=True)
-    trials = [(name, way) for name in files_of(root, every) for way in WAYS]
+    trials = [(name, way) for name in files_of(root, every) if only in name for way in WAYS]
     if most is not None:
         # Locks and outputs of runs hold nothing; a short form has better to do.
         trials = [one for one in trials if not one[0].endswith("lock")]
@@ -194,10 +200,12 @@ def main() -> None:
     parser.add_argument("--every", action="store_true", help="all files, not one of every kind")
     parser.add_argument("--most", type=int, help="at most so many trials, drawn by the seed")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--gather-from", type=int, default=100)
+    parser.add_argument("--only", default="", help="files alone that have this in their path")
     given = parser.parse_args()
     import_everything()
     with tempfile.TemporaryDirectory() as folder:
-        found = run_trials(Path(folder), given.people, given.every, given.seed, given.most)
+        found = run_trials(Path(folder), **vars(given))
     print("\n" + json.dumps(found, indent=1))
 
 

@@ -27,7 +27,7 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     import_everything()
     store, scratch = folder / "store", folder / "scratch"
     built = run_child(lambda: str(departures.build(store).store_root), scratch)
-    done = run_child(lambda: night(settings_of(store)), scratch)
+    done = run_child(lambda: night(settings_of(store)) + _pool(store), scratch)
     if built.error or done.error or done.result:
         raise RuntimeError(f"the night failed: {built.error or done.error or done.result}")
     calm = folder / "calm"
@@ -54,6 +54,17 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         problems += found
         shutil.rmtree(copy)
     return {"kills": killed, "operations": ending.operations, "problems": problems}
+
+
+def _pool(root: Path) -> list[str]:
+    """Make the kind that all of them tried; return what failed."""
+    from its_pipeline.defs.local import local_runner
+
+    with local_runner(settings_of(root), "night") as runner:
+        outcome = runner.pooled()
+    if outcome is None:
+        return ["there is no kind"]
+    return [] if outcome.success else [outcome.message]
 
 
 def _forget(root: Path) -> list[str]:
@@ -93,7 +104,12 @@ def _shown(root: Path) -> list[str]:
 
 
 def _of_others(root: Path) -> dict[str, bytes]:
-    """Return what must be the same whoever leaves and however: others' folders, the lake, days."""
+    """Return what must be the same whoever leaves and however: others' folders, the lake, days.
+
+    When a page was written is left out: it is written again once its kind is without who left.
+    """
+    from its_pipeline.files.contents import CONTENTS_FILE
+
     settings = settings_of(root)
     own = [
         path
@@ -101,6 +117,7 @@ def _of_others(root: Path) -> dict[str, bytes]:
         for folder in (settings.experiments_dir / user, settings.reports_dir / user)
         for path in folder.rglob("*")
         if path.is_file()
+        and (path.name != CONTENTS_FILE or path.is_relative_to(settings.experiments_dir))
     ]
     shared = [settings.daily_outcomes_path, *settings.lake_dir.rglob("*.parquet")]
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted([*own, *shared])}

@@ -33,19 +33,28 @@ WORKERS_START_SECONDS = 10.0
 
 
 def kill_repeatedly(
-    folder: Path, kills: int, seed: int, people: int = 3, workers: int = 1
+    folder: Path,
+    kills: int,
+    seed: int,
+    people: int = 3,
+    workers: int = 1,
+    gather_from: int = 100,
 ) -> dict[str, Any]:
     """Kill `kills` nights, each on its own copy of a fresh store; return what was found.
 
-    With several workers, every other night loses one of them and must end well by itself.
+    With several workers, every other night loses one of them and must end well by itself. With at
+    least `gather_from` people their results end up in a set.
     """
+    changes = {"refresh_workers": workers, "gather_from": gather_from}
     import_everything()
     fresh, calm = folder / "fresh", folder / "calm"
     scratch = folder / "scratch"
     run_child(lambda: str(build_world(fresh, people)), scratch)
     shutil.copytree(fresh, calm)
     started = time.perf_counter()
-    ending = run_child(lambda: night(settings_of(calm)), scratch, watched=calm)
+    ending = run_child(
+        lambda: night(settings_of(calm, gather_from=gather_from)), scratch, watched=calm
+    )
     seconds = time.perf_counter() - started
     if ending.error or ending.result:
         raise RuntimeError(f"the undisturbed night failed: {ending.error or ending.result}")
@@ -61,7 +70,7 @@ def kill_repeatedly(
             after_seconds += rng.uniform(0.0, 1.5) * WORKERS_START_SECONDS
         if workers > 1 and number % 2:
             after = dead = run_child(
-                lambda place=store: _night_that_loses_a_worker(place, workers), scratch
+                lambda place=store: _night_that_loses_a_worker(place, changes), scratch
             )
             moment = "a worker"
         else:
@@ -70,8 +79,8 @@ def kill_repeatedly(
                 if number % 3 == 2 or workers > 1
                 else {"kill_at": rng.randint(1, ending.operations)}
             )
-            dead = run_child(_night_of(store, workers), scratch, watched=store, **how)
-            after = run_child(_night_of(store, workers), scratch)
+            dead = run_child(_night_of(store, changes), scratch, watched=store, **how)
+            after = run_child(_night_of(store, changes), scratch)
             moment = ", ".join(f"{name} {value:.4g}" for name, value in how.items())
         found = [after.error] if after.error else list(after.result)
         found = found or differences(expected, _state(store, scratch))
@@ -85,19 +94,20 @@ def kill_repeatedly(
         "operations": ending.operations,
         "night_seconds": round(seconds, 1),
         "analysed": len(expected["mlflow"]["recorded"]),
+        "sets": len(list((calm / "results").glob("set-*"))),
         "problems": problems,
     }
 
 
-def _night_of(root: Path, workers: int) -> Any:
-    return lambda: night(settings_of(root, refresh_workers=workers))
+def _night_of(root: Path, changes: dict[str, Any]) -> Any:
+    return lambda: night(settings_of(root, **changes))
 
 
-def _night_that_loses_a_worker(root: Path, workers: int) -> list[str]:
+def _night_that_loses_a_worker(root: Path, changes: dict[str, Any]) -> list[str]:
     """Run a night and kill one of its workers as soon as one is seen analysing."""
     import psutil
 
-    settings = settings_of(root, refresh_workers=workers)
+    settings = settings_of(root, **changes)
     lost: list[int] = []
 
     def kill_one() -> None:
@@ -132,6 +142,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--people", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--gather-from", type=int, default=100)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         summary = kill_repeatedly(Path(folder), **vars(arguments))

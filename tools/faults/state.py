@@ -7,8 +7,8 @@ night, and nothing that may differ (clock times, run identifiers). What does not
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from its_pipeline.defs.home import open_instance
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
+from its_pipeline.its.packing import packed
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 
@@ -57,20 +58,20 @@ def experiment_state(settings: Settings) -> dict[str, Any]:
             found[key] = None
             continue
         plain = {n: v for n, v in verdict.to_dict().items() if n not in PASSING}
-        folders = sorted(path.name for path in (store.folder(key) / "runs").glob("[!.]*"))
-        files = {}
-        for name in folders:
-            folder = store.analysis_folder(key, name)
-            analysis = json.loads((folder / "analysis.json").read_text())
-            analysis.pop("timing")
-            files[name] = {
-                "analysis": analysis,
-                **{path.name: digest(path) for path in folder.iterdir() if path.suffix != ".json"},
-            }
+        analyses = {}
+        for each in store.history(key):
+            stored = store.stored(key, each.fingerprint or "")
+            if stored is None:
+                raise ValueError(f"{key} has lost the analysis {each.fingerprint}")
+            told = {name: value for name, value in stored[0].told.items() if name != "timing"}
+            # The same bytes wherever it lies.
+            bits = packed(replace(stored[0], told={}), stored[1])
+            analyses[each.fingerprint] = {"told": told, "bits": hashlib.sha256(bits).hexdigest()}
         page = page_path(settings, key)
         found[key] = {
             "verdict": plain,
-            "analyses": files,
+            "analyses": analyses,
+            "announced": store.announced(key),
             "plots": {path.name: digest(path) for path in page.parent.glob("*.png")},
             "page_is_whole": page.read_text().rstrip().endswith("</html>"),
         }

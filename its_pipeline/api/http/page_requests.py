@@ -21,6 +21,7 @@ from its_pipeline.api.http.problems import Problem
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 UPLOADS: Final = "/files"
+KINDS: Final = "/kinds"
 COOKIE: Final = "its_token"
 FORM_TYPES: Final = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -30,7 +31,7 @@ _MOST_RECEIVED_OF_ONE: Final = 2
 """Files that are being sent now; each is in memory until it is there."""
 
 _PAGES: Final = frozenset({"/", SIGN_IN, SIGN_OUT, UPLOADS})
-_BELOW: Final = (f"{UPLOADS}/", "/people/")
+_BELOW: Final = (f"{UPLOADS}/", f"{KINDS}/", "/people/")
 
 
 def is_page(path: str) -> bool:

@@ -104,6 +104,15 @@ KINDS: Final[Mapping[str, Kind]] = {
             "remedy": "take one from GET /analytics/its/history/{user_id}",
         },
     ),
+    "unknown_kind": Kind(
+        404,
+        "Unknown kind",
+        {
+            "detail": "too few people have tried it, or nobody has",
+            "value": "morning",
+            "remedy": "GET /analytics/its/kinds lists the kinds that there are",
+        },
+    ),
     "unknown_file": Kind(
         404,
         "The file is not here any more",

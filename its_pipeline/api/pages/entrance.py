@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from its_pipeline.api.http.identification import Identification
 from its_pipeline.api.http.page_requests import SIGN_IN, SIGN_OUT, cookie
 from its_pipeline.api.pages.forms import read_form
+from its_pipeline.api.pages.kinds import listed_kinds
 from its_pipeline.api.pages.rendering import page, see_other
 from its_pipeline.api.pages.views import listed, upload_bound
 from its_pipeline.api.routes.dependencies import Asked, Parts
@@ -31,6 +32,8 @@ async def home(services: Parts, exchange: Asked) -> Response:
     view = {
         "message": "",
         "experiments": await run_in_threadpool(listed, services, logged),
+        # Kinds are of everybody.
+        "kinds": await run_in_threadpool(listed_kinds, services) if own is None else (),
         **upload_bound(services.server_settings),
     }
     return page("home.html", view, exchange)

@@ -63,7 +63,8 @@ async def drop(request: Request, services: Parts, uploads: Held, exchange: Asked
         raise too_large_file(bound, {})
     if not content:
         told = "The file is empty." if name else "No file was chosen. Choose one, then send it."
-        view = {"message": told, "experiments": [], **upload_bound(services.server_settings)}
+        shown = {"message": told, "experiments": [], "kinds": ()}
+        view = {**shown, **upload_bound(services.server_settings)}
         return page("home.html", view, exchange, _UNPROCESSABLE)
     upload = await run_in_threadpool(uploads.add, exchange.caller_name, name, content)
     return see_other(f"{UPLOADS}/{upload.upload_id}")

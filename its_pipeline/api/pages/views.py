@@ -23,9 +23,11 @@ from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import shown_id
 from its_pipeline.experiments.drawn import today_of
 from its_pipeline.experiments.evidence import index_row
+from its_pipeline.experiments.kind_pages import member_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.report.index import table_rows
 from its_pipeline.report.look_views import PLAN_WORDS
+from its_pipeline.report.people_like_you import section_view
 from its_pipeline.report.sentence import date_text, number_text
 from its_pipeline.schedules.as_text import schedule_text
 from its_pipeline.schedules.cadence import DAYS, Cadence
@@ -240,7 +242,18 @@ def experiment_view(
         "has_files": schedule is not None and schedule.ends_on is not None,
         "otherwise": [] if schedule is None else [str(day) for day in schedule.done_otherwise],
         "today": str(today_of(entry, services.settings)),
+        "others": _others(services, entry),
     }
+
+
+def _others(services: Services, entry: Intervention) -> dict[str, Any] | None:
+    """Return what is told of people who tried the same, none of them by name; None without them."""
+    verdict = services.store.verdict(str(entry.key))
+    if entry.status == "withdrawn" or verdict is None or verdict.status != "analysed":
+        return None
+    snapshot = Snapshot(services.settings)
+    found = member_of(services.settings, snapshot, entry.key, entry.pooled_as, entry.outcome_metric)
+    return None if found is None else section_view(*found)
 
 
 def person_view(

@@ -118,7 +118,7 @@ async def draw(
             plots[name] = png
     missing: tuple[PlotName, ...] = tuple(name for name in names if name not in plots)
     if missing:
-        if not services.store.analysis_folder(verdict.key, fingerprint).is_dir():
+        if not services.store.holds(verdict.key, fingerprint):
             raise Problem("unknown_run", "the draws of this analysis are not kept any more")
         key = f"plots {verdict.key} {fingerprint} {' '.join(missing)}"
         drawn = await work(services, request, key, PlotJob(verdict, missing))

@@ -25,7 +25,7 @@ from its_pipeline.api.questions.preparing import invalid
 from its_pipeline.api.questions.responses import HistoryAnswer, KeptAnswer
 from its_pipeline.api.questions.services import Services
 from its_pipeline.events.keys import experiment_key
-from its_pipeline.stores.run_fields import RunSummary, read_stored_analysis
+from its_pipeline.stores.run_fields import RunSummary
 from its_pipeline.stores.runs import UnknownRunError
 from its_pipeline.stores.verdict import Verdict
 
@@ -124,8 +124,7 @@ def stored_analysis(services: Services, verdict: Verdict) -> Mapping[str, Any]:
     """Return what the stored analysis of a verdict says of itself; empty where it was pruned."""
     if verdict.fingerprint is None:
         return {}
-    folder = services.store.analysis_folder(verdict.key, verdict.fingerprint)
-    return read_stored_analysis(folder)
+    return services.store.told(verdict.key, verdict.fingerprint)
 
 
 def kept(services: Services, verdict: Verdict) -> KeptAnswer | None:

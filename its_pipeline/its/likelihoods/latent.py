@@ -17,7 +17,7 @@ Gaussians were, and the gate asks for it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from its_pipeline.its.inference.diagnostics import EDGE_MASS_MAX
 from its_pipeline.its.inference.nodes import systematic
 from its_pipeline.its.inference.problem import Problem, padded
 from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX
+from its_pipeline.its.likelihoods.latent_draws import Weighed, widened
 from its_pipeline.its.likelihoods.latent_grid import (
     WHOLE,
     Grid,
@@ -40,8 +41,6 @@ from its_pipeline.its.likelihoods.latent_grid import (
 PROPOSALS = (4000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
 ENOUGH = 1000.0
-KEPT = 4000
-"""Draws that are handed on."""
 _COARSE = (4, 7, 5)
 _KNOTS = ((3, 7, 5), (5, 13, 9), (5, 13, 9), (5, 13, 9), (9, 25, 17))
 """Where Gaussians are found, those of nodes between being between theirs; one after the other, each
@@ -91,61 +90,6 @@ class Observations:
         return self.offset + self.centre
 
 
-@dataclass(frozen=True)
-class Weighed:
-    """Draws of one posterior in units of the link scale.
-
-    Parameters
-    ----------
-    coefficients
-        Shape (d, k).
-    paths
-        The noise's lasting part on consecutive steps, shape (d, m).
-    phi, sd, dispersion
-        Shape (d,).
-    weights
-        Shape (d,), sum 1.
-    error, edge
-        As of `inference.mixture.Mixture`.
-    """
-
-    coefficients: np.ndarray
-    paths: np.ndarray
-    phi: np.ndarray
-    sd: np.ndarray
-    dispersion: np.ndarray
-    weights: np.ndarray
-    error: float
-    edge: float
-
-    @property
-    def worth(self) -> float:
-        """How many independent draws the weighed ones are worth (Kish 1965)."""
-        return float(1.0 / np.sum(self.weights**2))
-
-    def alike(self, order: np.ndarray) -> Weighed:
-        """Return `KEPT` draws that are each as probable as any other.
-
-        Parameters
-        ----------
-        order
-            A quantity of each draw, shape (d,): what the choice disturbs least.
-        """
-        sorted_ = np.argsort(order, kind="stable")
-        chosen = sorted_[systematic(self.weights[sorted_], KEPT)]
-        # Neighbours are alike, so they are dealt out.
-        chosen = chosen[np.random.default_rng(KEPT).permutation(KEPT)]
-        return replace(
-            self,
-            coefficients=self.coefficients[chosen],
-            paths=self.paths[chosen],
-            phi=self.phi[chosen],
-            sd=self.sd[chosen],
-            dispersion=self.dispersion[chosen],
-            weights=np.full(KEPT, 1.0 / KEPT),
-        )
-
-
 def weighed(
     problem: Problem, seen: Observations, contrasts: np.ndarray, steps: np.ndarray, seed: int
 ) -> Weighed:
@@ -178,11 +122,11 @@ def weighed(
         knots, sites = finer, guess.replaced(near, better)
         integral = work.integrated(knots, sites, heights, contrasts)
         if not integral.error > QUADRATURE_ERROR_MAX and not integral.edge > EDGE_MASS_MAX:
-            found = work.drawn(PROPOSALS[0], integral, steps, seed)
+            found = work.drawn(PROPOSALS[0], integral, contrasts[0], steps, seed)
             if found.worth > ENOUGH:
                 return found
     integral = work.integrated(knots, sites, heights, contrasts)
-    return work.drawn(PROPOSALS[1], integral, steps, seed)
+    return work.drawn(PROPOSALS[1], integral, contrasts[0], steps, seed)
 
 
 @dataclass(frozen=True)
@@ -309,10 +253,16 @@ class _Work:
         self,
         n: int,
         integral: _Integral,
+        contrast: np.ndarray,
         steps: np.ndarray,
         seed: int,
     ) -> Weighed:
-        """Draw from the Gaussians, and weigh the draws by the likelihood itself."""
+        """Draw from the Gaussians, and weigh the draws by the likelihood itself.
+
+        A share of the draws goes farther along the contrast, and their weights know it: tails of
+        the posterior that the Gaussians do not have are seen (defensive mixture, Hesterberg 1995,
+        Technometrics 37, 185).
+        """
         problem, seen, k = self.problem, self.seen, len(self.order)
         rng = np.random.default_rng([seed, _WEIGHED_STREAM])
         chosen, at = np.unique(integral.kept[systematic(integral.weights, n)], return_inverse=True)
@@ -331,6 +281,8 @@ class _Work:
         )
         lower = np.linalg.cholesky(covariances)
         normals = rng.standard_normal((n, k))
+        along = contrast[self.order] @ lower
+        farther = widened(normals, (along / np.linalg.norm(along, axis=1)[:, None])[at])
         coefficients = means[at] + np.einsum("nij,nj->ni", lower[at], normals)
         paths = rng.standard_normal((n, len(steps)))
         logs = np.empty(n)
@@ -352,7 +304,7 @@ class _Work:
             paths,
             logs,
         )
-        logs -= sites.rests[at_node]
+        logs -= sites.rests[at_node] + farther
         true = np.exp(logs - logs.max())
         points = nodes.points[at_node]
         return Weighed(

@@ -2,14 +2,14 @@
 (() => {
   const table = document.getElementById("t");
   const body = table.tBodies[0];
-  const OUTCOME = 2, VERDICT = 3, EFFECT = 4;
-  const text = (row, i) => row.cells[i].textContent.trim();
+  // A table of one outcome has neither a column of outcomes nor one of verdicts.
+  const text = (row, what) => (row.querySelector(what)?.textContent ?? "").trim();
   const rows = Array.from(body.rows, (row) => ({
     row,
     words: row.textContent.toLowerCase(),
     state: row.dataset.s,
-    outcome: text(row, OUTCOME),
-    verdict: row.cells[VERDICT].firstElementChild.textContent,
+    outcome: text(row, ".what"),
+    verdict: text(row, ".how .badge"),
   }));
   const compareText = new Intl.Collator(undefined, { numeric: true }).compare;
 
@@ -20,12 +20,14 @@
   };
 
   const sort = (column, sign) => {
-    const numeric = body.rows.length > 0 && body.rows[0].cells[column].hasAttribute("data-k");
+    const first = body.rows.length > 0 ? body.rows[0].cells[column] : null;
+    const numeric = first !== null && first.hasAttribute("data-k");
+    const within = first !== null && first.classList.contains("eff");
     const keyed = rows.map((entry) => [key(entry, column, numeric), entry]);
     keyed.sort(([a, x], [b, y]) => {
       if (a === null || b === null) return (a === null) - (b === null);
       if (!numeric) return sign * compareText(a, b);
-      if (column === EFFECT && x.outcome !== y.outcome) return compareText(x.outcome, y.outcome);
+      if (within && x.outcome !== y.outcome) return compareText(x.outcome, y.outcome);
       return sign * (a - b);
     });
     const fragment = document.createDocumentFragment();
@@ -43,9 +45,10 @@
     });
   }
 
-  const inputs = ["q", "state", "verdict", "outcome"].map((id) => document.getElementById(id));
+  const said = (id) => document.getElementById(id)?.value ?? "";
+  const ids = ["q", "state", "verdict", "outcome"];
   const filter = () => {
-    const [words, state, verdict, outcome] = inputs.map((input) => input.value);
+    const [words, state, verdict, outcome] = ids.map(said);
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const entry of rows) {
@@ -59,6 +62,6 @@
     }
     document.getElementById("shown").textContent = `${shown} of ${rows.length} shown`;
   };
-  for (const input of inputs) input.addEventListener("input", filter);
+  for (const id of ids) document.getElementById(id)?.addEventListener("input", filter);
   filter();
 })();

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from its_pipeline.api.http.documentation import OPEN_PATHS
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline_tests.integration.api.test_analyze import problem
+from tools.kinds import pooled_result
 from tools.live_api import running
 
 #: Name, method, path and body about a person; `{run}` is a run of that person.
@@ -30,6 +32,11 @@ ABOUT_A_RUN = [
     ("run", "GET", "/analytics/its/runs/{run}", None),
     ("plot", "GET", "/analytics/its/runs/{run}/plots/effects", None),
     ("report", "GET", "/analytics/its/runs/{run}/report", None),
+]
+#: About no person: whoever has a token sees it, and of members their own row.
+ABOUT_EVERYBODY = [
+    ("kinds", "GET", "/analytics/its/kinds", None),
+    ("kind", "GET", "/analytics/its/kinds/morning", None),
 ]
 USERS = ("anna", "ben")
 
@@ -71,12 +78,30 @@ def test_matrix(live, runs, case, who, user):
         problem(response, 403, "forbidden")
 
 
+@pytest.mark.parametrize("who", [None, "anna", "service"])
+@pytest.mark.parametrize("case", ABOUT_EVERYBODY, ids=lambda case: case[0])
+def test_what_is_about_everybody_is_for_whoever_has_a_token(live, case, who):
+    store = PooledStore(live.settings)
+    store.write(pooled_result([*USERS, "carl", "cora", "emma"]))
+    _, method, path, body = case
+    response = live.request(method, path, who, json=body)
+    if who is None:
+        problem(response, 401, "unauthenticated")
+        return
+    [told] = response.json()["kinds"]
+    seen = {row["user_id"] for row in told["members"]}
+    everybody = {*USERS, "carl", "cora", "emma"} if who == "service" else {who}
+    assert seen == (set() if case[0] == "kinds" else everybody)
+
+
 def test_the_matrix_has_every_address(live):
     document = live.request("GET", "/openapi.json", None).json()
-    covered = {(method, path.split("?")[0]) for _, method, path, _ in ABOUT_A_PERSON + ABOUT_A_RUN}
+    every = ABOUT_A_PERSON + ABOUT_A_RUN + ABOUT_EVERYBODY
+    covered = {(method, path.split("?")[0]) for _, method, path, _ in every}
     named = {"{user}": "{user_id}", "{run}": "{run_id}", "/morning": "/{intervention_id}"}
     named |= {"/m2": "/{intervention_id}", "plots/effects": "plots/{name}"}
-    for short, long in named.items():
+    named |= {"kinds/morning": "kinds/{kind}"}
+    for short, long in reversed(named.items()):
         covered = {(method, path.replace(short, long)) for method, path in covered}
     covered |= {("GET", path) for path in (*OPEN_PATHS, "/metrics")}
     offered = {

@@ -23,6 +23,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, record_crash
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.its.estimand_names import ESTIMANDS
+from its_pipeline.stores.keeping import prune
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.integration.api.test_analyze import problem
 from tools.live_api import running
@@ -278,7 +279,7 @@ def test_a_pruned_analysis_keeps_its_numbers_but_has_no_plots(live):
     old = live.analyze(user_id="p4", minimum_effect=1.0).json()
     key = f"p4|{old['intervention_id']}"
     live.analyze(user_id="p4", minimum_effect=2.0)
-    assert live.services.store.prune(key, keep=1) == 1
+    assert prune(live.services.store, [key], keep=1) == 1
     run = live.request("GET", old["links"]["self"]).json()
     assert run["counterfactual_effect"] == old["counterfactual_effect"]
     problem(live.request("GET", old["links"]["plot_effects"]), 404, "unknown_run")

@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from its_pipeline.its import AnalysisWarning
+from its_pipeline.its.plots import thumbnail_png
 from its_pipeline.report.cent import checklist
 from its_pipeline.report.index import render_index
+from its_pipeline.report.kind_page import render_kind
+from its_pipeline.report.kinds import Interval, KindRow
 from its_pipeline.report.page import figure_pngs, render_report, render_state_page
+from its_pipeline.report.people_like_you import section_html, with_section
 from its_pipeline_tests.integration.browser.conftest import DESKTOP, PHONE, Opened
 from its_pipeline_tests.unit.report.factories import (
     make_analysis,
@@ -24,6 +28,7 @@ from its_pipeline_tests.unit.report.factories import (
     make_state,
     make_window,
 )
+from its_pipeline_tests.unit.report.kind_factories import make_kind, make_member, make_series
 from its_pipeline_tests.unit.report.test_index import make_row
 
 pytestmark = pytest.mark.browser
@@ -52,8 +57,60 @@ def _index() -> str:
     rows += [make_row(n, None, state=s) for n, s in enumerate(("waiting", "refused", "crashed"))]
     rows += [make_row(99, 9.0, name=HOSTILE, unit=HOSTILE, outcome=HOSTILE)]
     filled = {"a": checklist(make_report()), "b": checklist(make_state())}
-    return render_index(rows, filled)
+    return render_index(rows, filled, kinds=KIND_ROWS)
 
+
+def _kind(name: str = "Study in the morning", n_people: int = 30) -> str:
+    """A kind of many, with pictures and days; some of them lie apart, or have no page."""
+    members = [
+        make_member(
+            n,
+            float(n % 9) - 3,
+            2.0 + n % 4,
+            picture=_thumbnail(),
+            series=make_series(make_member(n).started_on, seed=n),
+            weight=0.3 if n == 4 else 1.0,
+            href=None if n == 5 else f"../../user{n:03d}/morning/index.html",
+        )
+        for n in range(n_people)
+    ]
+    kind = make_kind(
+        name=name,
+        outcome=name,
+        unit=name if name == HOSTILE else "points",
+        members=tuple(members),
+        is_staggered=True,
+        without_estimate={"stopped early": 3},
+        imputed=Interval(2.2, 1.0, 0.2, 4.2),
+        heavy_tailed=Interval(2.8, 1.0, 0.8, 4.8),
+    )
+    return render_kind(kind, "../../index.html")
+
+
+@functools.lru_cache(maxsize=1)
+def _thumbnail() -> bytes:
+    return thumbnail_png(make_analysis(9.0))
+
+
+def _member() -> str:
+    kind = make_kind()
+    return with_section(html_of("harmed"), section_html(kind, kind.members[0]))
+
+
+KIND_ROWS = [
+    KindRow(
+        ("morning", "score"),
+        "Study in the morning",
+        "Session performance",
+        "points",
+        "increase",
+        8,
+        Interval(3.0, 1.0, 1.0, 5.0),
+        0.995,
+        "kinds=/morning/score.html",
+    ),
+    KindRow(("tea", "score"), HOSTILE, HOSTILE, "", "increase", 3),
+]
 
 PAGES: dict[str, Callable[[], str]] = {
     "helped": lambda: render_report(make_report(make_analysis(9.0, 0.1, minimum_effect=2.0))),
@@ -67,6 +124,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "not_converged": lambda: render_state_page(make_state("not_converged")),
     "hostile": _hostile_report,
     "index": _index,
+    "kind": _kind,
+    "kind_of_hostile": lambda: _kind(HOSTILE, 6),
+    "member": _member,
 }
 
 
@@ -93,7 +153,7 @@ def test_page_fits_fetches_nothing_and_is_accessible(open_page, name: str, size:
     opened = open_page(html_of(name), size)
     assert opened.overflow() <= 0
     assert opened.sideways() == []
-    if size == DESKTOP or name in ("helped", "index"):
+    if size == DESKTOP or name in ("helped", "index", "kind"):
         assert violations(opened) == []
     outside = [url for url in opened.requests if not url.startswith("data:")]
     assert outside == [opened.page.url]
@@ -109,10 +169,10 @@ def test_the_checks_find_planted_faults(open_page):
     assert "image-alt" in [violation["id"] for violation in violations(opened)]
 
 
-@pytest.mark.parametrize("name", ["helped", "index"])
+@pytest.mark.parametrize("name", ["helped", "index", "kind"])
 def test_page_prints_within_the_paper(open_page, name: str):
     opened = open_page(html_of(name))
-    width = 794 if name == "helped" else 1123  # A4 at 96 dots per inch, upright and across
+    width = 1123 if name == "index" else 794  # A4 at 96 dots per inch, upright and across
     opened.page.emulate_media(media="print")
     opened.page.set_viewport_size({"width": width - 106, "height": 1000})
     assert opened.overflow() <= 0
@@ -168,6 +228,26 @@ def test_index_filters_by_words_state_and_verdict(open_page):
     page.select_option("#verdict", "")
     page.select_option("#state", "waiting")
     assert people(opened) == ["user0001"]
+
+
+def test_people_of_a_kind_sort_by_number_and_are_found_by_name(open_page):
+    opened = open_page(html_of("kind"))
+    page = opened.page
+    rows = "Array.from(document.querySelectorAll('#t tbody tr:not([hidden]) th bdi'))"
+    names = f"{rows}.map((e) => e.textContent)"
+    assert page.locator("#shown").inner_text() == "30 of 30 shown"
+    page.get_by_role("button", name="Given the others").click()
+    keys = page.evaluate(
+        "Array.from(document.querySelectorAll('#t .eff')).map((e) => Number(e.dataset.k))"
+    )
+    assert keys == sorted(keys)
+    assert keys[0] < keys[-1]
+    page.get_by_role("button", name="Began").click()
+    assert page.evaluate(names) == [f"user{n:03d}" for n in range(30)]
+    page.fill("#q", "USER004")
+    assert page.evaluate(names) == ["user004"]
+    assert page.locator("#t tbody tr:not([hidden]) small").first.inner_text() == "lies apart"
+    assert opened.messages == []
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])

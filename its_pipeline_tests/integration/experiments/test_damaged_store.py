@@ -20,6 +20,7 @@ from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import LostAnalysisError, load_analysis, open_store
 from its_pipeline.files.damage import set_aside_files
 from its_pipeline.settings import Settings
+from its_pipeline.stores.keeping import prune
 from its_pipeline.stores.runs import RunStore
 from tools.faults.state import digest
 from tools.stores import (
@@ -250,7 +251,7 @@ def test_a_store_elsewhere_touches_nothing_where_it_was(
     runs, store = RunStore.from_settings(new), open_store(new)
     oldest = runs.history("ada").runs[-1].run_id
     assert runs.artifact(oldest, "grid.npz").is_file()
-    assert store.prune(KEY, 1, runs.drop_posterior) == 1
+    assert prune(store, [KEY], 1, runs.drop_posterior) == 1
     if how == "moved":
         assert not old.exists()
     else:

@@ -46,8 +46,9 @@ class Recorder:
         self.recorded: list[str] = []
         self.broken = False
 
-    def record_analysis(self, verdict, folder, context, on_run=None):
-        assert (folder / "analysis.json").is_file()
+    def record_analysis(self, verdict, told, files, context, on_run=None):
+        assert told["effects"] == verdict.effects
+        assert files["analysis.json"].is_file()
         self.recorded.append(verdict.fingerprint)
         if on_run is not None:
             on_run(f"run-{len(self.recorded)}")

@@ -18,6 +18,13 @@ def test_a_damaged_file_stops_nobody_and_is_made_again(tmp_path: Path) -> None:
     assert found["trials"] == 1
 
 
+def test_a_damaged_set_stops_nobody_and_is_made_again(tmp_path: Path) -> None:
+    asked = ("--people", "1", "--gather-from", "1", "--only", "results/set-", "--most", "1")
+    found = run_fault("damage", tmp_path, *asked)
+    assert found["problems"] == []
+    assert found["trials"] == 1
+
+
 def test_foreign_files_end_in_no_traceback(tmp_path: Path) -> None:
     found = run_fault("fuzz", tmp_path, "--files", "40", "--seed", "8")
     assert found["problems"] == []

@@ -40,6 +40,20 @@ def test_killed_nights_end_in_the_undisturbed_state(tmp_path: Path) -> None:
     assert found["operations"] > 300
 
 
+def test_killed_nights_whose_results_go_into_a_set_end_there_too(tmp_path: Path) -> None:
+    asked = ("--kills", "2", "--seed", "5", "--people", "1", "--gather-from", "1")
+    found = run_fault("kills", tmp_path, *asked)
+    assert found["problems"] == []
+    assert (found["analysed"], found["sets"]) == (1, 1)
+
+
+def test_a_killed_compaction_loses_nothing(tmp_path: Path) -> None:
+    found = run_fault("compactions", tmp_path, "--kills", "6", "--people", "2", "--seed", "1")
+    assert found["problems"] == []
+    assert found["kills"] == 6
+    assert found["operations"] > 30
+
+
 def test_a_full_disk_damages_nothing_and_is_said(tmp_path: Path) -> None:
     found = run_fault("full_disk", tmp_path, "--times", "1", "--people", "1", "--seed", "2")
     assert found["problems"] == []

@@ -13,6 +13,7 @@ import zipfile
 from contextlib import nullcontext
 from fnmatch import fnmatch
 from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -31,6 +32,7 @@ from its_pipeline.events.inbox import inbox_dir, take_inbox
 from its_pipeline.events.interventions import open_log
 from its_pipeline.events.schema import EVENT_SCHEMA, as_raw, raw_schema
 from its_pipeline.events.sources.base import DayRead
+from its_pipeline.experiments.kind_pages import kind_page_path
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
@@ -38,6 +40,9 @@ from its_pipeline.files.atomic import write_json
 from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.leaving.dagster_records import runs_at_work
 from its_pipeline.leaving.forget import finish_forgetting
+from its_pipeline.report.people_like_you import with_section
+from its_pipeline.stores.pooled_results import PooledResult
+from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline.stores.runs import RunStore
 from its_pipeline_tests.support import PROJECT_ROOT
 from tools import departures
@@ -47,9 +52,22 @@ from tools.leftovers import leftovers
 
 def night(settings):
     with local_runner(settings, "night") as runner:
-        found = [step() for step in (runner.ingest, runner.refresh, runner.evidence)]
-    assert [outcome.message for outcome in found] == ["", "", ""]
+        steps = (runner.ingest, runner.refresh, runner.pooled, runner.evidence)
+        found: list[Any] = [step() for step in steps]
+    assert [outcome.message for outcome in found] == [""] * 4
     return found
+
+
+#: Beside a page: what it shows and what its files are, which is another once the kind is.
+BESIDE_PAGES = {".published.json", ".contents.json"}
+
+
+def kept(path):
+    """The digest of a file of somebody who stays, of a page without what it tells of the others."""
+    content = path.read_bytes()
+    if path.name == "index.html":
+        content = with_section(content.decode(), None).encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def others(settings):
@@ -62,9 +80,10 @@ def others(settings):
             page_path(settings, f"{user}|m").parents[1],
         ):
             for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    inside = str(path.relative_to(settings.store_root))
-                    own[inside] = hashlib.sha256(path.read_bytes()).hexdigest()
+                inside = str(path.relative_to(settings.store_root))
+                is_beside = inside.startswith("reports") and path.name in BESIDE_PAGES
+                if path.is_file() and not is_beside:
+                    own[inside] = kept(path)
     daily = pq.read_table(settings.daily_outcomes_path).to_pandas()
     evidence = pq.read_table(settings.evidence_path).to_pandas()
     return SimpleNamespace(
@@ -100,7 +119,12 @@ def events_of(settings, user):
 def left(tmp_path_factory):
     """The store after a night, a download, and the command that forgets them."""
     settings = departures.build(tmp_path_factory.mktemp("leaving") / "store")
-    own = {"today_on": settings.utc_today().isoformat(), "draws": 500, "tune": 500}
+    own = {
+        "today_on": settings.utc_today().isoformat(),
+        "draws": 500,
+        "tune": 500,
+        "pooled_min_people": 2,
+    }
     write_json(settings.installation_file, {**own, "dagster_url": None, "mlflow_url": None})
     first = night(settings)
     with open_instance(settings) as instance:
@@ -164,6 +188,9 @@ def test_the_download_has_everything_and_says_what_it_is(left):
             assert result["verdict"]["effects"]["counterfactual"]["mean"]
             assert packed.read(result["posterior"])[:4] in (b"\x89HDF", b"CDF\x01", b"CDF\x02")
         assert sum(result["posterior"] is not None for result in results) >= 1
+        [kind] = json.loads(packed.read("kinds.json"))
+        assert (kind["kind"], kind["n_with_estimate"]) == ("morning", 3)
+        assert [row["user_id"] for row in kind["members"]] == [WHO]
         page = packed.read("reports/morning.html").decode()
         assert "data:image/png;base64," in page
         assert 'src="counterfactual' not in page
@@ -186,8 +213,8 @@ def test_nothing_of_theirs_is_found_in_any_byte(left):
     assert places >= {
         "lake", "imports", "inbox", "interventions.sqlite", "interventions.copy.sqlite",
         "daily_outcomes.parquet", "evidence.parquet", "compliance.parquet", "warehouse.duckdb",
-        "experiments", "reports", "mlflow.db", "mlartifacts", "dagster", "placebo_audit",
-        "peer_audit.json", "set-aside", "page_cache",
+        "experiments", "results", "reports", "mlflow.db", "mlartifacts", "dagster", "placebo_audit",
+        "peer_audit.json", "pooled", "set-aside", "page_cache",
     }  # fmt: skip
     assert left.forgotten.exit_code == 0, left.forgotten.output
     assert traces(left.settings) == []
@@ -244,7 +271,8 @@ def test_dagster_keeps_the_runs_over_many_and_drops_theirs(left):
         runs = instance.get_runs()
         jobs = sorted(run.job_name for run in runs)
         assert jobs == [
-            "analyse_experiment", "collect_evidence", "ingest_events", "refresh_experiments"
+            "analyse_experiment", "collect_evidence", "ingest_events", "refresh_experiments",
+            "refresh_pooled_effects",
         ]  # fmt: skip
         assert all(run.is_success for run in runs)
         for run in runs:
@@ -269,6 +297,22 @@ def test_the_audits_are_those_of_the_others(left):
     assert {row["people"] for row in audit["rows"]} == {2}
     answers = json.loads(left.settings.peer_audit_path.read_text())["answers"]
     assert [each["key"] for each in answers] == [f"{user}|morning" for user in OTHERS]
+
+
+def test_the_pages_of_the_others_tell_of_a_kind_without_them(left):
+    page = kind_page_path(left.settings, "morning", "sessionPerformanceScore").read_text()
+    assert "of the 2 people has been" in page
+    for user in OTHERS:
+        assert user in page
+        told = page_path(left.settings, f"{user}|morning").read_text()
+        assert "what the days of 1 other person say" in told
+
+
+def test_the_kind_they_were_in_is_that_of_the_others(left):
+    record = PooledStore(left.settings).read("morning", "sessionPerformanceScore")
+    assert isinstance(record, PooledResult)
+    assert [each.user_id for each in record.members] == list(OTHERS)
+    assert record.without_estimate == {}
 
 
 def test_nothing_is_logged_or_shown_of_them(left, monkeypatch):

@@ -59,6 +59,14 @@ def make_verdict(
     )
 
 
+def record_folder(store, verdict, folder, context, on_run=None):
+    """Record the files of a folder; one that is missing fails after the run was made."""
+    there = sorted(folder.iterdir()) if folder.is_dir() else [folder / "series.parquet"]
+    files = {file.name: file for file in there}
+    told = json.loads(files["analysis.json"].read_bytes()) if "analysis.json" in files else {}
+    return store.record_analysis(verdict, told, files, context, on_run)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mlflow")
@@ -71,8 +79,8 @@ def test_an_analysis_is_recorded_once_and_read_back(store, tmp_path):
     (folder / "analysis.json").write_text('{"spec": {"draws": 7}, "timing": {"fit": 0.5}}')
     report.write_text("<p>hello")
     context = RunContext("r", "ada|mornings", "p" * 32)
-    run_id = store.record_analysis(make_verdict(), folder, context)
-    assert store.record_analysis(make_verdict(), folder, context) == run_id
+    run_id = record_folder(store, make_verdict(), folder, context)
+    assert record_folder(store, make_verdict(), folder, context) == run_id
     store.add_artifacts(run_id, {"report.html": report, "plots/ada.html": report})
     run = store.get(run_id)
     assert run.numbers["counterfactual.mean"] == 6.0
@@ -114,7 +122,7 @@ def _stored(folder, by_schedule):
 def test_a_run_says_when_it_acted_and_what_the_lot_gave(store, tmp_path):
     verdict = replace(make_verdict(user="flo", fingerprint="12" * 16), is_on_and_off=True)
     folder = _stored(tmp_path / "analysis", BY_SCHEDULE)
-    run = store.get(store.record_analysis(verdict, folder, RunContext()))
+    run = store.get(record_folder(store, verdict, folder, RunContext()))
     assert run.params["schedule"] == "on 2026-01-15 to 2026-01-20, from 2026-02-01 on; drawn by lot"
     assert run.params["in_one_model_with"] == "Walks, Tea"
     assert run.numbers["randomisation.p_value"] == 0.02
@@ -139,7 +147,7 @@ def test_one_change_records_nothing_of_a_schedule_nor_does_what_did_not_converge
         ]
     ):
         folder = _stored(tmp_path / str(number), by_schedule)
-        run = store.get(store.record_analysis(verdict, folder, RunContext()))
+        run = store.get(record_folder(store, verdict, folder, RunContext()))
         names = {*run.numbers, *run.params} - {"schedule" if verdict is failed else ""}
         told = ("schedule", "in_one_model_with", "phases.", "likeness.", "randomisation.")
         assert not [name for name in names if name.startswith(told)]
@@ -149,13 +157,13 @@ def test_a_long_schedule_is_cut_to_what_mlflow_takes(store, tmp_path):
     others = [{"name": f"Intervention number {number} of many"} for number in range(60)]
     folder = _stored(tmp_path / "analysis", {**BY_SCHEDULE, "others": others})
     verdict = make_verdict(user="hal", fingerprint="9a" * 16)
-    run = store.get(store.record_analysis(verdict, folder, RunContext()))
+    run = store.get(record_folder(store, verdict, folder, RunContext()))
     assert len(run.params["in_one_model_with"]) == 500
 
 
 def test_an_unconverged_analysis_has_no_effect_metric(store, tmp_path):
     verdict = make_verdict(user="bob", fingerprint="cd" * 16, status="not_converged")
-    run_id = store.record_analysis(verdict, tmp_path, RunContext())
+    run_id = record_folder(store, verdict, tmp_path, RunContext())
     run = store.get(run_id)
     assert run.status == "not_converged"
     assert not [name for name in run.numbers if "counterfactual" in name or "probab" in name]
@@ -163,8 +171,8 @@ def test_an_unconverged_analysis_has_no_effect_metric(store, tmp_path):
 
 def test_history_filters_pages_and_orders(store, tmp_path):
     runs = [
-        store.record_analysis(
-            make_verdict(user="eve", fingerprint=f"{n:032x}"), tmp_path, RunContext()
+        record_folder(
+            store, make_verdict(user="eve", fingerprint=f"{n:032x}"), tmp_path, RunContext()
         )
         for n in range(5)
     ]
@@ -189,7 +197,7 @@ def test_no_identifier_reaches_the_filter_unchecked(store, hostile):
 def test_an_interrupted_upload_leaves_no_file(store, tmp_path):
     plot = tmp_path / "plot.png"
     plot.write_bytes(b"png")
-    run_id = store.record_analysis(make_verdict(user="lea"), tmp_path, RunContext())
+    run_id = record_folder(store, make_verdict(user="lea"), tmp_path, RunContext())
     client, _ = store.open()
     folder = Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
     (folder / "plots").mkdir()
@@ -205,7 +213,7 @@ def artifacts_of(store, run_id) -> Path:
 
 def test_artifacts_on_the_same_disk_are_links_that_outlive_the_replaced_file(store, tmp_path):
     (tmp_path / "posterior.npz").write_bytes(b"draws")
-    run_id = store.record_analysis(make_verdict(user="mia"), tmp_path, RunContext())
+    run_id = record_folder(store, make_verdict(user="mia"), tmp_path, RunContext())
     kept = artifacts_of(store, run_id) / "posterior.npz"
     assert kept.samefile(tmp_path / "posterior.npz")
     page = tmp_path / "page.html"
@@ -224,7 +232,7 @@ def test_artifacts_on_another_disk_are_copied(store, tmp_path, monkeypatch):
 
     (tmp_path / "posterior.npz").write_bytes(b"draws")
     monkeypatch.setattr(os, "link", no_link)
-    run_id = store.record_analysis(make_verdict(user="noa"), tmp_path, RunContext())
+    run_id = record_folder(store, make_verdict(user="noa"), tmp_path, RunContext())
     store.add_artifacts(run_id, {"plots/other.npz": tmp_path / "posterior.npz"})
     folder = artifacts_of(store, run_id)
     for name in ("posterior.npz", "plots/other.npz"):
@@ -235,7 +243,7 @@ def test_artifacts_on_another_disk_are_copied(store, tmp_path, monkeypatch):
 def test_a_pruned_run_keeps_all_but_its_draws(store, tmp_path):
     for name in ("posterior.npz", "trace.npz", "series.parquet"):
         (tmp_path / name).write_bytes(b"x")
-    run_id = store.record_analysis(make_verdict(user="oli"), tmp_path, RunContext())
+    run_id = record_folder(store, make_verdict(user="oli"), tmp_path, RunContext())
     before = store.get(run_id).numbers
     store.drop_posterior(run_id)
     store.drop_posterior(run_id)
@@ -261,7 +269,7 @@ def test_an_interrupted_recording_is_completed_under_its_own_id(store, tmp_path,
             raise WriterGoneError
 
     with pytest.raises((WriterGoneError, FileNotFoundError)):
-        store.record_analysis(verdict, tmp_path / "missing", RunContext(), end)
+        record_folder(store, verdict, tmp_path / "missing", RunContext(), end)
     client, experiment_id = store.open()
     torn = client.get_run(known[0])
     assert torn.info.status == "RUNNING"
@@ -271,7 +279,7 @@ def test_an_interrupted_recording_is_completed_under_its_own_id(store, tmp_path,
     (tmp_path / "analysis").mkdir()
     (tmp_path / "analysis" / "series.parquet").write_bytes(b"days")
     amended = replace(verdict, intervention_version=2)
-    run_id = store.record_analysis(amended, tmp_path / "analysis", RunContext(), known.append)
+    run_id = record_folder(store, amended, tmp_path / "analysis", RunContext(), known.append)
     assert known == [run_id, run_id]
     [entry] = store.history(user).runs
     assert (entry.run_id, entry.status) == (run_id, "analysed")
@@ -286,11 +294,11 @@ def test_an_interrupted_recording_is_completed_under_its_own_id(store, tmp_path,
 def test_a_run_that_somebody_ended_is_not_taken_up_again(store, tmp_path):
     verdict = make_verdict(user="lou", fingerprint="fe" * 16)
     with pytest.raises(FileNotFoundError):
-        store.record_analysis(verdict, tmp_path / "missing", RunContext())
+        record_folder(store, verdict, tmp_path / "missing", RunContext())
     client, experiment_id = store.open()
     [torn] = client.search_runs([experiment_id], "tags.`its.user_id` = 'lou'")
     client.set_terminated(torn.info.run_id, "KILLED")
-    run_id = store.record_analysis(verdict, tmp_path, RunContext())
+    run_id = record_folder(store, verdict, tmp_path, RunContext())
     assert run_id != torn.info.run_id
     assert [run.run_id for run in store.history("lou").runs] == [run_id]
 
@@ -364,6 +372,6 @@ def test_a_store_whose_making_was_killed_is_made_anew(tmp_path: Path):
     assert not path.exists()
     store = RunStore(f"sqlite:///{path}")
     (tmp_path / "analysis").mkdir()
-    run_id = store.record_analysis(make_verdict(user="ann"), tmp_path / "analysis", RunContext())
+    run_id = record_folder(store, make_verdict(user="ann"), tmp_path / "analysis", RunContext())
     assert store.get(run_id).user_id == "ann"
     assert not list(tmp_path.glob(".unfinished-*"))

@@ -17,6 +17,7 @@ from its_pipeline.files.atomic import (
     write_json,
 )
 from its_pipeline.stores.experiment_store import ExperimentStore
+from its_pipeline.stores.keeping import prune
 from its_pipeline.stores.verdict import Verdict
 
 EFFECT = {
@@ -118,10 +119,10 @@ def test_history_is_newest_first_and_pruning_keeps_the_current_one(tmp_path):
         )
     store.write_verdict(verdict("f1"))
     assert [one.fingerprint for one in store.history("u|a")] == ["f4", "f3", "f2", "f1"]
-    assert store.prune("u|a", keep=2) == 1
+    assert prune(store, ["u|a"], keep=2) == 1
     assert [one.fingerprint for one in store.history("u|a")] == ["f4", "f3", "f1"]
     with pytest.raises(ValueError, match="at least 1"):
-        store.prune("u|a", keep=0)
+        prune(store, ["u|a"], keep=0)
 
 
 def test_a_key_cannot_leave_the_root(tmp_path):

@@ -14,6 +14,7 @@ from its_pipeline.api.questions import (
     responses,
     responses_effects,
     responses_interventions,
+    responses_kinds,
     responses_people,
     schedules,
 )
@@ -49,6 +50,7 @@ def test_every_body_has_an_example_that_its_own_rules_accept(document):
                 responses,
                 responses_effects,
                 responses_interventions,
+                responses_kinds,
                 responses_people,
                 requests,
                 schedules,

@@ -1,0 +1,209 @@
+"""What the pages of a kind are made from: small frozen records of what a pool said.
+
+A kind is one intervention tried by several people for one outcome. Here belongs the shape of what
+the page of a kind, the index of kinds and a member's section are given. Pooling belongs to
+`its.pooling`; gathering to the caller; words to `kind_words`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from math import isfinite
+
+#: Half of a 95 % interval of a Gaussian in its standard deviations.
+HALF_WIDTH = 1.959964
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95 % interval, in the outcome's unit.
+
+    Parameters
+    ----------
+    mean, sd, ci_lower, ci_upper
+        Posterior mean, standard deviation and interval.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite, or the ends are the wrong way round.
+    """
+
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+
+    def __post_init__(self) -> None:
+        if not all(isfinite(n) for n in (self.mean, self.sd, self.ci_lower, self.ci_upper)):
+            raise ValueError(f"an interval must be of finite numbers but got {self}")
+        if not self.ci_lower <= self.ci_upper:
+            raise ValueError(
+                f"ci_lower must not exceed ci_upper but got {self.ci_lower} and {self.ci_upper}"
+            )
+
+    @classmethod
+    def normal(cls, mean: float, sd: float) -> Interval:
+        """Return a Gaussian's."""
+        return cls(mean, sd, mean - HALF_WIDTH * sd, mean + HALF_WIDTH * sd)
+
+    @property
+    def covers_zero(self) -> bool:
+        """Whether no change at all lies within it, ends INCLUSIVE."""
+        return self.ci_lower <= 0 <= self.ci_upper
+
+
+@dataclass(frozen=True)
+class Series:
+    """A member's daily values, with what was observed on them.
+
+    Parameters
+    ----------
+    days
+        Local dates, ascending.
+    values
+        One a day; None where nothing was observed.
+    """
+
+    days: tuple[date, ...]
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class KindMember:
+    """One person of a kind.
+
+    Parameters
+    ----------
+    user_id, intervention_id, started_on
+        Whose experiment it is, and since when.
+    own
+        What its own days say of the effect alone.
+    pooled
+        The effect given all the others.
+    probability_of_benefit
+        P(the effect beats the minimum effect in the direction), given all the others.
+    moved_in_sds
+        How far the average moves without this member, in its standard deviations.
+    weight
+        Where members are Student-t: about 1, far below it for one that lies apart; None unknown.
+    href
+        Relative address of its page; None where there is none.
+    picture
+        PNG of its counterfactual; None where none is at hand.
+    series
+        Its daily values; None where none are at hand.
+    """
+
+    user_id: str
+    intervention_id: str
+    started_on: date
+    own: Interval
+    pooled: Interval
+    probability_of_benefit: float
+    moved_in_sds: float = 0.0
+    weight: float | None = None
+    href: str | None = None
+    picture: bytes | None = None
+    series: Series | None = None
+
+
+@dataclass(frozen=True)
+class KindInput:
+    """Everything the page of one kind is made from.
+
+    Parameters
+    ----------
+    name, outcome, unit
+        The intervention's and the outcome's names for people, and the unit effects are told in.
+    direction, minimum_effect
+        Which way a benefit points, and the smallest effect that counts, >= 0.
+    made_on
+        UTC day of the pool.
+    mean, next_person
+        The average effect, and the effect that one more person may expect.
+    spread
+        Standard deviation of effects between people.
+    probability_helps_people, probability_next_benefits
+        P(the average, or the next person's effect, beats the minimum effect in the direction).
+    members
+        In any order; one line each.
+    without_estimate
+        How many people have no estimate, by reason.
+    imputed
+        The average with those at no effect; None where everybody has an estimate.
+    heavy_tailed
+        The average where odd members count for less; None where it was not asked.
+    is_staggered
+        Whether the members' designs are one change each, on different days.
+    is_standardised
+        Whether effects are in sds of each person's own days without the intervention.
+
+    Raises
+    ------
+    ValueError
+        If the direction is unknown, or there is no member.
+    """
+
+    name: str
+    outcome: str
+    unit: str
+    direction: str
+    minimum_effect: float
+    made_on: date
+    mean: Interval
+    next_person: Interval
+    spread: Interval
+    probability_helps_people: float
+    probability_next_benefits: float
+    members: tuple[KindMember, ...]
+    without_estimate: Mapping[str, int] = field(default_factory=dict)
+    imputed: Interval | None = None
+    heavy_tailed: Interval | None = None
+    is_staggered: bool = False
+    is_standardised: bool = False
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("increase", "decrease"):
+            raise ValueError(f"direction must be increase or decrease but got {self.direction!r}")
+        if not self.members:
+            raise ValueError(f"the kind {self.name!r} must have members but has none")
+
+    @property
+    def n_people(self) -> int:
+        """How many people there are: one who tried it twice counts once."""
+        return len({member.user_id for member in self.members})
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """One kind in the index of kinds.
+
+    Parameters
+    ----------
+    name, outcome, unit, direction, minimum_effect
+        As in `KindInput`.
+    n_people
+        With an estimate.
+    mean
+        The average effect; None where there are too few people to tell any number.
+    probability_helps_people
+        As in `KindInput`; None with it.
+    href
+        Relative address of its page; None where there is none.
+    key
+        Kind and metric as the store names them.
+    """
+
+    key: tuple[str, str]
+    name: str
+    outcome: str
+    unit: str
+    direction: str
+    n_people: int
+    mean: Interval | None = None
+    probability_helps_people: float | None = None
+    href: str | None = None
+    minimum_effect: float = 0.0

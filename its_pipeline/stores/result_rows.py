@@ -1,0 +1,97 @@
+"""A row of a result set: one analysis of an experiment, or how the experiment stands.
+
+What belongs here: what a row holds, and rows as columns of Parquet. What does not: the files
+(`result_sets`), or which rows there should be (`gathering`).
+
+Of an experiment a set holds a row for each analysis and, where it was gathered with it, one without
+fingerprint: its newest verdict, and which of its verdicts Dagster was told of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import pyarrow as pa
+
+#: Fingerprint of the row that says how an experiment stands.
+STANDING: Final = ""
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One row.
+
+    Attributes
+    ----------
+    key
+        The experiment.
+    user_id
+        Whose it is: by it a person is found who leaves.
+    fingerprint
+        Of the analysis; `STANDING` where the row says how the experiment stands.
+    decided_at
+        When the verdict was decided: a UTC instant, ISO 8601.
+    verdict
+        The verdict as JSON: of the analysis, or the experiment's newest one.
+    announced
+        Which verdict Dagster was told of, as JSON; in rows of `STANDING` alone.
+    mlflow_run_id
+        The run that records the analysis, where one does.
+    analysis
+        The analysis, see `its.packing`; None in rows of `STANDING`.
+    """
+
+    key: str
+    user_id: str
+    fingerprint: str
+    decided_at: str
+    verdict: str
+    announced: str | None = None
+    mlflow_run_id: str | None = None
+    analysis: bytes | None = None
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What rows are sorted by: key and fingerprint."""
+        return self.key, self.fingerprint
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether the row says how the experiment stands."""
+        return self.fingerprint == STANDING
+
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("decided_at", pa.string(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("announced", pa.string()),
+        pa.field("mlflow_run_id", pa.string()),
+        pa.field("analysis", pa.binary()),
+    ]
+)
+#: All but the large one.
+SMALL_COLUMNS: Final = [name for name in SCHEMA.names if name != "analysis"]
+
+
+def table_of(rows: Iterable[ResultRow]) -> pa.Table:
+    """Return rows as a table, in their order."""
+    listed = list(rows)
+    columns = {f.name: [getattr(row, f.name) for row in listed] for f in fields(ResultRow)}
+    return pa.table(columns, SCHEMA)
+
+
+def rows_of(table: pa.Table) -> list[ResultRow]:
+    """Return the rows of a table; the analysis is None where its column was not read."""
+    return [ResultRow(**row) for row in table.to_pylist()]
+
+
+def compact_json(content: Any) -> str:
+    """Return JSON without spaces; `json.loads` of it gives the same content."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
