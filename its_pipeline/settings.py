@@ -145,6 +145,22 @@ class Settings(BaseSettings):
     mlflow_url: str | None = Field(
         default="http://127.0.0.1:5000", description="Address of MLflow's UI, for links."
     )
+    pages: Literal["eager", "on_demand", "auto"] = Field(
+        default="auto",
+        description="Whether bulk runs draw pages. eager: all. on_demand: none; `its-pipeline "
+        "serve` draws a page when somebody opens it, `its-pipeline pages` all that are missing. "
+        "auto: eager up to 1,000 experiments. Runs of one experiment always draw.",
+    )
+    page_cache_megabytes: int = Field(
+        default=1000,
+        ge=1,
+        description="Most that pages drawn on demand may take, some 0.4 MB each; those opened "
+        "longest ago are dropped.",
+    )
+    server_url: str | None = Field(
+        default="http://127.0.0.1:8000",
+        description="Address of `its-pipeline serve`, for links to pages drawn on demand.",
+    )
     notifier: Literal["log", "webhook", "command"] = Field(
         default="log", description="Where alerts go."
     )
@@ -243,6 +259,11 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """Folder of the index page and of every experiment's report."""
         return self.store_root / "reports"
+
+    @property
+    def page_cache_dir(self) -> Path:
+        """Folder of the pages that were drawn on demand; whatever is in it can be drawn again."""
+        return self.store_root / "page_cache"
 
     @property
     def dagster_home(self) -> Path:

@@ -18,6 +18,7 @@ from its_pipeline.events.importing import import_file
 from its_pipeline.events.inbox import inbox_dir
 from its_pipeline.events.mapping import ImportMapping
 from its_pipeline.experiments.audit import COLUMNS
+from its_pipeline.experiments.page_cache import PageCache
 from its_pipeline.settings import Settings
 from its_pipeline.stores.external_series import write_external
 from its_pipeline.stores.placebo_audit import Audit, AuditStore
@@ -79,6 +80,10 @@ def build(root: Path) -> Settings:
     )
     _write_audits(settings)
     _set_aside(settings)
+    # As a night with more experiments would have had them drawn when somebody opened them.
+    for user, text in ((WHO, TEXTS[1]), (OTHERS[0], "Study in the morning")):
+        page = f"<html><title>{text} ({user})</title></html>".encode()
+        PageCache.of(settings).put(f"{user}|morning", "0" * 64, page)
     return settings
 
 

@@ -6,10 +6,14 @@ application (`app`), or parsing a command line (`__main__`, `its_pipeline.cli.ma
 
 from __future__ import annotations
 
-from typing import Any
+import resource
+from typing import Any, Final
 
 from its_pipeline.api.http.server_settings import ServerSettings
 from its_pipeline.settings import Settings, get_settings
+
+_OTHER_FILES: Final = 512
+"""Logs, databases, pipes of workers, and libraries that are still to be loaded."""
 
 
 def serve(
@@ -42,7 +46,21 @@ def serve(
         update={name: value for name, value in changes.items() if value is not None}
     )
     server_settings.check_safe()
+    _allow_open_files(server_settings.max_requests)
     make_server(settings or get_settings(), server_settings).run()
+
+
+def _allow_open_files(requests: int) -> None:
+    """Let this process have as many files open as that many requests need, where the system does.
+
+    A request is a connection and may send a file; the usual limit of 1,024 is meant for programs
+    that still use ``select``.
+    """
+    wanted = 2 * requests + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def make_server(settings: Settings, server_settings: ServerSettings) -> Any:

@@ -18,6 +18,7 @@ from its_pipeline.cli import (
     installation,
     interventions,
     leaving,
+    pages,
     peers,
     planning,
     pooled,
@@ -48,6 +49,7 @@ app.command("plan")(planning.plan)
 app.command("looks")(planning.looks)
 app.command("run")(update.run)
 app.command("refresh")(update.refresh)
+app.command("pages")(pages.pages)
 app.command("audit")(audit.audit)
 app.command("status")(results.status)
 app.command("pooled")(pooled.pooled)

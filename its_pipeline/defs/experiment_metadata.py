@@ -250,7 +250,22 @@ def report_metadata(settings: Settings, verdict: Verdict, publication: Publicati
         "answer": dg.MetadataValue.md("\n\n".join(publication.sentences)),
         **effect_metadata(verdict),
         **thumbnail_metadata(publication.thumbnail_png),
-        "report": dg.MetadataValue.path(str(publication.page)),
+        "report": _report_metadata(settings, publication),
         "index": dg.MetadataValue.path(str(settings.reports_dir / "index.html")),
         "fingerprint": verdict.fingerprint or "",
     }
+
+
+def _report_metadata(settings: Settings, publication: Publication) -> dg.MetadataValue:
+    """Return where the page is: its file, or what draws it when somebody opens it."""
+    from its_pipeline.experiments.links import page_url
+
+    if publication.drawn:
+        return dg.MetadataValue.path(str(publication.page))
+    address = page_url(settings, publication.verdict.key)
+    if address is not None:
+        return dg.MetadataValue.url(address)
+    return dg.MetadataValue.text(
+        "Drawn when somebody opens it: `its-pipeline serve` does that, `its-pipeline pages` draws "
+        "all pages as files."
+    )

@@ -105,6 +105,10 @@ class RunTracking:
         """Add files to a recorded analysis."""
         self.store.add_artifacts(run_id, files)
 
+    def link_page(self, run_id: str, address: str) -> None:
+        """Note in a recorded analysis where its page is."""
+        self.store.link_page(run_id, address)
+
     def _open(self) -> str:
         self.store.open()
         if self._context.instance is not None:

@@ -21,6 +21,7 @@ from its_pipeline.experiments.announced import is_announced, mark_announced
 from its_pipeline.experiments.compaction import gather_results
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator, attempt
 from its_pipeline.experiments.page_facts import rejected_of
+from its_pipeline.experiments.pages import are_drawn
 from its_pipeline.experiments.parallel import (
     Job,
     evaluate_in_parallel,
@@ -121,7 +122,8 @@ def stale_keys(snapshot: Snapshot, keys: Iterable[str]) -> list[str]:
     """Return the experiments whose verdict an evaluation would change, without evaluating them."""
     keys = list(keys)
     snapshot.preload(keys)
-    return [key for key in keys if not is_settled(snapshot, key)]
+    drawn = are_drawn(snapshot.settings, len(snapshot.experiment_keys()))
+    return [key for key in keys if not is_settled(snapshot, key, drawn=drawn)]
 
 
 def refresh(
@@ -169,6 +171,7 @@ def refresh(
     summary = RefreshSummary()
     settings = snapshot.settings
     snapshot.preload(keys)
+    drawn = are_drawn(settings, len(snapshot.experiment_keys()))
     done = 0
 
     def progress() -> None:
@@ -180,7 +183,8 @@ def refresh(
 
     todo = []
     for key in keys:
-        settled = select == "stale" and is_settled(snapshot, key, recorded=recorder is not None)
+        recorded = recorder is not None
+        settled = select == "stale" and is_settled(snapshot, key, recorded=recorded, drawn=drawn)
         if settled:
             summary.counts["unchanged"] += 1
             progress()
@@ -198,9 +202,9 @@ def refresh(
 
     workers = workers_for(settings, len(todo))
     results = (
-        evaluate_in_parallel(settings, todo, job_of, workers)
+        evaluate_in_parallel(settings, todo, job_of, workers, drawn=drawn)
         if workers
-        else evaluate_in_turn(Evaluator(settings, recorder), todo, job_of)
+        else evaluate_in_turn(Evaluator(settings, recorder, drawn), todo, job_of)
     )
     forgotten = Forgotten(settings.store_root)
     for some in _together(results):
@@ -215,7 +219,7 @@ def refresh(
     return summary
 
 
-def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
+def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True, drawn: bool = True) -> bool:
     """Tell whether an experiment has the verdict an evaluation would give, and Dagster knows it.
 
     What cannot even be prepared is not settled: evaluating it says why. Nor is what has a damaged
@@ -227,6 +231,8 @@ def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
         What is known now, and the experiment.
     recorded
         Whether analyses should be in the run store.
+    drawn
+        Whether its page has to be there, or may be left to be drawn on demand.
     """
     known = open_store(snapshot.settings).verdict(key)
     if known is None or not is_announced(snapshot.settings, known):
@@ -236,7 +242,9 @@ def is_settled(snapshot: Snapshot, key: str, *, recorded: bool = True) -> bool:
 
     def is_whole() -> bool:
         rejected = rejected_of(snapshot, known, snapshot.rejections)
-        return is_kept_whole(snapshot.settings, known, recorded=recorded, rejected=rejected)
+        return is_kept_whole(
+            snapshot.settings, known, recorded=recorded, rejected=rejected, drawn=drawn
+        )
 
     return attempt(key, is_whole) is True
 

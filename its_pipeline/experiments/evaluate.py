@@ -40,7 +40,7 @@ class Evaluation:
     cached
         Whether the analysis had been made before.
     publication
-        Its page.
+        Its page, drawn or left to be drawn on demand.
     mlflow_run_id
         Of a sampled one.
     """
@@ -81,12 +81,15 @@ class Evaluator:
         The installation's settings.
     recorder
         Where sampled analyses are recorded, if anywhere.
+    drawn
+        Whether pages are drawn, or left to be drawn on demand.
     rejections
         How many events of whom the contract rejected; read once.
     """
 
     settings: Settings
     recorder: RunRecorder | None = None
+    drawn: bool = True
     rejections: Rejections = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,6 +146,7 @@ class Evaluator:
             recorder,
             snapshot=Snapshot(self.settings, logged=(prepared.intervention,)),
             rejections=self.rejections,
+            drawn=self.drawn,
         )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.kind_pages import kind_rows, publish_kinds
-from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
+from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url, page_url
 from its_pipeline.experiments.looking import standing_of
 from its_pipeline.experiments.page_facts import ongoing_until
 from its_pipeline.experiments.preparation import Snapshot
@@ -227,7 +227,12 @@ def index_row(
         by_lot=verdict.by_lot,
         standing=standing_of(verdict),
         ongoing_until=ongoing_until(verdict),
-        report_href=page.relative_to(settings.reports_dir).as_posix() if page.is_file() else None,
+        report_href=(
+            page.relative_to(settings.reports_dir).as_posix()
+            if page.is_file()
+            else page_url(settings, verdict.key)
+        ),
+        is_drawn=page.is_file(),
         mlflow_url=mlflow_run_url(settings, run_id),
         dagster_url=dagster_run_url(settings, verdict.dagster_run_id),
         cent_reported=reported,

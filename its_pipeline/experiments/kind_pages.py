@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import ExperimentKey
+from its_pipeline.experiments.page_marks import section_digest
+from its_pipeline.experiments.page_sections import put_section, shown_section
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import (
     page_path,
-    put_section,
-    section_digest,
-    shown_section,
 )
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json

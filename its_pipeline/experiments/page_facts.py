@@ -42,7 +42,8 @@ def planned_of(
     from its_pipeline.its.planning.summary import PlanSummary
 
     # Its window depends on the person's other interventions, which the caller need not have read.
-    found = plan_of(settings, Snapshot(settings).prepare(str(intervention.key)))
+    snapshot = Snapshot.of_person(settings, intervention.user_id)
+    found = plan_of(settings, snapshot.prepare(str(intervention.key)))
     return None if found is None else PlanSummary.of(found[0], is_own=found[1])
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator
 from its_pipeline.processes.errors import JobFailedError, JobTimeoutError, WorkerLostError
@@ -33,6 +33,7 @@ _JOB_SECONDS: Final = 3600.0
 """An evaluation takes a second: one that takes an hour hangs, and must not hang the night."""
 
 Result = Evaluation | Crash
+J = TypeVar("J")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def evaluate_in_parallel(
     keys: Iterable[str],
     job_of: Callable[[str], Job | Crash],
     workers: int,
+    *,
+    drawn: bool = True,
 ) -> Iterator[tuple[str, Result]]:
     """Evaluate experiments in worker processes; yield what became of each as it is done.
 
@@ -83,6 +86,8 @@ def evaluate_in_parallel(
         Prepares one; called in this process a few experiments ahead. What is no job is handed on.
     workers
         How many processes.
+    drawn
+        As in `Evaluator`.
 
     Raises
     ------
@@ -91,29 +96,51 @@ def evaluate_in_parallel(
     WorkerUnavailableError
         No worker process could start; no experiment is blamed.
     """
+    evaluator = Evaluator(settings, drawn=drawn)
+    for key, job, future in through_workers(_start, (settings, drawn), keys, job_of, workers):
+        if isinstance(job, Crash):
+            yield key, job
+        else:
+            yield key, _result(evaluator, job, future)
+
+
+def through_workers(
+    start: Callable[..., Handler],
+    arguments: tuple[Any, ...],
+    keys: Iterable[str],
+    job_of: Callable[[str], J | Crash],
+    workers: int,
+) -> Iterator[tuple[str, J | Crash, Future[Any]]]:
+    """Have worker processes do one job an experiment; yield each with its answer as it is done.
+
+    Parameters
+    ----------
+    start, arguments
+        As of `WorkerPool`.
+    keys, job_of, workers
+        As in `evaluate_in_parallel`; of what is no job the answer is never there.
+    """
     most = workers * _IN_HAND
     left = iter(keys)
-    running: dict[Future[Result], tuple[str, Job]] = {}
-    pool = WorkerPool(
-        _start, (settings,), workers=workers, queue_size=most, job_seconds=_JOB_SECONDS
-    )
+    running: dict[Future[Any], tuple[str, J]] = {}
+    pool = WorkerPool(start, arguments, workers=workers, queue_size=most, job_seconds=_JOB_SECONDS)
     pool.start()
     try:
         while (coming := list(islice(left, most - len(running)))) or running:
             for key in coming:
                 job = job_of(key)
-                if isinstance(job, Job):
-                    running[pool.submit(key, job)] = key, job
+                if isinstance(job, Crash):
+                    yield key, job, Future()
                 else:
-                    yield key, job
+                    running[pool.submit(key, job)] = key, job
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 key, job = running.pop(future)
-                yield key, _result(settings, job, future)
+                yield key, job, future
     finally:
         pool.stop()
 
 
-def _result(settings: Settings, job: Job, future: Future[Result]) -> Result:
+def _result(evaluator: Evaluator, job: Job, future: Future[Result]) -> Result:
     try:
         return future.result()
     except JobFailedError as error:
@@ -121,10 +148,10 @@ def _result(settings: Settings, job: Job, future: Future[Result]) -> Result:
             raise
         raise OSError(error.errno, os.strerror(error.errno)) from error
     except (WorkerLostError, JobTimeoutError) as error:
-        return Evaluator(settings).give_up(job.prepared, error, job.run)
+        return evaluator.give_up(job.prepared, error, job.run)
 
 
-def _start(settings: Settings) -> Handler:
+def _start(settings: Settings, drawn: bool) -> Handler:
     """Load and compile what evaluations need, and return what evaluates."""
     from its_pipeline.its import warm_up
     from its_pipeline.its.inference.nuts import use_cores
@@ -134,5 +161,5 @@ def _start(settings: Settings) -> Handler:
     runs = RunStore.from_settings(settings)
     runs.open()
     warm_up()
-    evaluator = Evaluator(settings, runs)
+    evaluator = Evaluator(settings, runs, drawn)
     return lambda job, _: evaluator.evaluate(job.prepared, job.run)

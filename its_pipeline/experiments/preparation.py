@@ -86,6 +86,17 @@ class Snapshot:
         self._preloaded: set[str] = set()
         self._people: dict[str, list[str]] = {}
 
+    @classmethod
+    def of_person(cls, settings: Settings, user_id: str) -> Snapshot:
+        """Return what is known now of one person, without reading everybody's interventions."""
+        from its_pipeline.events.interventions import InterventionLog
+
+        log = InterventionLog(settings.resolved_intervention_log_url)
+        try:
+            return cls(settings, logged=log.list(user_id, include_withdrawn=True))
+        finally:
+            log.close()
+
     @cached_property
     def metrics(self) -> dict[str, OutcomeMetric]:
         """The registered outcome metrics by name."""

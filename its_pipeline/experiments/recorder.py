@@ -37,6 +37,10 @@ class RunRecorder(Protocol):
         """Add files to a recorded run, by artifact path."""
         ...
 
+    def link_page(self, run_id: str, address: str) -> None:
+        """Note in a recorded run where the page is that was not drawn yet."""
+        ...
+
 
 def record(
     store: ExperimentStore,

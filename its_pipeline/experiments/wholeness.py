@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from its_pipeline.experiments.page_marks import MARK_FILE
+from its_pipeline.experiments.page_sections import page_alone
 from its_pipeline.experiments.publish import (
-    MARK_FILE,
     PAGE_FILE,
     is_published,
-    page_alone,
     page_contents,
     page_path,
     published_artifacts,
@@ -33,6 +33,7 @@ def is_kept_whole(
     *,
     recorded: bool = True,
     rejected: Mapping[str, int] | None = None,
+    drawn: bool = True,
 ) -> bool:
     """Tell whether all that was made of an experiment is as it was made.
 
@@ -44,7 +45,7 @@ def is_kept_whole(
         The installation, and the experiment's newest verdict.
     recorded
         Whether its analysis should be in the run store, with copies of the files there.
-    rejected
+    rejected, drawn
         As in `is_published`.
     """
     store = open_store(settings)
@@ -54,7 +55,7 @@ def is_kept_whole(
     if fingerprint is not None and not store.is_whole(key, fingerprint):
         return False
     with exclusive(page.with_name(".lock")):
-        if not is_published(settings, verdict, rejected):
+        if not is_published(settings, verdict, rejected, drawn=drawn):
             return False
         if fingerprint is None or not recorded:
             return True

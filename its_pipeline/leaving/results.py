@@ -19,6 +19,7 @@ from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.experiments.audit_numbers import measured, needed_factors
 from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.kind_pages import publish_kinds
+from its_pipeline.experiments.page_cache import PageCache
 from its_pipeline.experiments.peer_audit import read_peer_audit
 from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
 from its_pipeline.experiments.service import open_store
@@ -56,6 +57,7 @@ def delete_results(settings: Settings, user_id: str) -> int:
     in_sets = open_store(settings).sets.drop_person(user_id)
     for left in (folder, pages):
         shutil.rmtree(left, ignore_errors=True)
+    PageCache.of(settings).delete_of_person(user_id)
     with exclusive(settings.adhoc_dir / f".{user_id}.lock"):
         (settings.adhoc_dir / f"{user_id}.json").unlink(missing_ok=True)
     (settings.adhoc_dir / f".{user_id}.lock").unlink()

@@ -25,9 +25,11 @@ import pyarrow.parquet as pq
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.interventions import open_log
 from its_pipeline.events.schema import EVENT_SCHEMA, REJECTION_SCHEMA, pc
+from its_pipeline.experiments.page_marks import is_left, read_mark
+from its_pipeline.experiments.pages import draw_page, open_page
 from its_pipeline.experiments.planning import with_days_needed
 from its_pipeline.experiments.preparation import Snapshot
-from its_pipeline.experiments.publish import PAGE_FILE
+from its_pipeline.experiments.publish import PAGE_FILE, page_path
 from its_pipeline.experiments.service import LostAnalysisError, load_analysis, open_store
 from its_pipeline.files.names import path_of_name
 from its_pipeline.leaving.readme import readme_text
@@ -219,10 +221,30 @@ def _kinds(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
 
 def _reports(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
     pages = sorted(path_of_name(settings.reports_dir, user_id).glob(f"*/{PAGE_FILE}"))
-    for page in pages:
-        html = _WAY_BACK.sub("", page.read_text(encoding="utf-8"))
-        packed.writestr(f"reports/{page.parent.name}.html", html)
-    return len(pages)
+    found = {page.parent.name: page.read_text(encoding="utf-8") for page in pages}
+    for key in Snapshot.of_person(settings, user_id).experiment_keys():
+        name = page_path(settings, key).parent.name
+        html = None if name in found else _left_page(settings, key)
+        if html is not None:
+            found[name] = html
+    for name, html in found.items():
+        packed.writestr(f"reports/{name}.html", _WAY_BACK.sub("", html))
+    return len(found)
+
+
+def _left_page(settings: Settings, key: str) -> str | None:
+    """Return a page that is drawn on demand; None where there is nothing to draw it from."""
+    if not is_left(read_mark(settings, page_path(settings, key))):
+        return None
+    try:
+        draw_page(settings, key)
+    except LostAnalysisError:
+        return None
+    opened = open_page(settings, key)
+    if opened is None:
+        return None
+    with opened.file:
+        return opened.file.read().decode()
 
 
 def _write_rows(

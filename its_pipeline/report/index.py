@@ -113,6 +113,7 @@ class IndexView:
     trust_href: str | None
     nobodys: int
     kinds: tuple[KindLine, ...]
+    n_left: int
 
 
 def render_index(
@@ -160,6 +161,7 @@ def render_index(
         trust_href=safe_href(trust_href),
         nobodys=nobodys_events,
         kinds=kind_lines(kinds),
+        n_left=sum(not row.is_drawn for row in ordered),
     )
     return render_page("index.html", view, "index.js")
 

@@ -300,6 +300,8 @@ class IndexRow:
         Last day the post-period can still reach, while it is not there yet; else None.
     report_href, mlflow_url, dagster_url
         Links; None where there is none.
+    is_drawn
+        Whether the page that `report_href` leads to is there, or drawn when somebody opens it.
     cent_reported, cent_applicable
         Answered items of the CENT checklist, and how many apply; None where it was not filled.
     calendar
@@ -332,6 +334,7 @@ class IndexRow:
     by_lot: bool = False
     ongoing_until: date | None = None
     report_href: str | None = None
+    is_drawn: bool = True
     mlflow_url: str | None = None
     dagster_url: str | None = None
     cent_reported: int | None = None

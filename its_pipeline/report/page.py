@@ -78,6 +78,14 @@ def figure_pngs(report: ReportInput) -> dict[str, bytes]:
     }
 
 
+def render_facts(facts: ReportInput | StateInput) -> tuple[str, dict[str, bytes]]:
+    """Return the page of an experiment whatever its state, and its figures by name."""
+    if isinstance(facts, StateInput):
+        return render_state_page(facts), {}
+    pngs = figure_pngs(facts)
+    return render_report(facts, pngs), pngs
+
+
 def render_report(report: ReportInput, pngs: Mapping[str, bytes] | None = None) -> str:
     """Return the report of one experiment as a self-contained HTML page.
 

@@ -28,6 +28,8 @@ TAG_FINGERPRINT: Final = "its.fingerprint"
 TAG_STATUS: Final = "its.status"
 #: "pruned" where the draws were deleted to save space.
 TAG_POSTERIOR: Final = "its.posterior"
+#: Address of the experiment's page, where a bulk run left it to be drawn on demand.
+TAG_PAGE: Final = "its.page"
 TAG_DAGSTER_RUN: Final = "dagster.run_id"
 TAG_DAGSTER_PARTITION: Final = "dagster.partition"
 #: The tag by which dagster-mlflow finds the parent run of a Dagster run.

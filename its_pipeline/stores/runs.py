@@ -34,6 +34,7 @@ from its_pipeline.stores.run_database import (
 from its_pipeline.stores.run_fields import (
     TAG_FINGERPRINT,
     TAG_INTERVENTION,
+    TAG_PAGE,
     TAG_POSTERIOR,
     TAG_STATUS,
     TAG_USER,
@@ -224,6 +225,12 @@ class RunStore:
         """
         client, _ = self.open()
         put_artifacts(client, client.get_run(run_id), files, self._artifact_dir)
+
+    def link_page(self, run_id: str, address: str) -> None:
+        """Note in a recorded run where the experiment's page is, which was not drawn yet."""
+        client, _ = self.open()
+        with self._writing():
+            client.set_tag(run_id, TAG_PAGE, address)
 
     def drop_posterior(self, run_id: str) -> None:
         """Delete a recorded run's draws; its numbers, plots, report and series stay.

@@ -95,7 +95,10 @@ class ServerSettings(BaseSettings):
         description="Longest that a client may take to read an answer, or 64 KiB of a larger one.",
     )
     max_requests: int = Field(
-        default=256, ge=1, description="Requests answered at once; one more gets a 503."
+        default=2048,
+        ge=1,
+        description="Requests answered at once, those that wait for a page included; one more "
+        "gets a 503.",
     )
     rate_per_minute: float = Field(
         default=600.0,

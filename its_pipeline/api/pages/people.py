@@ -21,6 +21,7 @@ from its_pipeline.api.pages.saving import follow
 from its_pipeline.api.pages.views import address_of, experiment_view, person_view
 from its_pipeline.api.questions.fields import Identifier
 from its_pipeline.api.questions.looking import read_looks
+from its_pipeline.api.questions.pages import page_response
 from its_pipeline.api.questions.people import forget_person
 from its_pipeline.api.questions.services import Services
 from its_pipeline.api.routes.dependencies import Asked, Parts
@@ -29,7 +30,6 @@ from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.interventions import VersionConflictError
 from its_pipeline.events.keys import shown_id
 from its_pipeline.experiments.drawn import log_drawn, say_otherwise, schedule_files
-from its_pipeline.experiments.publish import page_path
 
 router = APIRouter(prefix="/people/{user_id}", include_in_schema=False)
 
@@ -176,21 +176,17 @@ async def bring_up_to_date(
 
 
 @router.get("/experiments/{intervention_id}/page")
-async def report(entry: Entry, services: Parts) -> Response:
-    """Show the page that the night publishes of an intervention."""
-    file = page_path(services.settings, str(entry.key))
-    if not await run_in_threadpool(file.is_file):
+async def report(entry: Entry, request: Request, services: Parts) -> Response:
+    """Show the page of an intervention's newest verdict; it is drawn if it is not there yet."""
+    key = str(entry.key)
+    if await run_in_threadpool(services.store.verdict, key) is None:
         raise Problem(
             "not_found",
             "this intervention has no page yet",
             value=entry.name,
-            remedy="the next nightly run writes it",
+            remedy="the next nightly run decides what it shows",
         )
-    return Response(
-        await run_in_threadpool(file.read_bytes),
-        media_type="text/html",
-        headers=_REPORT_HEADERS,
-    )
+    return await page_response(services, request, key, _REPORT_HEADERS)
 
 
 @router.get("/experiments/{intervention_id}/schedule.{kind}")

@@ -25,7 +25,6 @@ from its_pipeline.experiments.drawn import today_of
 from its_pipeline.experiments.evidence import index_row
 from its_pipeline.experiments.kind_pages import member_of
 from its_pipeline.experiments.preparation import Snapshot
-from its_pipeline.experiments.publish import page_path
 from its_pipeline.report.index import table_rows
 from its_pipeline.report.look_views import PLAN_WORDS
 from its_pipeline.report.people_like_you import section_view
@@ -174,7 +173,7 @@ def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str,
                 "tone": "open" if line is None or entry.status == "withdrawn" else line.tone,
                 "effect": line.effect if line else "",
                 "note": line.note if line else "",
-                "has_page": page_path(services.settings, str(entry.key)).is_file(),
+                "has_page": verdict is not None,
             }
         )
     return shown

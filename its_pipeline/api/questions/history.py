@@ -15,17 +15,16 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
 
 from its_pipeline.api.http.exchange import Exchange
 from its_pipeline.api.http.problems import Problem
 from its_pipeline.api.questions.bodies import run_entry
+from its_pipeline.api.questions.pages import page_response
 from its_pipeline.api.questions.preparing import invalid
 from its_pipeline.api.questions.responses import HistoryAnswer, KeptAnswer
 from its_pipeline.api.questions.services import Services
-from its_pipeline.api.questions.waiting import work
-from its_pipeline.api.workers.jobs import PublishJob
 from its_pipeline.events.keys import experiment_key
-from its_pipeline.experiments.publish import page_path
 from its_pipeline.stores.run_fields import RunSummary
 from its_pipeline.stores.runs import UnknownRunError
 from its_pipeline.stores.verdict import Verdict
@@ -138,8 +137,10 @@ def kept(services: Services, verdict: Verdict) -> KeptAnswer | None:
     return KeptAnswer(analyses=analyses, limit=services.server_settings.adhoc_analyses)
 
 
-async def report_of(services: Services, request: Request, run: RunSummary) -> bytes:
-    """Return the report of a run; where it is the experiment's newest, it is written if need be.
+async def report_of(
+    services: Services, request: Request, run: RunSummary, headers: Mapping[str, str]
+) -> Response:
+    """Return the report of a run; where it is the experiment's newest, it is drawn if need be.
 
     Raises
     ------
@@ -147,14 +148,13 @@ async def report_of(services: Services, request: Request, run: RunSummary) -> by
         ``no_report`` for an older analysis that never got one, or one of a date that is not logged.
     """
     await run_in_threadpool(services.settle, run.user_id, run.intervention_id)
-    page = await run_in_threadpool(_report_artifact, services, run)
-    if page is not None:
-        return page
     key = experiment_key(run.user_id, run.intervention_id)
     newest = await run_in_threadpool(services.store.verdict, key)
     if newest is not None and newest.fingerprint == run.fingerprint:
-        await work(services, request, f"publish {key} {run.fingerprint}", PublishJob(key))
-        return await run_in_threadpool(page_path(services.settings, key).read_bytes)
+        return await page_response(services, request, key, headers)
+    page = await run_in_threadpool(_report_artifact, services, run)
+    if page is not None:
+        return Response(page, media_type="text/html", headers=headers)
     raise Problem(
         "no_report",
         "only the newest analysis of a logged intervention has a report",

@@ -73,7 +73,7 @@ class Turns:
     """Lets each token have a few questions prepared at once; its others wait without a thread.
 
     Preparing one reads a person's days and fills a thread and a processor: a token that asks for
-    forty at once must not stand in front of everybody else's one.
+    forty at once must not stand in front of everybody else's one. So it is with pages.
     """
 
     def __init__(self) -> None:
@@ -103,6 +103,8 @@ class Services:
         Verdicts and analyses, and which of them are kept of questions besides the log's.
     audit, monitoring, plots, turns
         Who asked for whom, what is counted, plots drawn before, and who has how many questions.
+    page_turns, drawing
+        Held by whoever has a page drawn: a few places a token, and a few for everybody.
     """
 
     settings: Settings
@@ -117,6 +119,8 @@ class Services:
     monitoring: Monitoring
     plots: PlotCache
     turns: Turns
+    page_turns: Turns
+    drawing: asyncio.Semaphore
 
     @classmethod
     def make(cls, settings: Settings, server_settings: ServerSettings) -> Services:
@@ -145,6 +149,8 @@ class Services:
             monitoring=Monitoring(pool, audit),
             plots=PlotCache(server_settings.plot_cache_size),
             turns=Turns(),
+            page_turns=Turns(),
+            drawing=asyncio.Semaphore(min(2 * server_settings.workers, server_settings.queue_size)),
         )
 
     def settle(self, user_id: str, intervention_id: str = "") -> None:

@@ -175,7 +175,8 @@ async def plot(
     "/runs/{run_id}/report",
     response_class=Response,
     responses={
-        200: {"description": "One self-contained page.", "content": _HTML},
+        200: {"description": "One self-contained page, with its `ETag`.", "content": _HTML},
+        304: {"description": "The page is still the one whose tag `If-None-Match` names."},
         **refusals(
             "unknown_run",
             "no_report",
@@ -185,8 +186,6 @@ async def plot(
     },
 )
 async def report(found: FoundRun, request: Request, services: Parts) -> Response:
-    """Return the report of a past analysis; the newest one's is written if it is not there yet."""
-    page = await report_of(services, request, found)
-    return Response(
-        page, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY}
-    )
+    """Return the report of a past analysis; the newest one's is drawn if it is not there yet."""
+    headers = {"Content-Security-Policy": _REPORT_POLICY}
+    return await report_of(services, request, found, headers)

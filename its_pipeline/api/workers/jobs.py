@@ -96,6 +96,13 @@ class PublishJob:
 
 
 @dataclass(frozen=True)
+class PageJob:
+    """Draw the page of an experiment's newest verdict where it is not there; answered with None."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class PlanJob:
     """Plan an experiment; answered with a plan's JSON form, or with why there is none."""
 
@@ -126,6 +133,7 @@ Job = (
     FitJob
     | PlotJob
     | PublishJob
+    | PageJob
     | PlanJob
     | ArchiveJob
     | ForgetJob
@@ -191,6 +199,8 @@ class JobHandler:
                 return self._draw(job)
             case PublishJob():
                 return self._publish(job)
+            case PageJob():
+                return self._draw_page(job)
             case PlanJob():
                 return self._plan(job)
             case ArchiveJob():
@@ -265,6 +275,11 @@ class JobHandler:
         from its_pipeline.experiments.publish import publish_experiment
 
         publish_experiment(self._settings, job.key, self._runs)
+
+    def _draw_page(self, job: PageJob) -> None:
+        from its_pipeline.experiments.pages import draw_page
+
+        draw_page(self._settings, job.key, self._runs)
 
     def _plan(self, job: PlanJob) -> dict[str, Any] | str:
         from its_pipeline.events.metrics import UnknownMetricError

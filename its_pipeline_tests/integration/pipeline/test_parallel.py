@@ -18,6 +18,7 @@ from its_pipeline.defs.local import LocalRunner
 from its_pipeline.defs.names import TAG_MLFLOW_RUN
 from its_pipeline.experiments.bulk import refresh
 from its_pipeline.experiments.evaluate import Crash, Evaluation, Evaluator
+from its_pipeline.experiments.links import page_url
 from its_pipeline.experiments.parallel import (
     WORTH_A_WORKER,
     Job,
@@ -28,6 +29,7 @@ from its_pipeline.experiments.parallel import (
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.static_pages import write_pages
 from its_pipeline.its.inference.nuts import available_cores
 from its_pipeline.processes.errors import WorkerUnavailableError
 from its_pipeline.settings import Settings
@@ -109,6 +111,32 @@ def test_workers_find_the_same_to_the_last_bit_and_dagster_and_mlflow_hear_of_ea
         pages = [page_path(each, key(user)).with_name("counterfactual.png").read_bytes()
                  for each in (settings, in_one_process)]  # fmt: skip
         assert pages[0] == pages[1]
+
+
+def test_workers_leave_pages_and_dagster_says_how_they_open(tmp_path: Path) -> None:
+    import dagster as dg
+
+    settings = short_settings(tmp_path, refresh_workers=2, pages="on_demand")
+    write_daily(settings, {user: series(seed=n) for n, user in enumerate(USERS[:3])})
+    for user in USERS[:3]:
+        log_intervention(settings, user)
+    with open_instance(settings) as instance:
+        assert LocalRunner(settings, instance, "test").refresh().success
+        (record, *_) = instance.fetch_materializations(_asset("its_report"), limit=9).records
+        assert LocalRunner(settings, instance, "test").refresh().numbers["unchanged"] == 3
+    assert not list(settings.reports_dir.rglob("*.png"))
+    assert not list(settings.reports_dir.rglob("index.html"))
+    materialization = record.asset_materialization
+    assert materialization is not None
+    told = materialization.metadata
+    assert told["report"] == dg.MetadataValue.url(
+        page_url(settings, record.partition_key or "") or ""
+    )
+    assert "counterfactual_plot" not in told
+    assert "answer" in told
+    # Files are written by workers, too.
+    assert write_pages(Snapshot(settings)).counts == {"written": 3}
+    assert len(list(settings.reports_dir.rglob("counterfactual.png"))) == 3
 
 
 def _asset(name: str) -> Any:

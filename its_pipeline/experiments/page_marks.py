@@ -1,0 +1,114 @@
+"""Marks beside pages: which verdict a page shows, or would where it is left to be drawn on demand.
+
+What belongs here: what a mark says, and holding one against a verdict. What does not: whether the
+page's files are whole (`publish.is_published`), or drawing (`publish`, `pages`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from its_pipeline.files.atomic import write_bytes, write_json
+from its_pipeline.files.contents import write_contents
+from its_pipeline.files.damage import read_or_set_aside
+from its_pipeline.settings import Settings
+from its_pipeline.stores.verdict import Verdict
+
+#: Part of what decides whether a page is up to date: raise it when pages change their form.
+PAGE_VERSION: Final = 8
+#: Says which verdict a page shows; without it, the page is written again.
+MARK_FILE: Final = ".published.json"
+#: In the mark, of a page with a section on people like them: its digest, and size and digest of the
+#: page without it. A run's copy of the page is one without: an analysis does not tell of others.
+OTHERS: Final = "others"
+
+
+def mark_of(
+    verdict: Verdict, rejected: Mapping[str, int] | None, *, drawn: bool = True
+) -> dict[str, Any]:
+    """Return the mark of a page.
+
+    Parameters
+    ----------
+    verdict
+        What the page shows.
+    rejected
+        How many events it says were rejected, by rule.
+    drawn
+        Whether it was drawn, or left to be drawn on demand.
+    """
+    text = json.dumps(verdict.to_dict(), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    mark = {"page_version": PAGE_VERSION, "verdict": digest, "rejected": rejected}
+    return mark if drawn else {**mark, "drawn": False}
+
+
+def read_mark(settings: Settings, page: Path) -> dict[str, Any] | None:
+    """Return what was written down of a page, wherever it is, or None."""
+    file = page.with_name(MARK_FILE)
+    mark = read_or_set_aside(file, lambda path: json.loads(path.read_bytes()), settings.store_root)
+    return mark if isinstance(mark, dict) else None
+
+
+def is_left(mark: Mapping[str, Any] | None) -> bool:
+    """Tell whether a page was left to be drawn on demand, by its mark."""
+    return mark is not None and mark.get("drawn") is False
+
+
+def is_of(mark: Mapping[str, Any] | None, verdict: Verdict) -> bool:
+    """Tell whether a mark is of this verdict and the current form of pages."""
+    if mark is None:
+        return False
+    alone = {name: value for name, value in mark.items() if name != OTHERS}
+    return alone == mark_of(verdict, mark.get("rejected"), drawn=not is_left(mark))
+
+
+def section_digest(section: str) -> str:
+    """Return what `page_sections.shown_section` returns of a page with this section."""
+    return hashlib.sha256(section.encode()).hexdigest()
+
+
+def show_section(page: Path, section: str | None, mark: dict[str, Any], names: list[str]) -> None:
+    """Bring a page's section up to date, and write down what its files are and what it shows.
+
+    Parameters
+    ----------
+    page
+        The page, which is there; its lock is held by the caller.
+    section
+        What `report.people_like_you.section_html` made; None takes it out.
+    mark
+        Of the page.
+    names
+        Of the files beside the page, with itself.
+    """
+    from its_pipeline.report.people_like_you import section_of, with_section
+
+    html = page.read_bytes()
+    alone = with_section(html.decode(), None)
+    whole = with_section(alone, section)
+    shown = section_of(whole)
+    if whole.encode() != html:
+        write_bytes(page, whole.encode())
+    mark = {name: value for name, value in mark.items() if name != OTHERS}
+    if shown is not None:
+        mark[OTHERS] = {
+            "section": section_digest(shown),
+            "size": len(alone.encode()),
+            "alone": hashlib.sha256(alone.encode()).hexdigest(),
+        }
+    write_contents(page.parent, names)
+    write_json(page.with_name(MARK_FILE), mark)
+
+
+def section_shown(page: Path) -> str | None:
+    """Return the section that a page has which is about to be written again."""
+    from its_pipeline.report.people_like_you import section_of
+
+    if not page.is_file():
+        return None
+    return section_of(page.read_bytes().decode(errors="replace"))
