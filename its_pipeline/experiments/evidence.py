@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final
 from its_pipeline.experiments.kind_pages import kind_rows, publish_kinds
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url, page_url
 from its_pipeline.experiments.looking import standing_of
-from its_pipeline.experiments.page_facts import TRUST_FILE, ongoing_until
+from its_pipeline.experiments.page_facts import ongoing_until
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import (
     CHECKLIST_FILE,
+    TRUST_FILE,
     page_path,
 )
 from its_pipeline.experiments.rejections import Rejections

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url
-from its_pipeline.experiments.looking import looks_at, standing_of
 from its_pipeline.experiments.planning import plan_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.rejections import Rejections
@@ -24,64 +23,7 @@ if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
     from its_pipeline.its import Analysis
     from its_pipeline.its.planning.summary import PlanSummary
-    from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
-
-
-#: The page on how far intervals can be trusted, beside the index.
-TRUST_FILE: Final = "trust.html"
-
-
-def facts_of(
-    verdict: Verdict,
-    analysis: Analysis | None,
-    snapshot: Snapshot,
-    rejected: Mapping[str, int],
-    run_id: str | None,
-) -> ReportInput | StateInput:
-    """Return everything that the page of a verdict shows.
-
-    Parameters
-    ----------
-    verdict, analysis
-        What is shown; None where nothing was sampled.
-    snapshot
-        Knows the experiment's intervention.
-    rejected
-        How many events were rejected, by rule.
-    run_id
-        The run that records the analysis, if any.
-    """
-    from its_pipeline.report.inputs import ReportInput, StateInput
-
-    settings = snapshot.settings
-    intervention = snapshot.intervention(verdict.key)
-    shared: dict[str, Any] = {
-        "intervention": intervention,
-        "metric": snapshot.metrics.get(verdict.outcome_metric),
-        "window": window_of(verdict),
-        "data": data_of(verdict, rejected),
-        "provenance": provenance_of(settings, intervention, verdict, analysis, run_id),
-        "index_href": "../../index.html",
-        "trust_href": f"../../{TRUST_FILE}",
-    }
-    if verdict.status != "analysed" or analysis is None:
-        return StateInput(
-            **shared,
-            state=verdict.status,
-            reason=verdict.reason,
-            n_pre=verdict.n_pre,
-            n_post=verdict.n_post,
-            analysable_on=day_of(verdict.analysable_on),
-            calendar=verdict.calendar,
-            analysis=analysis,
-            planned=planned_of(settings, verdict, intervention),
-        )
-    return ReportInput(
-        **shared,
-        analysis=analysis,
-        looks=looks_at(settings, intervention) if verdict.standing else (),
-        standing=standing_of(verdict),
-    )
+    from its_pipeline.report.inputs import DataFacts, Provenance
 
 
 def ongoing_until(verdict: Verdict) -> date | None:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from its_pipeline.files.atomic import write_bytes, write_json
+from its_pipeline.files.contents import write_contents
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
@@ -58,21 +60,55 @@ def is_left(mark: Mapping[str, Any] | None) -> bool:
 
 
 def is_of(mark: Mapping[str, Any] | None, verdict: Verdict) -> bool:
-    """Tell whether a mark is of this verdict and the current form of pages.
-
-    What the page tells of people like them is not asked.
-    """
+    """Tell whether a mark is of this verdict and the current form of pages."""
     if mark is None:
         return False
-    told = {name: value for name, value in mark.items() if name != OTHERS}
-    return told == mark_of(verdict, mark.get("rejected"), drawn=not is_left(mark))
+    alone = {name: value for name, value in mark.items() if name != OTHERS}
+    return alone == mark_of(verdict, mark.get("rejected"), drawn=not is_left(mark))
 
 
-def left_section(mark: Mapping[str, Any] | None) -> str | None:
-    """Return the section on people like them that a page which was left gets when it is drawn."""
-    return mark.get(OTHERS, {}).get("html") if mark is not None and is_left(mark) else None
+def section_digest(section: str) -> str:
+    """Return what `page_sections.shown_section` returns of a page with this section."""
+    return hashlib.sha256(section.encode()).hexdigest()
 
 
-def shown_by(mark: Mapping[str, Any]) -> str:
-    """Return the digest of what a page shows that was left, by its mark."""
-    return hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()
+def show_section(page: Path, section: str | None, mark: dict[str, Any], names: list[str]) -> None:
+    """Bring a page's section up to date, and write down what its files are and what it shows.
+
+    Parameters
+    ----------
+    page
+        The page, which is there; its lock is held by the caller.
+    section
+        What `report.people_like_you.section_html` made; None takes it out.
+    mark
+        Of the page.
+    names
+        Of the files beside the page, with itself.
+    """
+    from its_pipeline.report.people_like_you import section_of, with_section
+
+    html = page.read_bytes()
+    alone = with_section(html.decode(), None)
+    whole = with_section(alone, section)
+    shown = section_of(whole)
+    if whole.encode() != html:
+        write_bytes(page, whole.encode())
+    mark = {name: value for name, value in mark.items() if name != OTHERS}
+    if shown is not None:
+        mark[OTHERS] = {
+            "section": section_digest(shown),
+            "size": len(alone.encode()),
+            "alone": hashlib.sha256(alone.encode()).hexdigest(),
+        }
+    write_contents(page.parent, names)
+    write_json(page.with_name(MARK_FILE), mark)
+
+
+def section_shown(page: Path) -> str | None:
+    """Return the section that a page has which is about to be written again."""
+    from its_pipeline.report.people_like_you import section_of
+
+    if not page.is_file():
+        return None
+    return section_of(page.read_bytes().decode(errors="replace"))

@@ -8,7 +8,6 @@ here, whatever the caller believes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +16,24 @@ from typing import TYPE_CHECKING, Any, Final
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.links import page_url
-from its_pipeline.experiments.looking import standing_of
-from its_pipeline.experiments.page_cache import PageCache
-from its_pipeline.experiments.page_facts import facts_of, ongoing_until, rejected_of
+from its_pipeline.experiments.looking import looks_at, standing_of
+from its_pipeline.experiments.page_facts import (
+    data_of,
+    day_of,
+    ongoing_until,
+    planned_of,
+    provenance_of,
+    rejected_of,
+    window_of,
+)
 from its_pipeline.experiments.page_marks import (
     MARK_FILE,
-    OTHERS,
     is_left,
     is_of,
-    left_section,
     mark_of,
     read_mark,
-    shown_by,
+    section_shown,
+    show_section,
 )
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.recorder import RunRecorder
@@ -53,6 +58,8 @@ if TYPE_CHECKING:
 
 PAGE_FILE: Final = "index.html"
 CHECKLIST_FILE: Final = "checklist.json"
+#: The page on how far intervals can be trusted, beside the index.
+TRUST_FILE: Final = "trust.html"
 #: Of each figure the file beside the page and among the run's artifacts. Stores hold these names.
 PLOT_FILES: Final[Mapping[str, str]] = {
     "counterfactual": "counterfactual.png",
@@ -109,8 +116,8 @@ def is_published(
 ) -> bool:
     """Tell whether the page shows this verdict, in the current form of pages, and is whole.
 
-    What it tells of people like them is not asked, see `put_section`. Files of it that are damaged
-    are set aside. The page's lock is held by the caller.
+    What it tells of people like them is not asked, see `page_sections`. Files of it that are
+    damaged are set aside. The page's lock is held by the caller.
 
     Parameters
     ----------
@@ -146,105 +153,6 @@ def page_contents(settings: Settings, key: str) -> dict[str, Written] | None:
     """Return what the files beside a page were when they were written; None where that is lost."""
     file = page_path(settings, key).with_name(CONTENTS_FILE)
     return read_or_set_aside(file, read_contents, settings.store_root)
-
-
-def page_alone(settings: Settings, key: str) -> Written | None:
-    """Return what a page is without its section on people like them; None where it has none."""
-    others = (read_mark(settings, page_path(settings, key)) or {}).get(OTHERS)
-    if others is None or "size" not in others:
-        return None
-    return Written(others["size"], 0, others["alone"])
-
-
-def shown_section(settings: Settings, key: str) -> str | None:
-    """Return the digest of the section on people like them that a page has; None without one."""
-    others = (read_mark(settings, page_path(settings, key)) or {}).get(OTHERS)
-    return None if others is None else str(others["section"])
-
-
-def section_digest(section: str) -> str:
-    """Return what `shown_section` returns of a page with this section."""
-    return hashlib.sha256(section.encode()).hexdigest()
-
-
-def put_section(settings: Settings, key: str, section: str | None) -> bool:
-    """Put the section on people like them into a page that is there; return whether it changed it.
-
-    The page is not made again: that is as cheap as writing a file, however many members a kind has.
-    A page of a verdict without effects gets none.
-
-    Parameters
-    ----------
-    settings, key
-        The installation and the experiment.
-    section
-        What `report.people_like_you.section_html` made; None takes it out.
-    """
-    page = page_path(settings, key)
-    wanted = None if section is None else section_digest(section)
-    if shown_section(settings, key) == wanted:
-        return False
-    if not page.is_file() and not is_left(read_mark(settings, page)):
-        return False
-    if parse_experiment_key(key).user_id in Forgotten(settings.store_root):
-        return False
-    with exclusive(page.with_name(".lock")):
-        mark = read_mark(settings, page)
-        if mark is not None and is_left(mark):
-            # Drawn by now, it tells what is not true any more.
-            PageCache.of(settings).path(key, shown_by(mark)).unlink(missing_ok=True)
-            write_json(page.with_name(MARK_FILE), _with_left_section(mark, section))
-            return True
-        contents = page_contents(settings, key)
-        if mark is None or contents is None or differing(page.parent, contents):
-            # What is damaged, or half published, is published again, and gets it then.
-            return False
-        before = page.read_bytes()
-        page.with_name(MARK_FILE).unlink()
-        page.with_name(CONTENTS_FILE).unlink()
-        _show_section(page, section, mark, list(contents))
-        return page.read_bytes() != before
-
-
-def _show_section(page: Path, section: str | None, mark: dict[str, Any], names: list[str]) -> None:
-    """Bring a page's section up to date, and write down what its files are and what it shows."""
-    from its_pipeline.report.people_like_you import section_of, with_section
-
-    html = page.read_bytes()
-    alone = with_section(html.decode(), None)
-    whole = with_section(alone, section)
-    shown = section_of(whole)
-    if whole.encode() != html:
-        write_bytes(page, whole.encode())
-    mark = {name: value for name, value in mark.items() if name != OTHERS}
-    if shown is not None:
-        mark[OTHERS] = {
-            "section": section_digest(shown),
-            "size": len(alone.encode()),
-            "alone": hashlib.sha256(alone.encode()).hexdigest(),
-        }
-    write_contents(page.parent, names)
-    write_json(page.with_name(MARK_FILE), mark)
-
-
-def _with_left_section(mark: Mapping[str, Any], section: str | None) -> dict[str, Any]:
-    """Return the mark of a page that is left, with the section that it gets when it is drawn."""
-    kept = {name: value for name, value in mark.items() if name != OTHERS}
-    if section is None:
-        return kept
-    return {**kept, OTHERS: {"section": section_digest(section), "html": section}}
-
-
-def _section_shown(settings: Settings, page: Path) -> str | None:
-    """Return the section that a page has, or gets, which is about to be written again."""
-    from its_pipeline.report.people_like_you import section_of
-
-    left = left_section(read_mark(settings, page))
-    if left is not None:
-        return left
-    if not page.is_file():
-        return None
-    return section_of(page.read_bytes().decode(errors="replace"))
 
 
 def publish_experiment(
@@ -297,7 +205,7 @@ def publish_experiment(
         analysis = load_analysis(settings, verdict)
         rejected = None if rejections is None else rejected_of(snapshot, verdict, rejections)
         unchanged = is_published(settings, verdict, rejected, drawn=drawn)
-        others = None if unchanged else _section_shown(settings, page)
+        others = section_shown(page) if drawn and not unchanged else None
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             # Until the new ones are whole, nothing says what they should be.
@@ -305,19 +213,31 @@ def publish_experiment(
             page.with_name(CONTENTS_FILE).unlink(missing_ok=True)
             if rejected is None:
                 rejected = rejected_of(snapshot, verdict, Rejections(settings.lake_dir))
-            facts = facts_of(verdict, analysis, snapshot, rejected, run_id)
+            facts = page_facts(verdict, analysis, snapshot, rejected, run_id)
             _write(page, facts, drawn=drawn)
             if recorder is not None and run_id is not None:
                 _tell(recorder, run_id, settings, page, verdict)
-            mark, names = mark_of(verdict, rejected, drawn=drawn), _published_names(page, verdict)
+            mark = mark_of(verdict, rejected, drawn=drawn)
+            names = _published_names(page, verdict)
             if drawn:
-                _show_section(page, others, mark, names)
+                show_section(page, others, mark, names)
             else:
                 write_contents(page.parent, names)
-                write_json(page.with_name(MARK_FILE), _with_left_section(mark, others))
+                write_json(page.with_name(MARK_FILE), mark)
     metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)
+
+
+def _tell(
+    recorder: RunRecorder, run_id: str, settings: Settings, page: Path, verdict: Verdict
+) -> None:
+    """Put copies of the page and its pictures into the run, or where the page will be."""
+    address = page_url(settings, verdict.key)
+    if page.is_file():
+        recorder.add_artifacts(run_id, published_artifacts(page, verdict))
+    elif address is not None:
+        recorder.link_page(run_id, address)
 
 
 def _publication(
@@ -343,6 +263,59 @@ def _publication(
     return Publication(verdict, page, _plots(page, verdict), sentences, thumbnail, unchanged, drawn)
 
 
+def page_facts(
+    verdict: Verdict,
+    analysis: Analysis | None,
+    snapshot: Snapshot,
+    rejected: Mapping[str, int],
+    run_id: str | None,
+) -> ReportInput | StateInput:
+    """Return everything that the page of a verdict shows.
+
+    Parameters
+    ----------
+    verdict, analysis
+        What is shown; None where nothing was sampled.
+    snapshot
+        Knows the experiment's intervention.
+    rejected
+        How many events were rejected, by rule.
+    run_id
+        The run that records the analysis, if any.
+    """
+    from its_pipeline.report.inputs import ReportInput, StateInput
+
+    settings = snapshot.settings
+    intervention = snapshot.intervention(verdict.key)
+    shared: dict[str, Any] = {
+        "intervention": intervention,
+        "metric": snapshot.metrics.get(verdict.outcome_metric),
+        "window": window_of(verdict),
+        "data": data_of(verdict, rejected),
+        "provenance": provenance_of(settings, intervention, verdict, analysis, run_id),
+        "index_href": "../../index.html",
+        "trust_href": f"../../{TRUST_FILE}",
+    }
+    if verdict.status != "analysed" or analysis is None:
+        return StateInput(
+            **shared,
+            state=verdict.status,
+            reason=verdict.reason,
+            n_pre=verdict.n_pre,
+            n_post=verdict.n_post,
+            analysable_on=day_of(verdict.analysable_on),
+            calendar=verdict.calendar,
+            analysis=analysis,
+            planned=planned_of(settings, verdict, intervention),
+        )
+    return ReportInput(
+        **shared,
+        analysis=analysis,
+        looks=looks_at(settings, intervention) if verdict.standing else (),
+        standing=standing_of(verdict),
+    )
+
+
 def _write(page: Path, facts: ReportInput | StateInput, *, drawn: bool) -> None:
     from its_pipeline.report.cent import checklist, plain_answers
     from its_pipeline.report.inputs import StateInput
@@ -360,17 +333,6 @@ def _write(page: Path, facts: ReportInput | StateInput, *, drawn: bool) -> None:
         for name, png in pngs.items():
             write_bytes(page.with_name(PLOT_FILES[name]), png)
         write_bytes(page, html.encode())
-
-
-def _tell(
-    recorder: RunRecorder, run_id: str, settings: Settings, page: Path, verdict: Verdict
-) -> None:
-    """Put copies of the page and its pictures into the run, or where the page will be."""
-    address = page_url(settings, verdict.key)
-    if page.is_file():
-        recorder.add_artifacts(run_id, published_artifacts(page, verdict))
-    elif address is not None:
-        recorder.link_page(run_id, address)
 
 
 def _plots(page: Path, verdict: Verdict) -> dict[str, Path]:

@@ -15,8 +15,8 @@ from its_pipeline.experiments.audit_numbers import (
     TOLD_PEOPLE,
     verdict_of,
 )
-from its_pipeline.experiments.page_facts import TRUST_FILE
 from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.publish import TRUST_FILE
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.settings import Settings, checkout_root
 from its_pipeline.stores.placebo_audit import Audit, AuditStore, IntervalFactor, Measured

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from its_pipeline.experiments.page_marks import MARK_FILE
+from its_pipeline.experiments.page_sections import page_alone
 from its_pipeline.experiments.publish import (
     PAGE_FILE,
     is_published,
-    page_alone,
     page_contents,
     page_path,
     published_artifacts,

@@ -112,8 +112,8 @@ class IndexView:
     has_cent: bool
     trust_href: str | None
     nobodys: int
-    n_left: int
     kinds: tuple[KindLine, ...]
+    n_left: int
 
 
 def render_index(
@@ -160,8 +160,8 @@ def render_index(
         has_cent=any(line.cent for line in lines),
         trust_href=safe_href(trust_href),
         nobodys=nobodys_events,
-        n_left=sum(not row.is_drawn for row in ordered),
         kinds=kind_lines(kinds),
+        n_left=sum(not row.is_drawn for row in ordered),
     )
     return render_page("index.html", view, "index.js")
 

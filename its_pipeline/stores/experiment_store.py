@@ -31,6 +31,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,6 @@ from its_pipeline.files.contents import (
 from its_pipeline.files.damage import read_or_set_aside, set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.stores.result_rows import STANDING
-from its_pipeline.stores.result_sets import ResultSets
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
     from its_pipeline.its import Analysis
     from its_pipeline.its.storage import Stored
+    from its_pipeline.stores.result_sets import ResultSets
 
 VERDICT_FILE = "verdict.json"
 ANNOUNCED_FILE = "announced.json"
@@ -78,7 +79,13 @@ class ExperimentStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.sets = ResultSets(root.parent)
+
+    @cached_property
+    def sets(self) -> ResultSets:
+        """The result sets of the same store; Arrow is imported when they are first asked."""
+        from its_pipeline.stores.result_sets import ResultSets
+
+        return ResultSets(self.root.parent)
 
     def folder(self, key: str) -> Path:
         """Return the folder of an experiment; the key is validated, so it cannot leave the root."""

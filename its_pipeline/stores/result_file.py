@@ -14,6 +14,7 @@ import json
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +23,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.events.keys import SEPARATOR
-from its_pipeline.stores.result_rows import SCHEMA, SMALL_COLUMNS, ResultRow, rows_of
+from its_pipeline.stores.result_rows import ResultRow
 
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("decided_at", pa.string(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("announced", pa.string()),
+        pa.field("mlflow_run_id", pa.string()),
+        pa.field("analysis", pa.binary()),
+    ]
+)
+#: All but the large one.
+SMALL_COLUMNS: Final = [name for name in SCHEMA.names if name != "analysis"]
 #: Rows that are read together: a megabyte, two milliseconds.
 GROUP_ROWS: Final = 32
 #: Groups whose small columns are remembered: a night asks of neighbours, one after the other.
@@ -129,6 +144,18 @@ class ResultFile:
     def _read(self, group: int, columns: list[str]) -> pa.Table:
         with self._lock:
             return self._file.read_row_group(group, columns=columns, use_threads=False)
+
+
+def table_of(rows: Iterable[ResultRow]) -> pa.Table:
+    """Return rows as a table, in their order."""
+    listed = list(rows)
+    columns = {f.name: [getattr(row, f.name) for row in listed] for f in fields(ResultRow)}
+    return pa.table(columns, SCHEMA)
+
+
+def rows_of(table: pa.Table) -> list[ResultRow]:
+    """Return the rows of a table; the analysis is None where its column was not read."""
+    return [ResultRow(**row) for row in table.to_pylist()]
 
 
 def opened(path: Path) -> ResultFile:

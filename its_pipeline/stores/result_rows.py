@@ -1,7 +1,7 @@
 """A row of a result set: one analysis of an experiment, or how the experiment stands.
 
-What belongs here: what a row holds, and rows as columns of Parquet. What does not: the files
-(`result_sets`), or which rows there should be (`gathering`).
+What belongs here: what a row holds. What does not: rows as columns of Parquet (`result_file`), the
+files (`result_sets`), or which rows there should be (`gathering`).
 
 Of an experiment a set holds a row for each analysis and, where it was gathered with it, one without
 fingerprint: its newest verdict, and which of its verdicts Dagster was told of.
@@ -10,11 +10,8 @@ fingerprint: its newest verdict, and which of its verdicts Dagster was told of.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
-
-import pyarrow as pa
 
 #: Fingerprint of the row that says how an experiment stands.
 STANDING: Final = ""
@@ -62,34 +59,6 @@ class ResultRow:
     def is_standing(self) -> bool:
         """Whether the row says how the experiment stands."""
         return self.fingerprint == STANDING
-
-
-SCHEMA: Final = pa.schema(
-    [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("user_id", pa.string(), nullable=False),
-        pa.field("fingerprint", pa.string(), nullable=False),
-        pa.field("decided_at", pa.string(), nullable=False),
-        pa.field("verdict", pa.string(), nullable=False),
-        pa.field("announced", pa.string()),
-        pa.field("mlflow_run_id", pa.string()),
-        pa.field("analysis", pa.binary()),
-    ]
-)
-#: All but the large one.
-SMALL_COLUMNS: Final = [name for name in SCHEMA.names if name != "analysis"]
-
-
-def table_of(rows: Iterable[ResultRow]) -> pa.Table:
-    """Return rows as a table, in their order."""
-    listed = list(rows)
-    columns = {f.name: [getattr(row, f.name) for row in listed] for f in fields(ResultRow)}
-    return pa.table(columns, SCHEMA)
-
-
-def rows_of(table: pa.Table) -> list[ResultRow]:
-    """Return the rows of a table; the analysis is None where its column was not read."""
-    return [ResultRow(**row) for row in table.to_pylist()]
 
 
 def compact_json(content: Any) -> str:

@@ -33,8 +33,18 @@ from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
 from its_pipeline.files.damage import DAMAGE, is_of_the_machine, read_or_set_aside, set_aside
 from its_pipeline.files.parquet import unfinished_file
-from its_pipeline.stores.result_file import ResultFile, merged, opened, read_note, write_file
-from its_pipeline.stores.result_rows import SCHEMA, SMALL_COLUMNS, ResultRow, rows_of, table_of
+from its_pipeline.stores.result_file import (
+    SCHEMA,
+    SMALL_COLUMNS,
+    ResultFile,
+    merged,
+    opened,
+    read_note,
+    rows_of,
+    table_of,
+    write_file,
+)
+from its_pipeline.stores.result_rows import ResultRow
 
 #: Rows beyond which sets are not merged into one: half a gigabyte, rewritten in seconds.
 MOST_ROWS: Final = 20_000

@@ -11,9 +11,10 @@ import pytest
 from its_pipeline.events.keys import ExperimentKey
 from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.kind_pages import kind_page_path, member_of, publish_kinds
+from its_pipeline.experiments.page_marks import MARK_FILE
 from its_pipeline.experiments.pooling import refresh_kinds
 from its_pipeline.experiments.preparation import Snapshot
-from its_pipeline.experiments.publish import MARK_FILE, page_path, publish_experiment
+from its_pipeline.experiments.publish import page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, open_store
 from its_pipeline.experiments.wholeness import is_kept_whole
 from its_pipeline.leaving.forget import forget

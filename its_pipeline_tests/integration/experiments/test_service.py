@@ -59,6 +59,9 @@ class Recorder:
     def add_artifacts(self, run_id, files):
         raise AssertionError("nothing is published here")
 
+    def link_page(self, run_id, address):
+        raise AssertionError("nothing is published here")
+
 
 @pytest.fixture
 def settings(tmp_path) -> Settings:

@@ -254,7 +254,7 @@ def test_an_intervention_outside_the_series_changes_nothing():
 def test_heavy_tails_with_a_schedule():
     outcome = _outcome([25.0, 25.0], seed=2)
     outcome.iloc[::13] += 60.0
-    spec = AnalysisSpec(season="none", likelihood="student_t", draws=1000)
+    spec = AnalysisSpec(season="none", likelihood="student_t", draws=2000)
     found = run(outcome, ABAB, spec)
     assert found.converged
     effect = found.effects.counterfactual

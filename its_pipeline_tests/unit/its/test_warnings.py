@@ -50,7 +50,7 @@ def test_the_student_t_likelihood_is_less_moved_by_outliers():
     broken.iloc[[50, 57, 71]] += [200, 180, 220]
     clean = run(outcome, day, SPEC).effects.counterfactual.mean
     normal = run(broken, day, SPEC).effects.counterfactual
-    robust = run(broken, day, AnalysisSpec(draws=500, tune=300, likelihood="student_t"))
+    robust = run(broken, day, AnalysisSpec(draws=1000, tune=500, likelihood="student_t"))
     assert abs(robust.effects.counterfactual.mean - clean) < 0.6 * abs(normal.mean - clean)
     assert robust.effects.counterfactual.sd < normal.sd
     assert robust.draws["nu"].mean() < 8
