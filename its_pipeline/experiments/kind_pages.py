@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import ExperimentKey
+from its_pipeline.experiments.links import page_url
 from its_pipeline.experiments.page_marks import section_digest
 from its_pipeline.experiments.page_sections import put_section, shown_section
 from its_pipeline.experiments.preparation import Snapshot
-from its_pipeline.experiments.publish import (
-    page_path,
-)
+from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
 from its_pipeline.files.contents import digest_of
@@ -214,8 +213,10 @@ def member_of(
 def _member(settings: Settings, member: PooledMember, times: float) -> KindMember:
     from its_pipeline.report.kinds import Interval, KindMember
 
-    page = page_path(settings, str(ExperimentKey(member.user_id, member.intervention_id)))
-    href = f"../../{page.relative_to(settings.reports_dir).as_posix()}" if page.is_file() else None
+    key = str(ExperimentKey(member.user_id, member.intervention_id))
+    page, href = page_path(settings, key), page_url(settings, key)
+    if page.is_file():
+        href = f"../../{page.relative_to(settings.reports_dir).as_posix()}"
     numbers = (member.mean, member.sd, member.ci_lower, member.ci_upper)
     return KindMember(
         user_id=member.user_id,

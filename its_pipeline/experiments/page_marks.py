@@ -24,6 +24,7 @@ PAGE_VERSION: Final = 8
 MARK_FILE: Final = ".published.json"
 #: In the mark, of a page with a section on people like them: its digest, and size and digest of the
 #: page without it. A run's copy of the page is one without: an analysis does not tell of others.
+#: Of a page that is left: the section that it gets when it is drawn, and its digest.
 OTHERS: Final = "others"
 
 
@@ -67,6 +68,24 @@ def is_of(mark: Mapping[str, Any] | None, verdict: Verdict) -> bool:
     return alone == mark_of(verdict, mark.get("rejected"), drawn=not is_left(mark))
 
 
+def shown_by(mark: Mapping[str, Any]) -> str:
+    """Return the digest of all that a page shows which was left, by its mark."""
+    return hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()
+
+
+def with_left_section(mark: Mapping[str, Any], section: str | None) -> dict[str, Any]:
+    """Return the mark of a page that is left, with the section that it gets when it is drawn."""
+    alone = {name: value for name, value in mark.items() if name != OTHERS}
+    if section is None:
+        return alone
+    return {**alone, OTHERS: {"section": section_digest(section), "html": section}}
+
+
+def left_section(mark: Mapping[str, Any] | None) -> str | None:
+    """Return the section that a page which was left gets when it is drawn; None without one."""
+    return mark.get(OTHERS, {}).get("html") if mark is not None and is_left(mark) else None
+
+
 def section_digest(section: str) -> str:
     """Return what `page_sections.shown_section` returns of a page with this section."""
     return hashlib.sha256(section.encode()).hexdigest()
@@ -105,10 +124,13 @@ def show_section(page: Path, section: str | None, mark: dict[str, Any], names: l
     write_json(page.with_name(MARK_FILE), mark)
 
 
-def section_shown(page: Path) -> str | None:
-    """Return the section that a page has which is about to be written again."""
+def section_shown(settings: Settings, page: Path) -> str | None:
+    """Return the section that a page has, or gets, which is about to be written again."""
     from its_pipeline.report.people_like_you import section_of
 
+    left = left_section(read_mark(settings, page))
+    if left is not None:
+        return left
     if not page.is_file():
         return None
     return section_of(page.read_bytes().decode(errors="replace"))

@@ -11,7 +11,6 @@ form of pages or of other counts of rejected events is never taken for the newes
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.page_cache import PageCache
-from its_pipeline.experiments.page_marks import is_left, is_of, read_mark
+from its_pipeline.experiments.page_marks import is_left, is_of, left_section, read_mark, shown_by
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_facts, page_path, publish_experiment
 from its_pipeline.experiments.recorder import RunRecorder
@@ -76,7 +75,7 @@ def open_page(settings: Settings, key: str) -> OpenPage | None:
     if verdict is None or mark is None or not is_of(mark, verdict):
         return None
     cache = PageCache.of(settings)
-    path = cache.path(key, _shown(mark)) if is_left(mark) else page
+    path = cache.path(key, shown_by(mark)) if is_left(mark) else page
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -122,6 +121,7 @@ def draw_page(settings: Settings, key: str, recorder: RunRecorder | None = None)
 def _draw_left(snapshot: Snapshot, key: str) -> bool:
     """Draw what was left, unless it is there; tell whether it is of the newest verdict."""
     from its_pipeline.report.page import render_facts
+    from its_pipeline.report.people_like_you import with_section
 
     settings = snapshot.settings
     store, cache = open_store(settings), PageCache.of(settings)
@@ -132,9 +132,10 @@ def _draw_left(snapshot: Snapshot, key: str) -> bool:
         verdict, mark = store.verdict(key), read_mark(settings, page)
         if verdict is None or mark is None or not is_left(mark) or not is_of(mark, verdict):
             return False
-        shown = _shown(mark)
+        shown = shown_by(mark)
         if not cache.path(key, shown).is_file():
-            html, _ = render_facts(_facts(snapshot, verdict, mark))
+            alone, _ = render_facts(_facts(snapshot, verdict, mark))
+            html = with_section(alone, left_section(mark))
             cache.put(key, shown, html.encode())
     return True
 
@@ -146,7 +147,3 @@ def _facts(snapshot: Snapshot, verdict: Verdict, mark: Mapping[str, Any]) -> Any
         run_id = open_store(settings).recorded_run(verdict.key, verdict.fingerprint)
     analysis = load_analysis(settings, verdict)
     return page_facts(verdict, analysis, snapshot, mark["rejected"], run_id)
-
-
-def _shown(mark: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()

@@ -34,6 +34,7 @@ from its_pipeline.experiments.page_marks import (
     read_mark,
     section_shown,
     show_section,
+    with_left_section,
 )
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.recorder import RunRecorder
@@ -205,7 +206,7 @@ def publish_experiment(
         analysis = load_analysis(settings, verdict)
         rejected = None if rejections is None else rejected_of(snapshot, verdict, rejections)
         unchanged = is_published(settings, verdict, rejected, drawn=drawn)
-        others = section_shown(page) if drawn and not unchanged else None
+        others = None if unchanged else section_shown(settings, page)
         run_id = store.recorded_run(key, verdict.fingerprint) if verdict.fingerprint else None
         if not unchanged:
             # Until the new ones are whole, nothing says what they should be.
@@ -223,7 +224,7 @@ def publish_experiment(
                 show_section(page, others, mark, names)
             else:
                 write_contents(page.parent, names)
-                write_json(page.with_name(MARK_FILE), mark)
+                write_json(page.with_name(MARK_FILE), with_left_section(mark, others))
     metric = snapshot.metrics.get(verdict.outcome_metric)
     outcome = metric.title if metric is not None else verdict.outcome_metric
     return _publication(verdict, analysis, page, outcome, unchanged)

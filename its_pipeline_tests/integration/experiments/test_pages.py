@@ -14,6 +14,7 @@ from its_pipeline.experiments.bulk import is_settled, refresh, stale_keys
 from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.links import page_url
 from its_pipeline.experiments.page_marks import is_left, read_mark
+from its_pipeline.experiments.page_sections import put_section
 from its_pipeline.experiments.pages import draw_page, open_page
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import CHECKLIST_FILE, page_path, publish_experiment
@@ -46,7 +47,7 @@ def settings(tmp_path):
 def night(settings, **chosen):
     snapshot = Snapshot(settings)
     told = []
-    summary = refresh(snapshot, [DONE, WAITS], told.append, **chosen)
+    summary = refresh(snapshot, [DONE, WAITS], told.extend, **chosen)
     return summary, {evaluation.verdict.key: evaluation.publication for evaluation in told}
 
 
@@ -215,3 +216,30 @@ def test_the_command_writes_what_it_can_and_names_what_it_cannot(settings, monke
     assert broken.exit_code == 1
     assert "1 pages could not be written. First: done|morning" in broken.output
     assert drawn_files(settings) == {page_path(settings, WAITS)}
+
+
+def test_a_left_page_tells_of_people_like_them_as_a_static_one_does(settings):
+    night(settings)
+    draw_page(settings, DONE)
+    alone = opened(settings, DONE)
+    section = '<section class="others" aria-labelledby="others">\nPeople like you</section>\n'
+    assert put_section(settings, DONE, section)
+    assert not put_section(settings, DONE, section)
+    # What was drawn does not tell it, and is gone.
+    assert open_page(settings, DONE) is None
+    assert list(settings.page_cache_dir.iterdir()) == []
+    draw_page(settings, DONE)
+    told = opened(settings, DONE)
+    assert b"People like you" in told
+    assert night(settings)[0].counts == {"unchanged": 2}
+    write_pages(Snapshot(settings), "done")
+    assert page_path(settings, DONE).read_bytes() == told
+    # And back: a static page's section stays when the page is left again.
+    write_daily(settings, {**DAYS, "done": with_another_last_day(DAYS["done"])})
+    night(settings)
+    draw_page(settings, DONE)
+    assert b"People like you" in opened(settings, DONE)
+    assert put_section(settings, DONE, None)
+    draw_page(settings, DONE)
+    assert b"People like you" not in opened(settings, DONE)
+    assert opened(settings, DONE) != alone

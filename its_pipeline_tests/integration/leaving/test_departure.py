@@ -213,6 +213,7 @@ def test_nothing_of_theirs_is_found_in_any_byte(left):
     assert places >= {
         "lake", "imports", "inbox", "interventions.sqlite", "interventions.copy.sqlite",
         "daily_outcomes.parquet", "evidence.parquet", "compliance.parquet", "warehouse.duckdb",
+        "experiments", "results", "reports", "mlflow.db", "mlartifacts", "dagster", "placebo_audit",
         "peer_audit.json", "pooled", "set-aside", "page_cache",
     }  # fmt: skip
     assert left.forgotten.exit_code == 0, left.forgotten.output
