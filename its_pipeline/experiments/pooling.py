@@ -29,6 +29,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
+from its_pipeline.stores.pooled_likelihoods import Source
 from its_pipeline.stores.pooled_results import (
     BY_LOT,
     CHANGE,
@@ -180,7 +181,9 @@ def _refresh(
     if known is not None and not force and known.fingerprint == _print(membership, metric, needed):
         return RefreshedKind(membership.key, known, False)
     started = time.perf_counter()
-    record = _made(snapshot.settings, membership, metric, needed)
+    # Whoever asks for everything anew has the analyses themselves read.
+    before = {} if force else store.likelihoods(*membership.key)
+    record = _made(snapshot.settings, store, membership, metric, needed, before)
     store.write(record)
     return RefreshedKind(membership.key, record, True, time.perf_counter() - started)
 
@@ -208,29 +211,28 @@ def _print(membership: Membership, metric: OutcomeMetric, needed: int) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class _Own:
-    """What one member's own analysis says, and the sd of their days without the intervention."""
-
-    estimate: Estimate
-    baseline_sd: float
-
-
 def _made(
-    settings: Settings, membership: Membership, metric: OutcomeMetric, needed: int
+    settings: Settings,
+    store: PooledStore,
+    membership: Membership,
+    metric: OutcomeMetric,
+    needed: int,
+    before: Mapping[Source, Estimate],
 ) -> KindRecord:
     lost: list[str] = []
     refused = 0
-    own: dict[str, _Own] = {}
+    own: dict[str, Estimate] = {}
     standardised = metric.pooled_in == "baseline_sd"
     for user_id, (_, verdict) in membership.estimated.items():
         try:
-            found = _own(settings, verdict, metric, standardised)
+            found = before.get(_source(verdict)) or _own(settings, verdict)
+            if found is not None and standardised:
+                found.standardised()
         except ValueError:
             # Their days say nothing of the effect, or do not vary where sds of them are the unit.
             refused += 1
             continue
-        if found is None:
+        if found is None or found.unit != metric.unit:
             lost.append(user_id)
         else:
             own[user_id] = found
@@ -244,7 +246,7 @@ def _made(
     )
     fingerprint = _print(kept, metric, needed)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
-    is_scaled = standardised or any(each.baseline_sd > 0.0 for each in own.values())
+    is_scaled = standardised or any(each.baseline_sd for each in own.values())
     if len(own) < needed or not is_scaled:
         if not is_scaled and own:
             # Nobody's days without it vary: nothing says how large an effect is.
@@ -256,39 +258,41 @@ def _made(
     newest = max(interventions.values(), key=lambda each: (each.started_on, each.user_id))
     direction = max(directions, key=lambda name: (directions[name], name == newest.direction))
     minimum = statistics.median(
-        each.minimum_effect / (own[who].baseline_sd if standardised else 1.0)
+        each.minimum_effect / ((own[who].baseline_sd or 1.0) if standardised else 1.0)
         for who, each in interventions.items()
     )
     from its_pipeline.its.pooling.pool import pool
 
     pooled = pool(
-        [each.estimate for each in own.values()],
+        [each.standardised() if standardised else each for each in own.values()],
         direction=direction,
         minimum_effect=minimum,
         without_estimate=without,
     )
     verdicts = {who: membership.estimated[who][1] for who in own}
+    store.write_likelihoods(
+        *membership.key, [(_source(verdicts[who]), each) for who, each in own.items()]
+    )
     return _record(pooled, membership.key, metric, verdicts, made_at, fingerprint)
 
 
-def _own(
-    settings: Settings, verdict: Verdict, metric: OutcomeMetric, standardised: bool
-) -> _Own | None:
-    """Return what a member's stored analysis says; None where there is none that can be used.
+def _source(verdict: Verdict) -> Source:
+    return Source(verdict.key, str(verdict.fingerprint))
+
+
+def _own(settings: Settings, verdict: Verdict) -> Estimate | None:
+    """Return what a member's stored analysis says; None where there is none.
 
     Raises
     ------
     ValueError
-        Its days say nothing of the effect, or standardised, those without it do not vary.
+        Its days say nothing of the effect.
     """
-    from its_pipeline.its.effect_likelihood import baseline_sd_of, estimate_of
+    from its_pipeline.its.effect_likelihood import estimate_of
 
     store = open_store(settings)
     analysis = store.analysis(verdict.key, str(verdict.fingerprint), with_trace=False)
-    if analysis is None or analysis.spec.unit != metric.unit:
-        return None
-    estimate = estimate_of(analysis, verdict.user_id, standardised=standardised)
-    return _Own(estimate, baseline_sd_of(analysis))
+    return None if analysis is None else estimate_of(analysis, verdict.user_id)
 
 
 def _record(

@@ -16,7 +16,7 @@ from its_pipeline.its.inference.nodes import nodes_of
 from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import Targets
 from its_pipeline.its.linked import LARGEST_SD
-from its_pipeline.its.pooling.estimates import BASELINE_SD, Estimate
+from its_pipeline.its.pooling.estimates import Estimate
 from its_pipeline.its.pooling.likelihood import EffectLikelihood
 from its_pipeline.its.results import PosteriorDraws, PosteriorGrid
 from its_pipeline.its.scale_mixture import ScaleMixture
@@ -44,15 +44,8 @@ def estimate_of(analysis: Analysis, name: str, *, standardised: bool = False) ->
         If its days say nothing of the effect, or standardised, its days without it do not vary.
     """
     likelihood = effect_likelihood(analysis)
-    baseline_sd = baseline_sd_of(analysis)
-    if standardised:
-        if not baseline_sd > 0.0:
-            raise ValueError(
-                f"{name!r}: the days without the intervention have sd {baseline_sd:g}, and an "
-                "effect can be told in their sds only where they vary; pool in the outcome's unit"
-            )
-        return Estimate(name, likelihood.scaled(1.0 / baseline_sd), BASELINE_SD, 1.0)
-    return Estimate(name, likelihood, analysis.spec.unit, baseline_sd or None)
+    own = Estimate(name, likelihood, analysis.spec.unit, baseline_sd_of(analysis) or None)
+    return own.standardised() if standardised else own
 
 
 def baseline_sd_of(analysis: Analysis) -> float:

@@ -4,19 +4,26 @@ What belongs here: the files, one a kind and metric, and how many people a kind 
 not: the records (`pooled_results`), or making them (`experiments.pooling`).
 
 ``<root>/<kind>/<metric>.json``: replaced whole. What cannot be read, or is of another version, is
-taken for not there: the next refresh makes it again.
+taken for not there: the next refresh makes it again. Beside a kind that is told of lies
+``<metric>.npz``, what each member's own days say (`pooled_likelihoods`).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from its_pipeline.files.atomic import remove_unfinished, write_json
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.settings import Settings
+from its_pipeline.stores.pooled_likelihoods import (
+    Source,
+    read_likelihoods,
+    write_likelihoods,
+)
 from its_pipeline.stores.pooled_results import (
     VERSION,
     KindRecord,
@@ -25,6 +32,9 @@ from its_pipeline.stores.pooled_results import (
     from_dict,
     to_dict,
 )
+
+if TYPE_CHECKING:
+    from its_pipeline.its.pooling.estimates import Estimate
 
 FEWEST_PEOPLE: Final = 2
 """How effects spread cannot be learnt of one."""
@@ -108,6 +118,7 @@ class PooledStore:
         others = [path for path in self._paths() if self._read(path) is None and path.is_file()]
         for path in others:
             path.unlink()
+            path.with_suffix(".npz").unlink(missing_ok=True)
         return len(others)
 
     def _paths(self) -> list[Path]:
@@ -123,12 +134,28 @@ class PooledStore:
     def write(self, record: KindRecord) -> None:
         """Put a kind in the place of what was kept of it."""
         write_json(self.path(record.kind, record.metric), to_dict(record))
+        if isinstance(record, TooFewPeople):
+            self._likelihoods_path(record.kind, record.metric).unlink(missing_ok=True)
+
+    def likelihoods(self, kind: str, metric: str) -> dict[Source, Estimate]:
+        """Return what the analyses of a kind's members say, by analysis, as far as it is kept."""
+        return read_likelihoods(self._likelihoods_path(kind, metric), self.folder.parent)
+
+    def write_likelihoods(
+        self, kind: str, metric: str, estimates: Iterable[tuple[Source, Estimate]]
+    ) -> None:
+        """Keep what the analyses of a kind's members say, in the place of what was kept."""
+        write_likelihoods(self._likelihoods_path(kind, metric), estimates)
+
+    def _likelihoods_path(self, kind: str, metric: str) -> Path:
+        return path_of_name(self.folder, kind, metric, suffix=".npz")
 
     def delete(self, kind: str, metric: str) -> bool:
         """Delete what is kept of a kind; return whether there was anything."""
         path = self.path(kind, metric)
         was_there = path.is_file()
         path.unlink(missing_ok=True)
+        self._likelihoods_path(kind, metric).unlink(missing_ok=True)
         if path.parent.is_dir():
             # Under the lock nobody writes: what is unfinished was broken off.
             remove_unfinished(path.parent)

@@ -43,6 +43,22 @@ class Estimate:
     unit: str = ""
     baseline_sd: float | None = None
 
+    def standardised(self) -> Estimate:
+        """Return the estimate in standard deviations of the days without the intervention.
+
+        Raises
+        ------
+        ValueError
+            If those do not vary, or how much is not known.
+        """
+        sd = self.baseline_sd or 0.0
+        if not sd > 0.0:
+            raise ValueError(
+                f"{self.name!r}: the days without the intervention have sd {sd:g}, and an effect "
+                "can be told in their sds only where they vary; pool in the outcome's unit"
+            )
+        return Estimate(self.name, self.likelihood.scaled(1.0 / sd), BASELINE_SD, 1.0)
+
     @classmethod
     def normal(
         cls, name: str, mean: float, sd: float, unit: str = "", baseline_sd: float | None = None

@@ -27,6 +27,7 @@ _REACH = (2.0, 3.0)
 """How far the bins reach, in sds of the means and of the log sds: the last holds the rest."""
 _WIDEST_SHARE = 0.999
 """Of the prior's variance that a posterior's may be: beyond it the days said nothing at all."""
+_ROUNDING = 1e-12
 _REACH_OF_KERNELS = 5.0
 _KERNELS_A_BANDWIDTH = 0.84
 BANDWIDTH = 0.3
@@ -65,7 +66,10 @@ class EffectLikelihood:
                 f"weights must be >= 0 and sds > 0 but the least are {parts[0].min():g} and "
                 f"{parts[2].min():g}: an effect that is known without error is no estimate"
             )
-        parts[0] /= parts[0].sum()
+        total = parts[0].sum()
+        if abs(total - 1.0) > _ROUNDING:
+            # What was kept comes back as it was: dividing once more would change its last bits.
+            parts[0] /= total
         object.__setattr__(self, "parts", parts)
 
     @classmethod

@@ -188,6 +188,34 @@ def test_the_settings_of_metric_and_installation_make_it_anew(settings):
     assert PooledStore(settings).read(*TEA) is None
 
 
+def test_one_more_member_costs_one_analysis(settings, monkeypatch):
+    store: Any = open_store(settings)
+    late = WALKERS[2]
+    verdict = store.verdict(f"{late}|morning")
+    refresh_kinds(settings)
+    whole = kept(settings, WALK)
+    read = []
+
+    def own(chosen, verdict, as_before=pooling._own):
+        read.append(verdict.user_id)
+        return as_before(chosen, verdict)
+
+    monkeypatch.setattr(pooling, "_own", own)
+    people = days()
+    people[late] = with_another_last_day(people[late])
+    write_daily(settings, people)
+    analyse(settings, late)
+    assert store.verdict(f"{late}|morning").fingerprint != verdict.fingerprint
+    assert made_anew(settings) == {WALK}
+    assert read == [late]
+    with_one = kept(settings, WALK)
+    assert with_one != whole
+    PooledStore(settings).path(*WALK).with_suffix(".npz").unlink()
+    assert made_anew(settings, force=True) == {WALK, TEA}
+    assert replace(kept(settings, WALK), made_at=with_one.made_at) == with_one
+    assert set(read) >= set(WALKERS)
+
+
 def test_among_very_many_people_no_single_one_is_asked_after(settings, monkeypatch):
     monkeypatch.setattr(pooling, "MOST_WITH_HEAVY_TAILS", 5)
     refresh_kinds(settings)
