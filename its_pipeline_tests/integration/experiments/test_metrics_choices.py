@@ -83,7 +83,7 @@ def test_sessions_per_day_with_real_zero_days_are_analysed(tmp_path):
 
 
 def test_the_advice_of_the_page_can_be_followed(tmp_path):
-    settings = short_settings(tmp_path)
+    settings = short_settings(tmp_path, draws=2000, tune=1000)
     days = series(effect=12.0, seed=5)
     values = days["value"].to_numpy(copy=True)
     values[10] -= 45.0
