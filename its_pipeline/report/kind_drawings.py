@@ -284,6 +284,8 @@ def _path(series: Series, x: Callable[[date], float], top: float) -> str:
             continue
         if previous is not None and (day - previous).days > 1:
             pen = "M"
-        parts.append(f"{pen}{x(day)} {round(top + _BAND - 11 - (value - low) * scale, 1)}")
+        y = round(top + _BAND - 11 - (value - low) * scale, 1)
+        # A line of no length, so that a day between two gaps is seen as a dot.
+        parts.append(f"{pen}{x(day)} {y}" + ("h0" if pen == "M" else ""))
         pen, previous = "L", day
     return "".join(parts)

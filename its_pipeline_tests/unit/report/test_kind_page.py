@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 
 from its_pipeline.report import kind_words as words
 from its_pipeline.report.index import render_index
+from its_pipeline.report.kind_drawings import StartLine, starts_svg
 from its_pipeline.report.kind_page import chosen, render_kind
-from its_pipeline.report.kinds import Interval, KindRow
+from its_pipeline.report.kinds import Interval, KindRow, Series
 from its_pipeline.report.page import figure_pngs, render_report, render_state_page
 from its_pipeline.report.people_like_you import section_html, section_of, with_section
 from its_pipeline_tests.unit.report.factories import make_analysis, make_report, make_state
@@ -183,6 +185,13 @@ def test_starts_are_drawn_only_where_they_differ_and_days_are_at_hand():
     assert "from 1 May 2026 to 4 May 2026" in page
     assert 'class="starts"' not in render_kind(make_kind(members=members))
     assert 'class="starts"' not in render_kind(make_kind(is_staggered=True))
+
+
+def test_a_day_between_two_gaps_is_drawn():
+    days = tuple(date(2026, 5, 1) + timedelta(days=n) for n in range(6))
+    line = StartLine("ada", Series(days, (1.0, None, 2.0, None, 3.0, 4.0)), days[2])
+    [path] = re.findall(r'class="line" d="([^"]+)"', starts_svg([line], "One person"))
+    assert (path.count("M"), path.count("h0"), path.count("L")) == (3, 3, 1)
 
 
 def test_standardised_effects_say_in_what_they_are():
