@@ -8,6 +8,7 @@ through the callbacks of `refresh`.
 
 from __future__ import annotations
 
+import logging
 import time
 import zlib
 from collections import Counter
@@ -36,6 +37,8 @@ from its_pipeline.stores.verdict import RunContext
 if TYPE_CHECKING:
     from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 TOLD_AT_ONCE: Final = 32
 """Most evaluations that are told of at once; what is not told of yet, a kill has done again."""
@@ -276,8 +279,12 @@ def _announce(
         for evaluation in some:
             mark_announced(settings, evaluation.verdict)
 
-    if not evaluations or attempt("", lambda: announce(evaluations)) is None:
+    if not evaluations:
         return {}
+    together = attempt("", lambda: announce(evaluations))
+    if together is None:
+        return {}
+    _log.warning("%s experiments are told of one by one: %s", len(evaluations), together.reason)
     untold = {}
     for evaluation in evaluations:
         key = evaluation.verdict.key

@@ -115,24 +115,6 @@ def test_periods_and_a_column_of_days_say_it_as_well(anna):
     assert told[0] == told[1]
 
 
-def test_sessions_are_asked_by_their_numbers(anna):
-    rows = [f"{n},{50 + n % 5 + 9 * (n > 20)}" for n in range(1, 45)]
-    dropped = anna.drop("\n".join(["session,score", *rows]).encode(), "sessions.csv")
-    assert "First session with it" in dropped.text
-    assert 'type="number"' in dropped.text
-    path = dropped.url.path
-    told = message(anna.post(f"{path}/asked", {**ASKED, "first_on": "2026-05-01"}), 422)
-    assert "the number of a session like 12" in told
-    asked = anna.post(f"{path}/asked", {**ASKED, "first_on": "21"})
-    assert "With it from session 21 on" in asked.text, message(asked, 422)
-    periods = {**ASKED, "way": "periods", "periods": "21..44"}
-    assert "session 21 to session 44" in anna.post(f"{path}/asked", periods).text
-    anna.post(f"{path}/asked", {**ASKED, "first_on": "21"})
-    logged = anna.post(f"{path}/saved", {"name": "Coach"})
-    assert logged.url.path == "/people/anna/experiments/coach"
-    assert "from session 21 on" in logged.text
-
-
 def test_questions_are_forms(anna):
     undecided = "date,score\n" + "\n".join(
         f"0{1 + day // 12}/0{1 + day % 9}/2026,{50 + day}" for day in range(24)
