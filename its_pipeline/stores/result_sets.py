@@ -47,14 +47,13 @@ from its_pipeline.stores.result_file import (
     write_file,
 )
 from its_pipeline.stores.result_rows import ResultRow
+from its_pipeline.stores.set_merging import mergeable
 from its_pipeline.stores.set_names import (
     is_set_name,
     may_hold,
     number_of,
-    overlap,
     person_of,
     set_name,
-    shard_of_set,
 )
 
 #: Rows beyond which sets are not merged into one: half a gigabyte, rewritten in seconds.
@@ -259,7 +258,7 @@ class ResultSets:
         """
         gone = 0
         with self._writing():
-            for group in self._neighbours(most_rows, most_times, shard):
+            for group in mergeable(self._files(shard), most_rows, most_times, shard):
                 # What is damaged of them is set aside first, or it would be lost with the files.
                 read = [self._read(file, _read_all, is_writing=True) for file in group]
                 whole = [opened(f.path) for f, ok in zip(group, read, strict=True) if ok]
@@ -269,28 +268,6 @@ class ResultSets:
                     _delete(each.path)
                 gone += len(group) - 1
         return gone
-
-    def _neighbours(
-        self, most_rows: int, most_times: float, shard: Shard | None
-    ) -> list[list[ResultFile]]:
-        """Return sets of the same people, newest first, that may become one."""
-        groups: list[list[ResultFile]] = []
-        last: dict[Shard | None, list[ResultFile]] = {}
-        for file in list(self._files(shard)):
-            own = shard_of_set(file.path)
-            # Nothing older goes past a set that other people share with this one.
-            for other in [each for each in last if each != own and overlap(each, own)]:
-                del last[other]
-            if shard is not None and own != shard:
-                continue
-            group = last.get(own)
-            rows = sum(each.n_rows for each in group or ())
-            if group and file.n_rows <= min(most_rows - rows, most_times * rows):
-                group.append(file)
-            else:
-                last[own] = [file]
-                groups.append(last[own])
-        return [group for group in groups if len(group) > 1]
 
     def damage(self) -> Iterator[tuple[Path, str]]:
         """Read every set to its end; yield those that are damaged, and how. Nothing is changed."""
