@@ -11,7 +11,8 @@ into sets and when (`gathering`), or which results are kept (`keeping`).
                              with a row of the same place, the one of the higher number is newer
 ``set-<number>-<shard>...``  the same, with rows of one shard's people alone
 ``.set-<number>.json``       size and time of the file when all of it was last known to be whole
-``.lock``                    held by whoever writes
+``.lock``                    held by whoever writes; by all who write one shard's sets together,
+                             each of whom holds ``.lock-<shard>`` too
 ============================ ====================================================================
 
 Readers take no lock: they see every file whole, as it was before or after a change. What is read is
@@ -167,9 +168,8 @@ class ResultSets:
     def are_whole(self, shard: Shard) -> bool:
         """Tell whether nothing of a shard's sets is damaged; what is damaged is gone after that."""
         before = self.paths_of(shard)
-        return all(self._is_known_whole(file) for file in self._files(shard)) and (
-            before == self.paths_of(shard)
-        )
+        whole = [self._is_known_whole(file) for file in self._files(shard)]
+        return all(whole) and before == self.paths_of(shard)
 
     def add(self, rows: Iterable[ResultRow], shard: Shard | None = None) -> Path | None:
         """Put rows into a new set, without those of people who were forgotten meanwhile.
@@ -186,7 +186,7 @@ class ResultSets:
         Path | None
             The set; None where no row is left.
         """
-        with self._writing():
+        with self._writing(shard):
             # Whoever deletes a person marks them first and takes this lock after that.
             forgotten = Forgotten(self._store_root)
             kept = [row for row in rows if row.user_id not in forgotten]
@@ -257,7 +257,7 @@ class ResultSets:
             Only sets of this shard.
         """
         gone = 0
-        with self._writing():
+        with self._writing(shard):
             for group in mergeable(self._files(shard), most_rows, most_times, shard):
                 # What is damaged of them is set aside first, or it would be lost with the files.
                 read = [self._read(file, _read_all, is_writing=True) for file in group]
@@ -372,10 +372,17 @@ class ResultSets:
         return True
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with exclusive(self.folder / ".lock"):
-            remove_unfinished(self.folder)
-            yield
+    def _writing(self, shard: Shard | None = None) -> Iterator[None]:
+        """Keep other writers out; whoever writes one shard's sets, only others of that shard."""
+        lock = self.folder / ".lock"
+        if shard is None:
+            with exclusive(lock):
+                remove_unfinished(self.folder)
+                yield
+        else:
+            own = self.folder / f".lock-{shard.slug}"
+            with exclusive(lock, among_others=True), exclusive(own):
+                yield
 
 
 def _read_all(file: ResultFile) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -202,6 +203,19 @@ def test_sets_of_one_shard_are_merged_and_only_looked_at_for_its_people(tmp_path
     assert set(table["key"].to_pylist()) == {
         f"{user}|a" for user in users if Shard.of_person("u000", 4).has(user)
     }
+
+
+def test_two_shards_are_written_at_once_and_everybodys_sets_alone(tmp_path):
+    sets = ResultSets(tmp_path)
+    mine, other = Shard.of_person("u", 2), Shard(2, 1 - Shard.of_person("u", 2).number)
+    with ThreadPoolExecutor(2) as pool:
+        with sets._writing(other):
+            pool.submit(sets.add, [row("u", "of the shard")], mine).result(timeout=20)
+            waiting = pool.submit(sets.add, [row("u", "of everybody")])
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.2)
+        assert waiting.result(timeout=20).name == "set-000000002.parquet"
+    assert json.loads(sets.rows("u|a")[0].verdict) == "of everybody"
 
 
 def test_nothing_older_goes_past_a_set_that_shares_people(tmp_path):
