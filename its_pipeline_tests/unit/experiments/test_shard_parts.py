@@ -89,6 +89,7 @@ def test_rows_that_do_not_fit_are_found_again(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) > 3
     for shard in range(7):
         found = spill.of(shard)
+        assert found is not None
         assert sorted(found["n"].to_pylist()) == np.flatnonzero(shards == shard).tolist()
         assert all(set(row["l"]) <= {row["n"]} for row in found.to_pylist())
     assert spill.of(7) is None
@@ -214,7 +215,7 @@ def test_two_shards_are_written_at_once_and_everybodys_sets_alone(tmp_path):
             waiting = pool.submit(sets.add, [row("u", "of everybody")])
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.2)
-        assert waiting.result(timeout=20).name == "set-000000002.parquet"
+        assert waiting.result(timeout=20) == sets.folder / "set-000000002.parquet"
     assert json.loads(sets.rows("u|a")[0].verdict) == "of everybody"
 
 
