@@ -379,7 +379,7 @@ def test_a_lost_set_is_made_again(settings):
     assert len(kept) == len(SHARDS)
 
 
-def test_comparison_series_and_rejections_cross_with_the_input(settings, tmp_path):
+def test_comparison_series_cross_with_the_input(settings, tmp_path):
     days = PEOPLE["bob"]["day"]
     weather = pd.Series(range(len(days)), pd.DatetimeIndex(days), dtype=float).map(
         lambda day: (day * 7919) % 13
