@@ -14,8 +14,15 @@ import numpy as np
 
 from its_pipeline.its.inference.gaussian_kernel import invert
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
-from its_pipeline.its.likelihoods.family_kernel import log_base, log_part
-from its_pipeline.its.noise.ar1_sites_kernel import draw_path, products, smooth
+from its_pipeline.its.likelihoods.family_kernel import (
+    BETA_BINOMIAL,
+    FARTHEST,
+    NEGATIVE_BINOMIAL,
+    POISSON,
+    log_base,
+    log_part,
+)
+from its_pipeline.its.noise.ar1_sites_kernel import draw_path, known_filter, products, smooth
 
 _LEAST_INFORMATION = 1e-9
 _LEAST_VARIANCE = 1e-8
@@ -65,36 +72,95 @@ def _moments(sums, precisions, log_components, mean, covariance, logs):
                 covariance[i, j] += share * (spreads[c, i, j] + away)
 
 
+@numba.njit(**FAST_OPTIONS)
+def _curve(family, y, trials, eta, sd, dispersion, nodes, weights, is_told):
+    """Return slope, bend and mean of a log probability over a normal predictor.
+
+    A Poisson count's are known (the mean of a log-normal variable); with a logistic slope they are
+    sums over Gauss-Hermite nodes; others go through Stein's lemma: E[f'] = E[f x] / s and
+    E[f''] = E[f (x^2 - 1)] / s^2 for a predictor m + s x. The mean is 0 where it is not asked for.
+    """
+    if family == POISSON:
+        rate = math.exp(min(eta + 0.5 * sd * sd, FARTHEST))
+        return y - rate, -rate, y * eta - rate
+    slope, bend, mean = 0.0, 0.0, 0.0
+    if family == BETA_BINOMIAL:
+        for i in range(len(nodes)):
+            x = nodes[i]
+            value = weights[i] * log_part(family, y, trials, eta + sd * x, dispersion)
+            mean += value
+            slope += value * x
+            bend += value * (x * x - 1.0)
+        return slope / sd, bend / (sd * sd), mean
+    most, factor = trials, 1.0
+    if family == NEGATIVE_BINOMIAL:
+        factor = dispersion * dispersion
+        most = y + 1.0 / factor
+    odds = factor * math.exp(min(max(eta, -FARTHEST), FARTHEST))
+    middle = len(nodes) // 2
+    for i in range(middle + 1):
+        # The nodes lie evenly around 0.
+        away = math.exp(sd * nodes[i]) if i < middle else 1.0
+        for side in range(2 if i < middle else 1):
+            here = odds * away if side == 0 else odds / away
+            p = here / (1.0 + here)
+            slope += weights[i] * p
+            bend += weights[i] * p * (1.0 - p)
+            if is_told:
+                mean += weights[i] * math.log(1.0 + here)
+    return y - most * slope, -most * bend, y * eta - most * mean
+
+
 @numba.njit(**OPTIONS)
 def _stand_in(
-    family, y, trials, shift, scale, dispersion, nodes, weights, means, variances, told, errors
+    family, y, trials, shift, scale, dispersion, nodes, weights, means, variances, told, errors,
+    is_told,
 ):
     """Fill the Gaussians closest to the days for a predictor of these moments.
 
-    By Gauss-Hermite quadrature of the log probabilities alone, through Stein's lemma:
-    E[f'] = E[f x] / s and E[f''] = E[f (x^2 - 1)] / s^2 for a predictor m + s x. Returns the mean
-    log probability less that of the Gaussians.
+    Returns the mean log probability less that of the Gaussians; 0 where it is not asked for.
     """
     rest = 0.0
+    product = 1.0
     for t in range(len(y)):
         eta = shift[t] + scale * means[t]
         sd = scale * math.sqrt(variances[t])
-        first, second, mean = 0.0, 0.0, 0.0
-        middle = log_part(family, y[t], trials[t], eta, dispersion)
-        for i in range(len(nodes)):
-            x = nodes[i]
-            value = log_part(family, y[t], trials[t], eta + sd * x, dispersion) - middle
-            mean += weights[i] * value
-            first += weights[i] * value * x
-            second += weights[i] * value * (x * x - 1.0)
-        information = max(-second / variances[t], _LEAST_INFORMATION)
+        slope, bend, mean = _curve(
+            family, y[t], trials[t], eta, sd, dispersion, nodes, weights, is_told
+        )
+        information = max(-bend * scale * scale, _LEAST_INFORMATION)
         errors[t] = 1.0 / information
-        away = first / math.sqrt(variances[t]) * errors[t]
+        away = slope * scale * errors[t]
         told[t] = means[t] + away
-        rest += middle + mean + log_base(family, y[t], trials[t], dispersion)
-        rest += 0.5 * math.log(2.0 * math.pi * errors[t])
-        rest += 0.5 * (away * away + variances[t]) * information
-    return rest
+        if is_told:
+            rest += mean + 0.5 * (away * away + variances[t]) * information
+            product *= errors[t]
+            if product < 1e-200 or product > 1e200:
+                rest += 0.5 * math.log(product)
+                product = 1.0
+    if not is_told:
+        return 0.0
+    return rest + 0.5 * (math.log(product) + len(y) * math.log(2.0 * math.pi))
+
+
+@numba.njit(**FAST_OPTIONS)
+def _predictors(rows, k, loadings, unknown, mean, covariance, widest, h, variances):
+    """Fill mean and variance of each day's predictor, from the coefficients' and the smoother's."""
+    along, across = np.empty(k), np.empty(k)
+    for t in range(len(h)):
+        value, variance = loadings[t, k], unknown[t]
+        for i in range(k):
+            along[i] = rows[t, i] - loadings[t, i]
+            value += along[i] * mean[i]
+            across[i] = 0.0
+        for i in range(k):
+            part = along[i]
+            for j in range(k):
+                across[j] += part * covariance[i, j]
+        for i in range(k):
+            variance += along[i] * across[i]
+        h[t] = value
+        variances[t] = min(max(variance, _LEAST_VARIANCE), widest * widest)
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -148,24 +214,13 @@ def improve(
     mean, covariance = np.empty(k), np.empty((k, k))
     logs = np.empty(len(log_components))
     h, variances = np.empty(n), np.empty(n)
-    along = np.empty(k)
     for g in range(points.shape[0]):
-        for _ in range(rounds):
+        for number in range(rounds):
             rows[:, k] = told[g]
             products(rows, gaps, errors[g], points[g, 0], points[g, 1], k + 1, sums)
             _moments(sums, precisions, log_components, mean, covariance, logs)
             smooth(rows, gaps, errors[g], points[g, 0], points[g, 1], loadings, unknown)
-            for t in range(n):
-                h[t], variances[t] = loadings[t, k], unknown[t]
-                for i in range(k):
-                    along[i] = design[t, i] - loadings[t, i]
-                    h[t] += along[i] * mean[i]
-                for i in range(k):
-                    part = 0.0
-                    for j in range(k):
-                        part += covariance[i, j] * along[j]
-                    variances[t] += along[i] * part
-                variances[t] = min(max(variances[t], _LEAST_VARIANCE), (_WIDEST / scale) ** 2)
+            _predictors(rows, k, loadings, unknown, mean, covariance, _WIDEST / scale, h, variances)
             rests[g] = _stand_in(
                 family,
                 y,
@@ -179,7 +234,10 @@ def improve(
                 variances,
                 told[g],
                 errors[g],
+                number == rounds - 1,
             )
+        for t in range(n):
+            rests[g] += log_base(family, y[t], trials[t], dispersions[g])
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -251,18 +309,51 @@ def draw_and_weigh(
     expected = np.empty(n)
     seen = np.zeros(m)
     spread = np.full(m, math.inf)
+    filter_ = np.empty((3, m))
+    last = -1
     for d in range(len(nodes)):
         g = nodes[d]
+        if g != last:
+            for t in range(n):
+                spread[where[t]] = errors[g, t]
+            known_filter(spread, points[g, 0], points[g, 1], filter_)
+            last = g
+        _expected(design, coefficients[d], expected)
         for t in range(n):
-            expected[t] = 0.0
-            for i in range(k):
-                expected[t] += design[t, i] * coefficients[d, i]
             seen[where[t]] = told[g, t] - expected[t]
-            spread[where[t]] = errors[g, t]
-        draw_path(seen, spread, points[g, 0], points[g, 1], paths[d])
-        value = bases[g]
-        for t in range(n):
-            h = expected[t] + paths[d, where[t]]
-            value += log_part(family, y[t], trials[t], shift[t] + scale * h, dispersions[g])
-            value += 0.5 * (told[g, t] - h) ** 2 / errors[g, t]
-        logs[d] = value
+        draw_path(seen, filter_, points[g, 0], paths[d])
+        logs[d] = bases[g] + _over_gaussians(
+            family,
+            y,
+            trials,
+            shift,
+            scale,
+            dispersions[g],
+            told[g],
+            errors[g],
+            expected,
+            paths[d],
+            where,
+        )
+
+
+@numba.njit(**FAST_OPTIONS)
+def _expected(design, coefficients, out):
+    for t in range(len(out)):
+        value = 0.0
+        for i in range(len(coefficients)):
+            value += design[t, i] * coefficients[i]
+        out[t] = value
+
+
+@numba.njit(**FAST_OPTIONS)
+def _over_gaussians(
+    family, y, trials, shift, scale, dispersion, told, errors, expected, path, where
+):
+    """Return the log probability of all days over what the Gaussians say, up to what is known."""
+    value = 0.0
+    for t in range(len(y)):
+        h = expected[t] + path[where[t]]
+        value += log_part(family, y[t], trials[t], shift[t] + scale * h, dispersion)
+        value += 0.5 * (told[t] - h) ** 2 / errors[t]
+    return value
