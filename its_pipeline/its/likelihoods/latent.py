@@ -62,7 +62,7 @@ _NEGLIGIBLE = 1e-4
 """Of the largest weight."""
 _START_VARIANCE = 0.2
 _Masses = tuple[np.ndarray, np.ndarray, np.ndarray]
-_HERMITE, _HERMITE_WEIGHTS = special.roots_hermitenorm(7)
+_HERMITE, _HERMITE_WEIGHTS = special.roots_hermitenorm(5)
 _WEIGHED_STREAM = 5
 
 

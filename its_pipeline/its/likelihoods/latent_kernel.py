@@ -14,6 +14,7 @@ import numpy as np
 
 from its_pipeline.its.inference.gaussian_kernel import invert
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
+from its_pipeline.its.inference.vector_kernel import exponentials, logarithms
 from its_pipeline.its.likelihoods.family_kernel import (
     BETA_BINOMIAL,
     FARTHEST,
@@ -73,94 +74,152 @@ def _moments(sums, precisions, log_components, mean, covariance, logs):
 
 
 @numba.njit(**FAST_OPTIONS)
-def _curve(family, y, trials, eta, sd, dispersion, nodes, weights, is_told):
-    """Return slope, bend and mean of a log probability over a normal predictor.
+def _curves(family, y, trials, dispersion, nodes, weights, is_told, work):
+    """Fill slope, bend and mean of each day's log probability over a normal predictor.
 
     A Poisson count's are known (the mean of a log-normal variable); with a logistic slope they are
     sums over Gauss-Hermite nodes; others go through Stein's lemma: E[f'] = E[f x] / s and
-    E[f''] = E[f (x^2 - 1)] / s^2 for a predictor m + s x. The mean is 0 where it is not asked for.
+    E[f''] = E[f (x^2 - 1)] / s^2 for a predictor m + s x. Where means are not asked for, some are
+    left out.
+
+    Parameters
+    ----------
+    work
+        Shape (8, n): mean and sd of the predictors, and slope, bend and mean, which are filled.
     """
-    if family == POISSON:
-        rate = math.exp(min(eta + 0.5 * sd * sd, FARTHEST))
-        return y - rate, -rate, y * eta - rate
-    slope, bend, mean = 0.0, 0.0, 0.0
+    eta, sd, slope, bend, mean, odds, away, spare = work
+    n = len(y)
     if family == BETA_BINOMIAL:
-        for i in range(len(nodes)):
-            x = nodes[i]
-            value = weights[i] * log_part(family, y, trials, eta + sd * x, dispersion)
-            mean += value
-            slope += value * x
-            bend += value * (x * x - 1.0)
-        return slope / sd, bend / (sd * sd), mean
-    most, factor = trials, 1.0
-    if family == NEGATIVE_BINOMIAL:
-        factor = dispersion * dispersion
-        most = y + 1.0 / factor
-    odds = factor * math.exp(min(max(eta, -FARTHEST), FARTHEST))
+        for t in range(n):
+            slope[t], bend[t], mean[t] = 0.0, 0.0, 0.0
+            for i in range(len(nodes)):
+                x = nodes[i]
+                value = log_part(family, y[t], trials[t], eta[t] + sd[t] * x, dispersion)
+                mean[t] += weights[i] * value
+                slope[t] += weights[i] * value * x / sd[t]
+                bend[t] += weights[i] * value * (x * x - 1.0) / (sd[t] * sd[t])
+        return
+    if family == POISSON:
+        for t in range(n):
+            mean[t] = min(max(eta[t] + 0.5 * sd[t] * sd[t], -FARTHEST), FARTHEST)
+        exponentials(mean, odds, spare)
+        for t in range(n):
+            slope[t] = y[t] - odds[t]
+            bend[t] = -odds[t]
+            mean[t] = y[t] * eta[t] - odds[t]
+        return
+    factor = dispersion * dispersion if family == NEGATIVE_BINOMIAL else 1.0
+    for t in range(n):
+        mean[t] = min(max(eta[t], -FARTHEST), FARTHEST)
+    exponentials(mean, odds, spare)
+    for t in range(n):
+        odds[t] *= factor
+        slope[t], bend[t], mean[t] = 0.0, 0.0, 0.0
     middle = len(nodes) // 2
-    for i in range(middle + 1):
-        # The nodes lie evenly around 0.
-        away = math.exp(sd * nodes[i]) if i < middle else 1.0
-        for side in range(2 if i < middle else 1):
-            here = odds * away if side == 0 else odds / away
-            p = here / (1.0 + here)
-            slope += weights[i] * p
-            bend += weights[i] * p * (1.0 - p)
+    here, logs = np.empty(n), np.empty(n)
+    away[:] = 1.0
+    for i in range(middle, -1, -1):
+        # The nodes lie evenly around 0: on the other side odds are divided by as much.
+        if i < middle:
+            for t in range(n):
+                here[t] = sd[t] * nodes[i]
+            exponentials(here, away, spare)
+        weight = weights[i]
+        for _ in range(2 if i < middle else 1):
+            for t in range(n):
+                here[t] = 1.0 + odds[t] * away[t]
+                q = 1.0 / here[t]
+                slope[t] += weight * (1.0 - q)
+                bend[t] += weight * q * (1.0 - q)
+                away[t] = 1.0 / away[t]
             if is_told:
-                mean += weights[i] * math.log(1.0 + here)
-    return y - most * slope, -most * bend, y * eta - most * mean
+                logarithms(here, logs, spare)
+                for t in range(n):
+                    mean[t] += weight * logs[t]
+    for t in range(n):
+        most = y[t] + 1.0 / factor if family == NEGATIVE_BINOMIAL else trials[t]
+        slope[t] = y[t] - most * slope[t]
+        bend[t] *= -most
+        mean[t] = y[t] * eta[t] - most * mean[t]
 
 
-@numba.njit(**OPTIONS)
+@numba.njit(**FAST_OPTIONS)
 def _stand_in(
-    family, y, trials, shift, scale, dispersion, nodes, weights, means, variances, told, errors,
+    family,
+    y,
+    trials,
+    shift,
+    scale,
+    dispersion,
+    nodes,
+    weights,
+    means,
+    variances,
+    told,
+    errors,
     is_told,
+    work,
 ):
     """Fill the Gaussians closest to the days for a predictor of these moments.
 
     Returns the mean log probability less that of the Gaussians; 0 where it is not asked for.
     """
+    n = len(y)
+    eta, sd, slope, bend, mean = work[0], work[1], work[2], work[3], work[4]
+    for t in range(n):
+        eta[t] = shift[t] + scale * means[t]
+        sd[t] = scale * math.sqrt(variances[t])
+    _curves(family, y, trials, dispersion, nodes, weights, is_told, work)
     rest = 0.0
-    product = 1.0
-    for t in range(len(y)):
-        eta = shift[t] + scale * means[t]
-        sd = scale * math.sqrt(variances[t])
-        slope, bend, mean = _curve(
-            family, y[t], trials[t], eta, sd, dispersion, nodes, weights, is_told
-        )
-        information = max(-bend * scale * scale, _LEAST_INFORMATION)
+    for t in range(n):
+        information = max(-bend[t] * scale * scale, _LEAST_INFORMATION)
         errors[t] = 1.0 / information
-        away = slope * scale * errors[t]
+        away = slope[t] * scale * errors[t]
         told[t] = means[t] + away
-        if is_told:
-            rest += mean + 0.5 * (away * away + variances[t]) * information
-            product *= errors[t]
-            if product < 1e-200 or product > 1e200:
-                rest += 0.5 * math.log(product)
-                product = 1.0
+        rest += mean[t] + 0.5 * (away * away + variances[t]) * information
     if not is_told:
         return 0.0
-    return rest + 0.5 * (math.log(product) + len(y) * math.log(2.0 * math.pi))
+    logarithms(errors, eta, sd)
+    for t in range(n):
+        rest += 0.5 * eta[t]
+    return rest + 0.5 * n * math.log(2.0 * math.pi)
 
 
 @numba.njit(**FAST_OPTIONS)
-def _predictors(rows, k, loadings, unknown, mean, covariance, widest, h, variances):
+def _products(columns, away, errors, scaled, sums):
+    """Fill the upper triangle of the cross products of columns, (k + 1, n), given the noise.
+
+    With covariance S + E of noise and errors, `(S + E)^-1 x = E^-1 (x - smoothed x)`; `away` is
+    what the smoother leaves.
+    """
+    for j in range(len(columns)):
+        for t in range(len(errors)):
+            scaled[t] = away[j, t] / errors[t]
+        for i in range(j + 1):
+            value = 0.0
+            for t in range(len(errors)):
+                value += columns[i, t] * scaled[t]
+            sums[i, j] = value
+
+
+@numba.njit(**FAST_OPTIONS)
+def _predictors(told, away, unknown, mean, covariance, widest, scaled, h, variances):
     """Fill mean and variance of each day's predictor, from the coefficients' and the smoother's."""
-    along, across = np.empty(k), np.empty(k)
-    for t in range(len(h)):
-        value, variance = loadings[t, k], unknown[t]
-        for i in range(k):
-            along[i] = rows[t, i] - loadings[t, i]
-            value += along[i] * mean[i]
-            across[i] = 0.0
-        for i in range(k):
-            part = along[i]
-            for j in range(k):
-                across[j] += part * covariance[i, j]
-        for i in range(k):
-            variance += along[i] * across[i]
-        h[t] = value
-        variances[t] = min(max(variance, _LEAST_VARIANCE), widest * widest)
+    n, k = len(h), len(mean)
+    for t in range(n):
+        h[t] = told[t] - away[k, t]
+        variances[t] = unknown[t]
+    for i in range(k):
+        for t in range(n):
+            scaled[t] = 0.5 * covariance[i, i] * away[i, t]
+            h[t] += mean[i] * away[i, t]
+        for j in range(i):
+            for t in range(n):
+                scaled[t] += covariance[i, j] * away[j, t]
+        for t in range(n):
+            variances[t] += 2.0 * away[i, t] * scaled[t]
+    for t in range(n):
+        variances[t] = min(max(variances[t], _LEAST_VARIANCE), widest * widest)
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -208,19 +267,29 @@ def improve(
     width = -(-(k + 1) // 4) * 4
     rows = np.zeros((n, width))
     rows[:, :k] = design
+    columns = np.empty((k + 1, n))
+    columns[:k] = design.T
+    away = np.empty((k + 1, n))
     sums = np.empty((k + 1, width))
     loadings = np.empty((n, width))
-    unknown = np.empty(n)
+    unknown, scaled = np.empty(n), np.empty(n)
     mean, covariance = np.empty(k), np.empty((k, k))
     logs = np.empty(len(log_components))
     h, variances = np.empty(n), np.empty(n)
+    work = np.empty((8, n))
     for g in range(points.shape[0]):
         for number in range(rounds):
             rows[:, k] = told[g]
-            products(rows, gaps, errors[g], points[g, 0], points[g, 1], k + 1, sums)
-            _moments(sums, precisions, log_components, mean, covariance, logs)
+            columns[k] = told[g]
             smooth(rows, gaps, errors[g], points[g, 0], points[g, 1], loadings, unknown)
-            _predictors(rows, k, loadings, unknown, mean, covariance, _WIDEST / scale, h, variances)
+            for t in range(n):
+                for j in range(k + 1):
+                    away[j, t] = rows[t, j] - loadings[t, j]
+            _products(columns, away, errors[g], scaled, sums)
+            _moments(sums, precisions, log_components, mean, covariance, logs)
+            _predictors(
+                told[g], away, unknown, mean, covariance, _WIDEST / scale, scaled, h, variances
+            )
             rests[g] = _stand_in(
                 family,
                 y,
@@ -235,6 +304,7 @@ def improve(
                 told[g],
                 errors[g],
                 number == rounds - 1,
+                work,
             )
         for t in range(n):
             rests[g] += log_base(family, y[t], trials[t], dispersions[g])
@@ -310,6 +380,8 @@ def draw_and_weigh(
     seen = np.zeros(m)
     spread = np.full(m, math.inf)
     filter_ = np.empty((3, m))
+    information = 1.0 / errors
+    work = np.empty((4, n))
     last = -1
     for d in range(len(nodes)):
         g = nodes[d]
@@ -330,10 +402,11 @@ def draw_and_weigh(
             scale,
             dispersions[g],
             told[g],
-            errors[g],
+            information[g],
             expected,
             paths[d],
             where,
+            work,
         )
 
 
@@ -348,12 +421,33 @@ def _expected(design, coefficients, out):
 
 @numba.njit(**FAST_OPTIONS)
 def _over_gaussians(
-    family, y, trials, shift, scale, dispersion, told, errors, expected, path, where
+    family, y, trials, shift, scale, dispersion, told, information, expected, path, where, work
 ):
-    """Return the log probability of all days over what the Gaussians say, up to what is known."""
+    """Return the log probability of all days over what the Gaussians say, up to what is known.
+
+    `work`, shape (4, n), is overwritten.
+    """
+    eta, odds, logs, spare = work
+    n = len(y)
     value = 0.0
-    for t in range(len(y)):
+    for t in range(n):
         h = expected[t] + path[where[t]]
-        value += log_part(family, y[t], trials[t], shift[t] + scale * h, dispersion)
-        value += 0.5 * (told[t] - h) ** 2 / errors[t]
+        value += 0.5 * (told[t] - h) ** 2 * information[t]
+        eta[t] = min(max(shift[t] + scale * h, -FARTHEST), FARTHEST)
+    if family == BETA_BINOMIAL:
+        for t in range(n):
+            value += log_part(family, y[t], trials[t], eta[t], dispersion)
+        return value
+    exponentials(eta, odds, spare)
+    if family == POISSON:
+        for t in range(n):
+            value += y[t] * eta[t] - odds[t]
+        return value
+    factor = dispersion * dispersion if family == NEGATIVE_BINOMIAL else 1.0
+    for t in range(n):
+        odds[t] = 1.0 + factor * odds[t]
+    logarithms(odds, logs, spare)
+    for t in range(n):
+        most = y[t] + 1.0 / factor if family == NEGATIVE_BINOMIAL else trials[t]
+        value += y[t] * eta[t] - most * logs[t]
     return value
