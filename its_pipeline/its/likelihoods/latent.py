@@ -39,7 +39,7 @@ from its_pipeline.its.likelihoods.latent_grid import (
     error_of_halves,
 )
 
-PROPOSALS = (4000, 40_000)
+PROPOSALS = (4000, 12_000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
 ENOUGH = 1000.0
 _COARSE = (4, 7, 5)
@@ -52,10 +52,11 @@ _NEAR, _RESOLVED = 9.0, 0.2
 """Log of how far below the peak that is, and the share that shows the peak's shape."""
 _WORTH_A_LOOK = 12.0
 """Log of how far below the peak a knot may lie, by the knots before it, and still be improved."""
-_SCOUTS = 150
-"""Nodes that only tell where the mass lies between the knots."""
-_NODES = (400, 1000, 2500)
-"""Nodes; the more where half of the fewer disagree with all of them."""
+_SCOUTS = (150, 400)
+"""Nodes that tell where the mass lies between the knots; the more are enough where half of them
+agree with all."""
+_NODES = (600, 1500, 3000)
+"""Nodes where they do not; the more by the same rule."""
 _ROUNDS, _LAST_ROUNDS = 2, 1
 """How often the Gaussians are improved, at knots and at nodes between them."""
 _NEGLIGIBLE = 1e-4
@@ -123,15 +124,18 @@ def weighed(
         knots = work.zoomed(knots, _KNOTS[0])
         if np.mean(knots.heights > knots.heights.max() - _NEAR) > _RESOLVED:
             break
-    for counts in _KNOTS[1:]:
+    for counts in (*_KNOTS[1:], None):
         integral = work.integrated(knots, contrasts)
-        if not integral.error > QUADRATURE_ERROR_MAX and not integral.edge > EDGE_MASS_MAX:
-            found = work.drawn(PROPOSALS[0], integral, contrasts[0], steps, seed)
-            if found.worth > ENOUGH:
-                return found
+        if counts is None or not (
+            integral.error > QUADRATURE_ERROR_MAX or integral.edge > EDGE_MASS_MAX
+        ):
+            break
         knots = work.zoomed(knots, counts)
-    integral = work.integrated(knots, contrasts)
-    return work.drawn(PROPOSALS[1], integral, contrasts[0], steps, seed)
+    for n in PROPOSALS:
+        found = work.drawn(n, integral, contrasts[0], steps, seed)
+        if found.worth > ENOUGH:
+            break
+    return found
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,16 @@ class _Integral:
     kept: np.ndarray
     error: float
     edge: float
+
+    def and_more(self, others: _Integral) -> _Integral:
+        """Return these nodes and others of the same sequence."""
+        pairs = zip(self.masses, others.masses, strict=True)
+        logs, means, variances = (np.concatenate(pair) for pair in pairs)
+        return _integral(
+            self.nodes.and_more(others.nodes),
+            self.sites.and_more(others.sites),
+            (logs, means, variances),
+        )
 
 
 def _integral(nodes: Nodes, sites: Sites, masses: _Masses) -> _Integral:
@@ -268,25 +282,27 @@ class _Work:
     def integrated(self, knots: _Knots, contrasts: np.ndarray) -> _Integral:
         """Return nodes between knots with their masses, as many as tell the contrasts well."""
         surface = Surface(knots.grid, knots.heights)
-        scouts = knots.grid.proposed(surface, 0, _SCOUTS)
-        sites = self.improved(scouts, between(knots.grid, knots.sites, scouts), _LAST_ROUNDS)
-        heights = self.heights(scouts, sites) - scouts.log_weights
-        surface = Surface(knots.grid, knots.heights, scouts.at, heights)
-        integral, first = None, 0
+        for n in _SCOUTS:
+            integral = self.among(knots, surface, 0, n, contrasts)
+            if n > _SCOUTS[0] and not integral.error > QUADRATURE_ERROR_MAX:
+                return integral
+            surface = surface.knowing(integral.nodes, np.logaddexp.reduce(integral.masses[0], axis=1))
+        first = 0
         for n in _NODES:
-            nodes = knots.grid.proposed(surface, first, n)
-            guess = between(knots.grid, knots.sites, nodes)
-            sites = self.improved(nodes, guess, _LAST_ROUNDS)
-            masses = self.masses(nodes, sites, contrasts)
-            if integral is not None:
-                nodes, sites = integral.nodes.and_more(nodes), integral.sites.and_more(sites)
-                masses = tuple(map(np.concatenate, zip(integral.masses, masses, strict=True)))
-            integral = _integral(nodes, sites, masses)
+            more = self.among(knots, surface, first, n, contrasts)
+            integral = integral.and_more(more) if first else more
             if not integral.error > QUADRATURE_ERROR_MAX:
                 break
             first = n
-        assert integral is not None
         return integral
+
+    def among(
+        self, knots: _Knots, surface: Surface, first: int, n: int, contrasts: np.ndarray
+    ) -> _Integral:
+        """Return nodes where a surface says that the mass lies, the `first` to the `n`-th."""
+        nodes = knots.grid.proposed(surface, first, n)
+        sites = self.improved(nodes, between(knots.grid, knots.sites, nodes), _LAST_ROUNDS)
+        return _integral(nodes, sites, self.masses(nodes, sites, contrasts))
 
     def drawn(
         self,

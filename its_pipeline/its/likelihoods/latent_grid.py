@@ -34,10 +34,11 @@ _CELLS = (16, 32, 16)
 """Of a box, in which the nodes' density is constant."""
 _FLOOR = 9.0
 """Log of how far below the peak a coarse node may lie and still belong to the box."""
+_BEYOND = 3.0
 _NEAR = 12.0
 """Log of how far below the peak what is known still shapes the surface there."""
-_FEWEST = 60
-"""Of the highest that are known, whatever lies below the peak."""
+_FEWEST, _MOST = 60, 400
+"""So many of the highest that are known, however far below the peak."""
 _ABOVE = 6.0
 """Log of how far above all that is known a surface may rise."""
 _FARTHER = 0.2
@@ -168,6 +169,8 @@ class Grid:
     def with_mass(self, heights: np.ndarray) -> Box:
         """Return the box that the mass lies in, one node's distance more on either side.
 
+        Where mass lies at a side of this grid's own box, `_BEYOND` such distances more.
+
         Parameters
         ----------
         heights
@@ -176,8 +179,11 @@ class Grid:
         bounds = []
         for axis, at, whole in zip(self.axes, self.nodes.at.T, WHOLE, strict=True):
             kept = at[heights > heights.max() - _FLOOR]
-            more = axis[1] - axis[0] if len(axis) > 1 else 0.0
-            low, high = max(kept.min() - more, whole[0]), min(kept.max() + more, whole[1])
+            step = axis[1] - axis[0] if len(axis) > 1 else 0.0
+            below = _BEYOND if kept.min() == axis[0] else 1.0
+            above = _BEYOND if kept.max() == axis[-1] else 1.0
+            low = max(kept.min() - below * step, whole[0])
+            high = min(kept.max() + above * step, whole[1])
             bounds.append((float(low), float(high)))
         return tuple(bounds)
 
@@ -242,6 +248,14 @@ class Surface:
     others: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
     others_heights: np.ndarray = field(default_factory=lambda: np.empty(0))
 
+    def knowing(self, nodes: Nodes, masses: np.ndarray) -> Surface:
+        """Return the surface that goes through more nodes as well, of such log masses, (g,)."""
+        return replace(
+            self,
+            others=np.vstack([self.others, nodes.at]),
+            others_heights=np.concatenate([self.others_heights, masses - nodes.log_weights]),
+        )
+
     def __call__(self, at: np.ndarray) -> np.ndarray:
         """Return the log likelihood at points, shape (g, 3)."""
         told = self.grid.between(self.heights, at)
@@ -251,7 +265,8 @@ class Surface:
         known = np.vstack([self.grid.nodes.at, self.others])
         heights = np.concatenate([self.heights, self.others_heights])
         highest = heights.max()
-        kept = np.argsort(-heights)[: max(_FEWEST, int(np.sum(heights > highest - _NEAR)))]
+        enough = np.clip(np.sum(heights > highest - _NEAR), _FEWEST, _MOST)
+        kept = np.argsort(-heights)[:enough]
         axes = [number for number, axis in enumerate(self.grid.axes) if len(axis) > 1]
         steps = np.array([self.grid.axes[number][1] - self.grid.axes[number][0] for number in axes])
         known, wanted = known[kept][:, axes] / steps, at[near][:, axes] / steps
