@@ -257,9 +257,7 @@ class _Work:
         nothing = np.zeros((0, len(self.order)))
         return np.logaddexp.reduce(self.masses(nodes, sites, nothing)[0], axis=1)
 
-    def masses(
-        self, nodes: Nodes, sites: Sites, contrasts: np.ndarray
-    ) -> _Masses:
+    def masses(self, nodes: Nodes, sites: Sites, contrasts: np.ndarray) -> _Masses:
         """Return log masses of nodes and components (g, m), and the contrasts' moments there."""
         problem = self.problem
         sums, log_dets = self._whitened(nodes, sites)
@@ -286,7 +284,9 @@ class _Work:
             integral = self.among(knots, surface, 0, n, contrasts)
             if n > _SCOUTS[0] and not integral.error > QUADRATURE_ERROR_MAX:
                 return integral
-            surface = surface.knowing(integral.nodes, np.logaddexp.reduce(integral.masses[0], axis=1))
+            surface = surface.knowing(
+                integral.nodes, np.logaddexp.reduce(integral.masses[0], axis=1)
+            )
         first = 0
         for n in _NODES:
             more = self.among(knots, surface, first, n, contrasts)
