@@ -22,7 +22,7 @@ _MANTISSA, _ONE, _BIAS, _SHIFT = 0xFFFFFFFFFFFFF, 0x3FF0000000000000, 1023, 52
 
 @numba.njit(**FAST_OPTIONS)
 def exponentials(values, out, work):
-    """Fill the exponentials of numbers between -700 and 700; all arrays have the same shape (n,)."""
+    """Fill the exponentials of numbers between -700 and 700; all arrays have one shape, (n,)."""
     power = work.view(np.int64)
     for i in range(len(values)):
         k = math.floor(values[i] / (_LOG_2_HIGH + _LOG_2_LOW) + 0.5)
@@ -44,7 +44,7 @@ def exponentials(values, out, work):
 
 @numba.njit(**FAST_OPTIONS)
 def logarithms(values, out, work):
-    """Fill the logarithms of normal numbers above 0; all arrays have the same shape (n,)."""
+    """Fill the logarithms of normal numbers above 0; all arrays have one shape, (n,)."""
     bits, mantissas = values.view(np.int64), work.view(np.int64)
     for i in range(len(values)):
         mantissas[i] = (bits[i] & _MANTISSA) | _ONE

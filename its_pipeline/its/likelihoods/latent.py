@@ -34,10 +34,10 @@ from its_pipeline.its.likelihoods.latent_grid import (
     Grid,
     Nodes,
     Sites,
-    Surface,
     between,
     error_of_halves,
 )
+from its_pipeline.its.likelihoods.latent_surface import Surface, proposed
 
 PROPOSALS = (4000, 12_000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
@@ -300,7 +300,7 @@ class _Work:
         self, knots: _Knots, surface: Surface, first: int, n: int, contrasts: np.ndarray
     ) -> _Integral:
         """Return nodes where a surface says that the mass lies, the `first` to the `n`-th."""
-        nodes = knots.grid.proposed(surface, first, n)
+        nodes = proposed(knots.grid, surface, first, n)
         sites = self.improved(nodes, between(knots.grid, knots.sites, nodes), _LAST_ROUNDS)
         return _integral(nodes, sites, self.masses(nodes, sites, contrasts))
 
