@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -124,17 +125,17 @@ def weighed(
         knots = work.zoomed(knots, _KNOTS[0])
         if np.mean(knots.heights > knots.heights.max() - _NEAR) > _RESOLVED:
             break
-    for counts in (*_KNOTS[1:], None):
-        integral = work.integrated(knots, contrasts)
-        if counts is None or not (
-            integral.error > QUADRATURE_ERROR_MAX or integral.edge > EDGE_MASS_MAX
-        ):
+    integral = work.integrated(knots, contrasts)
+    for counts in _KNOTS[1:]:
+        if integral.is_fine and not integral.edge > EDGE_MASS_MAX:
             break
         knots = work.zoomed(knots, counts)
-    for n in PROPOSALS:
-        found = work.drawn(n, integral, contrasts[0], steps, seed)
+        integral = work.integrated(knots, contrasts)
+    found = work.drawn(PROPOSALS[0], integral, contrasts[0], steps, seed)
+    for n in PROPOSALS[1:]:
         if found.worth > ENOUGH:
             break
+        found = work.drawn(n, integral, contrasts[0], steps, seed)
     return found
 
 
@@ -168,6 +169,15 @@ class _Integral:
     kept: np.ndarray
     error: float
     edge: float
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether half of the nodes say nearly the same as all."""
+        return not self.error > QUADRATURE_ERROR_MAX
+
+    def known_to(self, surface: Surface) -> Surface:
+        """Return a surface that goes through these nodes as well."""
+        return surface.knowing(self.nodes, np.logaddexp.reduce(self.masses[0], axis=1))
 
     def and_more(self, others: _Integral) -> _Integral:
         """Return these nodes and others of the same sequence."""
@@ -279,21 +289,18 @@ class _Work:
 
     def integrated(self, knots: _Knots, contrasts: np.ndarray) -> _Integral:
         """Return nodes between knots with their masses, as many as tell the contrasts well."""
+        few, enough = _SCOUTS
         surface = Surface(knots.grid, knots.heights)
-        for n in _SCOUTS:
-            integral = self.among(knots, surface, 0, n, contrasts)
-            if n > _SCOUTS[0] and not integral.error > QUADRATURE_ERROR_MAX:
-                return integral
-            surface = surface.knowing(
-                integral.nodes, np.logaddexp.reduce(integral.masses[0], axis=1)
-            )
-        first = 0
-        for n in _NODES:
-            more = self.among(knots, surface, first, n, contrasts)
-            integral = integral.and_more(more) if first else more
-            if not integral.error > QUADRATURE_ERROR_MAX:
+        surface = self.among(knots, surface, 0, few, contrasts).known_to(surface)
+        integral = self.among(knots, surface, 0, enough, contrasts)
+        if integral.is_fine:
+            return integral
+        surface = integral.known_to(surface)
+        integral = self.among(knots, surface, 0, _NODES[0], contrasts)
+        for first, n in pairwise(_NODES):
+            if integral.is_fine:
                 break
-            first = n
+            integral = integral.and_more(self.among(knots, surface, first, n, contrasts))
         return integral
 
     def among(

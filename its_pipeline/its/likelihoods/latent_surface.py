@@ -115,10 +115,10 @@ def spread_evenly(mass: np.ndarray, first: int, n: int) -> tuple[np.ndarray, np.
     even = (0.5 + np.arange(first + 1, n + 1)[:, None] * steps) % 1.0
     within = np.empty_like(even)
     rest = np.broadcast_to(mass.sum(axis=(1, 2)), (len(even), mass.shape[0]))
-    first, within[:, 0] = _inverted(rest, even[:, 0])
-    second, within[:, 1] = _inverted(mass.sum(axis=2)[first], even[:, 1])
-    third, within[:, 2] = _inverted(mass[first, second], even[:, 2])
-    return np.ravel_multi_index((first, second, third), mass.shape), within
+    a, within[:, 0] = _inverted(rest, even[:, 0])
+    b, within[:, 1] = _inverted(mass.sum(axis=2)[a], even[:, 1])
+    c, within[:, 2] = _inverted(mass[a, b], even[:, 2])
+    return np.ravel_multi_index((a, b, c), mass.shape), within
 
 
 def _inverted(mass: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
