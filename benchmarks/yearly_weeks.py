@@ -1,4 +1,4 @@
-"""The yearly season of weeks, simulated: with a wave and without, with the season in the model or not.
+"""The yearly season of weeks, simulated: with a wave and without, with the season or not.
 
 What belongs here: weekly series of one and a half to three years on which nothing was changed,
 whether intervals hold 0 and how wide they are. What does not: days (`yearly`).
