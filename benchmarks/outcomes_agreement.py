@@ -168,14 +168,12 @@ def main() -> None:
     given = parser.parse_args()
     kinds = [kind for kind in KINDS if kind.likelihood != "lognormal"]
     noises = list(NOISES)
-    rows = [
-        row
-        for n in given.lengths
-        for number in range(given.series)
-        for row in compared(kinds[number % len(kinds)], noises[number % len(noises)], n, number)
-    ]
-    if given.keep:
-        pd.DataFrame(rows).to_csv(given.keep, index=False)
+    rows: list[dict[str, object]] = []
+    for n in given.lengths:
+        for number in range(given.series):
+            rows += compared(kinds[number % len(kinds)], noises[number % len(noises)], n, number)
+            if given.keep:
+                pd.DataFrame(rows).to_csv(given.keep, index=False)
     text = "\n".join(
         [
             "## Weighed draws against NUTS, counts and yes/no",
