@@ -179,20 +179,18 @@ def rows_of_looks(
         Sd of effects that are usual.
     """
     kept = unlike(shares)
-    probabilities, shares, errors, numbers = (
-        [column[at] for at in kept] for column in (probabilities, shares, errors, numbers)
-    )
-    z = np.array([normal_score(p) for p in probabilities])
+    z = np.array([normal_score(probabilities[at]) for at in kept])
+    days = [numbers[at] for at in kept]
     needed = {"every look at P > .95": np.full(len(z), Z_SURE)}
     needed["last look at P > .95"] = np.append(np.full(len(z) - 1, np.inf), Z_SURE)
     for plan, spending in LOOK_PLANS.items():
         # One by one they come to the same, see the tests of `next_look`.
         if plan == ALWAYS_VALID:
-            x = (prior_sd / np.array(errors)) ** 2
+            x = (prior_sd / np.array([errors[at] for at in kept])) ** 2
             needed[plan] = always_valid_multiplier(x, 2.0 * ALPHA)
         else:
-            needed[plan] = boundaries(shares, ALPHA, spending).z
-    return [_row(about, plan, z, bound, numbers) for plan, bound in needed.items()]
+            needed[plan] = boundaries([shares[at] for at in kept], ALPHA, spending).z
+    return [_row(about, plan, z, bound, days) for plan, bound in needed.items()]
 
 
 def _row(
