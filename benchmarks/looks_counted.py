@@ -22,9 +22,13 @@ from benchmarks._noise import NOISES, noise_of
 from benchmarks._table import machine, markdown, write_table
 from benchmarks.looks import HORIZON, rows_of_looks
 from benchmarks.outcomes import LATENT_SD, Kind
-from its_pipeline.its import AnalysisSpec, InsufficientData, InvalidSeries, analyze
-from its_pipeline.its.decisions.information import information_of
+from its_pipeline.its import AnalysisSpec, InsufficientData, InvalidSeries, models
+from its_pipeline.its.days_ahead import NoiseNodes
+from its_pipeline.its.decisions.information import information_given
 from its_pipeline.its.decisions.looks import LEAST_GROWTH
+from its_pipeline.its.fitting import prepared_fit
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.linked import linked_posterior
 
 KINDS = (
     Kind("counts of 0.5, dispersion 3", "negative_binomial", 0.5, 3.0),
@@ -42,23 +46,27 @@ def looked(kind: Kind, number: int) -> list[dict[str, object]]:
     latent = LATENT_SD * noise_of(NOISES[noise], len(days), rng)
     values = pd.Series(kind.drawn(rng, latent), days)
     start, spec = days[BASELINE], AnalysisSpec(likelihood=kind.likelihood)
+    likelihood = models.likelihood(kind.likelihood)
+    assert isinstance(likelihood, LinkedLikelihood)
     until_on = days[-1].date()
     probabilities, shares, errors, numbers = [], [], [], []
     for last in days[BASELINE:]:
         known = values[:last]
         try:
-            found = analyze(known, start, spec, audited=False)
+            fit, _ = prepared_fit(known, start, spec, None, likelihood)
+            found = linked_posterior(fit, likelihood, spec, audited=False)
         except (InsufficientData, InvalidSeries):
             continue  # too few days yet, or all of them alike
-        if found.effects is None:
+        if found.diagnostics.converged is not True:
             continue
-        information = information_of(found, known, start, until_on, until_on).now
-        if shares and information - shares[-1] < LEAST_GROWTH and last != days[-1]:
+        nodes = NoiseNodes.of_kept(found.kept(), fit.noise_model, fit.series.scale)
+        information = information_given(nodes, fit.series, known, start, spec, until_on, until_on)
+        if shares and information.now - shares[-1] < LEAST_GROWTH and last != days[-1]:
             continue
-        told = found.effects.counterfactual
-        probabilities.append(told.probability_positive)
-        shares.append(information)
-        errors.append((told.ci_upper - told.ci_lower) / 3.92)
+        told = found.effects().counterfactual
+        probabilities.append(told.above(0.0))
+        shares.append(information.now)
+        errors.append(told.sd)
         numbers.append((last - start).days + 1)
     prior_sd = float(values[:BASELINE].std())
     about: dict[str, object] = {"kind": kind.name, "unit": str(number), "effect": 0.0}
