@@ -56,8 +56,9 @@ _WORTH_A_LOOK = 12.0
 _SCOUTS = (150, 400)
 """Nodes that tell where the mass lies between the knots; the more are enough where half of them
 agree with all."""
-_NODES = (600, 1500, 3000)
-"""Nodes where they do not; the more by the same rule."""
+_NODES = (1200, 2000, 4000)
+"""Ends of the sequence of nodes where they do not; the more by the same rule. No two of all these
+nodes are the same."""
 _ROUNDS, _LAST_ROUNDS = 2, 1
 """How often the Gaussians are improved, at knots and at nodes between them."""
 _NEGLIGIBLE = 1e-4
@@ -292,11 +293,11 @@ class _Work:
         few, enough = _SCOUTS
         surface = Surface(knots.grid, knots.heights)
         surface = self.among(knots, surface, 0, few, contrasts).known_to(surface)
-        integral = self.among(knots, surface, 0, enough, contrasts)
+        integral = self.among(knots, surface, few, few + enough, contrasts)
         if integral.is_fine:
             return integral
         surface = integral.known_to(surface)
-        integral = self.among(knots, surface, 0, _NODES[0], contrasts)
+        integral = self.among(knots, surface, few + enough, _NODES[0], contrasts)
         for first, n in pairwise(_NODES):
             if integral.is_fine:
                 break
