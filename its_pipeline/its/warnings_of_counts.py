@@ -71,5 +71,7 @@ def _many_zeros(posterior: LinkedPosterior, spec: AnalysisSpec) -> list[Analysis
         f"{zeros} {spec.step}s have no event at all, where about {expected:.0f} would be "
         "expected: perhaps nothing could happen on some of them, or nothing was written down."
     )
+    if not posterior.response.seen.dispersed:
+        text += ' Likelihood "negative_binomial" leaves room for more of them.'
     numbers = {"zeros": zeros, "expected": expected}
     return [warning(warning_codes.MANY_ZEROS, text, numbers)]
