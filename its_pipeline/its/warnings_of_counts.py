@@ -4,7 +4,9 @@ What belongs here: the two checks of counts and their words. What does not: what
 foretell (`foretold`), or the other warnings (`warnings`).
 
 Days without an event are held against what the days before foretell (Dawid 1984, J. R. Stat. Soc. A
-147, 278): given those, each day is one by itself, and their number a sum of unequal coins.
+147, 278): given those, each day is one by itself, and their number a sum of unequal coins. There is
+no likelihood with a share of days on which nothing could happen: intervals hold without one
+(benchmarks/outcomes.py), and which days those were the person knows better than their counts.
 """
 
 from __future__ import annotations
