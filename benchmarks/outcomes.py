@@ -5,6 +5,7 @@ What belongs here: simulated series of each kind with and without an effect; cov
 (`placebo`).
 
     python -m benchmarks.outcomes --series 25 --write
+    python -m benchmarks.outcomes --series 1 --lengths 60 90 180 --name outcomes_cpu --write
     python -m benchmarks.outcomes --idle --lengths 60 90 --series 25 --write
 """
 
@@ -177,6 +178,7 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--kinds", nargs="+", help="beginnings of names; all by default")
     parser.add_argument("--idle", action="store_true", help="counts with idle days instead")
+    parser.add_argument("--name", help="of the table, where it is not the usual one")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     all_kinds = IDLE_KINDS if given.idle else KINDS
@@ -200,7 +202,7 @@ def main() -> None:
     )
     print(text)
     if given.write:
-        write_table("outcomes_idle" if given.idle else "outcomes", text)
+        write_table(given.name or ("outcomes_idle" if given.idle else "outcomes"), text)
 
 
 if __name__ == "__main__":
