@@ -46,8 +46,9 @@ def days_to_ingest(
 ) -> list[date]:
     """Return the UTC days to export and validate, in order.
 
-    Days that are whole but that Dagster knows nothing of are among them: a run was killed before
-    it told of them, the HTTP API took them, or Dagster's own records were lost.
+    Days that are whole but that Dagster knows nothing of, or nothing of as they are, are among
+    them: a run was killed before it told of them, the HTTP API took them, or Dagster's own records
+    were lost.
 
     Raises
     ------
@@ -56,6 +57,7 @@ def days_to_ingest(
     """
     if given is not None:
         return sorted({date.fromisoformat(day) for day in given})
+    from its_pipeline.ingest.ahead import untold_days
     from its_pipeline.ingest.steps import changed_days, open_lake, unvalidated_days
 
     today_on = settings.utc_today()
@@ -65,6 +67,7 @@ def days_to_ingest(
     told = instance.get_materialized_partitions(VALID_EVENTS)
     there = open_lake(settings).days(VALID_EVENTS.to_user_string())
     untold = {day for day in there if day.isoformat() not in told}
+    untold |= untold_days(settings) & set(there)
     return sorted(known | untold | set(changed_days(settings)) | set(unvalidated_days(settings)))
 
 
@@ -83,7 +86,7 @@ def ingest_op(
     from its_pipeline.events.inbox import take_inbox
     from its_pipeline.events.log_copies import keep_nightly_copy
     from its_pipeline.exports.recognising import recognised
-    from its_pipeline.ingest.steps import ingest_days
+    from its_pipeline.ingest.ahead import ingest_ahead
     from its_pipeline.leaving.forget import finish_forgetting
     from its_pipeline.tables.understanding import completed_mapping
 
@@ -105,7 +108,7 @@ def ingest_op(
     progress.update(0, len(days))
     done = read = valid = failed = left_out = 0
     rejected: Counter[str] = Counter()
-    for portion in ingest_days(settings, days):
+    for portion in ingest_ahead(settings, days):
         events = _events_of(settings, portion)
         with told_together(context.instance):
             for event in events:
