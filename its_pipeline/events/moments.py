@@ -107,7 +107,7 @@ def _offsets_on(zone: ZoneInfo, utc_day: int) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=1024)
 def _seconds_ahead(suffix: str) -> int | None:
-    """Return how far a text such as `+02:00` is ahead of UTC, 0 for none; None where it is wrong."""
+    """Return how far `+02:00` or its like is ahead of UTC, 0 for no text; None for a wrong one."""
     try:
         ahead = datetime.fromisoformat(f"2000-01-01 00:00:00{suffix}").utcoffset()
     except ValueError:
