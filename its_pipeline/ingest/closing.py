@@ -136,8 +136,9 @@ def _close(settings: Settings, folder: Path, before: ClosedDays | None, through:
         for day in lake.days(BEHAVIORAL_EVENTS)
         if day <= through and (before is None or day > before.through)
     ]
-    for day in newly:
-        _mark_events(lake, day)
+    with in_memory() as connection:
+        for day in newly:
+            _mark_events(lake, day, connection)
     built = folder / "outcomes.parquet"
     aggregate(settings, folder, built)
     coming = ClosedDays(folder, through)
@@ -157,8 +158,8 @@ def _close(settings: Settings, folder: Path, before: ClosedDays | None, through:
     return len(newly)
 
 
-def _mark_events(lake: Lake, day: date) -> None:
-    with lake.exclusive(CLOSED_EVENTS, day), in_memory() as connection:
+def _mark_events(lake: Lake, day: date, connection: duckdb.DuckDBPyConnection) -> None:
+    with lake.exclusive(CLOSED_EVENTS, day):
         lake.write(
             CLOSED_EVENTS,
             day,
@@ -188,7 +189,7 @@ def _delete_events(settings: Settings, closed: ClosedDays) -> int:
         for day in lake.days(table):
             if day > closed.gone_through:
                 break
-            footer = lake.metadata(table, day)
+            footer = lake.metadata(table, day) if table == REJECTED_EVENTS else {}
             if _REFUSED_ON in footer and date.fromisoformat(footer[_REFUSED_ON]) >= refused_since:
                 _keep_refused(lake, day, footer)
             else:

@@ -96,7 +96,7 @@ def delete_from_closed_days(settings: Settings, user_id: str) -> int:
             if not lake.is_readable(CLOSED_EVENTS, day):
                 continue
             marks = lake.read(CLOSED_EVENTS, day).select(MARK_SCHEMA.names)
-            others = marks.filter(pc.not_equal(marks["person"], mark))
+            others = marks.filter(pc.not_equal(marks["person"], pa.scalar(mark, pa.uint64())))
             if others.num_rows < marks.num_rows:
                 footer = lake.metadata(CLOSED_EVENTS, day)
                 lake.write(CLOSED_EVENTS, day, MARK_SCHEMA, [others], footer)
