@@ -33,6 +33,7 @@ from its_pipeline.events.schema import EVENT_SCHEMA, FIRST_DAY, OPEN_RULE, REJEC
 from its_pipeline.events.sources.base import EventSource, same_version
 from its_pipeline.events.sources.opening import open_source
 from its_pipeline.events.validation import rejected_by
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.ingest.daily import aggregate, workshop
 from its_pipeline.ingest.passing import Passing
 from its_pipeline.ingest.steps import VERSION, changed_days, open_lake, unvalidated_days
@@ -139,7 +140,7 @@ def _close(settings: Settings, folder: Path, before: ClosedDays | None, through:
     with in_memory() as connection:
         for day in newly:
             _mark_events(lake, day, connection)
-    built = folder / "outcomes.parquet"
+    built = folder / f"{UNFINISHED_PREFIX}outcomes.parquet"
     aggregate(settings, folder, built)
     coming = ClosedDays(folder, through)
     going = [day for day in lake.days(VALID_EVENTS) if day <= coming.gone_through]
