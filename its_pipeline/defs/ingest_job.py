@@ -21,7 +21,6 @@ from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.recording import told_together
 from its_pipeline.defs.refresh_job import log_check
 from its_pipeline.defs.resources import Installation
-from its_pipeline.events.schema import OPEN_RULE
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,6 +92,7 @@ def ingest_op(
     from its_pipeline.events.import_metrics import restore_metrics
     from its_pipeline.events.inbox import take_inbox
     from its_pipeline.events.log_copies import keep_nightly_copy
+    from its_pipeline.events.schema import OPEN_RULE
     from its_pipeline.exports.recognising import recognised
     from its_pipeline.ingest.ahead import ingest_ahead
     from its_pipeline.ingest.closing import refuse_late_events

@@ -51,8 +51,8 @@ Besides the rules above:
 | `{number}` | the text is not a decimal number (`NaN`, `inf` and hexadecimal are none) |
 | `{instant}` | the text is not a date and time with an offset or `Z` (ISO 8601) |
 | `{duplicate}` | the event was delivered again with a later `ingested_at`; the newest one counts |
-| `{closed}` | its day's events are not kept any more (`ITS_KEEP_EVENTS_DAYS`), and it was not among them: \
-the day's outcomes stay as they were computed. Keep events for longer, if sources deliver so late |
+| `{closed}` | it came when its day's events were not kept any more (`ITS_KEEP_EVENTS_DAYS`): the \
+day's outcomes stay as they were computed; if sources deliver so late, keep more days |
 
 A row that breaks several rules is counted under the first, in the order of the table; all of them
 are listed in its column `all_rules`.

@@ -1,4 +1,4 @@
-"""How long events are kept: days are closed, their outcomes stay, and what comes late is refused."""
+"""How long events are kept: days are closed, their outcomes stay, what comes late is refused."""
 
 from __future__ import annotations
 
