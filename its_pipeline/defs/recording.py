@@ -82,7 +82,7 @@ def told_together(instance: dg.DagsterInstance) -> Iterator[None]:
 
         storage.run_connection, storage.index_connection = run_connection, index_connection
         storage.has_table = has_table
-        storage._has_asset_key_index_cols_on_connection = lambda _: has_columns
+        storage._has_asset_key_index_cols_on_connection = lambda conn: has_columns
         try:
             yield
         finally:
