@@ -3,7 +3,7 @@
 ``python -m tools.faults.closings --kills 40 --seed 0`` prints a line a kill and ends with a JSON
 summary; ``--kills 0`` takes every operation in turn. Right after each kill the daily outcomes, made
 anew, must be the bytes that they were; after one more closing the store must be as an undisturbed
-one is, with nothing left beside it.
+one is, with nothing left beside it. The same is asked of closings for which the disk was too small.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tools.closing_store import build, settings_of
 from tools.faults.forked import run_child
+
+#: Bytes that a file may have: too few for marks of events, for a folder's record, for outcomes.
+LARGEST: Final = (100, 900, 3000)
 
 
 def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
@@ -37,13 +40,22 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     moments = list(range(1, ending.operations + 1))
     if kills:
         moments = sorted(random.Random(seed).sample(moments, min(kills, len(moments))))
-    killed, problems = 0, []
-    for at in moments:
+    killed, refused, problems = 0, 0, []
+    for at, largest in [*((at, None) for at in moments), *((None, size) for size in LARGEST)]:
         copy = folder / "killed"
         shutil.copytree(store, copy)
-        dead = run_child(lambda place=copy: _close(place), scratch, watched=copy, kill_at=at)
+        dead = run_child(
+            lambda place=copy: _close(place),
+            scratch,
+            watched=copy,
+            kill_at=at,
+            largest_file=largest,
+        )
         killed += dead.killed
+        refused += bool(dead.error)
         found = []
+        if largest is not None and "File too large" not in dead.error:
+            found.append(f"it does not say that the disk is full: {dead.error[-300:]}")
         after = run_child(lambda place=copy: _outcomes(place), scratch)
         if after.error or after.result != outcomes:
             found.append(after.error or "after the kill the daily outcomes are others")
@@ -53,11 +65,16 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         if not found and end.result != expected:
             differ = sorted({*end.result.items()} ^ {*expected.items()})[:3]
             found.append(f"closed again, the store is not as an undisturbed one: {differ}")
-        where = dead.where.replace(str(copy), "")
-        print(f"{at}: {where}; {'; '.join(found) or 'everything is there'}", flush=True)
-        problems += [f"{at}: {where}: {text}" for text in found]
+        where = dead.where.replace(str(copy), "") or f"no file above {largest} bytes"
+        print(f"{at or largest}: {where}; {'; '.join(found) or 'everything is there'}", flush=True)
+        problems += [f"{where}: {text}" for text in found]
         shutil.rmtree(copy)
-    return {"kills": killed, "operations": ending.operations, "problems": problems}
+    return {
+        "kills": killed,
+        "refused": refused,
+        "operations": ending.operations,
+        "problems": problems,
+    }
 
 
 def _import_everything() -> None:
