@@ -174,9 +174,13 @@ def _prune_analyses(settings: Settings, keep: int) -> None:
 
 
 def _prune_events(settings: Settings) -> None:
+    from its_pipeline.events.closed_days import ClosedDaysError
     from its_pipeline.ingest.closing import close_old_days
 
-    closing = close_old_days(settings)
+    try:
+        closing = close_old_days(settings)
+    except ClosedDaysError as error:
+        fail(str(error), code=1)
     typer.echo(f"events of {closing.deleted} days deleted; their daily outcomes are kept")
     if closing.through is not None:
         typer.echo(f"UTC days up to {closing.through} are closed: what comes for them is refused")

@@ -72,3 +72,8 @@ def test_prune_deletes_events_and_says_what_waits(settings, monkeypatch):
     assert f"up to {THROUGH} are closed" in pruned.output
     assert min(open_lake(settings).days("valid_events")) == THROUGH - timedelta(days=1)
     assert build_daily(settings_of(settings.store_root)).path.read_bytes() == content
+    (kept,) = (settings.store_root / "closed_days").glob("*/people.parquet")
+    kept.write_bytes(kept.read_bytes()[:-9])
+    damaged = CliRunner().invoke(app, ["prune"])
+    assert damaged.exit_code == 1
+    assert "put this folder back from a backup" in damaged.output
