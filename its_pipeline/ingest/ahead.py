@@ -7,7 +7,7 @@ on disk of both until it was. What does not: making a portion (`steps`), or tell
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from itertools import zip_longest
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from its_pipeline.settings import Settings
 
 
-def ingest_ahead(settings: Settings, days: Sequence[date]) -> Iterator[list[IngestedDay]]:
+def ingest_ahead(
+    settings: Settings, days: Sequence[date]
+) -> Generator[list[IngestedDay], None, None]:
     """Ingest days as `ingest_days` does; the next portion is made while one is looked at.
 
     A portion counts as told when the one after it is asked for. Until then its days stay among
