@@ -19,29 +19,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.experiments.kind_traits import TraitValues, regressed, trait_values
 from its_pipeline.experiments.kinds import (
     KindKey,
     Membership,
     members_of,
     tried,
 )
+from its_pipeline.experiments.pooled_record import record_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.pooled_likelihoods import Source
 from its_pipeline.stores.pooled_results import (
-    BY_LOT,
-    CHANGE,
-    ON_AND_OFF,
     VERSION,
-    HeavyTailedResult,
-    Imputed,
     KindRecord,
-    PooledEffect,
-    PooledMember,
-    PooledResult,
-    PooledSpread,
     TooFewPeople,
 )
 from its_pipeline.stores.pooled_store import PooledStore, needed_people
@@ -50,8 +43,6 @@ from its_pipeline.stores.verdict import Verdict
 if TYPE_CHECKING:
     from its_pipeline.events.metrics import OutcomeMetric
     from its_pipeline.its.pooling.estimates import Estimate
-    from its_pipeline.its.pooling.pooled import Pooled, SpreadOfEffects
-    from its_pipeline.its.results import Effect
 
 STATISTICS_VERSION: Final = 1
 """Of `its.pooling` and of what is made of it here: another one makes every kind anew."""
@@ -59,10 +50,6 @@ STATISTICS_VERSION: Final = 1
 MOST_ERROR_SDS: Final = 0.02
 """Most by which the quadrature's error may move a number, in its posterior sd: no digit that is
 shown depends on it."""
-
-MOST_WITH_HEAVY_TAILS: Final = 300
-"""Most people among whom the answer with heavy tails is asked for, as a check for an odd one: it
-takes twenty times as long, and among more people a single one moves the average by little."""
 
 _LOST: Final = "waiting"
 """An analysis that is missing, damaged or of another unit is made anew by the next night."""
@@ -178,17 +165,20 @@ def _refresh(
 ) -> RefreshedKind:
     metric = snapshot.metrics[membership.key.metric]
     needed = needed_people(snapshot.settings)
-    if known is not None and not force and known.fingerprint == _print(membership, metric, needed):
+    verdicts = {who: verdict for who, (_, verdict) in membership.estimated.items()}
+    traits = trait_values(snapshot.settings, metric.pooled_by, verdicts)
+    fingerprint = _print(membership, metric, needed, traits)
+    if known is not None and not force and known.fingerprint == fingerprint:
         return RefreshedKind(membership.key, known, False)
     started = time.perf_counter()
     # Whoever asks for everything anew has the analyses themselves read.
     before = {} if force else store.likelihoods(*membership.key)
-    record = _made(snapshot.settings, store, membership, metric, needed, before)
+    record = _made(snapshot.settings, store, membership, metric, needed, traits, before)
     store.write(record)
     return RefreshedKind(membership.key, record, True, time.perf_counter() - started)
 
 
-def _print(membership: Membership, metric: OutcomeMetric, needed: int) -> str:
+def _print(membership: Membership, metric: OutcomeMetric, needed: int, traits: TraitValues) -> str:
     """Return the fingerprint of everything that a kind's record depends on."""
     told = {
         "versions": [VERSION, STATISTICS_VERSION],
@@ -208,6 +198,9 @@ def _print(membership: Membership, metric: OutcomeMetric, needed: int) -> str:
         ],
         "without": dict(membership.without),
     }
+    if metric.pooled_by:
+        values = {who: traits[who] for who in membership.estimated if who in traits}
+        told |= {"pooled_by": metric.pooled_by, "traits": values}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
@@ -217,25 +210,26 @@ def _made(
     membership: Membership,
     metric: OutcomeMetric,
     needed: int,
+    traits: TraitValues,
     before: Mapping[Source, Estimate],
 ) -> KindRecord:
     lost: list[str] = []
     refused = 0
     own: dict[str, Estimate] = {}
+    pooled_as: dict[str, Estimate] = {}
     standardised = metric.pooled_in == "baseline_sd"
     for user_id, (_, verdict) in membership.estimated.items():
         try:
             found = before.get(_source(verdict)) or _own(settings, verdict)
-            if found is not None and standardised:
-                found.standardised()
+            told = found.standardised() if found is not None and standardised else found
         except ValueError:
             # Their days say nothing of the effect, or do not vary where sds of them are the unit.
             refused += 1
             continue
-        if found is None or found.unit != metric.unit:
+        if found is None or told is None or found.unit != metric.unit:
             lost.append(user_id)
         else:
-            own[user_id] = found
+            own[user_id], pooled_as[user_id] = found, told
     counts = Counter(membership.without)
     counts.update({_LOST: len(lost), "refused": refused})
     without = {reason: count for reason, count in sorted(counts.items()) if count}
@@ -244,7 +238,7 @@ def _made(
         {who: each for who, each in membership.estimated.items() if who not in lost},
         membership.without,
     )
-    fingerprint = _print(kept, metric, needed)
+    fingerprint = _print(kept, metric, needed, traits)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     is_scaled = standardised or any(each.baseline_sd for each in own.values())
     if len(own) < needed or not is_scaled:
@@ -264,7 +258,7 @@ def _made(
     from its_pipeline.its.pooling.pool import pool
 
     pooled = pool(
-        [each.standardised() if standardised else each for each in own.values()],
+        list(pooled_as.values()),
         direction=direction,
         minimum_effect=minimum,
         without_estimate=without,
@@ -273,7 +267,15 @@ def _made(
     store.write_likelihoods(
         *membership.key, [(_source(verdicts[who]), each) for who, each in own.items()]
     )
-    return _record(pooled, membership.key, metric, verdicts, made_at, fingerprint)
+    return record_of(
+        pooled,
+        membership.key,
+        metric,
+        verdicts,
+        made_at=made_at,
+        fingerprint=fingerprint,
+        traits=regressed(pooled, metric.pooled_by, traits, needed),
+    )
 
 
 def _source(verdict: Verdict) -> Source:
@@ -293,99 +295,3 @@ def _own(settings: Settings, verdict: Verdict) -> Estimate | None:
     store = open_store(settings)
     analysis = store.analysis(verdict.key, str(verdict.fingerprint), with_trace=False)
     return None if analysis is None else estimate_of(analysis, verdict.user_id)
-
-
-def _record(
-    pooled: Pooled,
-    key: KindKey,
-    metric: OutcomeMetric,
-    verdicts: Mapping[str, Verdict],
-    made_at: str,
-    fingerprint: str,
-) -> PooledResult:
-    imputed = pooled.imputed
-    heavy = pooled.heavy_tailed if len(verdicts) <= MOST_WITH_HEAVY_TAILS else None
-    told = pooled.members.join(pooled.leave_one_out["moved_in_sds"])
-    numbers = (
-        "own_mean",
-        "own_sd",
-        "mean",
-        "sd",
-        "ci_lower",
-        "ci_upper",
-        "probability_of_benefit",
-        "moved_in_sds",
-    )
-    rows = told[list(numbers)].to_dict("index")
-    members = tuple(
-        PooledMember(
-            user_id=who,
-            intervention_id=verdict.intervention_id,
-            started_on=verdict.started_on,
-            design=_design(verdict),
-            n_days=verdict.n_pre + verdict.n_post,
-            fingerprint=str(verdict.fingerprint),
-            weight=None if heavy is None else float(heavy.weights[who]),
-            **{name: float(rows[who][name]) for name in numbers},
-        )
-        for who, verdict in sorted(verdicts.items())
-    )
-    return PooledResult(
-        kind=key.kind,
-        metric=key.metric,
-        unit=pooled.estimates.unit,
-        pooled_in=metric.pooled_in,
-        direction=pooled.direction,
-        minimum_effect=pooled.minimum_effect,
-        baseline_sd=float(pooled.nodes.scale),
-        made_at=made_at,
-        fingerprint=fingerprint,
-        mean=_effect(pooled.mean),
-        next_person=_effect(pooled.next_person),
-        spread=_spread(pooled.spread),
-        probability_helps_people=pooled.probability_helps_people,
-        probability_next_benefits=pooled.probability_next_benefits,
-        error=pooled.error,
-        without_estimate=dict(pooled.without_estimate),
-        imputed=None
-        if imputed is None
-        else Imputed(
-            n_people=sum(pooled.without_estimate.values()),
-            mean=_effect(imputed.mean),
-            next_person=_effect(imputed.next_person),
-            spread=_spread(imputed.spread),
-            probability_helps_people=imputed.probability_helps_people,
-            probability_next_benefits=imputed.probability_next_benefits,
-        ),
-        heavy_tailed=None
-        if heavy is None
-        else HeavyTailedResult(
-            mean=_effect(heavy.mean),
-            next_person=_effect(heavy.next_person),
-            scale=_spread(heavy.scale),
-        ),
-        members=members,
-        n_with_estimate=len(members),
-    )
-
-
-def _effect(effect: Effect) -> PooledEffect:
-    return PooledEffect(
-        float(effect.mean),
-        float(effect.sd),
-        float(effect.ci_lower),
-        float(effect.ci_upper),
-        float(effect.probability_positive),
-    )
-
-
-def _spread(spread: SpreadOfEffects) -> PooledSpread:
-    return PooledSpread(
-        float(spread.mean), float(spread.sd), float(spread.ci_lower), float(spread.ci_upper)
-    )
-
-
-def _design(verdict: Verdict) -> str:
-    if verdict.by_lot:
-        return BY_LOT
-    return ON_AND_OFF if verdict.is_on_and_off else CHANGE

@@ -98,6 +98,64 @@ class HeavyTailedResult:
 
 
 @dataclass(frozen=True)
+class PooledSlope:
+    """How the expected effect changes with one trait.
+
+    Attributes
+    ----------
+    trait
+        Its name.
+    mean, sd, ci_lower, ci_upper, probability_positive
+        Of the change per unit of the trait, as in `PooledEffect`.
+    trait_sd
+        Sd of the trait between people.
+    groups
+        The two values, where there are no more: two groups of people.
+    n_in_higher_group
+        How many people have the higher of the two; None where there are more values.
+    """
+
+    trait: str
+    mean: float
+    sd: float
+    ci_lower: float
+    ci_upper: float
+    probability_positive: float
+    trait_sd: float
+    groups: tuple[float, ...] | None = None
+    n_in_higher_group: int | None = None
+
+
+@dataclass(frozen=True)
+class PooledTraits:
+    """Whom it helps more: effects regressed on declared traits.
+
+    Attributes
+    ----------
+    names
+        The traits.
+    refused
+        Why nothing is told; empty where something is.
+    n_people, n_without
+        How many people are in the regression, and how many have an estimate but not all traits;
+        None where nothing is told.
+    slopes
+        One a trait.
+    spread, spread_without
+        What effects of people with the same traits differ by, and what those of the same people
+        differ by where no trait is told of.
+    """
+
+    names: tuple[str, ...]
+    refused: str
+    n_people: int | None
+    n_without: int | None
+    slopes: tuple[PooledSlope, ...] = ()
+    spread: PooledSpread | None = None
+    spread_without: PooledSpread | None = None
+
+
+@dataclass(frozen=True)
 class PooledMember:
     """One person of a kind.
 
@@ -215,6 +273,8 @@ class PooledResult:
         One a person, sorted by `user_id`; those alone that may be seen, see `with_rows_of`.
     n_with_estimate
         How many people have an estimate, whether or not their rows may be seen.
+    traits
+        Whom it helps more; None where the metric declares no traits.
     """
 
     kind: str
@@ -237,6 +297,7 @@ class PooledResult:
     heavy_tailed: HeavyTailedResult | None
     members: tuple[PooledMember, ...]
     n_with_estimate: int
+    traits: PooledTraits | None = None
 
     @property
     def n_people(self) -> int:
@@ -290,5 +351,19 @@ def from_dict(plain: Mapping[str, Any]) -> KindRecord:
                 "spread": PooledSpread(**imputed["spread"]),
             }
         )
+    values["traits"] = _traits(values.get("traits"))
     values["members"] = tuple(PooledMember(**each) for each in values["members"])
     return PooledResult(**values)
+
+
+def _traits(plain: Mapping[str, Any] | None) -> PooledTraits | None:
+    if plain is None:
+        return None
+    slopes = tuple(
+        PooledSlope(**{**each, "groups": each["groups"] and tuple(each["groups"])})
+        for each in plain["slopes"]
+    )
+    spreads = {
+        name: plain[name] and PooledSpread(**plain[name]) for name in ("spread", "spread_without")
+    }
+    return PooledTraits(**{**plain, **spreads, "names": tuple(plain["names"]), "slopes": slopes})

@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from its_pipeline.cli.main import app
-from its_pipeline.experiments import pooling
+from its_pipeline.experiments import pooled_record, pooling
 from its_pipeline.experiments.kinds import KindKey
 from its_pipeline.experiments.pooling import MOST_ERROR_SDS, has_kinds, refresh_kinds
 from its_pipeline.experiments.preparation import Snapshot
@@ -217,7 +217,7 @@ def test_one_more_member_costs_one_analysis(settings, monkeypatch):
 
 
 def test_among_very_many_people_no_single_one_is_asked_after(settings, monkeypatch):
-    monkeypatch.setattr(pooling, "MOST_WITH_HEAVY_TAILS", 5)
+    monkeypatch.setattr(pooled_record, "MOST_WITH_HEAVY_TAILS", 5)
     refresh_kinds(settings)
     record = kept(settings, WALK)
     assert record.heavy_tailed is None
