@@ -179,6 +179,12 @@ def agreement(options: argparse.Namespace) -> None:
                 "the ratio's Monte Carlo error": sd_error(draws),
             }
         )
+    alone = [
+        told.sd / chains[name][4 * seed : 4 * seed + 4].std()
+        for name, told in ours.items()
+        for seed in range(options.seeds)
+        if name.startswith("e")
+    ]
     least = min(effective_size(draws) for draws in chains.values())
     table = pd.DataFrame(rows)
     members = table[table["what"].str.match(r"e\d")]
@@ -196,7 +202,8 @@ def agreement(options: argparse.Namespace) -> None:
         "sd and sds to 3 %. If only chance parted the two, the members' differences in Monte Carlo "
         f"errors would have sd 1: those of means have {np.sqrt(np.mean(far['mean'] ** 2)):.2f} "
         f"(largest {far['mean'].abs().max():.1f}), those of sds "
-        f"{np.sqrt(np.mean(far['sd'] ** 2)):.2f} (largest {far['sd'].abs().max():.1f}).\n\n"
+        f"{np.sqrt(np.mean(far['sd'] ** 2)):.2f} (largest {far['sd'].abs().max():.1f}). Against "
+        f"one seed alone the members' sd ratios go from {min(alone):.3f} to {max(alone):.3f}.\n\n"
         + markdown(pd.concat([table[~table.index.isin(members.index)], worst]).round(4)),
     )
 
