@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from its_pipeline.stores.pooled_numbers import PooledEffect, PooledSpread
 from its_pipeline.stores.pooled_results import (
     CHANGE,
     HeavyTailedResult,
     Imputed,
-    PooledEffect,
     PooledMember,
     PooledResult,
-    PooledSpread,
     TooFewPeople,
 )
 from tools.stores import METRIC, START_ON

@@ -1,7 +1,7 @@
-"""Whom it helps more: a kind's effects regressed on the one or two traits that its metric declares.
+"""Whom it helps more: a kind's effects regressed on one or two traits that its metric declares.
 
-What belongs here: who has the traits, what may be told of them, and the record of a regression. What
-does not: declaring traits (`stores.person_traits`), the statistics (`its.pooling`), or its words
+What belongs here: who has the traits, what may be told of them, and the record of a regression.
+What does not: declaring traits (`stores.person_traits`), the statistics (`its.pooling`), or words
 (`report.kind_traits`).
 
 Nothing of fewer people than a kind needs holds for groups as well: where a trait tells fewer apart
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from its_pipeline.events.traits import DESIGN_TRAITS
 from its_pipeline.settings import Settings
 from its_pipeline.stores.person_traits import traits_of
-from its_pipeline.stores.pooled_results import PooledSlope, PooledSpread, PooledTraits
+from its_pipeline.stores.pooled_numbers import PooledSlope, PooledSpread, PooledTraits
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The record of a kind: what is kept of a pool, in plain numbers.
 
-What belongs here: from `its.pooling`'s answer to `stores.pooled_results`' record. What does not: who
-is in a kind, or when it is made again (`pooling`).
+What belongs here: from `its.pooling`'s answer to `stores.pooled_results`' record. What does not:
+who is in a kind, or when it is made again (`pooling`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.kinds import KindKey
-from its_pipeline.stores.pooled_results import (
-    BY_LOT,
-    CHANGE,
-    ON_AND_OFF,
-    HeavyTailedResult,
-    Imputed,
+from its_pipeline.stores.pooled_numbers import (
+    PooledBetweenCase,
     PooledEffect,
-    PooledMember,
-    PooledResult,
     PooledSpread,
     PooledTraits,
+)
+from its_pipeline.stores.pooled_results import (
+    HeavyTailedResult,
+    Imputed,
+    PooledMember,
+    PooledResult,
+    design_of,
 )
 from its_pipeline.stores.verdict import Verdict
 
@@ -42,7 +43,8 @@ def record_of(
     *,
     made_at: str,
     fingerprint: str,
-    traits: PooledTraits | None = None,
+    traits: PooledTraits | None,
+    between_case: PooledBetweenCase,
 ) -> PooledResult:
     """Return what is kept of a kind.
 
@@ -56,8 +58,8 @@ def record_of(
         Of everybody in `pooled`, by ``user_id``.
     made_at, fingerprint
         As in `PooledResult`.
-    traits
-        Whom it helps more.
+    traits, between_case
+        As in `PooledResult`.
     """
     imputed = pooled.imputed
     heavy = pooled.heavy_tailed if len(verdicts) <= MOST_WITH_HEAVY_TAILS else None
@@ -78,7 +80,7 @@ def record_of(
             user_id=who,
             intervention_id=verdict.intervention_id,
             started_on=verdict.started_on,
-            design=_design(verdict),
+            design=design_of(verdict),
             n_days=verdict.n_pre + verdict.n_post,
             fingerprint=str(verdict.fingerprint),
             weight=None if heavy is None else float(heavy.weights[who]),
@@ -123,6 +125,7 @@ def record_of(
         members=members,
         n_with_estimate=len(members),
         traits=traits,
+        between_case=between_case,
     )
 
 
@@ -140,9 +143,3 @@ def _spread(spread: SpreadOfEffects) -> PooledSpread:
     return PooledSpread(
         float(spread.mean), float(spread.sd), float(spread.ci_lower), float(spread.ci_upper)
     )
-
-
-def _design(verdict: Verdict) -> str:
-    if verdict.by_lot:
-        return BY_LOT
-    return ON_AND_OFF if verdict.is_on_and_off else CHANGE

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.experiments.between_cases import between_cases
 from its_pipeline.experiments.kind_traits import TraitValues, regressed, trait_values
 from its_pipeline.experiments.kinds import (
     KindKey,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from its_pipeline.events.metrics import OutcomeMetric
     from its_pipeline.its.pooling.estimates import Estimate
 
-STATISTICS_VERSION: Final = 1
+STATISTICS_VERSION: Final = 2
 """Of `its.pooling` and of what is made of it here: another one makes every kind anew."""
 
 MOST_ERROR_SDS: Final = 0.02
@@ -275,6 +276,7 @@ def _made(
         made_at=made_at,
         fingerprint=fingerprint,
         traits=regressed(pooled, metric.pooled_by, traits, needed),
+        between_case=between_cases(settings, verdicts),
     )
 
 

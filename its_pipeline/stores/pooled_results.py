@@ -11,6 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
+from its_pipeline.stores.pooled_numbers import (
+    PooledBetweenCase,
+    PooledEffect,
+    PooledSpread,
+    PooledTraits,
+    traits_from_dict,
+)
+from its_pipeline.stores.verdict import Verdict
+
 VERSION: Final = 1
 """Of the records' form; another one's files are made again."""
 
@@ -19,45 +28,6 @@ CHANGE, ON_AND_OFF, BY_LOT = "change", "on_and_off", "by_lot"
 
 WITHOUT_ESTIMATE: Final = ("waiting", "stopped early", "not converged", "refused")
 """Why somebody who tried it has no estimate."""
-
-
-@dataclass(frozen=True)
-class PooledEffect:
-    """Posterior of an effect, in the unit of its result.
-
-    Attributes
-    ----------
-    mean, sd
-        Posterior mean and standard deviation.
-    ci_lower, ci_upper
-        Equal-tailed 95 % interval.
-    probability_positive
-        That it is above zero.
-    """
-
-    mean: float
-    sd: float
-    ci_lower: float
-    ci_upper: float
-    probability_positive: float
-
-
-@dataclass(frozen=True)
-class PooledSpread:
-    """Posterior of the sd of effects between people, in the unit of its result.
-
-    Attributes
-    ----------
-    mean, sd
-        Posterior mean and standard deviation.
-    ci_lower, ci_upper
-        Equal-tailed 95 % interval.
-    """
-
-    mean: float
-    sd: float
-    ci_lower: float
-    ci_upper: float
 
 
 @dataclass(frozen=True)
@@ -95,64 +65,6 @@ class HeavyTailedResult:
     mean: PooledEffect
     next_person: PooledEffect
     scale: PooledSpread
-
-
-@dataclass(frozen=True)
-class PooledSlope:
-    """How the expected effect changes with one trait.
-
-    Attributes
-    ----------
-    trait
-        Its name.
-    mean, sd, ci_lower, ci_upper, probability_positive
-        Of the change per unit of the trait, as in `PooledEffect`.
-    trait_sd
-        Sd of the trait between people.
-    groups
-        The two values, where there are no more: two groups of people.
-    n_in_higher_group
-        How many people have the higher of the two; None where there are more values.
-    """
-
-    trait: str
-    mean: float
-    sd: float
-    ci_lower: float
-    ci_upper: float
-    probability_positive: float
-    trait_sd: float
-    groups: tuple[float, ...] | None = None
-    n_in_higher_group: int | None = None
-
-
-@dataclass(frozen=True)
-class PooledTraits:
-    """Whom it helps more: effects regressed on declared traits.
-
-    Attributes
-    ----------
-    names
-        The traits.
-    refused
-        Why nothing is told; empty where something is.
-    n_people, n_without
-        How many people are in the regression, and how many have an estimate but not all traits;
-        None where nothing is told.
-    slopes
-        One a trait.
-    spread, spread_without
-        What effects of people with the same traits differ by, and what those of the same people
-        differ by where no trait is told of.
-    """
-
-    names: tuple[str, ...]
-    refused: str
-    n_people: int | None
-    n_without: int | None
-    slopes: tuple[PooledSlope, ...] = ()
-    spread: PooledSpread | None = None
-    spread_without: PooledSpread | None = None
 
 
 @dataclass(frozen=True)
@@ -275,6 +187,8 @@ class PooledResult:
         How many people have an estimate, whether or not their rows may be seen.
     traits
         Whom it helps more; None where the metric declares no traits.
+    between_case
+        As the single-case field reports it; None in what was stored before there was one.
     """
 
     kind: str
@@ -298,6 +212,7 @@ class PooledResult:
     members: tuple[PooledMember, ...]
     n_with_estimate: int
     traits: PooledTraits | None = None
+    between_case: PooledBetweenCase | None = None
 
     @property
     def n_people(self) -> int:
@@ -311,6 +226,13 @@ class PooledResult:
     def with_rows_of(self, may_see: Callable[[str], bool]) -> PooledResult:
         """Return the same with the rows of those alone whose `user_id` may be seen."""
         return replace(self, members=tuple(m for m in self.members if may_see(m.user_id)))
+
+
+def design_of(verdict: Verdict) -> str:
+    """Return a member's design: `CHANGE`, `ON_AND_OFF` or `BY_LOT`."""
+    if verdict.by_lot:
+        return BY_LOT
+    return ON_AND_OFF if verdict.is_on_and_off else CHANGE
 
 
 KindRecord = PooledResult | TooFewPeople
@@ -351,19 +273,8 @@ def from_dict(plain: Mapping[str, Any]) -> KindRecord:
                 "spread": PooledSpread(**imputed["spread"]),
             }
         )
-    values["traits"] = _traits(values.get("traits"))
+    values["traits"] = traits_from_dict(values.get("traits"))
+    between = values.get("between_case")
+    values["between_case"] = None if between is None else PooledBetweenCase(**between)
     values["members"] = tuple(PooledMember(**each) for each in values["members"])
     return PooledResult(**values)
-
-
-def _traits(plain: Mapping[str, Any] | None) -> PooledTraits | None:
-    if plain is None:
-        return None
-    slopes = tuple(
-        PooledSlope(**{**each, "groups": each["groups"] and tuple(each["groups"])})
-        for each in plain["slopes"]
-    )
-    spreads = {
-        name: plain[name] and PooledSpread(**plain[name]) for name in ("spread", "spread_without")
-    }
-    return PooledTraits(**{**plain, **spreads, "names": tuple(plain["names"]), "slopes": slopes})
