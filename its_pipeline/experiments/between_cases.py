@@ -62,6 +62,7 @@ def between_cases(settings: Settings, verdicts: Mapping[str, Verdict]) -> Pooled
         told = between_case(data, _BASELINE, reversal=design == REVERSAL)
     except ValueError as error:
         return PooledBetweenCase(design, str(error))
+    off = data[data["treatment"] == _BASELINE]
     return PooledBetweenCase(
         design=design,
         refused="",
@@ -69,6 +70,7 @@ def between_cases(settings: Settings, verdicts: Mapping[str, Verdict]) -> Pooled
         n_occasions=len(data),
         mean_change=told.mean_change,
         sd=float(told.variance**0.5),
+        own_sd=float(off.groupby("case")["outcome"].std().median()),
         d=told.uncorrected,
         g=told.standardised,
         g_se=float(told.standardised_variance**0.5),

@@ -93,7 +93,7 @@ def regressed(
             # Two traits that are one.
             why = str(error)
     if why:
-        return PooledTraits(tuple(names), why, None, None)
+        return PooledTraits(tuple(names), needed, why, None, None)
     found = pooled.of_members(members).regression(table)
     slopes = []
     for name in names:
@@ -117,7 +117,9 @@ def regressed(
         PooledSpread(float(s.mean), float(s.sd), float(s.ci_lower), float(s.ci_upper))
         for s in (found.spread, found.spread_without)
     )
-    return PooledTraits(tuple(names), "", len(members), n_without, tuple(slopes), spread, before)
+    return PooledTraits(
+        tuple(names), needed, "", len(members), n_without, tuple(slopes), spread, before
+    )
 
 
 def _of_design(name: str, verdict: Verdict) -> float:

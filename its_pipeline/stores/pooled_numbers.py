@@ -89,6 +89,8 @@ class PooledTraits:
     ----------
     names
         The traits.
+    needed
+        Of groups of fewer people nothing was told.
     refused
         Why nothing is told; empty where something is.
     n_people, n_without
@@ -102,6 +104,7 @@ class PooledTraits:
     """
 
     names: tuple[str, ...]
+    needed: int
     refused: str
     n_people: int | None
     n_without: int | None
@@ -124,8 +127,9 @@ class PooledBetweenCase:
         People, and their observed occasions together.
     mean_change
         Average change within cases, each case alike, in the outcome's unit.
-    sd
-        Of an outcome over cases and occasions, in its unit.
+    sd, own_sd
+        Of an outcome over cases and occasions, in its unit; and of a case's own occasions without
+        the intervention, the median over cases.
     d, g, g_se
         The change in such sds; corrected for few degrees of freedom; and its standard error.
     df
@@ -140,6 +144,7 @@ class PooledBetweenCase:
     n_occasions: int | None = None
     mean_change: float | None = None
     sd: float | None = None
+    own_sd: float | None = None
     d: float | None = None
     g: float | None = None
     g_se: float | None = None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -98,7 +99,12 @@ class PooledStore:
         return sorted(known, key=lambda record: (record.kind, record.metric))
 
     def _told(self, record: KindRecord) -> KindRecord:
-        if isinstance(record, TooFewPeople) or record.n_with_estimate >= self._needed:
+        if isinstance(record, TooFewPeople):
+            return record
+        if record.n_with_estimate >= self._needed:
+            if record.traits is not None and record.traits.needed < self._needed:
+                # Some of its groups may be too small by now.
+                return replace(record, traits=None)
             return record
         return TooFewPeople(
             record.kind,

@@ -76,6 +76,10 @@ def _told(
     if isinstance(record, PooledResult):
         told |= asdict(record.with_rows_of(exchange.may_see))
         told |= {"state": "pooled", **counts}
-        return told if is_service else {**told, "without_estimate": None}
+        if is_service:
+            return told
+        if told["traits"] is not None:
+            told["traits"] |= {"n_people": None, "n_without": None}
+        return {**told, "without_estimate": None}
     hidden = dict.fromkeys(counts)
     return {**told, "state": "too_few_people", **(counts if is_service else hidden)}
