@@ -99,6 +99,20 @@ def has_kinds(settings: Settings) -> bool:
     return bool(PooledStore(settings).all()) or bool(tried(Snapshot(settings)))
 
 
+def has_stale_kinds(settings: Settings) -> bool:
+    """Tell whether a refresh of kinds would change something; nothing is written or locked."""
+    snapshot = Snapshot(settings)
+    found = tried(snapshot)
+    known = {KindKey(each.kind, each.metric): each for each in PooledStore(settings).all()}
+    if known.keys() - found.keys():
+        return True
+    return any(
+        key not in known
+        or known[key].fingerprint != _wanted(snapshot, members_of(snapshot, key, found[key]))[1]
+        for key in found
+    )
+
+
 def refresh_kinds(
     settings: Settings,
     only: Collection[KindKey] | None = None,
@@ -166,9 +180,7 @@ def _refresh(
 ) -> RefreshedKind:
     metric = snapshot.metrics[membership.key.metric]
     needed = needed_people(snapshot.settings)
-    verdicts = {who: verdict for who, (_, verdict) in membership.estimated.items()}
-    traits = trait_values(snapshot.settings, metric.pooled_by, verdicts)
-    fingerprint = _print(membership, metric, needed, traits)
+    traits, fingerprint = _wanted(snapshot, membership)
     if known is not None and not force and known.fingerprint == fingerprint:
         return RefreshedKind(membership.key, known, False)
     started = time.perf_counter()
@@ -177,6 +189,14 @@ def _refresh(
     record = _made(snapshot.settings, store, membership, metric, needed, traits, before)
     store.write(record)
     return RefreshedKind(membership.key, record, True, time.perf_counter() - started)
+
+
+def _wanted(snapshot: Snapshot, membership: Membership) -> tuple[TraitValues, str]:
+    """Return the traits that a kind is regressed on, and the fingerprint that it should have."""
+    metric = snapshot.metrics[membership.key.metric]
+    verdicts = {who: verdict for who, (_, verdict) in membership.estimated.items()}
+    traits = trait_values(snapshot.settings, metric.pooled_by, verdicts)
+    return traits, _print(membership, metric, needed_people(snapshot.settings), traits)
 
 
 def _print(membership: Membership, metric: OutcomeMetric, needed: int, traits: TraitValues) -> str:

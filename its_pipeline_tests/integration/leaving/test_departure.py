@@ -315,7 +315,9 @@ def test_the_kind_they_were_in_is_that_of_the_others(left):
     assert [each.user_id for each in record.members] == list(OTHERS)
     assert record.without_estimate == {}
     assert record.traits is not None
-    assert (record.traits.n_people, record.traits.n_without) == (2, 0)
+    assert record.traits.refused == (
+        "fewer than 2 people differ from the others in age, and of so few nothing is told"
+    )
 
 
 def test_nothing_is_logged_or_shown_of_them(left, monkeypatch):
