@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.service import open_store
 from its_pipeline.settings import Settings
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.pooled_numbers import MULTIPLE_BASELINE, REVERSAL, PooledBetweenCase
 from its_pipeline.stores.pooled_results import BY_LOT, CHANGE, design_of
-from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ FEWEST_OCCASIONS: Final = 3
 _BASELINE, _TREATMENT = "off", "on"
 
 
-def between_cases(settings: Settings, verdicts: Mapping[str, Verdict]) -> PooledBetweenCase:
+def between_cases(settings: Settings, verdicts: Mapping[str, Outline]) -> PooledBetweenCase:
     """Return the between-case effect of a kind, or why there is none.
 
     Parameters
@@ -80,7 +80,7 @@ def between_cases(settings: Settings, verdicts: Mapping[str, Verdict]) -> Pooled
     )
 
 
-def _design(verdicts: Mapping[str, Verdict]) -> tuple[str, str]:
+def _design(verdicts: Mapping[str, Outline]) -> tuple[str, str]:
     """Return the design of a kind as a whole, and why it has no such effect (empty: it may)."""
     designs = {design_of(verdict) for verdict in verdicts.values()}
     name = {frozenset({CHANGE}): MULTIPLE_BASELINE}.get(frozenset(designs), REVERSAL)
@@ -102,7 +102,7 @@ def _design(verdicts: Mapping[str, Verdict]) -> tuple[str, str]:
     return name, ""
 
 
-def _occasions(settings: Settings, verdict: Verdict, *, is_reversal: bool) -> pd.DataFrame | str:
+def _occasions(settings: Settings, verdict: Outline, *, is_reversal: bool) -> pd.DataFrame | str:
     """Return time, treatment, outcome and phase of a member's occasions, or why there are none."""
     import numpy as np
     import pandas as pd

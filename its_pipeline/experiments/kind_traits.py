@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from its_pipeline.events.traits import DESIGN_TRAITS
 from its_pipeline.settings import Settings
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.person_traits import traits_of
 from its_pipeline.stores.pooled_numbers import PooledSlope, PooledSpread, PooledTraits
-from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ TraitValues = Mapping[str, tuple[float, ...]]
 
 
 def trait_values(
-    settings: Settings, names: Collection[str], verdicts: Mapping[str, Verdict]
+    settings: Settings, names: Collection[str], verdicts: Mapping[str, Outline]
 ) -> TraitValues:
     """Return the traits of those people who have all of them.
 
@@ -122,7 +122,7 @@ def regressed(
     )
 
 
-def _of_design(name: str, verdict: Verdict) -> float:
+def _of_design(name: str, verdict: Outline) -> float:
     if name == "baseline_days":
         return float(verdict.n_pre)
     if name == "on_and_off":

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.kinds import KindKey
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.pooled_numbers import (
     PooledBetweenCase,
     PooledEffect,
@@ -23,7 +24,6 @@ from its_pipeline.stores.pooled_results import (
     PooledResult,
     design_of,
 )
-from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.events.metrics import OutcomeMetric
@@ -39,7 +39,7 @@ def record_of(
     pooled: Pooled,
     key: KindKey,
     metric: OutcomeMetric,
-    verdicts: Mapping[str, Verdict],
+    verdicts: Mapping[str, Outline],
     *,
     made_at: str,
     fingerprint: str,

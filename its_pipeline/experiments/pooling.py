@@ -25,6 +25,7 @@ from its_pipeline.experiments.kinds import (
     KindKey,
     Membership,
     members_of,
+    read_verdicts,
     tried,
 )
 from its_pipeline.experiments.pooled_record import record_of
@@ -32,6 +33,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.pooled_likelihoods import Source
 from its_pipeline.stores.pooled_results import (
     VERSION,
@@ -39,7 +41,6 @@ from its_pipeline.stores.pooled_results import (
     TooFewPeople,
 )
 from its_pipeline.stores.pooled_store import PooledStore, needed_people
-from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.events.metrics import OutcomeMetric
@@ -104,12 +105,12 @@ def has_stale_kinds(settings: Settings) -> bool:
     snapshot = Snapshot(settings)
     found = tried(snapshot)
     known = {KindKey(each.kind, each.metric): each for each in PooledStore(settings).all()}
-    if known.keys() - found.keys():
+    if known.keys() != found.keys():
         return True
+    verdicts = read_verdicts(settings, found.values())
     return any(
-        key not in known
-        or known[key].fingerprint != _wanted(snapshot, members_of(snapshot, key, found[key]))[1]
-        for key in found
+        known[key].fingerprint != _wanted(snapshot, members_of(key, people, verdicts))[1]
+        for key, people in found.items()
     )
 
 
@@ -141,9 +142,10 @@ def refresh_kinds(
         wanted = [key for key in found if only is None or key in only]
         store.delete_other_versions()
         known = {KindKey(each.kind, each.metric): each for each in store.all()}
+        verdicts = read_verdicts(settings, (found[key] for key in wanted), remember=True)
         refreshed = []
         for done, key in enumerate(wanted, start=1):
-            membership = members_of(snapshot, key, found[key])
+            membership = members_of(key, found[key], verdicts)
             refreshed.append(_refresh(snapshot, store, membership, known.get(key), force))
             if on_progress is not None:
                 on_progress(done, len(wanted))
@@ -300,11 +302,11 @@ def _made(
     )
 
 
-def _source(verdict: Verdict) -> Source:
+def _source(verdict: Outline) -> Source:
     return Source(verdict.key, str(verdict.fingerprint))
 
 
-def _own(settings: Settings, verdict: Verdict) -> Estimate | None:
+def _own(settings: Settings, verdict: Outline) -> Estimate | None:
     """Return what a member's stored analysis says; None where there is none.
 
     Raises

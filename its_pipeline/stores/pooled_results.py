@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.pooled_numbers import (
     PooledBetweenCase,
     PooledEffect,
@@ -18,7 +19,6 @@ from its_pipeline.stores.pooled_numbers import (
     PooledTraits,
     traits_from_dict,
 )
-from its_pipeline.stores.verdict import Verdict
 
 VERSION: Final = 1
 """Of the records' form; another one's files are made again."""
@@ -228,7 +228,7 @@ class PooledResult:
         return replace(self, members=tuple(m for m in self.members if may_see(m.user_id)))
 
 
-def design_of(verdict: Verdict) -> str:
+def design_of(verdict: Outline) -> str:
     """Return a member's design: `CHANGE`, `ON_AND_OFF` or `BY_LOT`."""
     if verdict.by_lot:
         return BY_LOT

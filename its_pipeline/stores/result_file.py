@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from its_pipeline.events.keys import SEPARATOR
-from its_pipeline.stores.result_rows import ResultRow
+from its_pipeline.stores.result_rows import STANDING, ResultRow
 
 SCHEMA: Final = pa.schema(
     [
@@ -101,6 +102,13 @@ class ResultFile:
     def has(self, key: str, fingerprint: str) -> bool:
         """Tell whether there is such a row."""
         return any(row.fingerprint == fingerprint for row in self.small_rows(key))
+
+    def standing(self) -> list[str]:
+        """Return the verdicts of rows that say how an experiment stands, as JSON."""
+        columns = ["fingerprint", "verdict"]
+        with self._lock:
+            table = self._file.read(columns=columns, use_threads=False)
+        return table.filter(pc.equal(table["fingerprint"], STANDING)).column("verdict").to_pylist()
 
     def all_rows(self) -> list[ResultRow]:
         """Return all rows without their analyses."""

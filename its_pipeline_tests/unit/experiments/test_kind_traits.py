@@ -9,6 +9,7 @@ import pytest
 from its_pipeline.experiments.kind_traits import regressed, trait_values
 from its_pipeline.its.pooling.estimates import Estimate
 from its_pipeline.its.pooling.pool import pool
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.person_traits import set_traits
 from its_pipeline_tests.unit.experiments.test_kinds import intervention, verdict
 from tools.stores import short_settings
@@ -104,7 +105,9 @@ def test_groups_as_large_as_asked_for_are_told_of(pooled):
 def test_traits_of_people_and_of_designs_are_put_together(tmp_path):
     settings = short_settings(tmp_path)
     verdicts = {
-        who: verdict(intervention(who), n_pre=number, by_lot=who == "b", likelihood=likelihood)
+        who: Outline.of(
+            verdict(intervention(who), n_pre=number, by_lot=who == "b", likelihood=likelihood)
+        )
         for who, number, likelihood in (("a", 20, "normal"), ("b", 30, "student_t"))
     }
     set_traits(settings, pd.DataFrame({"user_id": ["a"], "trait": ["age"], "value": [31.0]}))
