@@ -39,11 +39,12 @@ def newest_versions() -> sa.Select[Any]:
     return sa.select(VERSIONS).where(~has_later)
 
 
-def newest_tries(connection: sa.Connection) -> list[Try]:
+def newest_tries(engine: sa.Engine) -> list[Try]:
     """Return of every intervention that was not withdrawn what pools need, newest versions."""
     columns = [VERSIONS.c[name] for name in Try._fields]
     query = newest_versions().with_only_columns(*columns).where(VERSIONS.c.status == "open")
-    return [Try._make(row) for row in connection.execute(query)]
+    with engine.connect() as connection:
+        return [Try._make(row) for row in connection.execute(query)]
 
 
 def newest_version(

@@ -1,7 +1,7 @@
 """The intervention log: what a person tried, from when to when, and what they expected of it.
 
 An append-only SQL table; every write is a new version of one intervention with a new `sequence`.
-Concluding anything of one belongs to `its_pipeline.experiments`; a CSV file to `intervention_files`.
+Concluding anything of one belongs to `experiments`, reading a CSV file to `intervention_files`.
 """
 
 from __future__ import annotations
@@ -216,9 +216,9 @@ class InterventionLog:
 
     def tries(self) -> tuple[Try, ...]:
         """Return of every intervention that was not withdrawn what pools need, newest versions."""
-        with self._engine.connect() as connection:
-            rows = newest_tries(connection)
-        return tuple(row for row in rows if self._is_known(row.user_id))
+        rows = newest_tries(self._engine)
+        gone = self._forgotten.among(row.user_id for row in rows) if self._forgotten else ()
+        return tuple(row for row in rows if row.user_id not in gone)
 
     def history(self, user_id: str, intervention_id: str) -> tuple[Intervention, ...]:
         """Return every version of one intervention, oldest first; empty if it is unknown."""

@@ -74,19 +74,20 @@ def record_of(
         "probability_of_benefit",
         "moved_in_sds",
     )
-    rows = told[list(numbers)].to_dict("index")
+    people = sorted(verdicts)
+    weights = [None] * len(people) if heavy is None else heavy.weights.loc[people].tolist()
+    rows = zip(*(told.loc[people, name].tolist() for name in numbers), weights, strict=True)
     members = tuple(
         PooledMember(
-            user_id=who,
-            intervention_id=verdict.intervention_id,
-            started_on=verdict.started_on,
-            design=design_of(verdict),
-            n_days=verdict.n_pre + verdict.n_post,
-            fingerprint=str(verdict.fingerprint),
-            weight=None if heavy is None else float(heavy.weights[who]),
-            **{name: float(rows[who][name]) for name in numbers},
+            who,
+            verdicts[who].intervention_id,
+            verdicts[who].started_on,
+            design_of(verdicts[who]),
+            verdicts[who].n_pre + verdicts[who].n_post,
+            str(verdicts[who].fingerprint),
+            *row,
         )
-        for who, verdict in sorted(verdicts.items())
+        for who, row in zip(people, rows, strict=True)
     )
     return PooledResult(
         kind=key.kind,

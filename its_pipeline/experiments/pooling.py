@@ -140,8 +140,7 @@ def refresh_kinds(
         snapshot = Snapshot(settings)
         found = tried(snapshot)
         wanted = [key for key in found if only is None or key in only]
-        store.delete_other_versions()
-        known = {KindKey(each.kind, each.metric): each for each in store.all()}
+        known = {KindKey(each.kind, each.metric): each for each in store.without_other_versions()}
         verdicts = read_verdicts(settings, (found[key] for key in wanted), remember=True)
         refreshed = []
         for done, key in enumerate(wanted, start=1):
@@ -188,7 +187,9 @@ def _refresh(
     started = time.perf_counter()
     # Whoever asks for everything anew has the analyses themselves read.
     before = {} if force else store.likelihoods(*membership.key)
-    record = _made(snapshot.settings, store, membership, metric, needed, traits, before)
+    record = _made(
+        snapshot.settings, store, membership, metric, needed, traits, fingerprint, before
+    )
     store.write(record)
     return RefreshedKind(membership.key, record, True, time.perf_counter() - started)
 
@@ -209,22 +210,18 @@ def _print(membership: Membership, metric: OutcomeMetric, needed: int, traits: T
         "pooled_in": metric.pooled_in,
         "unit": metric.unit,
         "needed": needed,
-        "members": [
-            [
-                verdict.key,
-                verdict.fingerprint,
-                verdict.started_on,
-                each.direction,
-                each.minimum_effect,
-            ]
-            for each, verdict in membership.estimated.values()
-        ],
         "without": dict(membership.without),
     }
     if metric.pooled_by:
         values = {who: traits[who] for who in membership.estimated if who in traits}
         told |= {"pooled_by": metric.pooled_by, "traits": values}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    print_ = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for each, verdict in membership.estimated.values():
+        print_.update(
+            f"\n{verdict.key} {verdict.fingerprint} {verdict.started_on} {each.direction} "
+            f"{each.minimum_effect!r}".encode()
+        )
+    return print_.hexdigest()
 
 
 def _made(
@@ -234,6 +231,7 @@ def _made(
     metric: OutcomeMetric,
     needed: int,
     traits: TraitValues,
+    fingerprint: str,
     before: Mapping[Source, Estimate],
 ) -> KindRecord:
     lost: list[str] = []
@@ -256,12 +254,11 @@ def _made(
     counts = Counter(membership.without)
     counts.update({_LOST: len(lost), "refused": refused})
     without = {reason: count for reason, count in sorted(counts.items()) if count}
-    kept = Membership(
-        membership.key,
-        {who: each for who, each in membership.estimated.items() if who not in lost},
-        membership.without,
-    )
-    fingerprint = _print(kept, metric, needed, traits)
+    if lost:
+        # As if they had none: the record is made anew once their analyses are there again.
+        there = {who: each for who, each in membership.estimated.items() if who not in lost}
+        kept = Membership(membership.key, there, membership.without)
+        fingerprint = _print(kept, metric, needed, traits)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     is_scaled = standardised or any(each.baseline_sd for each in own.values())
     if len(own) < needed or not is_scaled:

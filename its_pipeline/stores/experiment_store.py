@@ -120,8 +120,10 @@ class ExperimentStore:
         found = set()
         for key in keys:
             user, _, intervention = key.partition(SEPARATOR)
-            folder = self.root / written(user) / written(intervention)
-            if folder.parent.name in people and (folder / VERDICT_FILE).exists():
+            folder = written(user)
+            path = f"{self.root}/{folder}/{written(intervention)}/{VERDICT_FILE}"
+            # By text: a `Path` each takes four times as long as asking the file system.
+            if folder in people and os.path.exists(path):  # noqa: PTH110
                 found.add(key)
         return found
 

@@ -240,7 +240,11 @@ KindRecord = PooledResult | TooFewPeople
 
 def to_dict(record: KindRecord) -> dict[str, Any]:
     """Return the JSON form; `from_dict` is its inverse."""
-    return {"version": VERSION, **asdict(record)}
+    if isinstance(record, TooFewPeople):
+        return {"version": VERSION, **asdict(record)}
+    # Members are flat, and may be very many: they need not be copied in depth.
+    members = [dict(vars(member)) for member in record.members]
+    return {"version": VERSION, **asdict(replace(record, members=())), "members": members}
 
 
 def from_dict(plain: Mapping[str, Any]) -> KindRecord:
