@@ -15,6 +15,7 @@ from its_pipeline.report.sentence import amount_text, decimals_for, number_text
 
 #: Who has the higher value of a trait: of designs; everything else is named as declared.
 _DESIGNS: Final = {
+    "baseline_days": "People with more baseline days",
     "on_and_off": "People who went on and off again",
     "by_lot": "People whose days a lot drew",
     "normal_likelihood": "People whose days were analysed as normal",
@@ -76,8 +77,9 @@ def _who(slope: KindSlope, traits: KindTraits) -> tuple[str, str, float]:
     title = _title(slope.trait)
     if slope.groups is None:
         decimals = decimals_for(slope.trait_sd)
-        per = f" for every {number_text(slope.trait_sd, decimals)} more (one standard deviation)"
-        return f"People with more {title}", per, slope.trait_sd
+        per = f" for every {number_text(slope.trait_sd, decimals)} more, one standard deviation"
+        who = _DESIGNS.get(slope.trait, f"People with higher {title}")
+        return who, per, slope.trait_sd
     low, high = slope.groups
     who = _DESIGNS.get(slope.trait, f"People with {title}")
     if (low, high) != (0.0, 1.0):
@@ -105,9 +107,9 @@ def between_case_sentences(found: KindBetweenCase) -> list[str]:
     decimals = decimals_for(0.1 * found.sd, found.sd)
     both, own = (amount_text(n, unit, decimals) for n in (found.sd, found.own_sd))
     return [
-        f"As single-case studies report it ({found.design} over {found.n_cases} people and "
-        f"{found.n_occasions} observed values), it is g = {mean} (95 % interval {low} to {high}; "
-        f"without the correction for few degrees of freedom d = {d}). The average above is {ours} "
+        f"In the terms of single-case studies ({found.design} over {found.n_cases} people and "
+        f"{found.n_occasions} observed values), the effect is g = {mean} (95 % interval {low} to "
+        f"{high}; without the correction for few degrees of freedom d = {d}). The average above is {ours} "
         "standard deviations of people's own days without it.",
         "The two are not the same quantity: g counts every person alike and divides by how much "
         f"values vary over people and days together ({both}), so it is small where people differ "

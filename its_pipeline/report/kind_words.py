@@ -78,7 +78,7 @@ def next_sentence(kind: KindInput) -> str:
     )
     least = f" by at least {_minimum(kind)}" if kind.minimum_effect else ""
     return (
-        f"A next person may expect between {low} and {high} (95 %); about "
+        f"A next person may expect between {low} and {high} (95 %); "
         f"{of_ten(kind.probability_next_benefits)} people would benefit{least}."
     )
 
@@ -88,7 +88,7 @@ def of_ten(probability: float) -> str:
     count = round(10 * probability)
     if count == 0:
         return "fewer than 1 of 10"
-    return "more than 9 of 10" if count == 10 else f"{count} of 10"
+    return "more than 9 of 10" if count == 10 else f"about {count} of 10"
 
 
 def spread_sentence(kind: KindInput) -> str:

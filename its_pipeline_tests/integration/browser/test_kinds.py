@@ -32,7 +32,7 @@ from tools.stores import (
 
 pytestmark = pytest.mark.browser
 
-PEOPLE = ("anna", "ben", "carl", "doris", "edwin", "frida")
+PEOPLE = ("anna", "bruno", "carl", "doris", "edwin", "frida")
 ADDRESS = f"/kinds/morning/{METRIC}"
 
 
@@ -122,7 +122,7 @@ def test_a_service_goes_from_the_index_to_a_kind_and_searches_its_people(visit, 
     assert all(who in drawn for who in (*PEOPLE, "Average", "A next person"))
     assert page.locator('section[aria-labelledby="starts"] svg').is_visible()
     traits = page.locator('section[aria-labelledby="traits"]').inner_text()
-    assert "People with more age benefit more" in traits
+    assert "People with higher age benefit more" in traits
     between = page.locator('section[aria-labelledby="single-case"]').inner_text()
     assert "multiple baseline over 6 people" in between
     rows = page.locator("#t tbody tr")

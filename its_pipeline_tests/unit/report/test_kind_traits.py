@@ -46,7 +46,7 @@ def traits(*slopes, **fields):
          "benefit more: by 6.0 points (95 % interval 2.0 to 10.0)."),
         (slope("baseline_days", 0.1, 0.5, groups=None, n_in_higher_group=None, trait_sd=12.0),
          "increase", "People with more baseline days benefit more: by 3.6 points for every 12 "
-         "more (one standard deviation) (95 % interval 1.2 to 6.0)."),
+         "more, one standard deviation (95 % interval 1.2 to 6.0)."),
     ],
 )  # fmt: skip
 def test_who_benefits_more(told, direction, sentence):
@@ -78,7 +78,9 @@ BETWEEN = KindBetweenCase(
 
 def test_the_between_case_effect_beside_ours():
     said, why = between_case_sentences(BETWEEN)
-    assert "(multiple baseline over 8 people and 240 observed values), it is g = 1.39" in said
+    assert (
+        "(multiple baseline over 8 people and 240 observed values), the effect is g = 1.39" in said
+    )
     assert "0.77 to 2.01" in said
     assert "d = 1.46" in said
     assert "The average above is 2.60 standard deviations" in said
