@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         description="A bulk run that finds the results of so many of its experiments in folders of "
         "their own moves them into one file.",
     )
+    partition_limit: int = Field(
+        default=20_000,
+        ge=0,
+        description="Beyond so many experiments Dagster's partitions are shards of a thousand or "
+        "so, with counts and a list of what failed, and MLflow gets a run a shard.",
+    )
     refresh_workers: int | None = Field(
         default=None,
         ge=1,
