@@ -79,7 +79,11 @@ def analysed_again(settings: Settings, number: int) -> None:
     if analysis is None:
         raise RuntimeError(f"the analysis of {other} should be there")
     newer = replace(verdict, fingerprint=f"{number:064x}", decided_at="2027-01-01T00:00:00+00:00")
-    store.write_analysis(newer, analysis.save)
+
+    def save(folder: Path) -> None:
+        analysis.save(folder)
+
+    store.write_analysis(newer, save)
     store.write_verdict(newer)
 
 

@@ -223,8 +223,12 @@ def _kinds(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
 
 def _traits(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
     table = all_traits(settings)
-    own = table.loc[table["user_id"] == user_id, ["trait", "value"]].to_dict("records")
-    _write_records(packed, "traits.csv", [dict(each) for each in own])
+    own = table[table["user_id"] == user_id]
+    records = [
+        {"trait": name, "value": value}
+        for name, value in zip(own["trait"].tolist(), own["value"].tolist(), strict=True)
+    ]
+    _write_records(packed, "traits.csv", records)
     return len(own)
 
 

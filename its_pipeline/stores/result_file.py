@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from its_pipeline.events.keys import SEPARATOR
@@ -108,7 +107,8 @@ class ResultFile:
         columns = ["fingerprint", "verdict"]
         with self._lock:
             table = self._file.read(columns=columns, use_threads=False)
-        return table.filter(pc.equal(table["fingerprint"], STANDING)).column("verdict").to_pylist()
+        stands = pa.array([each == STANDING for each in table.column("fingerprint").to_pylist()])
+        return table.filter(stands).column("verdict").to_pylist()
 
     def all_rows(self) -> list[ResultRow]:
         """Return all rows without their analyses."""

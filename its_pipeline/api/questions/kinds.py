@@ -10,7 +10,7 @@ no count of fewer people than the installation tells of.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from its_pipeline.api.http.exchange import Exchange
@@ -78,8 +78,8 @@ def _told(
         told |= {"state": "pooled", **counts}
         if is_service:
             return told
-        if told["traits"] is not None:
-            told["traits"] |= {"n_people": None, "n_without": None}
+        if record.traits is not None:
+            told["traits"] = asdict(replace(record.traits, n_people=None, n_without=None))
         return {**told, "without_estimate": None}
     hidden = dict.fromkeys(counts)
     return {**told, "state": "too_few_people", **(counts if is_service else hidden)}

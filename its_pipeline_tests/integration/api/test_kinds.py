@@ -7,7 +7,7 @@ import pytest
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline_tests.integration.api.test_analyze import problem
-from tools.kinds import pooled_result, too_few
+from tools.kinds import between_case, pooled_result, too_few
 from tools.live_api import running
 from tools.stores import METRIC, short_settings
 
@@ -45,7 +45,7 @@ def test_a_service_sees_every_member(kinds):
     assert other["imputed"]["n_people"] == 1
     assert (other["traits"]["n_people"], other["traits"]["n_without"]) == (11, 2)
     assert other["traits"]["slopes"][0]["ci_lower"] == 1.0
-    assert other["between_case"]["g"] == record.between_case.g
+    assert other["between_case"]["g"] == between_case().g
 
 
 @pytest.mark.parametrize("who", ["anna", "ben"])

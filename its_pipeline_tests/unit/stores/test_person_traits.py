@@ -115,10 +115,11 @@ def test_a_file_needs_its_columns(tmp_path):
 
 def test_a_metric_declares_one_or_two(settings):
     metric = {"name": "m", "aggregation": "count"}
-    assert OutcomeMetric(**metric, pooled_by=["age", "by_lot"]).pooled_by == ("age", "by_lot")
+    told = OutcomeMetric.model_validate({**metric, "pooled_by": ["age", "by_lot"]})
+    assert told.pooled_by == ("age", "by_lot")
     for wrong in (["a", "b", "c"], ["a", "a"], ["2nd"]):
         with pytest.raises(ValueError, match="pooled_by"):
-            OutcomeMetric(**metric, pooled_by=wrong)
+            OutcomeMetric.model_validate({**metric, "pooled_by": wrong})
 
 
 def test_the_commands(settings, tmp_path, monkeypatch):
