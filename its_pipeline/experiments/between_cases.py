@@ -2,7 +2,7 @@
 
 What belongs here: which kinds are a multiple baseline or a reversal, their days as cases and
 occasions, and the record of the estimator. What does not: the estimator
-(`its.pooling.between_case`) or its words (`report.between_cases`).
+(`its.pooling.between_case`) or its words (`report.kind_traits`).
 
 A phase needs three observed occasions to be one (What Works Clearinghouse, Procedures and Standards
 Handbook 5.0, 2022: at least three data points a phase); of faster ones nothing is estimated.

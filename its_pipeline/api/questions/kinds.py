@@ -71,7 +71,7 @@ def _told(
         "n_with_estimate": record.n_with_estimate,
         "without_estimate": dict(record.without_estimate),
     }
-    told = {"kind": record.kind, "metric": record.metric, "made_at": record.made_at}
+    told: dict[str, Any] = {"kind": record.kind, "metric": record.metric, "made_at": record.made_at}
     told |= {"n_needed": needed}
     if isinstance(record, PooledResult):
         told |= asdict(record.with_rows_of(exchange.may_see))
