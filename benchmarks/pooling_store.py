@@ -138,7 +138,7 @@ def main() -> None:
         f"sets, copies of those of {MODELS} people who were analysed. What a refresh takes, the "
         "intervention log and all verdicts read; one member's newer analysis lies in a folder, as "
         "a night leaves it, five times in a row. Asked for: one of 10,000 in under a second. Load "
-        f"average, on 2 cores: {os.getloadavg()[0]:.1f}, so the processors' own seconds stand beside.\n\n"
+        f"average, on 2 cores: {os.getloadavg()[0]:.1f}, so CPU seconds stand beside.\n\n"
         + markdown(pd.DataFrame(rows)),
     )
 

@@ -79,6 +79,7 @@ def between_case(**changes: Any) -> PooledBetweenCase:
         "design": MULTIPLE_BASELINE, "refused": "", "n_cases": 6, "n_occasions": 240,
         "mean_change": 4.1, "sd": 8.0, "own_sd": 4.0, "d": 0.52, "g": 0.5, "g_se": 0.2, "df": 20.0,
         "autocorrelation": 0.2, "intraclass_correlation": 0.6,
+        "g_by_reml": 0.55, "g_by_reml_se": 0.21, "df_by_reml": 24.0,
     }  # fmt: skip
     return PooledBetweenCase(**{**fields, **changes})
 

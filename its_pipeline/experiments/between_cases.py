@@ -44,6 +44,7 @@ def between_cases(settings: Settings, verdicts: Mapping[str, Outline]) -> Pooled
         Of everybody with an estimate, by ``user_id``.
     """
     from its_pipeline.its.pooling.between_case import between_case
+    from its_pipeline.its.pooling.between_case_reml import between_case_reml
 
     design, why = _design(verdicts)
     if why:
@@ -60,6 +61,7 @@ def between_cases(settings: Settings, verdicts: Mapping[str, Outline]) -> Pooled
     data = pd.concat(frames, ignore_index=True)
     try:
         told = between_case(data, _BASELINE, reversal=design == REVERSAL)
+        by_reml = between_case_reml(data, _BASELINE, reversal=design == REVERSAL)
     except ValueError as error:
         return PooledBetweenCase(design, str(error))
     off = data[data["treatment"] == _BASELINE]
@@ -77,6 +79,9 @@ def between_cases(settings: Settings, verdicts: Mapping[str, Outline]) -> Pooled
         df=told.df,
         autocorrelation=told.autocorrelation,
         intraclass_correlation=told.intraclass_correlation,
+        g_by_reml=by_reml.standardised,
+        g_by_reml_se=float(by_reml.standardised_variance**0.5),
+        df_by_reml=by_reml.df,
     )
 
 

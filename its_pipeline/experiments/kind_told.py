@@ -78,6 +78,9 @@ def told_between_case(
         design=found.design,
         d=found.d,
         g=Interval.normal(found.g, found.g_se),
+        g_by_reml=None
+        if found.g_by_reml is None or found.g_by_reml_se is None
+        else Interval.normal(found.g_by_reml, found.g_by_reml_se),
         n_cases=found.n_cases or 0,
         n_occasions=found.n_occasions or 0,
         sd=times * found.sd,

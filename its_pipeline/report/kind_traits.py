@@ -103,14 +103,19 @@ def between_case_sentences(found: KindBetweenCase) -> list[str]:
         raise ValueError("a between-case effect that is not refused should have its numbers")
     numbers = (found.d, g.mean, g.ci_lower, g.ci_upper, found.ours)
     d, mean, low, high, ours = (number_text(n, 2) for n in numbers)
+    reml = ""
+    if found.g_by_reml is not None:
+        by = found.g_by_reml
+        ends = (number_text(n, 2) for n in (by.mean, by.ci_lower, by.ci_upper))
+        reml = "; by restricted maximum likelihood g = {} ({} to {})".format(*ends)
     unit = found.unit
     decimals = decimals_for(0.1 * found.sd, found.sd)
     both, own = (amount_text(n, unit, decimals) for n in (found.sd, found.own_sd))
     return [
         f"In the terms of single-case studies ({found.design} over {found.n_cases} people and "
         f"{found.n_occasions} observed values), the effect is g = {mean} (95 % interval {low} to "
-        f"{high}; without the correction for few degrees of freedom d = {d}). The average above is "
-        f"{ours} standard deviations of people's own days without it.",
+        f"{high}; without the correction for few degrees of freedom d = {d}){reml}. The average above "
+        f"is {ours} standard deviations of people's own days without it.",
         "The two are not the same quantity: g counts every person alike and divides by how much "
         f"values vary over people and days together ({both}), so it is small where people differ "
         "in level; ours counts people by what their days say and divides by how much each one's "

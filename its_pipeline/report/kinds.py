@@ -170,8 +170,9 @@ class KindBetweenCase:
         Why there is no such number; empty where there is.
     design
         As the field names it.
-    d, g
-        Without and with the correction for few degrees of freedom.
+    d, g, g_by_reml
+        Without and with the correction for few degrees of freedom, by moments; and with it, by
+        restricted maximum likelihood.
     n_cases, n_occasions
         People, and their observed values together.
     sd, own_sd, unit
@@ -184,6 +185,7 @@ class KindBetweenCase:
     design: str
     d: float = 0.0
     g: Interval | None = None
+    g_by_reml: Interval | None = None
     n_cases: int = 0
     n_occasions: int = 0
     sd: float = 0.0

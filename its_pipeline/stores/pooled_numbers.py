@@ -136,6 +136,8 @@ class PooledBetweenCase:
         Degrees of freedom of that sd.
     autocorrelation, intraclass_correlation
         Of neighbouring occasions of a case; share of the variance that lies between cases.
+    g_by_reml, g_by_reml_se, df_by_reml
+        By restricted maximum likelihood, where all else here is by moments.
     """
 
     design: str
@@ -151,6 +153,9 @@ class PooledBetweenCase:
     df: float | None = None
     autocorrelation: float | None = None
     intraclass_correlation: float | None = None
+    g_by_reml: float | None = None
+    g_by_reml_se: float | None = None
+    df_by_reml: float | None = None
 
 
 def traits_from_dict(plain: Mapping[str, Any] | None) -> PooledTraits | None:

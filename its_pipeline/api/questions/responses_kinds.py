@@ -65,6 +65,9 @@ _BETWEEN: Final[dict[str, Any]] = {
     "df": 31.2,
     "autocorrelation": 0.31,
     "intraclass_correlation": 0.52,
+    "g_by_reml": 0.46,
+    "g_by_reml_se": 0.12,
+    "df_by_reml": 40.3,
 }
 _MEMBER: Final[dict[str, Any]] = {
     "user_id": "anna",
@@ -220,6 +223,11 @@ class PooledBetweenCaseAnswer(BaseModel):
     intraclass_correlation: float | None = Field(
         description="Share of the variance that lies between cases."
     )
+    g_by_reml: float | None = Field(
+        description="By restricted maximum likelihood, where all else here is by moments."
+    )
+    g_by_reml_se: float | None
+    df_by_reml: float | None
 
 
 class PooledMemberAnswer(BaseModel):

@@ -6,7 +6,7 @@ for few degrees of freedom; by moments, as published.
 Sources: Hedges, Pustejovsky & Shadish 2012, Res. Synth. Methods 3, 224 (reversals, their formulas
 16-20 and 27-30, and the estimates of p. 238) and 2013, Res. Synth. Methods 4, 324 (multiple
 baselines, formulas 2-4, 10-14). Those by REML (Pustejovsky, Hedges & Shadish 2014, J. Educ. Behav.
-Stat. 39, 368) are not here.
+Stat. 39, 368) are `between_case_reml`'s.
 
 What belongs here: these two estimators. What does not: pooling by likelihoods (`pool`), which
 standardises by each person's own days off.
@@ -74,7 +74,7 @@ def between_case(data: pd.DataFrame, baseline: str, *, reversal: bool) -> Betwee
         If there are fewer than 3 cases or not two conditions, a value is missing, an occasion is
         there twice, or a case lacks a condition; naming it.
     """
-    rows = _checked(data, baseline, reversal)
+    rows = checked_cases(data, baseline, reversal)
     rows = rows.sort_values(["case", "pair", "on", "time"], kind="stable").reset_index(drop=True)
     y = rows["outcome"].to_numpy(float)
     time = rows["time"].to_numpy(float)
@@ -135,20 +135,49 @@ def between_case(data: pd.DataFrame, baseline: str, *, reversal: bool) -> Betwee
         between[np.ix_(places, places)] += part
     trace += float((between * between.T / np.multiply.outer(counts, counts)).sum())
     df = df_rows**2 / trace
-    mean_change = float(loadings @ y)
-    uncorrected = mean_change / float(np.sqrt(variance))
-    shrink = _correction(df)
-    standardised = shrink * uncorrected
-    ratio = max(df, _FEWEST_DF) / (max(df, _FEWEST_DF) - 2.0)
-    sampling = shrink**2 * (theta_squared * ratio + standardised**2 * (ratio - 1.0 / shrink**2))
-    return BetweenCase(
-        mean_change, variance, phi, rho, float(df), uncorrected, standardised, float(sampling)
+    return corrected(
+        mean_change=float(loadings @ y),
+        variance=variance,
+        autocorrelation=phi,
+        intraclass_correlation=rho,
+        df=float(df),
+        error=float(np.sqrt(theta_squared)),
     )
 
 
-def _correction(df: float) -> float:
-    """Return Hedges' factor 1 - 3 / (4 df - 1)."""
-    return 1.0 - 3.0 / (4.0 * df - 1.0)
+def corrected(
+    *,
+    mean_change: float,
+    variance: float,
+    autocorrelation: float,
+    intraclass_correlation: float,
+    df: float,
+    error: float,
+) -> BetweenCase:
+    """Return the effect with Hedges' correction for few degrees of freedom, 1 - 3 / (4 df - 1).
+
+    Parameters
+    ----------
+    mean_change, variance, autocorrelation, intraclass_correlation, df
+        As in `BetweenCase`.
+    error
+        Standard error of the mean change, in sds.
+    """
+    shrink = 1.0 - 3.0 / (4.0 * df - 1.0)
+    uncorrected = mean_change / float(np.sqrt(variance))
+    standardised = shrink * uncorrected
+    ratio = max(df, _FEWEST_DF) / (max(df, _FEWEST_DF) - 2.0)
+    sampling = shrink**2 * (error**2 * ratio + standardised**2 * (ratio - 1.0 / shrink**2))
+    return BetweenCase(
+        mean_change,
+        variance,
+        autocorrelation,
+        intraclass_correlation,
+        df,
+        uncorrected,
+        standardised,
+        float(sampling),
+    )
 
 
 def _indicators(groups: np.ndarray) -> np.ndarray:
@@ -160,7 +189,14 @@ def _decay(lag_one: float, time: np.ndarray) -> np.ndarray:
     return np.power(lag_one, np.abs(np.subtract.outer(time, time)))
 
 
-def _checked(data: pd.DataFrame, baseline: str, reversal: bool) -> pd.DataFrame:
+def checked_cases(data: pd.DataFrame, baseline: str, reversal: bool) -> pd.DataFrame:
+    """Return the rows of `between_case`'s data with "on" and "pair", checked.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
     wanted = ["case", "time", "treatment", "outcome", *(["phase"] if reversal else [])]
     missing = [name for name in wanted if name not in data.columns]
     if missing:

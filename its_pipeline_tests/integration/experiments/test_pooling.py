@@ -21,6 +21,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, load_analysis, open_store
 from its_pipeline.its.effect_likelihood import estimate_of
 from its_pipeline.its.pooling.between_case import between_case
+from its_pipeline.its.pooling.between_case_reml import between_case_reml
 from its_pipeline.its.pooling.pool import pool
 from its_pipeline.leaving.forget import forget
 from its_pipeline.stores.person_traits import remove_trait, set_traits
@@ -261,6 +262,10 @@ def test_a_kind_is_told_as_single_case_studies_would(settings):
     assert found.d == pytest.approx(by_hand.uncorrected, rel=1e-9)
     assert found.g_se**2 == pytest.approx(by_hand.standardised_variance, rel=1e-9)
     assert abs(found.g) < abs(found.d)
+    by_reml = between_case_reml(table, "False", reversal=False)
+    assert (found.g_by_reml, found.df_by_reml) == pytest.approx(
+        (by_reml.standardised, by_reml.df), rel=1e-6
+    )
 
 
 def test_one_more_member_costs_one_analysis(settings, monkeypatch):

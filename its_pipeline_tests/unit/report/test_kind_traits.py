@@ -72,7 +72,17 @@ def test_a_refusal_is_said_with_its_reason():
 
 
 BETWEEN = KindBetweenCase(
-    "", "multiple baseline", 1.46, Interval.normal(1.39, 0.317), 8, 240, 21.6, 11.5, 2.6, "points"
+    "",
+    "multiple baseline",
+    1.46,
+    Interval.normal(1.39, 0.317),
+    Interval.normal(1.405, 0.286),
+    8,
+    240,
+    21.6,
+    11.5,
+    2.6,
+    "points",
 )
 
 
@@ -82,7 +92,7 @@ def test_the_between_case_effect_beside_ours():
         "(multiple baseline over 8 people and 240 observed values), the effect is g = 1.39" in said
     )
     assert "0.77 to 2.01" in said
-    assert "d = 1.46" in said
+    assert "d = 1.46); by restricted maximum likelihood g = 1.41 (0.84 to 1.97)." in said
     assert "The average above is 2.60 standard deviations" in said
     assert "over people and days together (21.6 points)" in why
     assert "own days vary (11.5 points)" in why
