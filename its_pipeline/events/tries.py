@@ -10,7 +10,7 @@ from datetime import date
 from typing import NamedTuple
 
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.events.keys import ExperimentKey
+from its_pipeline.events.keys import SEPARATOR
 
 
 class Try(NamedTuple):
@@ -27,7 +27,7 @@ class Try(NamedTuple):
     @property
     def key(self) -> str:
         """The experiment's key."""
-        return str(ExperimentKey(self.user_id, self.intervention_id))
+        return f"{self.user_id}{SEPARATOR}{self.intervention_id}"
 
     @property
     def pooled_as(self) -> str:

@@ -114,8 +114,8 @@ def between_case_sentences(found: KindBetweenCase) -> list[str]:
     return [
         f"In the terms of single-case studies ({found.design} over {found.n_cases} people and "
         f"{found.n_occasions} observed values), the effect is g = {mean} (95 % interval {low} to "
-        f"{high}; without the correction for few degrees of freedom d = {d}){reml}. The average above "
-        f"is {ours} standard deviations of people's own days without it.",
+        f"{high}; without the correction for few degrees of freedom d = {d}){reml}. The average "
+        f"above is {ours} standard deviations of people's own days without it.",
         "The two are not the same quantity: g counts every person alike and divides by how much "
         f"values vary over people and days together ({both}), so it is small where people differ "
         "in level; ours counts people by what their days say and divides by how much each one's "
