@@ -46,6 +46,7 @@ from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.ar1_white import AutoregressivePlusWhiteNoise
 from its_pipeline.its.pooling import frame
 from its_pipeline.its.pooling.between_case import between_case
+from its_pipeline.its.pooling.between_case_reml import between_case_reml
 from its_pipeline.its.pooling.estimates import BASELINE_SD
 from its_pipeline.its.posterior import Fit
 from its_pipeline.its.results import Diagnostics
@@ -301,6 +302,7 @@ def cases(options: argparse.Namespace) -> None:
         data = pd.read_csv(f"{options.data}/scdhlm_{name}.csv")
         data = data[data["measure"] == measure] if measure else data
         theirs = between_case(data, baseline, reversal="phase" in data.columns)
+        reml = between_case_reml(data, baseline, reversal="phase" in data.columns)
         own, pooled = [], None
         for case, days in data.sort_values("time").groupby("case"):
             dates = pd.Timestamp("2020-01-01") + pd.to_timedelta(days["time"].to_numpy(), unit="D")
@@ -327,6 +329,8 @@ def cases(options: argparse.Namespace) -> None:
                 "ours (sd)": f"{pooled.mean.mean:.3f} ({pooled.mean.sd:.3f})" if pooled else "none",
                 "d, published (se)": f"{theirs.standardised:.3f} "
                 f"({np.sqrt(theirs.standardised_variance):.3f})",
+                "by REML (se)": f"{reml.standardised:.3f} "
+                f"({np.sqrt(reml.standardised_variance):.3f})",
                 "ours over the published sd": f"{pooled.mean.mean / np.sqrt(theirs.variance):.3f}"
                 if pooled
                 else "none",
@@ -340,6 +344,7 @@ def cases(options: argparse.Namespace) -> None:
         "pooling_cases",
         f"# Single cases: the field's standardised effect, and a pool\n\n{machine()}. Published: "
         "Hedges, Pustejovsky & Shadish (2012, 2013), reproduced by `its.pooling.between_case`. "
+        "By REML: Pustejovsky, Hedges & Shadish (2014), `between_case_reml`. "
         "Ours: each case analysed by itself (level and noise of its own, no trend), likelihoods "
         "pooled in the outcome's unit. Cases with fewer than "
         f"{options.fewest} occasions off or on, or without variation off, have no estimate (the "

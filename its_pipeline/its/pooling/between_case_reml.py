@@ -21,7 +21,7 @@ from its_pipeline.its.pooling.between_case import BetweenCase, checked_cases, co
 
 _LOG_RATIOS = (-12.0, 8.0)
 """Of the variance between cases over that within: from nothing between them to nothing else."""
-_MOST_PHI = 0.995
+_MOST_LAG_ONE = 0.995
 _STARTS = (-0.3, 0.0, 0.4, 0.8)
 """Autocorrelations from which the maximum is looked for."""
 
@@ -71,7 +71,7 @@ def between_case_reml(data: pd.DataFrame, baseline: str, *, reversal: bool) -> B
         raise ValueError("the outcome does not vary between or within cases: nothing is its unit")
 
     def deviance(at: np.ndarray) -> float:
-        return _profiled(cases, float(np.exp(at[0])), float(_MOST_PHI * np.tanh(at[1])))[0]
+        return _profiled(cases, float(np.exp(at[0])), float(_MOST_LAG_ONE * np.tanh(at[1])))[0]
 
     bounds = (_LOG_RATIOS, (-4.0, 4.0))
     tight = {"ftol": 1e-14, "gtol": 1e-9, "maxiter": 500}
@@ -79,12 +79,12 @@ def between_case_reml(data: pd.DataFrame, baseline: str, *, reversal: bool) -> B
         (
             optimize.minimize(
                 deviance,
-                np.array([0.0, np.arctanh(phi / _MOST_PHI)]),
+                np.array([0.0, np.arctanh(lag_one / _MOST_LAG_ONE)]),
                 method="L-BFGS-B",
                 bounds=bounds,
                 options=tight,
             )
-            for phi in _STARTS
+            for lag_one in _STARTS
         ),
         key=lambda each: float(each.fun),
     )
@@ -95,10 +95,10 @@ def between_case_reml(data: pd.DataFrame, baseline: str, *, reversal: bool) -> B
         bounds=bounds,
         options={"xatol": 1e-8, "fatol": 1e-12},
     )
-    ratio, phi = float(np.exp(polished.x[0])), float(_MOST_PHI * np.tanh(polished.x[1]))
-    _, within, change = _profiled(cases, ratio, phi)
+    ratio, lag_one = float(np.exp(polished.x[0])), float(_MOST_LAG_ONE * np.tanh(polished.x[1]))
+    _, within, change = _profiled(cases, ratio, lag_one)
     between = ratio * within
-    information, covariance = _information(cases, between, phi, within)
+    information, covariance = _information(cases, between, lag_one, within)
     total = between + within
     which = np.array([1.0, 0.0, 1.0])
     df = 2.0 * total**2 / float(which @ np.linalg.solve(information, which))
@@ -106,14 +106,14 @@ def between_case_reml(data: pd.DataFrame, baseline: str, *, reversal: bool) -> B
     return corrected(
         mean_change=change,
         variance=total,
-        autocorrelation=phi,
+        autocorrelation=lag_one,
         intraclass_correlation=between / total,
         df=df,
         error=error,
     )
 
 
-def _profiled(cases: list[_Case], ratio: float, phi: float) -> tuple[float, float, float]:
+def _profiled(cases: list[_Case], ratio: float, lag_one: float) -> tuple[float, float, float]:
     """Return -2 log restricted likelihood up to a constant, the variance within, and the change.
 
     Whitened by the AR(1) correlations, a case has covariance I + ratio u u', u its whitened ones.
@@ -123,7 +123,9 @@ def _profiled(cases: list[_Case], ratio: float, phi: float) -> tuple[float, floa
     square = log_determinant = 0.0
     n = 0
     for case in cases:
-        rest, log_correlation = _whitened(np.column_stack([case.design, case.outcome]), case, phi)
+        rest, log_correlation = _whitened(
+            np.column_stack([case.design, case.outcome]), case, lag_one
+        )
         ones = rest[:, 0]
         length = float(ones @ ones)
         shrink = ratio / (1.0 + ratio * length)
@@ -141,29 +143,27 @@ def _profiled(cases: list[_Case], ratio: float, phi: float) -> tuple[float, floa
     return float(deviance), float(within), float(effects[1])
 
 
-def _whitened(columns: np.ndarray, case: _Case, phi: float) -> tuple[np.ndarray, float]:
+def _whitened(columns: np.ndarray, case: _Case, lag_one: float) -> tuple[np.ndarray, float]:
     """Return columns with AR(1) correlations taken out, and the log determinant of those."""
-    decay = np.sign(phi) ** np.diff(case.time) * np.abs(phi) ** np.diff(case.time)
+    decay = np.power(lag_one, np.diff(case.time))
     left = 1.0 - decay**2
     rest = (columns[1:] - decay[:, None] * columns[:-1]) / np.sqrt(left)[:, None]
     return np.concatenate([columns[:1], rest]), float(np.log(left).sum())
 
 
 def _information(
-    cases: list[_Case], between: float, phi: float, within: float
+    cases: list[_Case], between: float, lag_one: float, within: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the expected information of (between, phi, within), and the effects' covariance."""
+    """Return the expected information of between, lag_one, within, and the effects' covariance."""
     crossed = np.zeros((2, 2))
     traces = np.zeros((3, 3))
     once = np.zeros((3, 2, 2))
     twice = np.zeros((3, 3, 2, 2))
     for case in cases:
         away = np.abs(np.subtract.outer(case.time, case.time))
-        correlation = np.sign(phi) ** away * np.abs(phi) ** away
+        correlation = np.power(lag_one, away)
         with np.errstate(divide="ignore", invalid="ignore"):
-            slope = np.where(
-                away > 0, away * np.sign(phi) ** (away - 1) * np.abs(phi) ** (away - 1), 0.0
-            )
+            slope = np.where(away > 0.0, away * np.power(lag_one, away - 1.0), 0.0)
         parts = (np.ones_like(away), within * slope, correlation)
         inverse = np.linalg.inv(between + within * correlation)
         weighted = [inverse @ part for part in parts]
