@@ -138,7 +138,7 @@ def _profiled(cases: list[_Case], ratio: float, lag_one: float) -> tuple[float, 
     effects = np.linalg.solve(crossed, right)
     within = (square - right @ effects) / (n - 2)
     if not within > 0.0:
-        return np.inf, within, float(effects[1])
+        return float("inf"), float(within), float(effects[1])
     deviance = (n - 2) * np.log(within) + log_determinant + np.linalg.slogdet(crossed)[1]
     return float(deviance), float(within), float(effects[1])
 
