@@ -267,6 +267,11 @@ class Settings(BaseSettings):
         return self.store_root / "external_series"
 
     @property
+    def person_traits_path(self) -> Path:
+        """Table of the declared traits of people: user_id, trait, value."""
+        return self.store_root / "person_traits.parquet"
+
+    @property
     def adhoc_dir(self) -> Path:
         """Folder of the lists of what is kept besides logged interventions' own analyses."""
         return self.store_root / "adhoc"

@@ -66,7 +66,7 @@ day. Where it is empty, the person's latest known zone does, and UTC where none 
 Others are added in `metrics.yaml` in the store, as a list under `metrics:` with these fields:
 `name`, `event_types`, `column` or `json_path`, `aggregation` (`mean`, `median`, `sum`, `count`,
 `rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`, `likelihood`,
-`analysis`, `pooled_in`.
+`analysis`, `pooled_in`, `pooled_by`.
 
 `zero_days: true` makes a day without events, between a person's first and last one, a zero. Such a
 day has no time of day, so the shares of events by time of day are not in the model of the metric.
@@ -108,7 +108,10 @@ over HTTP; the request goes over the intervention, and the intervention over the
 
 `pooled_in` says in what the effects of [many people](guides/people-like-you.md) are pooled: `unit`,
 the metric's own (the default), or `baseline_sd`, standard deviations of each person's own days
-without the intervention, where people's units or scales are not the same.
+without the intervention, where people's units or scales are not the same. `pooled_by` names one or
+two traits that they are regressed on: traits of people that the store was told of
+(`its-pipeline trait`), or of designs, which are known: `baseline_days`, `on_and_off`, `by_lot`,
+`normal_likelihood`.
 
 A file with every key; two metrics are needed to show all, for `equals` belongs to a rate:
 
@@ -124,6 +127,7 @@ metrics:
     unit: minutes
     zero_days: true                     # a day without events inside the observed span is 0
     pooled_in: unit                     # or baseline_sd
+    pooled_by: [age, on_and_off]        # at most two traits; left out, nobody is compared
     analysis:                           # where it differs from the defaults above
       likelihood: student_t
       season: day_of_week

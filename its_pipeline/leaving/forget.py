@@ -34,6 +34,7 @@ from its_pipeline.leaving.set_aside import (
 )
 from its_pipeline.settings import Settings
 from its_pipeline.stores.person_runs import forget_person
+from its_pipeline.stores.person_traits import delete_traits
 from its_pipeline.stores.run_database import is_database
 from its_pipeline.stores.runs import RunStore
 
@@ -81,6 +82,8 @@ def _go_on(settings: Settings, user_id: str) -> Departure:
         # Asked ahead of the steps: what ends while they go on has written before they were done.
         at_work = runs_at_work(settings, began_at)
         deleted: dict[str, int] = {"experiments": delete_results(settings, user_id)}
+        # Ahead of the kinds, which are regressed on them.
+        deleted["traits"] = delete_traits(settings, user_id)
         # While the log has what they tried, the kinds that count them are known.
         deleted["kinds"] = delete_from_kinds(settings, user_id)
         deleted["versions of interventions"] = delete_from_log(
