@@ -19,7 +19,7 @@ from its_pipeline.events.intervention import (
 )
 from its_pipeline.events.metrics import SHIPPED, OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
-from its_pipeline.events.schema import DUPLICATE_RULE
+from its_pipeline.events.schema import DUPLICATE_RULE, OPEN_RULE
 from its_pipeline.schedules.cadence import NAMED
 from its_pipeline.schedules.look_plans import LOOK_PLANS
 
@@ -51,6 +51,8 @@ Besides the rules above:
 | `{number}` | the text is not a decimal number (`NaN`, `inf` and hexadecimal are none) |
 | `{instant}` | the text is not a date and time with an offset or `Z` (ISO 8601) |
 | `{duplicate}` | the event was delivered again with a later `ingested_at`; the newest one counts |
+| `{closed}` | it came when its day's events were not kept any more (`ITS_KEEP_EVENTS_DAYS`): the \
+day's outcomes stay as they were computed; if sources deliver so late, keep more days |
 
 A row that breaks several rules is counted under the first, in the order of the table; all of them
 are listed in its column `all_rules`.
@@ -227,6 +229,7 @@ def contract_document() -> str:
             number=NOT_A_NUMBER,
             instant=NOT_AN_INSTANT,
             duplicate=DUPLICATE_RULE,
+            closed=OPEN_RULE,
             metrics=_metric_table(SHIPPED, EXAMPLES),
             most=MAXIMUM_DAYS,
             baseline=DEFAULT_BASELINE_DAYS,
