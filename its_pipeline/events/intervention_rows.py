@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.intervention_table import SEQUENCE, VERSIONS
+from its_pipeline.events.tries import Try
 
 
 def is_of(user_id: str, intervention_id: str) -> sa.ColumnElement[bool]:
@@ -36,6 +37,14 @@ def newest_versions() -> sa.Select[Any]:
         .exists()
     )
     return sa.select(VERSIONS).where(~has_later)
+
+
+def newest_tries(engine: sa.Engine) -> list[Try]:
+    """Return of every intervention that was not withdrawn what pools need, newest versions."""
+    columns = [VERSIONS.c[name] for name in Try._fields]
+    query = newest_versions().with_only_columns(*columns).where(VERSIONS.c.status == "open")
+    with engine.connect() as connection:
+        return [Try._make(row) for row in connection.execute(query)]
 
 
 def newest_version(

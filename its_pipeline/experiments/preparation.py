@@ -8,7 +8,7 @@ window, plan, series, covariates, spec and fingerprint. What does not: sampling,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from its_pipeline.events.metrics import (
     get_metric,
     registered_metrics,
 )
+from its_pipeline.events.tries import Try
 from its_pipeline.experiments.acting import others_acting
 from its_pipeline.experiments.cadence import laid_out
 from its_pipeline.experiments.comparisons import ComparisonSources, compared
@@ -110,6 +111,27 @@ class Snapshot:
             by_user[intervention.user_id].append(intervention)
         forgotten = Forgotten(self.settings.store_root)
         return {user: tuple(found) for user, found in by_user.items() if user not in forgotten}
+
+    @cached_property
+    def tries(self) -> Sequence[Try]:
+        """Everybody's interventions that were not withdrawn, as far as pools need them."""
+        from its_pipeline.events.interventions import InterventionLog
+
+        if self._logged is not None or "interventions" in vars(self):
+            return [
+                Try.of(each)
+                for interventions in self.interventions.values()
+                for each in interventions
+                if each.status != "withdrawn"
+            ]
+        log = InterventionLog(
+            self.settings.resolved_intervention_log_url,
+            forgotten=Forgotten(self.settings.store_root),
+        )
+        try:
+            return log.tries()
+        finally:
+            log.close()
 
     @cached_property
     def rejections(self) -> Rejections:

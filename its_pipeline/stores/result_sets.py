@@ -121,6 +121,15 @@ class ResultSets:
             found |= self._read(file, lambda it: it.experiments(user_id)) or set()
         return found
 
+    def standing(self) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+        """Yield each set, newest first, and what reads the verdicts by which experiments stand.
+
+        A set that is named as before is the same one, with the same rows.
+        """
+        for file in self._files():
+            name = f"{file.path.name} {file.identity['size']} {file.identity['modified_ns']}"
+            yield name, lambda file=file: self._read(file, ResultFile.standing) or []
+
     def add(self, rows: Iterable[ResultRow]) -> Path | None:
         """Put rows into a new set, without those of people who were forgotten meanwhile.
 
