@@ -7,6 +7,7 @@ our own files would mix up. What does not: which identifiers are legal (`events.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,18 @@ def path_of_name(folder: Path, *names: str, suffix: str = "") -> Path:
             )
         path /= _file_name(name, mixes_cases(folder))
     return path.with_name(path.name + suffix) if suffix else path
+
+
+def file_names(folder: Path) -> Callable[[str], str]:
+    """Return how legal names are written under a folder, for many of them.
+
+    Parameters
+    ----------
+    folder
+        As for `path_of_name`, which checks names as well.
+    """
+    mixed = mixes_cases(folder)
+    return lambda name: _file_name(name, mixed)
 
 
 def _file_name(name: str, mixed: bool) -> str:

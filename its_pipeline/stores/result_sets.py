@@ -42,6 +42,7 @@ from its_pipeline.stores.result_file import (
     ResultFile,
     merged,
     opened,
+    read_all,
     read_note,
     rows_of,
     table_of,
@@ -52,6 +53,7 @@ from its_pipeline.stores.set_merging import mergeable
 from its_pipeline.stores.set_names import (
     is_set_name,
     may_hold,
+    note_of,
     number_of,
     person_of,
     set_name,
@@ -134,6 +136,15 @@ class ResultSets:
             found |= self._read(file, lambda it: it.experiments(user_id)) or set()
         return found
 
+    def standing(self) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+        """Yield each set, newest first, and what reads the verdicts by which experiments stand.
+
+        A set that is named as before is the same one, with the same rows.
+        """
+        for file in self._files():
+            name = f"{file.path.name} {file.identity['size']} {file.identity['modified_ns']}"
+            yield name, lambda file=file: self._read(file, ResultFile.standing) or []
+
     def small_table(self, shard: Shard, columns: list[str]) -> pa.Table:
         """Return columns of a shard's rows: of each place the newest one, in the order of places.
 
@@ -167,9 +178,8 @@ class ResultSets:
 
     def are_whole(self, shard: Shard) -> bool:
         """Tell whether nothing of a shard's sets is damaged; what is damaged is gone after that."""
-        before = self.paths_of(shard)
         whole = [self._is_known_whole(file) for file in self._files(shard)]
-        return all(whole) and before == self.paths_of(shard)
+        return all(whole)
 
     def add(self, rows: Iterable[ResultRow], shard: Shard | None = None) -> Path | None:
         """Put rows into a new set, without those of people who were forgotten meanwhile.
@@ -260,7 +270,7 @@ class ResultSets:
         with self._writing(shard):
             for group in mergeable(self._files(shard), most_rows, most_times, shard):
                 # What is damaged of them is set aside first, or it would be lost with the files.
-                read = [self._read(file, _read_all, is_writing=True) for file in group]
+                read = [self._read(file, read_all, is_writing=True) for file in group]
                 whole = [opened(f.path) for f, ok in zip(group, read, strict=True) if ok]
                 if whole:
                     self._write(whole[0].path, merged(whole))
@@ -273,7 +283,7 @@ class ResultSets:
         """Read every set to its end; yield those that are damaged, and how. Nothing is changed."""
         for path in self.paths():
             try:
-                _read_all(ResultFile(path))
+                read_all(ResultFile(path))
             except DAMAGE as error:
                 if is_of_the_machine(error):
                     raise
@@ -307,7 +317,7 @@ class ResultSets:
     def _write(self, path: Path, tables: Iterable[pa.Table]) -> None:
         with unfinished_file(path) as unfinished:
             write_file(unfinished, tables)
-        write_json(_note_of(path), opened(path).identity)
+        write_json(note_of(path), opened(path).identity)
 
     def _files(self, people: Shard | str | None = None) -> Iterator[ResultFile]:
         """Yield the sets that can be opened, newest first, whatever others do meanwhile."""
@@ -363,11 +373,11 @@ class ResultSets:
         """Tell whether a set is whole; one that nobody knows to be is read to its end."""
         if file.is_whole:
             return True
-        if read_or_set_aside(_note_of(file.path), read_note, self._store_root) != file.identity:
-            self._read(file, _read_all)
+        if read_or_set_aside(note_of(file.path), read_note, self._store_root) != file.identity:
+            self._read(file, read_all)
             if not file.path.exists() or opened(file.path).identity != file.identity:
                 return False
-            write_json(_note_of(file.path), file.identity)
+            write_json(note_of(file.path), file.identity)
         file.is_whole = True
         return True
 
@@ -385,16 +395,6 @@ class ResultSets:
                 yield
 
 
-def _read_all(file: ResultFile) -> bool:
-    for _ in file.groups():
-        pass
-    return True
-
-
-def _note_of(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.json")
-
-
 def _delete(path: Path) -> None:
     path.unlink(missing_ok=True)
-    _note_of(path).unlink(missing_ok=True)
+    note_of(path).unlink(missing_ok=True)

@@ -68,3 +68,8 @@ def _parts(path: Path) -> tuple[str, str | None, str]:
     if found is None:
         raise ValueError(f"the name of a set should look like {set_name(1, None)}: {path.name}")
     return found[1], found[2], found[3]
+
+
+def note_of(path: Path) -> Path:
+    """Return where it is noted when a set was last known to be whole."""
+    return path.with_name(f".{path.stem}.json")
