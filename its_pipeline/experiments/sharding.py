@@ -11,12 +11,10 @@ shard of the smaller one is whole shards of the larger one.
 from __future__ import annotations
 
 import json
-import re
-import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from its_pipeline.events.keys import SEPARATOR
+from its_pipeline.events.shards import Shard
 from its_pipeline.files.atomic import write_json
 from its_pipeline.files.damage import read_or_set_aside
 
@@ -27,43 +25,6 @@ SHARD_EXPERIMENTS: Final = 1_000
 """Most experiments a shard when their number is chosen; until it doubles there may be twice as
 many. A shard's results are one file of some 40 megabytes."""
 SHARDS_FILE: Final = "shards.json"
-_NAME: Final = re.compile(r"shard (\d+) of (\d+)")
-
-
-@dataclass(frozen=True, order=True)
-class Shard:
-    """One of a number of shards.
-
-    Attributes
-    ----------
-    count
-        How many there are.
-    number
-        Which it is, from 0.
-    """
-
-    count: int
-    number: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.number < self.count:
-            raise ValueError(f"a shard's number should be in [0, {self.count}): {self.number}")
-
-    @property
-    def name(self) -> str:
-        """Name of its partition: counts from 1, as people do, and sorts as numbers do."""
-        digits = len(str(self.count))
-        return f"shard {self.number + 1:0{digits}d} of {self.count}"
-
-    @classmethod
-    def of_name(cls, name: str) -> Self | None:
-        """Return the shard of a partition; None where the partition is no shard."""
-        found = _NAME.fullmatch(name)
-        return None if found is None else cls(int(found[2]), int(found[1]) - 1)
-
-    def has(self, user_id: str) -> bool:
-        """Tell whether a person's experiments belong to it; the same on every machine."""
-        return zlib.crc32(user_id.encode()) % self.count == self.number
 
 
 def is_sharded(settings: Settings, experiments: int) -> bool:
@@ -96,5 +57,4 @@ def shards_of(settings: Settings, experiments: int) -> list[Shard]:
 
 def shard_of_key(key: str, count: int) -> Shard:
     """Return which of so many shards an experiment belongs to."""
-    user_id = key.partition(SEPARATOR)[0]
-    return Shard(count, zlib.crc32(user_id.encode()) % count)
+    return Shard.of_person(key.partition(SEPARATOR)[0], count)

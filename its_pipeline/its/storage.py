@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,38 @@ def write_analysis(directory: Path, stored: Stored) -> Path:
     text = json.dumps(stored.told, indent=1, allow_nan=False, ensure_ascii=False)
     _replace(directory / ANALYSIS_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     return directory
+
+
+def as_stored(
+    told: dict[str, Any],
+    daily: pd.DataFrame,
+    trace: Mapping[str, np.ndarray],
+    kept: PosteriorDraws | PosteriorGrid | None,
+) -> Stored:
+    """Return an analysis as reading it back would: draws and chains as float32.
+
+    Parameters
+    ----------
+    told, daily, trace, kept
+        As in `Stored`, of any precision.
+    """
+    if isinstance(kept, PosteriorDraws):
+        narrow = replace(kept, **{name: _as_float32(getattr(kept, name)) for name in DRAW_GROUPS})
+        # A sampler's own noise is the trace; of weighed draws it is the auditor's.
+        is_sampled = told["diagnostics"].get("quadrature_error") is None
+        return Stored(told, daily, dict(narrow.noise) if is_sampled else _as_float32(trace), narrow)
+    if kept is not None:
+        arrays = {f.name: getattr(kept, f.name) for f in fields(kept)}
+        kept = replace(
+            kept, **{name: _whole(v) for name, v in arrays.items() if isinstance(v, np.ndarray)}
+        )
+    return Stored(told, daily, _as_float32(trace), kept)
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    """Return an array without the gaps that a part of another one has in memory."""
+    flags = array.flags
+    return array if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(array)
 
 
 def read_analysis(directory: Path, *, with_trace: bool = True) -> Stored:

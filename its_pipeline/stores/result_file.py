@@ -34,11 +34,16 @@ SCHEMA: Final = pa.schema(
         pa.field("verdict", pa.string(), nullable=False),
         pa.field("announced", pa.string()),
         pa.field("mlflow_run_id", pa.string()),
+        pa.field("input_digest", pa.string()),
+        pa.field("holds_on", pa.string()),
+        pa.field("of_analysis", pa.string()),
         pa.field("analysis", pa.binary()),
     ]
 )
 #: All but the large one.
 SMALL_COLUMNS: Final = [name for name in SCHEMA.names if name != "analysis"]
+#: Columns that files of earlier versions may lack: read as null.
+LATER_COLUMNS: Final = frozenset({"input_digest", "holds_on", "of_analysis"})
 #: Rows that are read together: a megabyte, two milliseconds.
 GROUP_ROWS: Final = 32
 #: Groups whose small columns are remembered: a night asks of neighbours, one after the other.
@@ -75,8 +80,10 @@ class ResultFile:
         self._file = pq.ParquetFile(stream, page_checksum_verification=True)
         self._lock = threading.Lock()
         self._small: dict[int, list[ResultRow]] = {}
-        if self._file.schema_arrow.names != SCHEMA.names:
-            raise ValueError(f"{path} should have the columns {SCHEMA.names}")
+        self._names = set(self._file.schema_arrow.names)
+        wrong = self._names ^ set(SCHEMA.names)
+        if wrong - LATER_COLUMNS:
+            raise ValueError(f"{path} should have the columns {SCHEMA.names}; wrong are {wrong}")
         metadata = self._file.metadata
         self.n_rows: int = metadata.num_rows
         self.n_groups: int = metadata.num_row_groups
@@ -136,6 +143,10 @@ class ResultFile:
         """Return all groups, one after the other: the whole file, held against its checksums."""
         return map(self.group, range(self.n_groups))
 
+    def small_table(self, columns: list[str]) -> pa.Table:
+        """Return some columns of all rows, none of them the large one."""
+        return pa.concat_tables([self._read(group, columns) for group in range(self.n_groups)])
+
     def _between(self, first: str, last: str) -> range:
         return range(bisect_left(self._last, first), bisect_right(self._first, last))
 
@@ -150,8 +161,13 @@ class ResultFile:
         return found
 
     def _read(self, group: int, columns: list[str]) -> pa.Table:
+        present = [name for name in columns if name in self._names]
         with self._lock:
-            return self._file.read_row_group(group, columns=columns, use_threads=False)
+            table = self._file.read_row_group(group, columns=present, use_threads=False)
+        for name in columns:
+            if name not in self._names:
+                table = table.append_column(name, pa.nulls(table.num_rows, SCHEMA.field(name).type))
+        return table.select(columns)
 
 
 def table_of(rows: Iterable[ResultRow]) -> pa.Table:
@@ -216,7 +232,7 @@ def write_file(path: Path, tables: Iterable[pa.Table]) -> None:
 def merged(files: list[ResultFile]) -> Iterator[pa.Table]:
     """Yield the rows of several files in order, of each place the one of the first file with it."""
 
-    def places(number: int, file: ResultFile) -> Iterator[tuple[str, str, int, pa.Table]]:
+    def places(number: int, file: ResultFile) -> Iterator[tuple[str, str, int, int, pa.Table]]:
         for table in file.groups():
             keys = zip(
                 table.column("key").to_pylist(),
@@ -224,18 +240,35 @@ def merged(files: list[ResultFile]) -> Iterator[pa.Table]:
                 strict=True,
             )
             for at, place in enumerate(keys):
-                yield (*place, number, table.slice(at, 1))
+                yield (*place, number, at, table)
 
     last = None
+    # Rows that follow each other in one table stay together.
+    run: tuple[pa.Table, int, int] | None = None
     ordered = heapq.merge(
         *(places(number, file) for number, file in enumerate(files)), key=lambda each: each[:3]
     )
-    for key, fingerprint, _, row in ordered:
-        if (key, fingerprint) != last:
-            last = key, fingerprint
-            yield row
+    for key, fingerprint, _, at, table in ordered:
+        if (key, fingerprint) == last:
+            continue
+        last = key, fingerprint
+        if run is not None and run[0] is table and run[2] == at:
+            run = table, run[1], at + 1
+            continue
+        if run is not None:
+            yield run[0].slice(run[1], run[2] - run[1])
+        run = table, at, at + 1
+    if run is not None:
+        yield run[0].slice(run[1], run[2] - run[1])
 
 
 def read_note(path: Path) -> Any:
     """Return what a note beside a file says."""
     return json.loads(path.read_bytes())
+
+
+def read_all(file: ResultFile) -> bool:
+    """Read a file to its end, held against its checksums."""
+    for _ in file.groups():
+        pass
+    return True
