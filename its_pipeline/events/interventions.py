@@ -213,6 +213,12 @@ class InterventionLog:
         )
         return self._read(query)
 
+    def count(self) -> int:
+        """Return how many interventions there are, withdrawn ones included, without reading any."""
+        query = sa.select(sa.func.count()).where(VERSIONS.c.version == 1)
+        with self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
+
     def history(self, user_id: str, intervention_id: str) -> tuple[Intervention, ...]:
         """Return every version of one intervention, oldest first; empty if it is unknown."""
         query = sa.select(VERSIONS).where(is_of(user_id, intervention_id))
