@@ -29,6 +29,7 @@ from its_pipeline.experiments.publish import (
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.sharding import has_shards
+from its_pipeline.experiments.shown_runs import shown_run
 from its_pipeline.experiments.trust import publish_trust
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.damage import read_or_set_aside
@@ -187,9 +188,7 @@ def index_row(
         )
     page = page_path(settings, verdict.key)
     reported, applicable = reported_count(checklist) if checklist else (None, None)
-    run_id = None
-    if verdict.fingerprint is not None:
-        run_id = open_store(settings).recorded_run(verdict.key, verdict.fingerprint)
+    run_id = shown_run(settings, verdict)
     return IndexRow(
         user_id=verdict.user_id,
         intervention_id=verdict.intervention_id,

@@ -1,0 +1,171 @@
+"""Shards in the run store: one MLflow run a shard and night, with a table of its experiments.
+
+What belongs here: what such a run holds, which one is a shard's newest, and taking a person out of
+the tables of all. What does not: runs of single analyses (`runs`), or when a shard is recorded.
+
+The table is an artifact, ``experiments.parquet``: a row an experiment. Beside the store's own
+database and files, ``<store root>/shard_runs/<shard>.json`` says which run is a shard's newest.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from its_pipeline.events.schema import pc
+from its_pipeline.files.atomic import write_json
+from its_pipeline.files.damage import read_or_set_aside
+from its_pipeline.files.parquet import unfinished_file, write_parquet
+from its_pipeline.stores.artifacts import local_folder
+from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, tag_equals
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from its_pipeline.settings import Settings
+    from its_pipeline.stores.runs import RunStore
+    from its_pipeline.stores.verdict import RunContext
+
+TAG_SHARD: Final = "its.shard"
+TABLE_FILE: Final = "experiments.parquet"
+TABLE_SCHEMA: Final = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("effect", pa.float64()),
+        pa.field("effect_ci_lower", pa.float64()),
+        pa.field("effect_ci_upper", pa.float64()),
+        pa.field("unit", pa.string()),
+        pa.field("probability_of_benefit", pa.float64()),
+        pa.field("fingerprint", pa.string()),
+        pa.field("decided_at", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("page", pa.string()),
+    ]
+)
+_FOLDER: Final = "shard_runs"
+_AT_ONCE: Final = 1000
+
+
+def record_shard(
+    store: RunStore,
+    settings: Settings,
+    shard: str,
+    table: pa.Table,
+    numbers: Mapping[str, float],
+    context: RunContext,
+) -> str:
+    """Record a shard as one finished MLflow run, and remember it as the shard's newest.
+
+    Parameters
+    ----------
+    store, settings
+        The run store and the installation.
+    shard
+        Name of the shard.
+    table
+        Its experiments, with the columns of `TABLE_SCHEMA`.
+    numbers
+        Counts and seconds by name.
+    context
+        The Dagster run, and the MLflow run of that Dagster run.
+
+    Returns
+    -------
+    str
+        MLflow's run id.
+    """
+    from mlflow.entities import Metric
+
+    client, experiment_id = store.open()
+    tags = {
+        TAG_SHARD: shard,
+        TAG_DAGSTER_RUN: context.dagster_run_id,
+        TAG_PARENT: context.parent_mlflow_run_id,
+    }
+    at = int(time.time() * 1000)
+    with store.writing():
+        run = client.create_run(
+            experiment_id,
+            start_time=at,
+            tags={name: value for name, value in tags.items() if value},
+            run_name=shard,
+        )
+        run_id = str(run.info.run_id)
+        metrics = [Metric(name, float(value), at, 0) for name, value in numbers.items()]
+        client.log_batch(run_id, metrics=metrics)
+        _put_table(client, run, table)
+        client.set_terminated(run_id, "FINISHED")
+    write_json(_newest_path(settings, shard), {"mlflow_run_id": run_id})
+    return run_id
+
+
+def recorded_shard_run(settings: Settings, shard: str) -> str | None:
+    """Return the run that tells of a shard's newest results; None where none does."""
+    found = read_or_set_aside(
+        _newest_path(settings, shard),
+        lambda file: str(json.loads(file.read_bytes())["mlflow_run_id"]),
+        settings.store_root,
+    )
+    return found
+
+
+def forget_shard_runs(settings: Settings) -> int:
+    """Forget which runs tell of shards, as when MLflow's database is lost; return of how many."""
+    files = list((settings.store_root / _FOLDER).glob("*.json"))
+    for file in files:
+        file.unlink()
+    return len(files)
+
+
+def forget_in_shards(store: RunStore, user_id: str) -> int:
+    """Take a person out of the tables of all shards' runs; return how many tables had them.
+
+    Parameters
+    ----------
+    store
+        The run store.
+    user_id
+        The person.
+    """
+    client, experiment_id = store.open()
+    changed = 0
+    for run in _runs_with(client, experiment_id, user_id):
+        table = _table_of(client, run)
+        if table is None:
+            continue
+        kept = table.filter(pc.not_equal(table.column("user_id"), user_id))
+        if kept.num_rows < table.num_rows:
+            with store.writing():
+                _put_table(client, run, kept)
+            changed += 1
+    return changed
+
+
+def _runs_with(client: MlflowClient, experiment_id: str, user_id: str) -> Iterator[Run]:
+    """Yield the runs of the shards that a person was in, whatever number of shards there was."""
+    from mlflow.entities import ViewType
+
+    from its_pipeline.events.shards import Shard
+
+    count = 1
+    while count <= Shard.MOST:
+        clause = tag_equals(TAG_SHARD, Shard.of_person(user_id, count).name)
+        token = None
+        while True:
+            found = client.search_runs(
+                [experiment_id], clause, ViewType.ALL, max_results=_AT_ONCE, page_token=token
+            )
+            yield from found
+            token = found.token
+            if not token:
+                break
+        count *= 2
