@@ -37,26 +37,47 @@ FindSeries = Callable[[str], "pd.Series"]
 
 
 class ComparisonSources:
-    """What the names of comparison series mean in a store: each is read once.
+    """What the names of comparison series mean: each is read once.
 
     Parameters
     ----------
-    settings, metrics
-        The installation, and its registered metrics.
+    metrics
+        The registered metrics.
     daily_of
         Returns the days of a person's outcome: columns ``day`` and ``value``.
+    external
+        Returns an external series by day; None where there is none of a name.
+    external_names
+        Returns the names of external series.
     """
 
     def __init__(
         self,
+        metrics: Mapping[str, OutcomeMetric],
+        daily_of: Callable[[str, str], pd.DataFrame],
+        external: Callable[[str], pd.Series | None],
+        external_names: Callable[[], Sequence[str]],
+    ) -> None:
+        self._metrics = metrics
+        self._daily_of = daily_of
+        self._read_external = external
+        self._external_names = external_names
+        self._external: dict[str, pd.Series | None] = {}
+
+    @classmethod
+    def of_store(
+        cls,
         settings: Settings,
         metrics: Mapping[str, OutcomeMetric],
         daily_of: Callable[[str, str], pd.DataFrame],
-    ) -> None:
-        self._settings = settings
-        self._metrics = metrics
-        self._daily_of = daily_of
-        self._external: dict[str, pd.Series | None] = {}
+    ) -> ComparisonSources:
+        """Return what they mean in a store, whose external series are read from their files."""
+        return cls(
+            metrics,
+            daily_of,
+            lambda name: read_external(settings, name),
+            lambda: [each.name for each in list_external(settings)],
+        )
 
     def check(self, names: Sequence[str], outcome: str) -> None:
         """Hold that each name means one series, and none the outcome itself.
@@ -83,7 +104,7 @@ class ComparisonSources:
                     "them (`its-pipeline series list`)"
                 )
             elif name not in self._metrics and not is_external:
-                known = [each.name for each in list_external(self._settings)]
+                known = self._external_names()
                 wrong = (
                     f"is no outcome metric ({', '.join(sorted(self._metrics))}) and no external "
                     f"series ({', '.join(known) or 'there is none'}); import it "
@@ -113,7 +134,7 @@ class ComparisonSources:
 
     def _read(self, name: str) -> pd.Series | None:
         if name not in self._external:
-            self._external[name] = read_external(self._settings, name)
+            self._external[name] = self._read_external(name)
         return self._external[name]
 
 

@@ -6,10 +6,10 @@ What does not: boundaries (`its.decisions`), or the table of looks (`stores.look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.settings import Settings
@@ -17,10 +17,10 @@ from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.events.intervention import Intervention
-    from its_pipeline.its import Analysis, Effect
-    from its_pipeline.its.decisions.looks import Look
+    from its_pipeline.its import Analysis
+    from its_pipeline.its.decisions.looks import Look, Seen
     from its_pipeline.its.decisions.standing import Standing
-    from its_pipeline.stores.look_log import LookLog, Question
+    from its_pipeline.stores.look_log import Question
 
 CLOSING_DAYS = 7
 """Unobserved days at the end of a plan after which its last look is taken all the same."""
@@ -61,10 +61,6 @@ def with_standing(
 ) -> Verdict:
     """Return a verdict with what the looks come to, the look that is due taken.
 
-    A look is due where the newest observed day is later than that of the last look, and once more
-    where the days are over. The same day again, by a repeated night, a late event or a clock that
-    went back, is no new look.
-
     Parameters
     ----------
     settings
@@ -72,73 +68,139 @@ def with_standing(
     prepared, verdict, analysis
         An experiment with a converged analysis.
     """
-    from its_pipeline.its.decisions.standing import standing
+    from its_pipeline.its.decisions.looks import next_look
     from its_pipeline.stores.look_log import LookLog
 
-    if analysis.effects is None:
-        raise ValueError(f"an analysis without effects cannot be looked at: {verdict.key}")
-    effect, direction = analysis.effects.counterfactual, analysis.spec.direction
-    increase = direction == "increase"
-    benefit = effect.probability_positive if increase else effect.probability_negative
+    question = question_of(prepared.intervention)
     log = LookLog(settings.resolved_intervention_log_url)
     try:
-        looks = _looks(log, prepared, analysis, effect, benefit)
+        looks = log.looks(question)
+        seen = seen_by_next_look(prepared, analysis, looks)
+        if seen is not None:
+            looks = log.take(question, lambda taken, elsewhere: next_look(taken, seen, elsewhere))
     finally:
         log.close()
+    return with_standing_of(looks, prepared, verdict)
+
+
+def with_standing_of(looks: Sequence[Look], prepared: Prepared, verdict: Verdict) -> Verdict:
+    """Return a verdict with what looks come to, together with its effects.
+
+    Parameters
+    ----------
+    looks
+        All that were taken, in order.
+    prepared, verdict
+        An experiment with a converged analysis, and its verdict.
+    """
+    from its_pipeline.its.decisions.standing import standing
+    from its_pipeline.its.estimand_names import HEADLINE
+
+    spec, effect = prepared.spec, (verdict.effects or {}).get(HEADLINE.name)
+    if spec is None or effect is None:
+        raise ValueError(f"an analysis without effects cannot be looked at: {verdict.key}")
     found = standing(
         looks,
-        direction=direction,
+        direction=spec.direction,
         is_over=prepared.plan.window.is_final,
-        minimum_effect=analysis.spec.minimum_effect,
-        interval=(effect.ci_lower, effect.ci_upper),
-        probability_of_benefit=benefit,
+        minimum_effect=spec.minimum_effect,
+        interval=(effect["ci_lower"], effect["ci_upper"]),
+        probability_of_benefit=_benefit(effect, spec.direction),
     )
     return replace(verdict, standing=found.to_dict())
 
 
-def _looks(
-    log: LookLog, prepared: Prepared, analysis: Analysis, effect: Effect, benefit: float
-) -> list[Look]:
-    from its_pipeline.its.decisions.information import information_of
-    from its_pipeline.its.decisions.looks import Seen, next_look
+@dataclass(frozen=True)
+class DueLook:
+    """A look that is due.
 
-    intervention, outcome = prepared.intervention, prepared.outcome
-    fingerprint, window = prepared.fingerprint, prepared.plan.window
-    if outcome is None or fingerprint is None:
+    Attributes
+    ----------
+    looked_on
+        The day it looks at: the newest observed one, or the plan's last where days are over.
+    planned_until_on
+        Last day of the plan in force.
+    counted_until_on
+        Last day on which information can still come in.
+    """
+
+    looked_on: date
+    planned_until_on: date
+    counted_until_on: date
+
+
+def due_look(prepared: Prepared, earlier: Sequence[Look]) -> DueLook | None:
+    """Return the look that is due; None where there is nothing new to look at.
+
+    One is due where the newest observed day is later than that of the last look, and once more
+    where the days are over. The same day again, by a repeated night, a late event or a clock that
+    went back, is no new look.
+
+    Parameters
+    ----------
+    prepared
+        An experiment that is ready.
+    earlier
+        The looks taken so far, in order.
+    """
+    if prepared.outcome is None:
         raise ValueError(f"a look needs a series: {prepared.plan.key}")
-    question = question_of(intervention)
-    earlier = log.looks(question)
-    observed_on: date = outcome.dropna().index[-1].date()
+    window = prepared.plan.window
+    observed_on: date = prepared.outcome.dropna().index[-1].date()
     planned_until_on = max([window.final_end_on, *(look.planned_until_on for look in earlier)])
     # Days that were not observed at the end of a plan do not leave it open for ever. Far from its
     # end, a window that is over rather means a clock that went wrong, or a plan broken off.
     is_over = window.is_final and (planned_until_on - observed_on).days <= CLOSING_DAYS
     looked_on = planned_until_on if is_over else observed_on
     if earlier and earlier[-1].looked_on >= looked_on:
-        return earlier
+        return None
+    return DueLook(looked_on, planned_until_on, observed_on if is_over else planned_until_on)
+
+
+def seen_by_next_look(
+    prepared: Prepared, analysis: Analysis, earlier: Sequence[Look]
+) -> Seen | None:
+    """Return what the look that is due has before it; None where none is.
+
+    Parameters
+    ----------
+    prepared, analysis
+        An experiment with a converged analysis.
+    earlier
+        The looks taken so far, in order.
+    """
+    from its_pipeline.its.decisions.information import information_of
+    from its_pipeline.its.decisions.looks import Seen
+
+    due = due_look(prepared, earlier)
+    if due is None:
+        return None
+    outcome, fingerprint, effects = prepared.outcome, prepared.fingerprint, analysis.effects
+    if outcome is None or fingerprint is None or effects is None:
+        raise ValueError(f"an analysis without effects cannot be looked at: {prepared.plan.key}")
     information = information_of(
         analysis,
         outcome,
         prepared.schedule,
-        observed_on if is_over else planned_until_on,
-        earlier[0].planned_until_on if earlier else planned_until_on,
+        due.counted_until_on,
+        earlier[0].planned_until_on if earlier else due.planned_until_on,
         prepared.others,
     )
-    seen = Seen(
-        looked_on=looked_on,
-        planned_until_on=planned_until_on,
-        plan=intervention.looks,
+    effect = effects.counterfactual
+    return Seen(
+        looked_on=due.looked_on,
+        planned_until_on=due.planned_until_on,
+        plan=prepared.intervention.looks,
         direction=analysis.spec.direction,
         information=information.now,
         planned_information=information.planned,
-        probability_of_benefit=benefit,
+        probability_of_benefit=_benefit(effect.to_dict(), analysis.spec.direction),
         effect_mean=effect.mean,
         effect_sd=effect.sd,
         prior_sd=information.usual_sd,
         fingerprint=fingerprint,
     )
 
-    def make(taken: Sequence[Look], spent_elsewhere: float) -> Look | None:
-        return next_look(taken, seen, spent_elsewhere)
 
-    return log.take(question, make)
+def _benefit(effect: Mapping[str, Any], direction: str) -> float:
+    return effect["probability_positive" if direction == "increase" else "probability_negative"]

@@ -1,65 +1,32 @@
 """Preparing experiments from one snapshot of the log, the metrics and the daily outcomes.
 
-What belongs here: reading what an analysis needs, once, and preparing one experiment from it: its
-window, plan, series, covariates, spec and fingerprint. What does not: sampling, storing, publishing
-(`service`), or anything of Dagster, MLflow or HTTP.
+What belongs here: reading what an analysis needs, once. What does not: making an experiment of it
+(`preparer`), sampling, storing, publishing (`service`), or anything of Dagster, MLflow or HTTP.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from its_pipeline.events.analysis_options import SHARE_COLUMNS, AnalysisOptions
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import parse_experiment_key
-from its_pipeline.events.metrics import (
-    NO_TIME_OF_DAY,
-    OutcomeMetric,
-    UnknownMetricError,
-    get_metric,
-    registered_metrics,
-)
-from its_pipeline.experiments.acting import others_acting
-from its_pipeline.experiments.cadence import laid_out
-from its_pipeline.experiments.comparisons import ComparisonSources, compared
-from its_pipeline.experiments.options import (
-    CONTRADICTORY_OPTIONS,
-    Options,
-    OptionsError,
-    chosen_options,
-)
-from its_pipeline.experiments.plan import plan_experiment, refused
-from its_pipeline.experiments.prepared import Prepared, ready
-from its_pipeline.experiments.rejections import Rejections, flooded
-from its_pipeline.experiments.window import experiment_window, last_complete_day
-from its_pipeline.schedules.cadence import AUTO
+from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
+from its_pipeline.experiments.comparisons import ComparisonSources
+from its_pipeline.experiments.options import Options
+from its_pipeline.experiments.prepared import Prepared
+from its_pipeline.experiments.preparer import Preparer, no_days
+from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class _Found:
-    """An experiment's metric and options, or why there are none."""
-
-    metric: OutcomeMetric | None
-    analysis: AnalysisOptions | None
-    code: str = ""
-    error: Exception = field(default_factory=ValueError)
-
-    @property
-    def cadence(self) -> str:
-        said = None if self.analysis is None else self.analysis.cadence
-        return said or AUTO
-
-
-class Snapshot:
+class Snapshot(Preparer):
     """One consistent picture of what is known; make a new one to see newer data.
 
     Parameters
@@ -81,6 +48,7 @@ class Snapshot:
     ) -> None:
         self.settings = settings
         self.options = options or Options.from_settings(settings)
+        self.today_on = settings.today_on
         self._logged = None if logged is None else tuple(logged)
         self._series: dict[tuple[str, str], pd.DataFrame] = {}
         self._preloaded: set[str] = set()
@@ -119,7 +87,7 @@ class Snapshot:
     @cached_property
     def comparison_sources(self) -> ComparisonSources:
         """What the names of comparison series mean."""
-        return ComparisonSources(self.settings, self.metrics, self.series)
+        return ComparisonSources.of_store(self.settings, self.metrics, self.series)
 
     @cached_property
     def interval_factors(self) -> Mapping[str, float]:
@@ -207,99 +175,14 @@ class Snapshot:
         from its_pipeline.events.daily import read_series
 
         if not self.settings.daily_outcomes_path.is_file():
-            return _no_days()
+            return no_days()
         if user_id not in self._preloaded and (user_id, outcome) not in self._series:
             self._series[user_id, outcome] = read_series(
                 self.settings.daily_outcomes_path, user_id, outcome
             )
         found = self._series.get((user_id, outcome))
-        return _no_days() if found is None else found
+        return no_days() if found is None else found
 
     def prepare(self, key: str) -> Prepared:
         """Prepare a logged experiment; see `prepare_intervention`."""
         return self.prepare_intervention(self.intervention(key))
-
-    def prepare_intervention(
-        self, intervention: Intervention, options: Options | None = None
-    ) -> Prepared:
-        """Prepare an experiment from its intervention, logged or not.
-
-        Parameters
-        ----------
-        intervention
-            The intervention.
-        options
-            Defaults to the snapshot's.
-        """
-        import numpy as np
-
-        options = options or self.options
-        found = self._options(intervention, options)
-        complete_until_on = last_complete_day(intervention.time_zone, self.settings.today_on)
-        laid = laid_out(
-            intervention,
-            self.interventions.get(intervention.user_id, ()),
-            self.series(intervention.user_id, intervention.outcome_metric),
-            found.cadence,
-            complete_until_on,
-        )
-        acting, daily, calendar = laid.intervention, laid.daily, laid.calendar
-        window = experiment_window(acting, laid.others, laid.complete_until_on, calendar)
-        days = daily["day"].to_numpy().astype("datetime64[D]")
-        values = daily["value"].to_numpy(dtype=np.float64)
-        plan = plan_experiment(acting, window, days, values, laid.complete_until_on, calendar)
-        inside = (days >= np.datetime64(window.pre_start_on)) & (
-            days <= np.datetime64(window.post_end_on)
-        )
-        in_window = daily[inside]
-        prepared = Prepared(intervention, found.metric, plan, in_window, laid=acting)
-        metric, analysis = found.metric, found.analysis
-        if metric is None or analysis is None:
-            return replace(prepared, plan=refused(plan, found.code, found.error))
-        if laid.problem:
-            error = ValueError(laid.problem)
-            return replace(prepared, plan=refused(plan, CONTRADICTORY_OPTIONS, error))
-        if analysis.comparisons and plan.state != "closed":
-            try:
-                self.comparison_sources.check(analysis.comparisons, metric.name)
-            except OptionsError as error:
-                return replace(prepared, plan=refused(plan, error.code, error))
-        if analysis.covariates and not metric.has_time_of_day:
-            plan = replace(plan, left_out=NO_TIME_OF_DAY)
-        if plan.state != "ready":
-            if plan.reason_code != "withdrawn" and (why := flooded(plan, metric, self.rejections)):
-                plan = refused(plan, "events_rejected", ValueError(why))
-            return replace(prepared, plan=plan)
-        factor = self.interval_factors.get(metric.name, 1.0)
-        others = others_acting(laid.others, window, in_window["day"].to_numpy())
-        beside = None
-        if names := analysis.comparisons:
-            find = partial(self.comparison_sources.find, intervention.user_id)
-            beside = compared(names, find, acting, window, in_window)
-            plan = replace(plan, n_pre=beside.n_off, n_post=beside.n_on)
-        prepared = replace(prepared, plan=plan, others=others, compared=beside)
-        return ready(prepared, metric, options, analysis, factor)
-
-    def _options(self, intervention: Intervention, options: Options) -> _Found:
-        """Return an experiment's metric and options, or why there are none."""
-        try:
-            metric = get_metric(self.metrics, intervention.outcome_metric)
-        except UnknownMetricError as error:
-            return _Found(None, None, "unknown_metric", error)
-        try:
-            return _Found(metric, chosen_options(options.analysis, intervention, metric))
-        except OptionsError as error:
-            return _Found(metric, None, error.code, error)
-
-
-def _no_days() -> pd.DataFrame:
-    import pandas as pd
-
-    columns = ("n_events", "share_night", *SHARE_COLUMNS)
-    return pd.DataFrame(
-        {
-            "day": pd.Series([], dtype="datetime64[ns]"),
-            "value": pd.Series([], dtype="float64"),
-            **{name: pd.Series([], dtype="float64") for name in columns},
-        }
-    )

@@ -11,6 +11,7 @@ one that names no person is counted for the store.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,8 @@ from its_pipeline.experiments.plan import Plan
 MOST_REJECTED_PASSED = 7
 """So few rejected events of an experiment that lacks days are not why it does."""
 
-_Counts = dict[str, list[tuple[date | None, str, int]]]
+Counts = dict[str, list[tuple[date | None, str, int]]]
+"""Of people: UTC day (None: its time cannot be read), rule, and how many."""
 
 
 class Rejections:
@@ -38,7 +40,14 @@ class Rejections:
 
     def __init__(self, lake_dir: Path) -> None:
         self.lake_dir = lake_dir
-        self._counts_of: dict[OutcomeMetric | None, _Counts] = {}
+        self._counts_of: dict[OutcomeMetric | None, Counts] = {}
+
+    @classmethod
+    def given(cls, counts_of: Mapping[OutcomeMetric, Counts]) -> Rejections:
+        """Return counts that somebody has read already, of some metrics."""
+        found = cls(Path())
+        found._counts_of.update(counts_of)
+        return found
 
     @cached_property
     def _files(self) -> list[str]:
@@ -71,7 +80,14 @@ class Rejections:
                 del self._files
                 return connection.execute(query, [self._files]).fetchall() if self._files else []
 
-    def _count(self, metric: OutcomeMetric | None) -> _Counts:
+    def counts(self, metric: OutcomeMetric | None) -> Counts:
+        """Return what was rejected of a metric by person; None: of whatever."""
+        known = self._counts_of.get(metric)
+        if known is None:
+            known = self._counts_of[metric] = self._count(metric)
+        return known
+
+    def _count(self, metric: OutcomeMetric | None) -> Counts:
         placed = "CASE WHEN NOT contains(all_rules, '(occurred_at)') THEN day::DATE END"
         found: defaultdict[str, list[tuple[date | None, str, int]]] = defaultdict(list)
         condition = "true" if metric is None else _may_be_of(metric)
@@ -98,10 +114,7 @@ class Rejections:
             The days; rows whose time cannot be read are on any of them.
         """
         counts: Counter[str] = Counter()
-        known = self._counts_of.get(metric)
-        if known is None:
-            known = self._counts_of[metric] = self._count(metric)
-        for day, rule, count in known.get(user_id, []):
+        for day, rule, count in self.counts(metric).get(user_id, []):
             is_after = day is None or from_on is None or day >= from_on
             if is_after and (day is None or until_on is None or day <= until_on):
                 counts[rule] += count

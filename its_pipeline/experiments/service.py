@@ -10,17 +10,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from its_pipeline.events.forgotten import Forgotten
+from its_pipeline.experiments.deciding import (
+    analysed,
+    crashed,
+    is_drawn,
+    not_ready,
+    now,
+    still_true,
+    tables_beside,
+    who,
+)
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.recorder import RunRecorder, record
 from its_pipeline.settings import Settings
 from its_pipeline.stores.experiment_store import ExperimentStore
-from its_pipeline.stores.verdict import RunContext, Status, Verdict
+from its_pipeline.stores.verdict import RunContext, Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.its import Analysis
@@ -64,7 +73,7 @@ def is_stale(snapshot: Snapshot, key: str) -> bool:
     """
     prepared = snapshot.prepare(key)
     known = open_store(snapshot.settings).verdict(key)
-    return known is None or not _still_true(prepared, known)
+    return known is None or not still_true(prepared, known)
 
 
 def fit_experiment(
@@ -142,7 +151,7 @@ def fit_prepared(
     store = open_store(settings)
     key = prepared.plan.key
     known = store.verdict(key)
-    if not force and known is not None and _still_true(prepared, known) and _is_there(store, known):
+    if not force and known is not None and still_true(prepared, known) and _is_there(store, known):
         if recorder is None or known.fingerprint is None or known.diagnostics is None:
             return FitOutcome(known, True, prepared)
         run_id = store.recorded_run(key, known.fingerprint)
@@ -188,14 +197,7 @@ def record_crash(
         As in `fit_prepared`.
     """
     store = open_store(settings)
-    verdict = _verdict(
-        prepared,
-        "crashed",
-        context or RunContext(),
-        reason=f"the analysis crashed with {type(error).__name__}: {error}",
-        reason_code="crashed",
-        fingerprint=prepared.fingerprint,
-    )
+    verdict = crashed(prepared, error, context or RunContext(), now())
     if prepared.intervention.user_id in Forgotten(settings.store_root):
         return verdict
     with store.locked(verdict.key):
@@ -226,28 +228,6 @@ def load_analysis(settings: Settings, verdict: Verdict) -> Analysis | None:
     return found
 
 
-def _still_true(prepared: Prepared, known: Verdict) -> bool:
-    """Whether a stored verdict is what an evaluation of this very data would give."""
-    plan = prepared.plan
-    if known.intervention_version != prepared.intervention.version:
-        return False
-    if plan.state == "ready":
-        if known.status == "crashed" or known.fingerprint != prepared.fingerprint:
-            return False
-        return known.status != "analysed" or _is_told_of(prepared, known)
-    return (
-        known.status == plan.state
-        and known.reason == plan.reason
-        and (known.n_pre, known.n_post) == (plan.n_pre, plan.n_post)
-    )
-
-
-def _is_told_of(prepared: Prepared, known: Verdict) -> bool:
-    """Whether an analysed verdict says what the looks come to, and still awaits days if it does."""
-    told = known.standing
-    return told is not None and (told["kind"] != "so_far" or not prepared.plan.window.is_final)
-
-
 def _is_there(store: ExperimentStore, known: Verdict) -> bool:
     """Whether the analysis behind a verdict is there whole, if there is one."""
     if known.fingerprint is None or known.diagnostics is None:
@@ -264,125 +244,31 @@ def _decide(
     """
     plan = prepared.plan
     if plan.state != "ready":
-        verdict = _verdict(
-            prepared,
-            plan.state,
-            context,
-            reason=plan.reason,
-            reason_code=plan.reason_code,
-            analysable_on=plan.analysable_on.isoformat() if plan.analysable_on else None,
-        )
-        return verdict, False, None
+        return not_ready(prepared, context, now()), False, None
     if prepared.fingerprint is None:
         raise ValueError(f"a ready experiment should have a fingerprint: {plan.key}")
     finished = store.finished(plan.key, prepared.fingerprint)
     if finished is not None:
         # The numbers are the stored ones; names and versions may have been amended since.
-        return replace(finished, **_who(prepared)), True, None
-    audited = _is_drawn(prepared.fingerprint, audit_share)
+        return replace(finished, **who(prepared)), True, None
+    audited = is_drawn(prepared.fingerprint, audit_share)
     verdict, analysis = _analyse(store, prepared, context, audited=audited)
     return verdict, False, analysis
-
-
-def _is_drawn(fingerprint: str, share: float) -> bool:
-    """Tell whether an analysis is among a share of all, by its fingerprint's first 32 bits."""
-    return int(fingerprint[:8], 16) < share * 2**32
 
 
 def _analyse(
     store: ExperimentStore, prepared: Prepared, context: RunContext, *, audited: bool
 ) -> tuple[Verdict, Analysis | None]:
-    from its_pipeline.its import InsufficientData, InvalidSeries, analyze
-
-    if prepared.spec is None or prepared.outcome is None:
-        raise ValueError(f"a ready experiment should have a series: {prepared.plan.key}")
     started = time.perf_counter()
-    try:
-        analysis = analyze(
-            prepared.outcome,
-            prepared.schedule,
-            prepared.spec,
-            prepared.covariates,
-            others=prepared.others,
-            denominator=prepared.denominator,
-            audited=audited,
-        )
-    except (InsufficientData, InvalidSeries) as refusal:
-        refused = _verdict(
-            prepared,
-            "refused",
-            context,
-            reason=str(refusal),
-            reason_code=getattr(refusal, "code", "insufficient_data"),
-            fingerprint=prepared.fingerprint,
-        )
-        return refused, None
-    beside = prepared.compared
-    if beside is not None:
-        analysis = replace(analysis, warnings=(*analysis.warnings, *beside.warnings()))
-    converged = analysis.effects is not None
-    verdict = _verdict(
-        prepared,
-        "analysed" if converged else "not_converged",
-        context,
-        reason="" if converged else "; ".join(analysis.diagnostics.failures),
-        reason_code="" if converged else "not_converged",
-        fingerprint=prepared.fingerprint,
-        effects=analysis.effects.to_dict() if analysis.effects is not None else None,
-        probability_of_benefit=analysis.probability_of_benefit,
-        diagnostics=analysis.diagnostics.to_dict(),
-        warnings=tuple(warning.to_dict() for warning in analysis.warnings),
-        is_on_and_off=converged and analysis.is_on_and_off,
-        by_lot=analysis.randomisation is not None,
-        likelihood=analysis.spec.likelihood,
-        model_version=analysis.model_version,
-        computed_seconds=time.perf_counter() - started,
-    )
+    verdict, analysis = analysed(prepared, context, now(), audited=audited)
+    if analysis is None:
+        return verdict, None
+    verdict = replace(verdict, computed_seconds=time.perf_counter() - started)
 
     def save(folder: Path) -> None:
         analysis.save(folder)
-        prepared.daily.to_parquet(folder / "series.parquet", index=False)
-        if beside is not None:
-            beside.values.reset_index().to_parquet(folder / "comparisons.parquet", index=False)
+        for name, table in tables_beside(prepared).items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
 
     store.write_analysis(verdict, save)
     return verdict, analysis
-
-
-def _who(prepared: Prepared) -> dict[str, Any]:
-    intervention = prepared.intervention
-    return {
-        "intervention_name": intervention.name,
-        "intervention_version": intervention.version,
-    }
-
-
-def _verdict(prepared: Prepared, status: Status, context: RunContext, **found: Any) -> Verdict:
-    intervention, plan = prepared.intervention, prepared.plan
-    return Verdict(
-        key=plan.key,
-        user_id=intervention.user_id,
-        intervention_id=intervention.intervention_id,
-        **_who(prepared),
-        status=status,
-        decided_at=datetime.now(UTC).isoformat(timespec="microseconds"),
-        direction=intervention.direction,
-        outcome_metric=intervention.outcome_metric,
-        unit=prepared.unit,
-        minimum_effect=intervention.minimum_effect,
-        started_on=plan.window.started_on.isoformat(),
-        pre_start_on=plan.window.pre_start_on.isoformat(),
-        fit_start_on=plan.window.fit_start_on.isoformat(),
-        post_end_on=plan.window.post_end_on.isoformat(),
-        final_end_on=plan.window.final_end_on.isoformat(),
-        cuts=tuple(
-            {"side": cut.side, "on": cut.on.isoformat(), "code": cut.code, "reason": cut.reason}
-            for cut in plan.window.cuts
-        ),
-        cadence=plan.cadence,
-        n_pre=plan.n_pre,
-        n_post=plan.n_post,
-        n_events=int(prepared.daily["n_events"].sum()),
-        dagster_run_id=context.dagster_run_id,
-        **{"reason": "", "reason_code": "", "fingerprint": None, **found},
-    )

@@ -14,12 +14,10 @@ shard of the smaller one is whole shards of the larger one.
 from __future__ import annotations
 
 import json
-import re
-import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from its_pipeline.events.keys import SEPARATOR
+from its_pipeline.events.shards import Shard
 from its_pipeline.files.atomic import write_json
 from its_pipeline.files.damage import read_or_set_aside
 
@@ -33,43 +31,6 @@ SHARDS_FILE: Final = "shards.json"
 STAYS_ABOVE: Final = 0.9
 """Of the limit: a store that has shards keeps them above so many, or people who come and go at the
 limit would have Dagster's partitions exchanged every night."""
-_NAME: Final = re.compile(r"shard (\d+) of (\d+)")
-
-
-@dataclass(frozen=True, order=True)
-class Shard:
-    """One of a number of shards.
-
-    Attributes
-    ----------
-    count
-        How many there are.
-    number
-        Which it is, from 0.
-    """
-
-    count: int
-    number: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.number < self.count:
-            raise ValueError(f"a shard's number should be in [0, {self.count}): {self.number}")
-
-    @property
-    def name(self) -> str:
-        """Name of its partition: counts from 1, as people do, and sorts as numbers do."""
-        digits = len(str(self.count))
-        return f"shard {self.number + 1:0{digits}d} of {self.count}"
-
-    @classmethod
-    def of_name(cls, name: str) -> Self | None:
-        """Return the shard of a partition; None where the partition is no shard."""
-        found = _NAME.fullmatch(name)
-        return None if found is None else cls(int(found[2]), int(found[1]) - 1)
-
-    def has(self, user_id: str) -> bool:
-        """Tell whether a person's experiments belong to it; the same on every machine."""
-        return zlib.crc32(user_id.encode()) % self.count == self.number
 
 
 def is_sharded(settings: Settings, experiments: int) -> bool:
@@ -132,5 +93,4 @@ def shards_of(settings: Settings, experiments: int) -> list[Shard]:
 
 def shard_of_key(key: str, count: int) -> Shard:
     """Return which of so many shards an experiment belongs to."""
-    user_id = key.partition(SEPARATOR)[0]
-    return Shard(count, zlib.crc32(user_id.encode()) % count)
+    return Shard.of_person(key.partition(SEPARATOR)[0], count)

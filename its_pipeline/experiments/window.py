@@ -82,7 +82,9 @@ class Window:
         return self.post_end_on >= self.final_end_on
 
 
-def last_complete_day(time_zone: str, today_on: date | None = None) -> date:
+def last_complete_day(
+    time_zone: str, today_on: date | None = None, now: datetime | None = None
+) -> date:
     """Return the last local calendar day that is over.
 
     Parameters
@@ -91,8 +93,10 @@ def last_complete_day(time_zone: str, today_on: date | None = None) -> date:
         IANA name of the person's zone.
     today_on
         Today's date if it is pretended (demos, tests); the clock decides where it is None.
+    now
+        The instant that stands for the clock.
     """
-    today = today_on or datetime.now(UTC).astimezone(ZoneInfo(time_zone)).date()
+    today = today_on or (now or datetime.now(UTC)).astimezone(ZoneInfo(time_zone)).date()
     return today - _DAY
 
 

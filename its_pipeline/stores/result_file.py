@@ -34,11 +34,15 @@ SCHEMA: Final = pa.schema(
         pa.field("verdict", pa.string(), nullable=False),
         pa.field("announced", pa.string()),
         pa.field("mlflow_run_id", pa.string()),
+        pa.field("input_digest", pa.string()),
+        pa.field("holds_on", pa.string()),
         pa.field("analysis", pa.binary()),
     ]
 )
 #: All but the large one.
 SMALL_COLUMNS: Final = [name for name in SCHEMA.names if name != "analysis"]
+#: Columns that files of earlier versions may lack: read as null.
+LATER_COLUMNS: Final = frozenset({"input_digest", "holds_on"})
 #: Rows that are read together: a megabyte, two milliseconds.
 GROUP_ROWS: Final = 32
 #: Groups whose small columns are remembered: a night asks of neighbours, one after the other.
@@ -75,8 +79,10 @@ class ResultFile:
         self._file = pq.ParquetFile(stream, page_checksum_verification=True)
         self._lock = threading.Lock()
         self._small: dict[int, list[ResultRow]] = {}
-        if self._file.schema_arrow.names != SCHEMA.names:
-            raise ValueError(f"{path} should have the columns {SCHEMA.names}")
+        self._names = set(self._file.schema_arrow.names)
+        wrong = self._names ^ set(SCHEMA.names)
+        if wrong - LATER_COLUMNS:
+            raise ValueError(f"{path} should have the columns {SCHEMA.names}; wrong are {wrong}")
         metadata = self._file.metadata
         self.n_rows: int = metadata.num_rows
         self.n_groups: int = metadata.num_row_groups
@@ -128,6 +134,10 @@ class ResultFile:
         """Return all groups, one after the other: the whole file, held against its checksums."""
         return map(self.group, range(self.n_groups))
 
+    def small_table(self, columns: list[str]) -> pa.Table:
+        """Return some columns of all rows, none of them the large one."""
+        return pa.concat_tables([self._read(group, columns) for group in range(self.n_groups)])
+
     def _between(self, first: str, last: str) -> range:
         return range(bisect_left(self._last, first), bisect_right(self._first, last))
 
@@ -142,8 +152,13 @@ class ResultFile:
         return found
 
     def _read(self, group: int, columns: list[str]) -> pa.Table:
+        present = [name for name in columns if name in self._names]
         with self._lock:
-            return self._file.read_row_group(group, columns=columns, use_threads=False)
+            table = self._file.read_row_group(group, columns=present, use_threads=False)
+        for name in columns:
+            if name not in self._names:
+                table = table.append_column(name, pa.nulls(table.num_rows, SCHEMA.field(name).type))
+        return table.select(columns)
 
 
 def table_of(rows: Iterable[ResultRow]) -> pa.Table:

@@ -37,6 +37,12 @@ class ResultRow:
         Which verdict Dagster was told of, as JSON; in rows of `STANDING` alone.
     mlflow_run_id
         The run that records the analysis, where one does.
+    input_digest
+        Of all that the verdict follows from but the date; in rows of `STANDING` that were made of a
+        shard's input, see `experiments.shard_input`.
+    holds_on
+        The last complete day for which the verdict was made; empty where it holds on every later
+        one. In the same rows.
     analysis
         The analysis, see `its.packing`; None in rows of `STANDING`.
     """
@@ -48,6 +54,8 @@ class ResultRow:
     verdict: str
     announced: str | None = None
     mlflow_run_id: str | None = None
+    input_digest: str | None = None
+    holds_on: str | None = None
     analysis: bytes | None = None
 
     @property

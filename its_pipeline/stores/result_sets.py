@@ -9,6 +9,7 @@ into sets and when (`gathering`), or which results are kept (`keeping`).
 ============================ ====================================================================
 ``set-<number>.parquet``     rows sorted by key and fingerprint, in groups of a few; of two sets
                              with a row of the same place, the one of the higher number is newer
+``set-<number>-<shard>...``  the same, with rows of one shard's people alone
 ``.set-<number>.json``       size and time of the file when all of it was last known to be whole
 ``.lock``                    held by whoever writes
 ============================ ====================================================================
@@ -21,7 +22,7 @@ parts take its place.
 from __future__ import annotations
 
 import math
-import re
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Final, TypeVar
 import pyarrow as pa
 
 from its_pipeline.events.forgotten import Forgotten
+from its_pipeline.events.shards import Shard
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
 from its_pipeline.files.damage import DAMAGE, is_of_the_machine, read_or_set_aside, set_aside
 from its_pipeline.files.parquet import unfinished_file
@@ -45,10 +47,18 @@ from its_pipeline.stores.result_file import (
     write_file,
 )
 from its_pipeline.stores.result_rows import ResultRow
+from its_pipeline.stores.set_names import (
+    is_set_name,
+    may_hold,
+    number_of,
+    overlap,
+    person_of,
+    set_name,
+    shard_of_set,
+)
 
 #: Rows beyond which sets are not merged into one: half a gigabyte, rewritten in seconds.
 MOST_ROWS: Final = 20_000
-_NAME: Final = re.compile(r"set-(\d{9})\.parquet")
 
 T = TypeVar("T")
 
@@ -70,10 +80,13 @@ class ResultSets:
         """Return the files, the newest first."""
         if not self.folder.is_dir():
             return []
-        found = (
-            path for path in self.folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file()
-        )
-        return sorted(found, reverse=True)
+        with os.scandir(self.folder) as entries:
+            found = [each.name for each in entries if is_set_name(each.name)]
+        return [self.folder / name for name in sorted(found, reverse=True)]
+
+    def paths_of(self, people: Shard | str | None) -> list[Path]:
+        """Return the files in which rows of a shard or a person can lie, the newest first."""
+        return [path for path in self.paths() if may_hold(path, people)]
 
     def rows(self, key: str) -> list[ResultRow]:
         """Return an experiment's rows without their analyses: of each place the newest one.
@@ -84,7 +97,7 @@ class ResultSets:
             The experiment.
         """
         found: dict[tuple[str, str], ResultRow] = {}
-        for file in self._files():
+        for file in self._files(person_of(key)):
             for row in self._read(file, lambda it: it.small_rows(key)) or ():
                 found.setdefault(row.place, row)
         return list(found.values())
@@ -95,7 +108,7 @@ class ResultSets:
 
     def analysis(self, key: str, fingerprint: str) -> bytes | None:
         """Return a packed analysis; None where there is none, or it was damaged."""
-        for file in self._files():
+        for file in self._files(person_of(key)):
             found = self._read(file, lambda it: it.analysis(key, fingerprint))
             if found is not None:
                 return found
@@ -108,7 +121,7 @@ class ResultSets:
         what is damaged of it is gone after that.
         """
         for _ in range(2):
-            for file in self._files():
+            for file in self._files(person_of(key)):
                 has_it = self._read(file, lambda it: it.has(key, fingerprint))
                 if has_it and self._is_known_whole(file):
                     return True
@@ -117,17 +130,72 @@ class ResultSets:
     def experiments(self, user_id: str | None = None) -> set[str]:
         """Return the experiments with rows: all, or one person's."""
         found: set[str] = set()
-        for file in self._files():
+        for file in self._files(user_id):
             found |= self._read(file, lambda it: it.experiments(user_id)) or set()
         return found
 
-    def add(self, rows: Iterable[ResultRow]) -> Path | None:
+    def small_table(self, shard: Shard, columns: list[str]) -> pa.Table:
+        """Return columns of a shard's rows: of each place the newest one, in the order of places.
+
+        Parameters
+        ----------
+        shard
+            Whose.
+        columns
+            Names in `result_file.SMALL_COLUMNS`; key and fingerprint are in it anyway.
+        """
+        wanted = list(dict.fromkeys(["key", "fingerprint", *columns]))
+        tables = []
+        newest: dict[tuple[str, str], int] = {}
+        at = 0
+        for file in self._files(shard):
+            table = self._read(file, lambda it: it.small_table(wanted))
+            if table is None:
+                continue
+            keys, fingerprints = (table.column(name).to_pylist() for name in wanted[:2])
+            for place in zip(keys, fingerprints, strict=True):
+                newest.setdefault(place, at)
+                at += 1
+            tables.append(table)
+        if not tables:
+            return SCHEMA.empty_table().select(wanted)
+        # A set of more people than the shard's has others' rows, too.
+        places = [each for each in sorted(newest) if shard.has(person_of(each[0]))]
+        return pa.concat_tables(tables).take(
+            pa.array([newest[each] for each in places], pa.int64())
+        )
+
+    def small_tables(self, columns: list[str], shard: Shard | None = None) -> Iterator[pa.Table]:
+        """Yield columns of all rows, a table a set, the newest first; older rows are among them.
+
+        Parameters
+        ----------
+        columns
+            As in `small_table`.
+        shard
+            Only of sets in which rows of this shard can lie.
+        """
+        for file in self._files(shard):
+            table = self._read(file, lambda it: it.small_table(columns))
+            if table is not None:
+                yield table
+
+    def are_whole(self, shard: Shard) -> bool:
+        """Tell whether nothing of a shard's sets is damaged; what is damaged is gone after that."""
+        before = self.paths_of(shard)
+        return all(self._is_known_whole(file) for file in self._files(shard)) and (
+            before == self.paths_of(shard)
+        )
+
+    def add(self, rows: Iterable[ResultRow], shard: Shard | None = None) -> Path | None:
         """Put rows into a new set, without those of people who were forgotten meanwhile.
 
         Parameters
         ----------
         rows
             In any order, of each place one.
+        shard
+            Whose people all of them are, if so.
 
         Returns
         -------
@@ -140,12 +208,16 @@ class ResultSets:
             kept = [row for row in rows if row.user_id not in forgotten]
             if not kept:
                 return None
-            highest = max((_number(path) for path in self.paths()), default=0)
-            path = self.folder / f"set-{highest + 1:09d}.parquet"
+            highest = max((number_of(path) for path in self.paths()), default=0)
+            path = self.folder / set_name(highest + 1, shard)
             self._write(path, [table_of(sorted(kept, key=lambda row: row.place))])
             return path
 
-    def rewrite(self, changed: Callable[[ResultRow], ResultRow | None]) -> int:
+    def rewrite(
+        self,
+        changed: Callable[[ResultRow], ResultRow | None],
+        people: Shard | str | None = None,
+    ) -> int:
         """Change or delete rows wherever they are; return how many.
 
         Parameters
@@ -153,11 +225,13 @@ class ResultSets:
         changed
             Given a row without its analysis; returns what it shall be, or None to delete it. The
             analysis stays as it is.
+        people
+            Only in sets in which a row of this shard or this person can lie.
         """
-        if not self.paths():
+        if not self.paths_of(people):
             return 0
         with self._writing():
-            return sum(self._rewrite(file, changed) for file in list(self._files()))
+            return sum(self._rewrite(file, changed) for file in list(self._files(people)))
 
     def drop(self, places: Iterable[tuple[str, str]]) -> int:
         """Delete rows by key and fingerprint, in every set; return how many."""
@@ -174,14 +248,20 @@ class ResultSets:
             keys.add(row.key)
             return None
 
-        self.rewrite(without)
+        self.rewrite(without, user_id)
         return keys
 
-    def merge(self, most_rows: int = MOST_ROWS, most_times: float = math.inf) -> int:
+    def merge(
+        self,
+        most_rows: int = MOST_ROWS,
+        most_times: float = math.inf,
+        shard: Shard | None = None,
+    ) -> int:
         """Put small sets together, the newest row of each place; return how many files are gone.
 
         Only neighbours are merged, into the highest of their numbers, so which row is newer stays
-        as it is. Whoever is killed in between leaves rows twice; the next one merges them.
+        as it is; sets of other people lie between none. Whoever is killed in between leaves rows
+        twice; the next one merges them.
 
         Parameters
         ----------
@@ -189,19 +269,12 @@ class ResultSets:
             Of a set that comes of it.
         most_times
             Of so many times the rows of the newer ones together an older set is still merged.
+        shard
+            Only sets of this shard.
         """
         gone = 0
         with self._writing():
-            groups: list[list[ResultFile]] = []
-            for file in self._files():
-                rows = sum(each.n_rows for each in groups[-1]) if groups else 0
-                if rows and file.n_rows <= min(most_rows - rows, most_times * rows):
-                    groups[-1].append(file)
-                else:
-                    groups.append([file])
-            for group in groups:
-                if len(group) == 1:
-                    continue
+            for group in self._neighbours(most_rows, most_times, shard):
                 # What is damaged of them is set aside first, or it would be lost with the files.
                 read = [self._read(file, _read_all, is_writing=True) for file in group]
                 whole = [opened(f.path) for f, ok in zip(group, read, strict=True) if ok]
@@ -211,6 +284,28 @@ class ResultSets:
                     _delete(each.path)
                 gone += len(group) - 1
         return gone
+
+    def _neighbours(
+        self, most_rows: int, most_times: float, shard: Shard | None
+    ) -> list[list[ResultFile]]:
+        """Return sets of the same people, newest first, that may become one."""
+        groups: list[list[ResultFile]] = []
+        last: dict[Shard | None, list[ResultFile]] = {}
+        for file in list(self._files(shard)):
+            own = shard_of_set(file.path)
+            # Nothing older goes past a set that other people share with this one.
+            for other in [each for each in last if each != own and overlap(each, own)]:
+                del last[other]
+            if shard is not None and own != shard:
+                continue
+            group = last.get(own)
+            rows = sum(each.n_rows for each in group or ())
+            if group and file.n_rows <= min(most_rows - rows, most_times * rows):
+                group.append(file)
+            else:
+                last[own] = [file]
+                groups.append(last[own])
+        return [group for group in groups if len(group) > 1]
 
     def damage(self) -> Iterator[tuple[Path, str]]:
         """Read every set to its end; yield those that are damaged, and how. Nothing is changed."""
@@ -252,11 +347,11 @@ class ResultSets:
             write_file(unfinished, tables)
         write_json(_note_of(path), opened(path).identity)
 
-    def _files(self) -> Iterator[ResultFile]:
+    def _files(self, people: Shard | str | None = None) -> Iterator[ResultFile]:
         """Yield the sets that can be opened, newest first, whatever others do meanwhile."""
         done: set[ResultFile] = set()
         while True:
-            for path in self.paths():
+            for path in self.paths_of(people):
                 file = read_or_set_aside(path, opened, self._store_root)
                 if file is None:
                     if path.exists():
@@ -325,10 +420,6 @@ def _read_all(file: ResultFile) -> bool:
     for _ in file.groups():
         pass
     return True
-
-
-def _number(path: Path) -> int:
-    return int(path.stem.removeprefix("set-"))
 
 
 def _note_of(path: Path) -> Path:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from its_pipeline.events.schema import pc
-from its_pipeline.files.atomic import write_json
+from its_pipeline.files.atomic import UNFINISHED_PREFIX, write_json
 from its_pipeline.files.damage import read_or_set_aside
-from its_pipeline.files.parquet import unfinished_file, write_parquet
+from its_pipeline.files.parquet import write_parquet
 from its_pipeline.stores.artifacts import local_folder
 from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, tag_equals
 
@@ -53,6 +53,8 @@ TABLE_SCHEMA: Final = pa.schema(
 )
 _FOLDER: Final = "shard_runs"
 _AT_ONCE: Final = 1000
+#: More than a million shards there never were.
+_MOST_DOUBLINGS: Final = 21
 
 
 def record_shard(
@@ -102,7 +104,8 @@ def record_shard(
         run_id = str(run.info.run_id)
         metrics = [Metric(name, float(value), at, 0) for name, value in numbers.items()]
         client.log_batch(run_id, metrics=metrics)
-        _put_table(client, run, table)
+    _put_table(store, settings, run_id, table)
+    with store.writing():
         client.set_terminated(run_id, "FINISHED")
     write_json(_newest_path(settings, shard), {"mlflow_run_id": run_id})
     return run_id
@@ -126,13 +129,13 @@ def forget_shard_runs(settings: Settings) -> int:
     return len(files)
 
 
-def forget_in_shards(store: RunStore, user_id: str) -> int:
+def forget_in_shards(store: RunStore, settings: Settings, user_id: str) -> int:
     """Take a person out of the tables of all shards' runs; return how many tables had them.
 
     Parameters
     ----------
-    store
-        The run store.
+    store, settings
+        The run store, which is there, and the installation.
     user_id
         The person.
     """
@@ -144,8 +147,7 @@ def forget_in_shards(store: RunStore, user_id: str) -> int:
             continue
         kept = table.filter(pc.not_equal(table.column("user_id"), user_id))
         if kept.num_rows < table.num_rows:
-            with store.writing():
-                _put_table(client, run, kept)
+            _put_table(store, settings, str(run.info.run_id), kept)
             changed += 1
     return changed
 
@@ -156,10 +158,9 @@ def _runs_with(client: MlflowClient, experiment_id: str, user_id: str) -> Iterat
 
     from its_pipeline.events.shards import Shard
 
-    count = 1
-    while count <= Shard.MOST:
-        clause = tag_equals(TAG_SHARD, Shard.of_person(user_id, count).name)
-        token = None
+    for power in range(_MOST_DOUBLINGS):
+        clause = tag_equals(TAG_SHARD, Shard.of_person(user_id, 2**power).name)
+        token: str | None = None
         while True:
             found = client.search_runs(
                 [experiment_id], clause, ViewType.ALL, max_results=_AT_ONCE, page_token=token
@@ -168,4 +169,32 @@ def _runs_with(client: MlflowClient, experiment_id: str, user_id: str) -> Iterat
             token = found.token
             if not token:
                 break
-        count *= 2
+
+
+def _put_table(store: RunStore, settings: Settings, run_id: str, table: pa.Table) -> None:
+    """Put the table among a run's artifacts, in the place of the one that is there."""
+    settings.store_root.mkdir(parents=True, exist_ok=True)
+    # On the store's own disk: there it is linked, not copied.
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=settings.store_root) as folder:
+        path = Path(folder) / TABLE_FILE
+        write_parquet(path, TABLE_SCHEMA, [table])
+        store.add_artifacts(run_id, {TABLE_FILE: path})
+
+
+def _table_of(client: MlflowClient, run: Run) -> pa.Table | None:
+    """Return the table of a run; None where it never got one."""
+    import pyarrow.parquet as pq
+
+    own = local_folder(str(run.info.artifact_uri))
+    if own is not None:
+        path = own / TABLE_FILE
+        return pq.read_table(path) if path.is_file() else None
+    run_id = str(run.info.run_id)
+    if TABLE_FILE not in {info.path for info in client.list_artifacts(run_id)}:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return pq.read_table(client.download_artifacts(run_id, TABLE_FILE, dst_path=folder))
+
+
+def _newest_path(settings: Settings, shard: str) -> Path:
+    return settings.store_root / _FOLDER / f"{shard.replace(' ', '-')}.json"

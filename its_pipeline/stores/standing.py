@@ -12,21 +12,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.schema import pc
+from its_pipeline.events.shards import Shard
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.stores.experiment_store import VERDICT_FILE, ExperimentStore
 from its_pipeline.stores.result_rows import STANDING, compact_json
 from its_pipeline.stores.verdict import Verdict
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Rows of a table.
 ROWS_AT_ONCE: Final = 4096
@@ -35,62 +32,49 @@ COLUMNS: Final = ("key", "user_id", "verdict")
 _SCHEMA: Final = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
-def standing_tables(
-    store: ExperimentStore, is_wanted: Callable[[str], bool] = lambda user_id: True
-) -> Iterator[pa.Table]:
+def standing_tables(store: ExperimentStore, shard: Shard | None = None) -> Iterator[pa.Table]:
     """Yield the newest verdicts of all experiments, each once, without those of forgotten people.
 
     Parameters
     ----------
     store
         Where they lie.
-    is_wanted
-        Told whose it is, whether an experiment is among them.
+    shard
+        Only of this shard's people.
 
     Yields
     ------
     pyarrow.Table
-        Columns `COLUMNS`, the verdict as JSON.
+        Columns `COLUMNS`, the verdict as JSON; at most `ROWS_AT_ONCE` rows.
     """
     forgotten = Forgotten(store.root.parent)
     seen: set[str] = set()
 
-    def fresh(table: pa.Table) -> pa.Table:
-        keys = table.column("key").to_pylist()
-        users = table.column("user_id").to_pylist()
-        kept = []
-        for key, user_id in zip(keys, users, strict=True):
-            new = key not in seen and is_wanted(user_id) and user_id not in forgotten
-            seen.add(key)
-            kept.append(new)
-        return table if all(kept) else table.filter(pa.array(kept, pa.bool_()))
+    def is_new(key: str, user_id: str) -> bool:
+        is_first = key not in seen
+        seen.add(key)
+        return is_first and (shard is None or shard.has(user_id)) and user_id not in forgotten
 
-    # What lies in folders is newer than what lies in sets, and a set than one of a lower number.
-    loose = list(_loose_rows(store))
-    if loose:
-        yield fresh(pa.table({name: [row[name] for row in loose] for name in COLUMNS}, _SCHEMA))
-    for path in store.sets.paths():
-        for table in _standing_of(path):
-            found = fresh(table)
-            if found.num_rows:
-                yield found
+    # What lies in folders is newer than what lies in sets.
+    for table in (_loose_table(store), *_tables_of_sets(store, shard)):
+        keys, users = (table.column(name).to_pylist() for name in ("key", "user_id"))
+        kept = pa.array(map(is_new, keys, users), pa.bool_())
+        found = table.filter(kept)
+        for start in range(0, found.num_rows, ROWS_AT_ONCE):
+            yield found.slice(start, ROWS_AT_ONCE)
 
 
-def standing_verdicts(
-    store: ExperimentStore, is_wanted: Callable[[str], bool] = lambda user_id: True
-) -> Iterator[Verdict]:
+def standing_verdicts(store: ExperimentStore, shard: Shard | None = None) -> Iterator[Verdict]:
     """Yield the newest verdicts of all experiments, see `standing_tables`."""
-    for table in standing_tables(store, is_wanted):
+    for table in standing_tables(store, shard):
         for text in table.column("verdict").to_pylist():
             yield Verdict.from_dict(json.loads(text))
 
 
-def count_standing(
-    store: ExperimentStore, is_wanted: Callable[[str], bool] = lambda user_id: True
-) -> Counter[str]:
-    """Return how many experiments have which status."""
+def count_standing(store: ExperimentStore, shard: Shard | None = None) -> Counter[str]:
+    """Return how many experiments have which status, without reading more of them."""
     counts: Counter[str] = Counter()
-    for table in standing_tables(store, is_wanted):
+    for table in standing_tables(store, shard):
         found = pc.extract_regex(table.column("verdict"), pattern=_STATUS)
         counts.update(pc.struct_field(found, "status").to_pylist())
     return counts
@@ -100,19 +84,19 @@ def count_standing(
 _STATUS: Final = r'^.*?"status":\s?"(?P<status>[a-z_]+)"'
 
 
-def _standing_of(path: Path) -> Iterator[pa.Table]:
-    """Yield the rows of a set that say how experiments stand."""
-    file = pq.ParquetFile(path, page_checksum_verification=True)
-    read = [*COLUMNS, "fingerprint"]
-    for batch in file.iter_batches(ROWS_AT_ONCE, columns=read, use_threads=False):
-        rows = pa.Table.from_batches([batch])
-        rows = rows.filter(pc.equal(rows.column("fingerprint"), STANDING))
-        if rows.num_rows:
-            yield rows.select(COLUMNS).cast(_SCHEMA)
+def _tables_of_sets(store: ExperimentStore, shard: Shard | None) -> Iterator[pa.Table]:
+    """Yield the rows of sets that say how experiments stand, of the newest set first."""
+    for table in store.sets.small_tables([*COLUMNS, "fingerprint"], shard):
+        rows = table.filter(pc.equal(table.column("fingerprint"), STANDING))
+        yield rows.select(COLUMNS).cast(_SCHEMA)
 
 
-def _loose_rows(store: ExperimentStore) -> Iterator[dict[str, str]]:
+def _loose_table(store: ExperimentStore) -> pa.Table:
+    """Return what folders say."""
+    rows = []
     for path in store.root.glob(f"[!.]*/[!.]*/{VERDICT_FILE}"):
         told = read_or_set_aside(path, lambda file: json.loads(file.read_bytes()), store.root.parent)
         if told is not None:
-            yield {"key": told["key"], "user_id": told["user_id"], "verdict": compact_json(told)}
+            rows.append((told["key"], told["user_id"], compact_json(told)))
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table(dict(zip(COLUMNS, map(list, columns), strict=True)), _SCHEMA)

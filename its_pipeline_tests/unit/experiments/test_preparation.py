@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.events.analysis_options import AnalysisOptions
+from its_pipeline.events.analysis_options import SHARE_COLUMNS, AnalysisOptions
 from its_pipeline.events.metrics import OutcomeMetric, write_metrics_file
-from its_pipeline.experiments.preparation import SHARE_COLUMNS, Options, Snapshot
+from its_pipeline.experiments.options import Options
+from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.schedules.mechanism import Mechanism
 from its_pipeline.schedules.schedule import Schedule

@@ -1,0 +1,70 @@
+"""Names of result sets: which is newer, and whose rows one can have.
+
+What belongs here: making and reading names. What does not: the files (`result_sets`).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from its_pipeline.events.keys import SEPARATOR
+from its_pipeline.events.shards import Shard
+
+_NAME: Final = re.compile(r"set-(\d{9})(?:-(\d{6,})of(\d{6,}))?\.parquet")
+
+
+def set_name(number: int, shard: Shard | None) -> str:
+    """Return the name of a set.
+
+    Parameters
+    ----------
+    number
+        Its place among all: of two sets the one of the higher number is newer.
+    shard
+        Whose rows alone it has; None: anybody's.
+    """
+    suffix = "" if shard is None else f"-{shard.slug}"
+    return f"set-{number:09d}{suffix}.parquet"
+
+
+def is_set_name(name: str) -> bool:
+    """Tell whether a file of this name is a set."""
+    return _NAME.fullmatch(name) is not None
+
+
+def number_of(path: Path) -> int:
+    """Return a set's number."""
+    return int(_parts(path)[0])
+
+
+def shard_of_set(path: Path) -> Shard | None:
+    """Return whose rows alone a set has; None: anybody's."""
+    _, number, count = _parts(path)
+    return None if number is None else Shard(int(count), int(number))
+
+
+def overlap(one: Shard | None, other: Shard | None) -> bool:
+    """Tell whether two sets can have rows of the same people."""
+    return one is None or other is None or one.overlaps(other)
+
+
+def may_hold(path: Path, people: Shard | str | None) -> bool:
+    """Tell whether a set can have rows of a shard's people, or of one person; None: of anybody."""
+    own = shard_of_set(path)
+    if own is None or people is None:
+        return True
+    return own.overlaps(people) if isinstance(people, Shard) else own.has(people)
+
+
+def person_of(key: str) -> str:
+    """Return whose experiment a key is of."""
+    return key.partition(SEPARATOR)[0]
+
+
+def _parts(path: Path) -> tuple[str, str | None, str]:
+    found = _NAME.fullmatch(path.name)
+    if found is None:
+        raise ValueError(f"the name of a set should look like {set_name(1, None)}: {path.name}")
+    return found[1], found[2], found[3]
