@@ -213,11 +213,13 @@ class InterventionLog:
         )
         return self._read(query)
 
-    def count(self) -> int:
-        """Return how many interventions there are, withdrawn ones included, without reading any."""
-        query = sa.select(sa.func.count()).where(VERSIONS.c.version == 1)
-        with self._engine.connect() as connection:
-            return int(connection.scalar(query) or 0)
+    def newest(self, count: int) -> list[Intervention]:
+        """Return the newest version of those that began last, at most `count`, withdrawn ones too.
+
+        In the order of their start, the last one first; of one day, by user and id.
+        """
+        ordered = (VERSIONS.c.started_on.desc(), VERSIONS.c.user_id, VERSIONS.c.intervention_id)
+        return self._read(newest_versions().order_by(*ordered).limit(count))
 
     def history(self, user_id: str, intervention_id: str) -> tuple[Intervention, ...]:
         """Return every version of one intervention, oldest first; empty if it is unknown."""

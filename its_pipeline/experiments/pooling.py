@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.events.log_counts import has_kind_of
 from its_pipeline.experiments.kinds import (
     KindKey,
     Membership,
@@ -27,6 +28,7 @@ from its_pipeline.experiments.kinds import (
 )
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.sharding import has_shards
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.pooled_likelihoods import Source
@@ -108,7 +110,11 @@ class RefreshedKinds:
 
 def has_kinds(settings: Settings) -> bool:
     """Tell whether there is a kind of enough people, or something is kept of an earlier one."""
-    return bool(PooledStore(settings).all()) or bool(tried(Snapshot(settings)))
+    if bool(PooledStore(settings).all()):
+        return True
+    if has_shards(settings):
+        return has_kind_of(settings, needed_people(settings), settings.utc_today())
+    return bool(tried(Snapshot(settings)))
 
 
 def refresh_kinds(

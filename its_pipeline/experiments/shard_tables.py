@@ -14,12 +14,12 @@ from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.links import page_url
 from its_pipeline.experiments.service import open_store
 from its_pipeline.settings import Settings
-from its_pipeline.stores.shard_records import TABLE_SCHEMA
-from its_pipeline.stores.standing import standing_verdicts
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from its_pipeline.experiments.bulk import RefreshSummary
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ class ShardStanding:
     problems: dict[str, str]
     table: pa.Table
 
+    def numbers(self, summary: RefreshSummary) -> dict[str, float]:
+        """Return what the run store is told in numbers, with what a run came to."""
+        return {
+            **{name: float(count) for name, count in self.counts.items()},
+            "experiments": float(self.counts.total()),
+            "computed": float(summary.computed),
+            "seconds": summary.seconds,
+        }
+
 
 def standing_of_shard(settings: Settings, shard: Shard) -> ShardStanding:
     """Read how the experiments of a shard stand.
@@ -50,6 +59,9 @@ def standing_of_shard(settings: Settings, shard: Shard) -> ShardStanding:
         The installation, and which of its shards.
     """
     import pyarrow as pa
+
+    from its_pipeline.stores.shard_records import TABLE_SCHEMA
+    from its_pipeline.stores.standing import standing_verdicts
 
     counts: Counter[str] = Counter()
     problems: dict[str, str] = {}

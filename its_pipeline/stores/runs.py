@@ -21,7 +21,6 @@ from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_all_artifacts, drop_artifacts, put_artifacts
-from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.run_contents import complete_run
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
@@ -45,6 +44,7 @@ from its_pipeline.stores.run_fields import (
     summarise,
     tag_equals,
 )
+from its_pipeline.stores.shard_records import forget_all_runs
 from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class RunStore:
             uri,
             settings.mlflow_experiment,
             settings.mlflow_artifact_dir if is_database(uri) else None,
-            ExperimentStore(settings.experiments_dir).forget_recorded_runs,
+            lambda: forget_all_runs(settings),
         )
 
     @property

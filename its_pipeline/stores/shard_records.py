@@ -4,11 +4,12 @@ What belongs here: what such a run holds, which one is a shard's newest, and tak
 the tables of all. What does not: runs of single analyses (`runs`), or when a shard is recorded.
 
 The table is an artifact, ``experiments.parquet``: a row an experiment. Beside the store's own
-database and files, ``<store root>/shard_runs/<shard>.json`` says which run is a shard's newest.
+database and files, ``<store root>/shard_records/<shard>.json`` says which run is a shard's newest.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 import time
@@ -23,6 +24,8 @@ from its_pipeline.files.atomic import UNFINISHED_PREFIX, write_json
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.parquet import write_parquet
 from its_pipeline.stores.artifacts import local_folder
+from its_pipeline.stores.experiment_store import ExperimentStore
+from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, tag_equals
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ TABLE_SCHEMA: Final = pa.schema(
         pa.field("page", pa.string()),
     ]
 )
-_FOLDER: Final = "shard_runs"
+_FOLDER: Final = "shard_records"
 _AT_ONCE: Final = 1000
 #: More than a million shards there never were.
 _MOST_DOUBLINGS: Final = 21
@@ -88,6 +91,7 @@ def record_shard(
     from mlflow.entities import Metric
 
     client, experiment_id = store.open()
+    _forget_unfinished(store, shard)
     tags = {
         TAG_SHARD: shard,
         TAG_DAGSTER_RUN: context.dagster_run_id,
@@ -107,38 +111,64 @@ def record_shard(
     _put_table(store, settings, run_id, table)
     with store.writing():
         client.set_terminated(run_id, "FINISHED")
-    write_json(_newest_path(settings, shard), {"mlflow_run_id": run_id})
+    known = {"mlflow_run_id": run_id, "digest": _digest(table)}
+    write_json(_newest_path(settings, shard), known)
     return run_id
+
+
+def _digest(table: pa.Table) -> str:
+    digest = hashlib.sha256()
+    for batch in table.to_batches():
+        digest.update(batch.serialize())
+    return digest.hexdigest()
+
+
+def _forget_unfinished(store: RunStore, shard: str) -> None:
+    """Delete the runs of a shard that a killed process left half-written."""
+    client, experiment_id = store.open()
+    clause = f"{tag_equals(TAG_SHARD, shard)} and attributes.status = 'RUNNING'"
+    for run in client.search_runs([experiment_id], clause):
+        store.forget(str(run.info.run_id))
 
 
 def recorded_shard_run(settings: Settings, shard: str) -> str | None:
     """Return the run that tells of a shard's newest results; None where none does."""
-    found = read_or_set_aside(
-        _newest_path(settings, shard),
-        lambda file: str(json.loads(file.read_bytes())["mlflow_run_id"]),
-        settings.store_root,
-    )
-    return found
+    known = _newest(settings, shard)
+    return None if known is None else str(known["mlflow_run_id"])
 
 
-def forget_shard_runs(settings: Settings) -> int:
-    """Forget which runs tell of shards, as when MLflow's database is lost; return of how many."""
+def recorded_same(settings: Settings, shard: str, table: pa.Table) -> str | None:
+    """Return the shard's newest run if it has this very table, else None."""
+    known = _newest(settings, shard)
+    if known is None or known["digest"] != _digest(table):
+        return None
+    return known["mlflow_run_id"]
+
+
+def forget_all_runs(settings: Settings) -> int:
+    """Forget which runs record analyses and shards, as when MLflow's database is lost; how many."""
     files = list((settings.store_root / _FOLDER).glob("*.json"))
     for file in files:
         file.unlink()
-    return len(files)
+    return len(files) + ExperimentStore(settings.experiments_dir).forget_recorded_runs()
 
 
-def forget_in_shards(store: RunStore, settings: Settings, user_id: str) -> int:
+def delete_from_shards(settings: Settings, user_id: str) -> int:
     """Take a person out of the tables of all shards' runs; return how many tables had them.
 
     Parameters
     ----------
-    store, settings
-        The run store, which is there, and the installation.
+    settings
+        The installation; a run store that is not there is not made.
     user_id
         The person.
     """
+    from its_pipeline.stores.runs import RunStore
+
+    store = RunStore.from_settings(settings)
+    file = sqlite_path(store.tracking_uri)
+    if file is not None and not file.is_file():
+        return 0
     client, experiment_id = store.open()
     changed = 0
     for run in _runs_with(client, experiment_id, user_id):
@@ -194,6 +224,14 @@ def _table_of(client: MlflowClient, run: Run) -> pa.Table | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         return pq.read_table(client.download_artifacts(run_id, TABLE_FILE, dst_path=folder))
+
+
+def _newest(settings: Settings, shard: str) -> dict[str, str] | None:
+    def read(file: Path) -> dict[str, str]:
+        said = json.loads(file.read_bytes())
+        return {name: said[name] for name in ("mlflow_run_id", "digest")}
+
+    return read_or_set_aside(_newest_path(settings, shard), read, settings.store_root)
 
 
 def _newest_path(settings: Settings, shard: str) -> Path:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.schema import pc
 from its_pipeline.events.shards import Shard
 from its_pipeline.files.damage import read_or_set_aside
+from its_pipeline.files.names import name_of_path
 from its_pipeline.stores.experiment_store import VERDICT_FILE, ExperimentStore
 from its_pipeline.stores.result_rows import STANDING, compact_json
 from its_pipeline.stores.verdict import Verdict
@@ -56,7 +58,7 @@ def standing_tables(store: ExperimentStore, shard: Shard | None = None) -> Itera
         return is_first and (shard is None or shard.has(user_id)) and user_id not in forgotten
 
     # What lies in folders is newer than what lies in sets.
-    for table in (_loose_table(store), *_tables_of_sets(store, shard)):
+    for table in chain([_loose_table(store, shard)], _tables_of_sets(store, shard)):
         keys, users = (table.column(name).to_pylist() for name in ("key", "user_id"))
         kept = pa.array(map(is_new, keys, users), pa.bool_())
         found = table.filter(kept)
@@ -91,10 +93,15 @@ def _tables_of_sets(store: ExperimentStore, shard: Shard | None) -> Iterator[pa.
         yield rows.select(COLUMNS).cast(_SCHEMA)
 
 
-def _loose_table(store: ExperimentStore) -> pa.Table:
+def _loose_table(store: ExperimentStore, shard: Shard | None) -> pa.Table:
     """Return what folders say."""
     rows = []
-    for path in store.root.glob(f"[!.]*/[!.]*/{VERDICT_FILE}"):
+    people = store.root.glob("[!.]*")
+    for path in chain.from_iterable(
+        folder.glob(f"[!.]*/{VERDICT_FILE}")
+        for folder in people
+        if shard is None or shard.has(name_of_path(folder))
+    ):
         told = read_or_set_aside(path, lambda file: json.loads(file.read_bytes()), store.root.parent)
         if told is not None:
             rows.append((told["key"], told["user_id"], compact_json(told)))
