@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.intervention_table import SEQUENCE, VERSIONS
+
+PlainRow = Mapping[str, Any]
+"""A row's columns by name, as JSON has them."""
 
 
 def is_of(user_id: str, intervention_id: str) -> sa.ColumnElement[bool]:
@@ -72,7 +77,7 @@ def newest_sequence(connection: sa.Connection) -> int:
     return max(int(connection.scalar(sa.select(sa.func.max(column))) or 0) for column in given)
 
 
-def to_intervention(row: sa.RowMapping) -> Intervention:
+def to_intervention(row: sa.RowMapping | PlainRow) -> Intervention:
     """Return a row as an intervention."""
     values = {name: row[name] for name in (f.name for f in dataclasses.fields(Intervention))}
     values["protocol"] = json.loads(values["protocol"])
@@ -81,6 +86,50 @@ def to_intervention(row: sa.RowMapping) -> Intervention:
         values["schedule"] = json.loads(values["schedule"])
     values["logged_at"] = utc(values["logged_at"])
     return Intervention(**values)
+
+
+def people_in_log(engine: sa.Engine, rows_at_a_time: int) -> Iterator[tuple[str, list[PlainRow]]]:
+    """Yield everybody's interventions in their newest versions, as plain values.
+
+    The log is read in pages: whatever its size, few rows are in memory at a time.
+
+    Parameters
+    ----------
+    engine
+        Of the log's database.
+    rows_at_a_time
+        How many are read at a time.
+
+    Yields
+    ------
+    tuple
+        A person and their interventions, withdrawn ones included, by start and id; what
+        `plain_to_intervention` reads.
+    """
+    order = (VERSIONS.c.user_id, VERSIONS.c.started_on, VERSIONS.c.intervention_id)
+    names = [field.name for field in dataclasses.fields(Intervention)]
+    query = newest_versions().order_by(*order)
+    with engine.connect() as connection:
+        rows: Iterable[Mapping[Any, Any]] = (
+            connection.execution_options(yield_per=rows_at_a_time).execute(query).mappings()
+        )
+        for user_id, own in groupby(rows, key=lambda row: row["user_id"]):
+            yield user_id, [{name: _plain(row[name]) for name in names} for row in own]
+
+
+def plain_to_intervention(row: PlainRow) -> Intervention:
+    """Return an intervention of `people_in_log`."""
+    values: dict[str, Any] = dict(row)
+    for name in ("started_on", "ended_on"):
+        values[name] = None if values[name] is None else date.fromisoformat(values[name])
+    values["logged_at"] = datetime.fromisoformat(values["logged_at"])
+    return to_intervention(values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return utc(value).isoformat()
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def utc(at: datetime) -> datetime:

@@ -89,7 +89,8 @@ class InterventionLog:
         self._forgotten = forgotten
 
     @cached_property
-    def _engine(self) -> sa.Engine:
+    def engine(self) -> sa.Engine:
+        """The way to the log's database, its schema up to date."""
         check_log(self._url)
         engine = open_engine(self._url)
         bring_up_to_date(engine)
@@ -97,7 +98,7 @@ class InterventionLog:
 
     def close(self) -> None:
         """Close the database connections; the log can be used again afterwards."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def log(
         self,
@@ -149,7 +150,7 @@ class InterventionLog:
         """
         now = now or datetime.now(UTC)
         logged = []
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             for entry in wanted:
                 self._check_metric(entry)
                 present = newest_version(connection, entry.user_id, entry.intervention_id)
@@ -169,7 +170,7 @@ class InterventionLog:
             self._check_metric(entry)
         except ValueError as error:
             return str(error)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             present = newest_version(connection, entry.user_id, entry.intervention_id)
         if present is None:
             return None
@@ -185,7 +186,7 @@ class InterventionLog:
         UnknownInterventionError
             If the log has none.
         """
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             present = newest_version(connection, user_id, intervention_id)
         if present is None or not self._is_known(user_id):
             raise _unknown(user_id, intervention_id)
@@ -280,7 +281,7 @@ class InterventionLog:
                 f"an intervention has no field {', '.join(unknown)}; fields are "
                 f"{', '.join(sorted(known - NOT_AMENDABLE))}"
             )
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             present = _require(connection, user_id, intervention_id, expected_version)
             now = datetime.now(UTC)
             amended = with_recorded_lot(present.changed(**changes), present, now)
@@ -316,7 +317,7 @@ class InterventionLog:
         """
         if not reason.strip():
             raise ValueError("withdrawing an intervention needs a reason, got an empty text")
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             present = _require(connection, user_id, intervention_id, expected_version)
             if present.status == "withdrawn":
                 return present
@@ -330,7 +331,7 @@ class InterventionLog:
             .where(is_of(user_id, intervention_id))
             .order_by(VERSIONS.c.version)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return tuple((v, utc(at), reason) for v, at, reason in connection.execute(query))
 
     def _check_metric(self, entry: Intervention) -> None:
@@ -345,7 +346,7 @@ class InterventionLog:
             raise ValueError(f"analysis, with what {metric.name} says: {error}") from error
 
     def _read(self, query: sa.Select[Any]) -> list[Intervention]:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = [to_intervention(row) for row in connection.execute(query).mappings()]
         return [each for each in found if self._is_known(each.user_id)]
 

@@ -68,16 +68,14 @@ def not_ready(prepared: Prepared, context: RunContext, decided_at: str) -> Verdi
     )
 
 
-def crashed(
-    prepared: Prepared, error: BaseException, context: RunContext, decided_at: str
-) -> Verdict:
-    """Return the verdict on an experiment whose analysis ended in an error."""
+def crashed(prepared: Prepared, error: str, context: RunContext, decided_at: str) -> Verdict:
+    """Return the verdict on an experiment whose analysis ended in this error."""
     return _verdict(
         prepared,
         "crashed",
         context,
         decided_at,
-        reason=f"the analysis crashed with {type(error).__name__}: {error}",
+        reason=f"the analysis crashed with {error}",
         reason_code="crashed",
         fingerprint=prepared.fingerprint,
     )

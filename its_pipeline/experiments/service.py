@@ -197,7 +197,7 @@ def record_crash(
         As in `fit_prepared`.
     """
     store = open_store(settings)
-    verdict = crashed(prepared, error, context or RunContext(), now())
+    verdict = crashed(prepared, f"{type(error).__name__}: {error}", context or RunContext(), now())
     if prepared.intervention.user_id in Forgotten(settings.store_root):
         return verdict
     with store.locked(verdict.key):

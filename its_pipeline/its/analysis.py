@@ -333,6 +333,10 @@ class Analysis:
         kept = storage.Stored(self.to_dict(), self.daily, self.trace, self.kept)
         return storage.write_analysis(Path(directory), kept)
 
+    def stored(self) -> storage.Stored:
+        """Return what `load` would read of what `save` writes, without writing it."""
+        return storage.as_stored(storage.Stored(self.to_dict(), self.daily, self.trace, self.kept))
+
     @classmethod
     def load(cls, directory: Path | str) -> Analysis:
         """Read what `save` wrote; effects come back exactly, chains as float32.

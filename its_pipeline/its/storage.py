@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,15 @@ def write_analysis(directory: Path, stored: Stored) -> Path:
     text = json.dumps(stored.told, indent=1, allow_nan=False, ensure_ascii=False)
     _replace(directory / ANALYSIS_FILE, lambda part: part.write_text(text, encoding="utf-8"))
     return directory
+
+
+def as_stored(stored: Stored) -> Stored:
+    """Return what reading back would give: draws and chains as float32."""
+    kept = stored.kept
+    if isinstance(kept, PosteriorDraws):
+        kept = replace(kept, **{name: _as_float32(getattr(kept, name)) for name in DRAW_GROUPS})
+        return Stored(stored.told, stored.daily, dict(kept.noise), kept)
+    return Stored(stored.told, stored.daily, _as_float32(stored.trace), kept)
 
 
 def read_analysis(directory: Path, *, with_trace: bool = True) -> Stored:

@@ -10,9 +10,10 @@ a clock that went back.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -73,6 +74,82 @@ class Question:
     intervention_id: str
     outcome_metric: str
     started_on: date
+
+
+@dataclass(frozen=True)
+class NextLook:
+    """A look that was made ahead of being taken.
+
+    Attributes
+    ----------
+    question, look
+        What is looked at, and the look.
+    n_taken
+        Looks at the intervention, under whatever question, that it was made after.
+    """
+
+    question: Question
+    look: Look
+    n_taken: int
+
+
+@dataclass(frozen=True)
+class TakenLooks:
+    """The looks taken at all of one person's interventions.
+
+    Attributes
+    ----------
+    by_question
+        In order.
+    """
+
+    by_question: Mapping[Question, Sequence[Look]]
+
+    def at(self, question: Question) -> list[Look]:
+        """Return the looks at one question, in order."""
+        return list(self.by_question.get(question, ()))
+
+    def number_of(self, like: Question) -> int:
+        """Return how many were taken at the intervention of a question."""
+        return sum(map(len, self._of_intervention(like).values()))
+
+    def spent_elsewhere(self, question: Question) -> float:
+        """Return what looks at other questions of the intervention have spent of the error."""
+        others = self._of_intervention(question)
+        return sum(looks[-1].alpha_spent for each, looks in others.items() if each != question)
+
+    def to_json(self) -> str:
+        """Return them as text; `of_json` is the inverse."""
+        return json.dumps(
+            [
+                [
+                    each.intervention_id,
+                    each.outcome_metric,
+                    each.started_on.isoformat(),
+                    [look.to_dict() for look in looks],
+                ]
+                for each, looks in self.by_question.items()
+            ]
+        )
+
+    @classmethod
+    def of_json(cls, user_id: str, text: str | None) -> TakenLooks:
+        """Read what `to_json` wrote of a person; None: there are none."""
+        return cls(
+            {
+                Question(user_id, name, metric, date.fromisoformat(started_on)): [
+                    Look.from_dict(look) for look in looks
+                ]
+                for name, metric, started_on, looks in json.loads(text or "[]")
+            }
+        )
+
+    def _of_intervention(self, like: Question) -> dict[Question, Sequence[Look]]:
+        return {
+            each: looks
+            for each, looks in self.by_question.items()
+            if each.intervention_id == like.intervention_id
+        }
 
 
 class LookLog:
@@ -138,6 +215,43 @@ class LookLog:
             connection.execute(sa.insert(LOOKS).values(**_row(question, look)))
         return [*earlier, look]
 
+    def of_people(self, user_ids: Sequence[str]) -> dict[str, TakenLooks]:
+        """Return the looks at anything of some people, of those of whom there are any."""
+        with self._engine.connect() as connection:
+            return _of_people(connection, user_ids)
+
+    def take_all(self, wanted: Sequence[NextLook]) -> set[Question]:
+        """Take looks that were made ahead, in one transaction that no other writer runs beside.
+
+        One that was taken already, the same in everything, is not taken again.
+
+        Parameters
+        ----------
+        wanted
+            Each at another question.
+
+        Returns
+        -------
+        set[Question]
+            Where somebody else took another look meanwhile: nothing was taken there.
+        """
+        if not wanted:
+            return set()
+        refused = set()
+        with writing(self._engine) as connection:
+            people = _of_people(connection, sorted({each.question.user_id for each in wanted}))
+            rows = []
+            for each in wanted:
+                taken = people.get(each.question.user_id, TakenLooks({}))
+                n_taken = taken.number_of(each.question)
+                if n_taken == each.n_taken:
+                    rows.append(_row(each.question, each.look))
+                elif n_taken != each.n_taken + 1 or each.look not in taken.at(each.question)[-1:]:
+                    refused.add(each.question)
+            if rows:
+                connection.execute(sa.insert(LOOKS), rows)
+        return refused
+
 
 def _row(question: Question, look: Look) -> dict[str, object]:
     values = {each.name: getattr(look, each.name) for each in fields(Look)}
@@ -153,6 +267,19 @@ def _look(row: sa.RowMapping) -> Look:
     return Look(**values)
 
 
+def _of_people(connection: sa.Connection, user_ids: Sequence[str]) -> dict[str, TakenLooks]:
+    query = sa.select(LOOKS).where(LOOKS.c.user_id.in_(user_ids)).order_by(LOOKS.c.number)
+    found: defaultdict[str, defaultdict[Question, list[Look]]]
+    found = defaultdict(lambda: defaultdict(list))
+    for row in connection.execute(query).mappings():
+        found[row["user_id"]][_question(row)].append(_look(row))
+    return {user_id: TakenLooks(dict(looks)) for user_id, looks in found.items()}
+
+
+def _question(row: sa.RowMapping) -> Question:
+    return Question(*(row[each.name] for each in fields(Question)))
+
+
 def _by_question(connection: sa.Connection, like: Question) -> dict[Question, list[Look]]:
     """Return all looks at the intervention of a question, in order, by question."""
     query = (
@@ -162,6 +289,5 @@ def _by_question(connection: sa.Connection, like: Question) -> dict[Question, li
     )
     found: defaultdict[Question, list[Look]] = defaultdict(list)
     for row in connection.execute(query).mappings():
-        question = Question(*(row[each.name] for each in fields(Question)))
-        found[question].append(_look(row))
+        found[_question(row)].append(_look(row))
     return dict(found)

@@ -36,13 +36,14 @@ SCHEMA: Final = pa.schema(
         pa.field("mlflow_run_id", pa.string()),
         pa.field("input_digest", pa.string()),
         pa.field("holds_on", pa.string()),
+        pa.field("of_analysis", pa.string()),
         pa.field("analysis", pa.binary()),
     ]
 )
 #: All but the large one.
 SMALL_COLUMNS: Final = [name for name in SCHEMA.names if name != "analysis"]
 #: Columns that files of earlier versions may lack: read as null.
-LATER_COLUMNS: Final = frozenset({"input_digest", "holds_on"})
+LATER_COLUMNS: Final = frozenset({"input_digest", "holds_on", "of_analysis"})
 #: Rows that are read together: a megabyte, two milliseconds.
 GROUP_ROWS: Final = 32
 #: Groups whose small columns are remembered: a night asks of neighbours, one after the other.

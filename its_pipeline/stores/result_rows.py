@@ -43,6 +43,9 @@ class ResultRow:
     holds_on
         The last complete day for which the verdict was made; empty where it holds on every later
         one. In the same rows.
+    of_analysis
+        Fingerprint of the analysis that the verdict is made of, where it is made of one. In the
+        same rows.
     analysis
         The analysis, see `its.packing`; None in rows of `STANDING`.
     """
@@ -56,6 +59,7 @@ class ResultRow:
     mlflow_run_id: str | None = None
     input_digest: str | None = None
     holds_on: str | None = None
+    of_analysis: str | None = None
     analysis: bytes | None = None
 
     @property

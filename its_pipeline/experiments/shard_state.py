@@ -1,0 +1,61 @@
+"""What is known of a shard besides its results: a small file each.
+
+What belongs here: whether its newest results were told of, and of which state of the store it has
+all results. What does not: the results (`stores.result_sets`), or telling (`defs`).
+
+``<store root>/shards/<shard>.json``
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from its_pipeline.events.shards import Shard
+from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
+from its_pipeline.files.atomic import write_json
+from its_pipeline.files.damage import read_or_set_aside
+
+if TYPE_CHECKING:
+    from its_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class ShardState:
+    """What is known of a shard.
+
+    Attributes
+    ----------
+    told
+        ``begun``: results were stored, or are about to be, of which nobody was told. ``told``:
+        somebody was told of all of them. Empty: there are none.
+    settled_with
+        The store's identity with which every experiment of it had its verdict; empty: never, or
+        some crashed.
+    sets
+        Names, sizes and times of its result sets then.
+    """
+
+    told: Literal["", "begun", "told"] = ""
+    settled_with: str = ""
+    sets: str = ""
+
+
+def read_state(settings: Settings, shard: Shard) -> ShardState:
+    """Return what is known of a shard; nothing where the file is lost."""
+
+    def read(path: Path) -> ShardState:
+        return ShardState(**json.loads(path.read_bytes()))
+
+    return read_or_set_aside(_path(settings, shard), read, settings.store_root) or ShardState()
+
+
+def write_state(settings: Settings, shard: Shard, state: ShardState) -> None:
+    """Replace what is known of a shard."""
+    write_json(_path(settings, shard), asdict(state))
+
+
+def _path(settings: Settings, shard: Shard) -> Path:
+    return settings.store_root / SHARDS_FOLDER / f"{shard.slug}.json"
