@@ -35,6 +35,24 @@ def count_interventions(settings: Settings) -> int:
         return int(connection.scalar(query) or 0)
 
 
+def count_since(settings: Settings, sequence: int) -> tuple[int, int]:
+    """Return how many versions were written after `sequence`, and the newest sequence of all.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    sequence
+        The largest one that was seen.
+    """
+    query = sa.select(sa.func.count(), sa.func.max(VERSIONS.c.sequence)).where(
+        VERSIONS.c.sequence > sequence
+    )
+    with _connection(settings) as connection:
+        count, newest = connection.execute(query).one()
+    return int(count), int(newest or sequence)
+
+
 def has_kind_of(settings: Settings, people: int, until_on: date) -> bool:
     """Tell whether at least so many people tried the same on the same outcome.
 
