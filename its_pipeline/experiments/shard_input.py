@@ -49,8 +49,8 @@ PEOPLE_SCHEMA: Final = pa.schema(
 )
 """``interventions``: as JSON, see `intervention_rows.people_in_log`; ``rejected``: metric to rows
 of UTC day, rule and number; ``outcomes``, ``n_days``: of which, and how many, days follow each
-other in the columns of days; ``digest``: of all before it and of what is shared; ``known``: experiments'
-newest verdicts by key."""
+other in the columns of days; ``digest``: of all before it and of what is shared; ``known``:
+experiments' newest verdicts by key."""
 LOOKS: Final = pa.field("looks", pa.string())
 """Taken so far, as JSON; put beside a chunk when it is handed out, see `shard_looks`."""
 _SHARED: Final = "shared"

@@ -237,23 +237,17 @@ def _people_of(
     log: pa.Table | None, days: pa.Table | None, rejected: Mapping[str, str]
 ) -> pa.Table:
     """Return a shard's people with their interventions and days, by identifier."""
-    log = _no_rows(_LOG_SCHEMA.remove(1)) if log is None else log.sort_by("user_id")
-    users = log["user_id"].to_pylist()
-    if days is None:
-        names = ("user_id", "outcomes", "n_days", *DAY_COLUMNS)
-        days = _no_rows(pa.schema([PEOPLE_SCHEMA.field(name) for name in names]))
-    place = {user_id: row for row, user_id in enumerate(days["user_id"].to_pylist())}
-    rows = pa.array([place.get(user_id) for user_id in users], pa.int64())
-    own = days.drop_columns(["user_id"]).take(rows)
-    columns: dict[str, Any] = {name: log[name] for name in log.column_names}
+    logged = _LOG_SCHEMA.remove(1).empty_table() if log is None else log.sort_by("user_id")
+    users = logged["user_id"].to_pylist()
+    names = ("user_id", "outcomes", "n_days", *DAY_COLUMNS)
+    no_days = pa.schema([PEOPLE_SCHEMA.field(name) for name in names]).empty_table()
+    observed = no_days if days is None else days
+    place = {user_id: row for row, user_id in enumerate(observed["user_id"].to_pylist())}
+    own = observed.take(pa.array([place.get(user_id) for user_id in users], pa.int64()))
+    columns: dict[str, Any] = {name: logged[name] for name in logged.column_names}
     columns["rejected"] = pa.array([rejected.get(user_id) for user_id in users], pa.string())
-    for name in own.column_names:
-        columns[name] = _without_nulls(own[name])
+    columns |= {name: _without_nulls(own[name]) for name in names[1:]}
     return pa.table(columns)
-
-
-def _no_rows(schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pylist([], schema)
 
 
 def _without_nulls(column: pa.ChunkedArray) -> pa.ChunkedArray:
