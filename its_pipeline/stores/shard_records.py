@@ -26,7 +26,7 @@ from its_pipeline.files.parquet import write_parquet
 from its_pipeline.stores.artifacts import local_folder
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.run_database import sqlite_path
-from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, tag_equals
+from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, TAG_STATUS, tag_equals
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -94,6 +94,8 @@ def record_shard(
     _forget_unfinished(store, shard)
     tags = {
         TAG_SHARD: shard,
+        # The address of all analyses in MLflow lists what has a status.
+        TAG_STATUS: "shard",
         TAG_DAGSTER_RUN: context.dagster_run_id,
         TAG_PARENT: context.parent_mlflow_run_id,
     }
