@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -184,8 +183,8 @@ def _one_step(options: argparse.Namespace) -> dict[str, Any]:
         "status": lambda: status(settings),
     }
     found = steps[options.step]()
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return {**found, "mb": round(max(each.ru_maxrss for each in used) / 1024)}
+    peak = next(each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM"))
+    return {**found, "mb": round(int(peak.split()[1]) / 1024)}
 
 
 def _measure(folder: Path, options: argparse.Namespace) -> None:

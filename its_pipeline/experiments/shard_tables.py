@@ -61,7 +61,7 @@ def standing_of_shard(settings: Settings, shard: Shard) -> ShardStanding:
     import pyarrow as pa
 
     from its_pipeline.stores.shard_records import TABLE_SCHEMA
-    from its_pipeline.stores.standing import standing_verdicts
+    from its_pipeline.stores.standing import FAILED, standing_verdicts
 
     counts: Counter[str] = Counter()
     problems: dict[str, str] = {}
@@ -69,7 +69,7 @@ def standing_of_shard(settings: Settings, shard: Shard) -> ShardStanding:
     found = standing_verdicts(open_store(settings), shard)
     for verdict in sorted(found, key=lambda each: each.key):
         counts[verdict.status] += 1
-        if verdict.status in ("crashed", "not_converged"):
+        if verdict.status in FAILED:
             problems[verdict.key] = verdict.reason
         rows.append(_row(settings, verdict))
     return ShardStanding(counts, problems, pa.Table.from_pylist(rows, TABLE_SCHEMA))

@@ -29,6 +29,8 @@ from its_pipeline.stores.verdict import Verdict
 
 #: Rows of a table.
 ROWS_AT_ONCE: Final = 4096
+#: Statuses of what somebody has to look at.
+FAILED: Final = ("crashed", "not_converged")
 #: Of a row of a set, what is told of an experiment beside its analysis.
 COLUMNS: Final = ("key", "user_id", "verdict")
 _SCHEMA: Final = pa.schema([(name, pa.string()) for name in COLUMNS])
@@ -73,13 +75,28 @@ def standing_verdicts(store: ExperimentStore, shard: Shard | None = None) -> Ite
             yield Verdict.from_dict(json.loads(text))
 
 
-def count_standing(store: ExperimentStore, shard: Shard | None = None) -> Counter[str]:
-    """Return how many experiments have which status, without reading more of them."""
+def overview_of(store: ExperimentStore, most: int) -> tuple[Counter[str], list[Verdict]]:
+    """Return how many experiments have which status, and the first that failed.
+
+    Verdicts of others are not read further than to their status.
+
+    Parameters
+    ----------
+    store
+        Where they lie.
+    most
+        Of those that crashed or did not converge, so many are returned.
+    """
     counts: Counter[str] = Counter()
-    for table in standing_tables(store, shard):
-        found = pc.extract_regex(table.column("verdict"), pattern=_STATUS)
-        counts.update(pc.struct_field(found, "status").to_pylist())
-    return counts
+    failed: list[Verdict] = []
+    for table in standing_tables(store):
+        verdicts = table.column("verdict")
+        found = pc.struct_field(pc.extract_regex(verdicts, pattern=_STATUS), "status")
+        counts.update(found.to_pylist())
+        if len(failed) < most:
+            texts = verdicts.filter(pc.is_in(found, value_set=pa.array(FAILED))).to_pylist()
+            failed += [Verdict.from_dict(json.loads(text)) for text in texts[: most - len(failed)]]
+    return counts, failed
 
 
 #: In the JSON of a verdict no other field of this name comes first, and a text's quotes are escaped.
