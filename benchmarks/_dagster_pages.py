@@ -43,27 +43,30 @@ def opened(
     """
     from playwright.sync_api import sync_playwright
 
-    with _webserver(settings) as address, sync_playwright() as playwright:
-        with tempfile.TemporaryDirectory() as profile:
-            context = playwright.chromium.launch_persistent_context(
-                profile,
-                executable_path=shutil.which("chromium"),
-                args=list(_ARGUMENTS),
-                headless=True,
-            )
-            # The UI itself is loaded once, as by somebody who works with it.
-            _open(context, f"{address}/runs")
-            for name, path in pages.items():
-                seconds = []
-                for _ in range(2):
-                    page, took = _open(context, f"{address}{path}")
-                    seconds.append(took)
-                    if pictures is not None:
-                        pictures.mkdir(parents=True, exist_ok=True)
-                        page.screenshot(path=str(pictures / f"{name.replace(' ', '-')}.png"))
-                    page.close()
-                yield name, seconds[0], seconds[1]
-            context.close()
+    with (
+        _webserver(settings) as address,
+        sync_playwright() as playwright,
+        tempfile.TemporaryDirectory() as profile,
+    ):
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=shutil.which("chromium"),
+            args=list(_ARGUMENTS),
+            headless=True,
+        )
+        # The UI itself is loaded once, as by somebody who works with it.
+        _open(context, f"{address}/runs")
+        for name, path in pages.items():
+            seconds = []
+            for _ in range(2):
+                page, took = _open(context, f"{address}{path}")
+                seconds.append(took)
+                if pictures is not None:
+                    pictures.mkdir(parents=True, exist_ok=True)
+                    page.screenshot(path=str(pictures / f"{name.replace(' ', '-')}.png"))
+                page.close()
+            yield name, seconds[0], seconds[1]
+        context.close()
 
 
 def _open(context: Any, url: str) -> tuple[Any, float]:

@@ -183,7 +183,11 @@ def _one_step(options: argparse.Namespace) -> dict[str, Any]:
         "status": lambda: status(settings),
     }
     found = steps[options.step]()
-    peak = next(each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM"))
+    peak = next(
+        each
+        for each in Path("/proc/self/status").read_text().splitlines()
+        if each.startswith("VmHWM")
+    )
     return {**found, "mb": round(int(peak.split()[1]) / 1024)}
 
 
@@ -201,9 +205,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> None:
         print(f"written in {time.perf_counter() - started:.0f} s", flush=True)
     planned = step(root, "plan")
     runs = planned["runs"]
-    nights = [
-        step(root, "night", "--part", part, "--parts", runs) for part in range(runs)
-    ]
+    nights = [step(root, "night", "--part", part, "--parts", runs) for part in range(runs)]
     collected = step(root, "evidence")
     one = step(root, "reading", "--experiments", n)
     told = step(root, "status")
@@ -273,7 +275,7 @@ def _rows(root: Path) -> list[tuple[str, int]]:
     ):  # fmt: skip
         with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
             for table in tables:
-                [count] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+                [count] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
                 found.append((f"{os.path.relpath(file, root)}, {table}", count))
     return found
 

@@ -75,7 +75,9 @@ def _status_of_many(settings: Settings, *, as_json: bool) -> None:
         # One after the other: all of them together would not fit into memory.
         mark = "{"
         for table in standing_tables(store):
-            for key, verdict in zip(*(table[n].to_pylist() for n in ("key", "verdict")), strict=True):
+            for key, verdict in zip(
+                *(table[n].to_pylist() for n in ("key", "verdict")), strict=True
+            ):
                 typer.echo(f'{mark}\n "{key}": {verdict}', nl=False)
                 mark = ","
         typer.echo("\n}" if mark == "," else "{}")
@@ -88,7 +90,7 @@ def _status_of_many(settings: Settings, *, as_json: bool) -> None:
     print_table("Experiments", ("verdict", "number"), rows)
     if problems:
         n = counts["crashed"] + counts["not_converged"]
-        shown = [_verdict_row(each.key, each)[:2] + (each.reason,) for each in problems]
+        shown = [(*_verdict_row(each.key, each)[:2], each.reason) for each in problems]
         caption = f"the first {len(shown)} of {n:,}" if n > len(shown) else ""
         print_table("To look at", ("experiment", "verdict", "why"), shown, caption)
     typer.echo("one person's: its-pipeline status PERSON; all of them: its-pipeline status --json")
@@ -179,14 +181,16 @@ def prune(
     keep: Annotated[int, typer.Option(min=1, help="Analyses to keep of each experiment.")],
 ) -> None:
     """Delete older analyses; MLflow keeps all about them but their draws."""
-    from its_pipeline.experiments.preparation import Snapshot
+    from its_pipeline.experiments.own_files import keys_with_files
     from its_pipeline.experiments.service import open_store
+    from its_pipeline.experiments.sharding import known_shards
     from its_pipeline.settings import get_settings
     from its_pipeline.stores.keeping import prune as prune_analyses
+    from its_pipeline.stores.keeping import prune_shard
     from its_pipeline.stores.runs import RunStore
 
     settings = get_settings()
     store, runs = open_store(settings), RunStore.from_settings(settings)
-    keys = Snapshot(settings).experiment_keys()
-    removed = prune_analyses(store, keys, keep, runs.drop_posterior)
+    removed = prune_analyses(store, keys_with_files(settings), keep, runs.drop_posterior)
+    removed += sum(prune_shard(store, shard, keep) for shard in known_shards(settings))
     typer.echo(f"{removed} old analyses deleted")

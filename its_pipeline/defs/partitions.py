@@ -18,7 +18,8 @@ from its_pipeline.defs.recording import told_together
 from its_pipeline.experiments.sharding import Shard
 from its_pipeline.settings import Settings
 
-#: One partition an experiment, or a shard of very many (`Shard.name`); an experiment's key is ``user_id|intervention_id`` (`events.keys`).
+#: One partition an experiment, or a shard of very many (`Shard.name`); an experiment's key is
+#: ``user_id|intervention_id`` (`events.keys`).
 #: One-dimensional on purpose: most pairs of a user and an intervention can never exist, and a grid
 #: would show them as missing for ever.
 EXPERIMENTS: Final = dg.DynamicPartitionsDefinition(name="experiment")

@@ -147,7 +147,9 @@ def evaluate_shards(
     for each in planned:
         before = total.total
 
-        def on_progress(done: int, _total: int, _summary: RefreshSummary, start: int = before) -> None:
+        def on_progress(
+            done: int, _total: int, _summary: RefreshSummary, start: int = before
+        ) -> None:
             progress.update(start + done, experiments)
 
         if each.people or _is_untold(settings, each.shard):

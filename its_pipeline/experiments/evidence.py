@@ -14,8 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.experiments.evidence_rows import evidence_table
 from its_pipeline.experiments.evidence_files import write_evidence
+from its_pipeline.experiments.evidence_rows import evidence_table
 from its_pipeline.experiments.kind_pages import kind_rows, publish_kinds
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url, page_url
 from its_pipeline.experiments.looking import standing_of

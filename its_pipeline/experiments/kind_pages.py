@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import ExperimentKey
 from its_pipeline.experiments.links import page_url
-from its_pipeline.experiments.page_marks import MARK_FILE, section_digest
+from its_pipeline.experiments.own_files import keys_with_files
+from its_pipeline.experiments.page_marks import section_digest
 from its_pipeline.experiments.page_sections import put_section, shown_section
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
@@ -30,7 +31,7 @@ from its_pipeline.experiments.sharding import has_shards
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
 from its_pipeline.files.contents import digest_of
 from its_pipeline.files.damage import read_or_set_aside
-from its_pipeline.files.names import ESCAPE, name_of_path, path_of_name
+from its_pipeline.files.names import ESCAPE, path_of_name
 from its_pipeline.settings import Settings
 from its_pipeline.stores.pooled_results import CHANGE, PooledMember, PooledResult
 from its_pipeline.stores.pooled_store import PooledStore
@@ -324,12 +325,6 @@ def _remove_others(folder: Path, pages: Collection[Path]) -> int:
     return removed
 
 
-def _keys_of_pages(settings: Settings) -> Iterator[str]:
-    """Yield the experiments beside whose pages something is written down: few of a million."""
-    for mark in settings.reports_dir.glob(f"[!.]*/[!.]*/{MARK_FILE}"):
-        yield str(ExperimentKey(name_of_path(mark.parent.parent), name_of_path(mark.parent)))
-
-
 def _put_sections(settings: Settings, snapshot: Snapshot, told: Iterable[PooledResult]) -> int:
     """Bring the section up to date on every page that has one or should."""
     from its_pipeline.report.people_like_you import section_html
@@ -341,7 +336,7 @@ def _put_sections(settings: Settings, snapshot: Snapshot, told: Iterable[PooledR
             key = str(ExperimentKey(member.user_id, member.intervention_id))
             wanted[key] = section_html(kind, member)
     changed = 0
-    written = _keys_of_pages(settings) if has_shards(settings) else snapshot.experiment_keys()
+    written = keys_with_files(settings) if has_shards(settings) else snapshot.experiment_keys()
     for key in sorted({*written, *wanted}):
         section = wanted.get(key)
         digest = None if section is None else section_digest(section)

@@ -168,9 +168,7 @@ def _section_of(snapshot: Snapshot, verdict: Verdict) -> str | None:
     entry = snapshot.intervention(verdict.key)
     if verdict.status != "analysed" or entry.status == "withdrawn":
         return None
-    found = member_of(
-        snapshot.settings, snapshot, entry.key, entry.pooled_as, entry.outcome_metric
-    )
+    found = member_of(snapshot.settings, snapshot, entry.key, entry.pooled_as, entry.outcome_metric)
     return None if found is None else section_html(*found)
 
 

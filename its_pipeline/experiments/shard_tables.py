@@ -6,15 +6,17 @@ shard (`shard_runs`), recording it (`stores.shard_records`), or what Dagster sho
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.links import page_url
 from its_pipeline.experiments.service import open_store
+from its_pipeline.its.estimand_names import HEADLINE, told_scale
 from its_pipeline.settings import Settings
-from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,33 +63,41 @@ def standing_of_shard(settings: Settings, shard: Shard) -> ShardStanding:
     import pyarrow as pa
 
     from its_pipeline.stores.shard_records import TABLE_SCHEMA
-    from its_pipeline.stores.standing import FAILED, standing_verdicts
+    from its_pipeline.stores.standing import FAILED, standing_tables
 
     counts: Counter[str] = Counter()
     problems: dict[str, str] = {}
     rows = []
-    found = standing_verdicts(open_store(settings), shard)
-    for verdict in sorted(found, key=lambda each: each.key):
-        counts[verdict.status] += 1
-        if verdict.status in FAILED:
-            problems[verdict.key] = verdict.reason
-        rows.append(_row(settings, verdict))
+    for table in standing_tables(open_store(settings), shard):
+        for text in table.column("verdict").to_pylist():
+            # As plain JSON: a million verdicts are read after a night that changed all.
+            plain = json.loads(text)
+            counts[plain["status"]] += 1
+            if plain["status"] in FAILED:
+                problems[plain["key"]] = plain["reason"]
+            rows.append(_row(settings, plain))
+    rows.sort(key=lambda row: row["key"])
     return ShardStanding(counts, problems, pa.Table.from_pylist(rows, TABLE_SCHEMA))
 
 
-def _row(settings: Settings, verdict: Verdict) -> dict[str, object]:
-    told = verdict.told_headline or {}
-    return {
-        "key": verdict.key,
-        "user_id": verdict.user_id,
-        "status": verdict.status,
-        "effect": told.get("mean"),
-        "effect_ci_lower": told.get("ci_lower"),
-        "effect_ci_upper": told.get("ci_upper"),
-        "unit": told.get("unit"),
-        "probability_of_benefit": verdict.probability_of_benefit,
-        "fingerprint": verdict.fingerprint,
-        "decided_at": verdict.decided_at,
-        "reason": verdict.reason or None,
-        "page": page_url(settings, verdict.key),
+def _row(settings: Settings, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a verdict's line of the table, from its JSON form."""
+    row = {name: plain[name] for name in _SAME} | {
+        "reason": plain["reason"] or None,
+        "page": page_url(settings, plain["key"]),
     }
+    effect = (plain["effects"] or {}).get(HEADLINE.name)
+    if effect is None:
+        return row
+    times, unit = told_scale(plain.get("likelihood", "normal"), plain["unit"])
+    return row | {
+        "effect": times * effect["mean"],
+        "effect_ci_lower": times * effect["ci_lower"],
+        "effect_ci_upper": times * effect["ci_upper"],
+        "unit": unit,
+    }
+
+
+_SAME: Final = (
+    "key", "user_id", "status", "probability_of_benefit", "fingerprint", "decided_at",
+)  # fmt: skip

@@ -233,10 +233,12 @@ class ResultSets:
         with self._writing():
             return sum(self._rewrite(file, changed) for file in list(self._files(people)))
 
-    def drop(self, places: Iterable[tuple[str, str]]) -> int:
-        """Delete rows by key and fingerprint, in every set; return how many."""
+    def drop(self, places: Iterable[tuple[str, str]], shard: Shard | None = None) -> int:
+        """Delete rows by key and fingerprint, in sets of a shard or in all; return how many."""
         gone = set(places)
-        return self.rewrite(lambda row: None if row.place in gone else row) if gone else 0
+        if not gone:
+            return 0
+        return self.rewrite(lambda row: None if row.place in gone else row, shard)
 
     def drop_person(self, user_id: str) -> set[str]:
         """Delete a person's rows; return of which experiments there were any."""

@@ -54,7 +54,7 @@ TABLE_SCHEMA: Final = pa.schema(
         pa.field("page", pa.string()),
     ]
 )
-_FOLDER: Final = "shard_records"
+RECORDS_FOLDER: Final = "shard_records"
 _AT_ONCE: Final = 1000
 #: More than a million shards there never were.
 _MOST_DOUBLINGS: Final = 21
@@ -149,7 +149,7 @@ def recorded_same(settings: Settings, shard: str, table: pa.Table) -> str | None
 
 def forget_all_runs(settings: Settings) -> int:
     """Forget which runs record analyses and shards, as when MLflow's database is lost; how many."""
-    files = list((settings.store_root / _FOLDER).glob("*.json"))
+    files = list((settings.store_root / RECORDS_FOLDER).glob("*.json"))
     for file in files:
         file.unlink()
     return len(files) + ExperimentStore(settings.experiments_dir).forget_recorded_runs()
@@ -237,4 +237,4 @@ def _newest(settings: Settings, shard: str) -> dict[str, str] | None:
 
 
 def _newest_path(settings: Settings, shard: str) -> Path:
-    return settings.store_root / _FOLDER / f"{shard.replace(' ', '-')}.json"
+    return settings.store_root / RECORDS_FOLDER / f"{shard.replace(' ', '-')}.json"

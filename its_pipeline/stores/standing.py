@@ -99,7 +99,7 @@ def overview_of(store: ExperimentStore, most: int) -> tuple[Counter[str], list[V
     return counts, failed
 
 
-#: In the JSON of a verdict no other field of this name comes first, and a text's quotes are escaped.
+#: In the JSON of a verdict no other field of this name comes first; quotes in texts are escaped.
 _STATUS: Final = r'^.*?"status":\s?"(?P<status>[a-z_]+)"'
 
 
@@ -119,7 +119,9 @@ def _loose_table(store: ExperimentStore, shard: Shard | None) -> pa.Table:
         for folder in people
         if shard is None or shard.has(name_of_path(folder))
     ):
-        told = read_or_set_aside(path, lambda file: json.loads(file.read_bytes()), store.root.parent)
+        told = read_or_set_aside(
+            path, lambda file: json.loads(file.read_bytes()), store.root.parent
+        )
         if told is not None:
             rows.append((told["key"], told["user_id"], compact_json(told)))
     columns = zip(*rows, strict=True) if rows else ((), (), ())
