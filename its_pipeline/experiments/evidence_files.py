@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.service import open_store
-from its_pipeline.files.parquet import unfinished_file
 from its_pipeline.settings import Settings
-from its_pipeline.stores.standing import standing_tables
 from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ def write_evidence(settings: Settings) -> Overview:
         The installation.
     """
     from its_pipeline.experiments.evidence_rows import evidence_schema
-    from its_pipeline.files.parquet import write_parquet
+    from its_pipeline.files.parquet import unfinished_file, write_parquet
 
     counting = _Counting()
     with unfinished_file(settings.evidence_path) as unfinished:
@@ -65,6 +63,7 @@ class _Counting:
     def rows(self, settings: Settings) -> Iterator[pa.Table]:
         """Yield the rows of the table, in the order in which the results lie."""
         from its_pipeline.experiments.evidence_rows import evidence_rows
+        from its_pipeline.stores.standing import standing_tables
 
         for table in standing_tables(open_store(settings)):
             verdicts = [

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.events.log_counts import has_kind_of
 from its_pipeline.experiments.kinds import (
     KindKey,
     Membership,
@@ -113,6 +112,8 @@ def has_kinds(settings: Settings) -> bool:
     if bool(PooledStore(settings).all()):
         return True
     if has_shards(settings):
+        from its_pipeline.events.log_counts import has_kind_of
+
         return has_kind_of(settings, needed_people(settings), settings.utc_today())
     return bool(tried(Snapshot(settings)))
 
