@@ -106,6 +106,16 @@ class Settings(BaseSettings):
         description="Worker processes of one bulk run, some 700 MB each; 1: the run's own process; "
         "default one a core where there is enough to do.",
     )
+    engine: Literal["local", "ray"] = Field(
+        default="local",
+        description="Where the shards of a store beyond partition_limit are computed. local: this "
+        "machine, see refresh_workers. ray: the tasks of a Ray cluster (extra ray).",
+    )
+    ray_address: str | None = Field(
+        default=None,
+        description="Address of the cluster for engine=ray, e.g. 10.0.0.5:6379, or auto for one "
+        "that runs on this machine; default: Ray is started here and ended after the run.",
+    )
     first_day_on: date | None = Field(
         default=None,
         description="First UTC day of the event partitions; default the first day in the lake, "

@@ -30,7 +30,7 @@ from its_pipeline.defs.refresh_metadata import (
     summary_tags,
 )
 from its_pipeline.defs.resources import Installation, RunTracking
-from its_pipeline.defs.shard_refresh import refresh_shards, shards_of_part
+from its_pipeline.defs.shard_refresh import refresh_in_shards, shards_of_part
 from its_pipeline.experiments.bulk import RefreshSummary, refresh, select_keys
 from its_pipeline.experiments.evaluate import Evaluation
 from its_pipeline.experiments.sharding import shard_of_key, shards_now
@@ -81,7 +81,7 @@ def refresh_op(
         register_shards(context.instance, shards)
         part = shards_of_part(shards, config.shard, config.shards)
         select = "all" if config.select == "all" else "stale"
-        summary = refresh_shards(
+        summary = refresh_in_shards(
             context, settings, run_tracking, part, select=select, keys=config.keys
         )
     else:

@@ -8,26 +8,31 @@ Whoever is killed between storing and telling leaves a shard that is marked as n
 run tells of it, and computes only what is missing.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import dagster as dg
 
 from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.recording import Event, log_event, told_together
 from its_pipeline.defs.resources import RunTracking
+from its_pipeline.defs.shard_metadata import shard_events
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.bulk import RefreshSummary, Select
+from its_pipeline.experiments.shard_tables import standing_of_shard
 from its_pipeline.experiments.sharding import shard_of_key
 from its_pipeline.settings import Settings
+from its_pipeline.stores.shard_newest import recorded_experiments, recorded_shard_run
 from its_pipeline.stores.verdict import RunContext
 
-if TYPE_CHECKING:
-    from its_pipeline.experiments.evaluate import Crash
-
+#: Shards that are told of at once: most of what telling of one takes is waiting for the disk.
+TOLD_AT_ONCE: Final = 8
+#: After so long those that wait are told of, however few they are.
+LONGEST_UNTOLD_SECONDS: Final = 5.0
 #: Experiments of one run of a night, in a store with shards: so many times `Settings.shard_size`.
 #: One costs a tenth of what it does with a page and a folder, and starting a run takes ten seconds.
-RUN_TIMES = 100
+RUN_TIMES: Final = 100
 
 
 def runs_of_night(settings: Settings, shards: Sequence[Shard], stale: int, experiments: int) -> int:
@@ -61,7 +66,7 @@ def shards_of_part(shards: Sequence[Shard], part: int, parts: int) -> list[Shard
     return [shard for shard in shards if shard.number % parts == part]
 
 
-def refresh_shards(
+def refresh_in_shards(
     context: dg.OpExecutionContext,
     settings: Settings,
     tracking: RunTracking,
@@ -81,126 +86,90 @@ def refresh_shards(
     shards
         Which.
     select, keys
-        As of `experiments.shard_runs.refresh_shard`.
+        As of `experiments.shard_runs.refresh_shards`.
 
     Returns
     -------
     RefreshSummary
         Over all of them.
     """
+    from its_pipeline.experiments.shard_runs import refresh_shards
 
-    def tell(events: Sequence[Event]) -> None:
-        with told_together(context.instance):
-            for event in events:
-                log_event(context, event)
-
-    return evaluate_shards(
+    todo = _todo(settings, shards, select, keys)
+    total = RefreshSummary()
+    if keys is None:
+        total.counts["unchanged"] = sum(
+            recorded_experiments(settings, shard.name) for shard in set(shards) - set(todo)
+        )
+    progress = ProgressLog(context.log.info, "experiments")
+    run = RunContext(dagster_run_id=context.run_id)
+    teller = _Teller(context, settings)
+    for shard, summary in refresh_shards(
         settings,
-        tracking,
-        shards,
-        tell,
-        run=RunContext(dagster_run_id=context.run_id),
-        progress=ProgressLog(context.log.info, "experiments"),
-        on_crash=lambda crash: context.log.error(f"{crash.key} crashed: {crash.detail}"),
+        todo,
         select=select,
+        run=run,
         keys=keys,
-    )
+        on_progress=lambda done, of_all, _: progress.update(done, of_all),
+        on_crash=lambda crash: context.log.error(f"{crash.key} crashed: {crash.detail}"),
+    ):
+        standing = standing_of_shard(settings, shard)
+        run_id = tracking.record_shard(shard, standing.table, standing.numbers(summary), run)
+        teller.add(shard, shard_events(settings, shard, standing, summary, run_id))
+        _add(total, summary)
+    teller.tell()
+    return total
 
 
-def evaluate_shards(
-    settings: Settings,
-    tracking: RunTracking,
-    shards: Sequence[Shard],
-    tell: Callable[[Sequence[Event]], None],
-    *,
-    run: RunContext,
-    progress: ProgressLog,
-    on_crash: "Callable[[Crash], None]",
-    select: Select = "stale",
-    keys: Collection[str] | None = None,
-) -> RefreshSummary:
-    """Do what `refresh_shards` does, with another way to tell.
-
-    Parameters
-    ----------
-    settings, tracking, shards, select, keys
-        As in `refresh_shards`.
-    tell
-        Takes the events of one shard.
-    run
-        Which run asks.
-    progress, on_crash
-        Told how far it is, and what crashed.
-    """
-    from its_pipeline.experiments.shard_plan import plan_shards
+def _todo(
+    settings: Settings, shards: Sequence[Shard], select: Select, keys: Collection[str] | None
+) -> list[Shard]:
+    """Return the shards with anything to do: to evaluate, to tell of, or to record."""
+    from its_pipeline.experiments.shard_runs import stale_shards
 
     if keys is not None:
         count = shards[0].count if shards else 1
         own = {shard_of_key(key, count) for key in keys}
-        shards = [shard for shard in shards if shard in own]
-    total = RefreshSummary()
-    if not shards:
-        return total
-    planned = plan_shards(settings, shards, select=select, keys=keys)
-    experiments = sum(each.experiments for each in planned)
-    progress.update(0, experiments)
-    for each in planned:
-        before = total.total
-
-        def on_progress(
-            done: int, _total: int, _summary: RefreshSummary, start: int = before
-        ) -> None:
-            progress.update(start + done, experiments)
-
-        if each.people or _is_untold(settings, each.shard):
-            summary = _refresh(
-                settings, tracking, each.shard, tell, run, on_progress, on_crash, select, keys
-            )
-            _add(total, summary)
-        else:
-            total.counts["unchanged"] += each.experiments
-        progress.update(total.total, experiments)
-    return total
+        return [shard for shard in shards if shard in own]
+    if select == "all":
+        return list(shards)
+    stale = set(stale_shards(settings, shards))
+    return [
+        shard
+        for shard in shards
+        if shard in stale or recorded_shard_run(settings, shard.name) is None
+    ]
 
 
-def _is_untold(settings: Settings, shard: Shard) -> bool:
-    """Tell whether a shard has results of which Dagster or MLflow were not told."""
-    from its_pipeline.experiments.shard_runs import untold
-    from its_pipeline.stores.shard_records import recorded_shard_run
+class _Teller:
+    """Tells Dagster of some shards at a time, and marks them as told after that."""
 
-    return untold(settings, shard) or recorded_shard_run(settings, shard.name) is None
+    def __init__(self, context: dg.OpExecutionContext, settings: Settings) -> None:
+        self._context = context
+        self._settings = settings
+        self._waiting: list[tuple[Shard, list[Event]]] = []
+        self._since = 0.0
 
+    def add(self, shard: Shard, events: list[Event]) -> None:
+        """Tell of a shard now or soon."""
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append((shard, events))
+        waited = time.monotonic() - self._since
+        if len(self._waiting) == TOLD_AT_ONCE or waited > LONGEST_UNTOLD_SECONDS:
+            self.tell()
 
-def _refresh(
-    settings: Settings,
-    tracking: RunTracking,
-    shard: Shard,
-    tell: Callable[[Sequence[Event]], None],
-    run: RunContext,
-    on_progress: Callable[[int, int, RefreshSummary], None],
-    on_crash: "Callable[[Crash], None]",
-    select: Select,
-    keys: Collection[str] | None,
-) -> RefreshSummary:
-    """Bring one shard up to date: store, record, tell, and mark as told."""
-    from its_pipeline.defs.shard_metadata import shard_events
-    from its_pipeline.experiments.shard_runs import mark_told, refresh_shard
-    from its_pipeline.experiments.shard_tables import standing_of_shard
+    def tell(self) -> None:
+        """Tell of all that wait."""
+        from its_pipeline.experiments.shard_runs import mark_told
 
-    summary = refresh_shard(
-        settings,
-        shard,
-        select=select,
-        run=run,
-        keys=keys,
-        on_progress=on_progress,
-        on_crash=on_crash,
-    )
-    standing = standing_of_shard(settings, shard)
-    run_id = tracking.record_shard(shard, standing.table, standing.numbers(summary), run)
-    tell(shard_events(settings, shard, standing, summary, run_id))
-    mark_told(settings, shard)
-    return summary
+        with told_together(self._context.instance):
+            for _, events in self._waiting:
+                for event in events:
+                    log_event(self._context, event)
+        for shard, _ in self._waiting:
+            mark_told(self._settings, shard)
+        self._waiting = []
 
 
 def _add(total: RefreshSummary, summary: RefreshSummary) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.own_files import keys_with_files
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.adhoc import AdhocAnalyses
@@ -66,15 +67,28 @@ def compact(
     return moved, open_store(settings).sets.merge()
 
 
+def gather_loose(settings: Settings, keys: Sequence[str], shard: Shard) -> int:
+    """Move what lies in folders of experiments of a shard's people into a set of theirs.
+
+    Parameters
+    ----------
+    settings, keys, shard
+        The installation, the experiments, and whose all of them are.
+    """
+    return _gather(settings, keys, shard=shard)
+
+
 def _gather(
     settings: Settings,
     keys: Sequence[str],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    shard: Shard | None = None,
 ) -> int:
     adhoc = AdhocAnalyses(settings.adhoc_dir)
     return gather(
         open_store(settings),
         keys,
+        shard=shard,
         # When one was asked for last is the time of its folder.
         is_left=lambda key, fingerprint: adhoc.kept(key, fingerprint) is not None,
         drop_copies=lambda run_id: drop_local(settings, run_id, ANALYSIS_FILES),

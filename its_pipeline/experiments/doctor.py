@@ -30,7 +30,7 @@ from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
 from its_pipeline.stores.placebo_audit import AuditStore
 from its_pipeline.stores.run_database import sqlite_path
-from its_pipeline.stores.shard_records import RECORDS_FOLDER
+from its_pipeline.stores.shard_newest import RECORDS_FOLDER
 from its_pipeline.stores.verdict import Verdict
 
 AGAIN: Final = "is set aside; `its-pipeline run` makes it again"

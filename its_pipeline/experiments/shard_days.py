@@ -96,3 +96,41 @@ def _people(table: pa.Table, shards_of: Callable[[list[str]], list[int]]) -> Ite
     people = people.filter(pc.greater_equal(people["shard"], 0))
     if people.num_rows:
         yield people
+
+
+def only_needed(people: pa.Table) -> pa.Table:
+    """Return people without days of outcomes that none of their experiments needs.
+
+    Parameters
+    ----------
+    people
+        Columns ``outcomes``, ``n_days``, those of `DAY_COLUMNS`, and ``needs``: outcomes' names.
+    """
+    outcomes, n_days, needs = (people[name].to_pylist() for name in ("outcomes", "n_days", "needs"))
+    kept = [
+        [name in needed for name in own]
+        for own, needed in zip(outcomes, map(set, needs), strict=True)
+    ]
+    if all(map(all, kept)):
+        return people
+    flags = np.array([flag for own in kept for flag in own], bool)
+    days = np.array([count for own in n_days for count in own], np.int64)
+    of_runs = _offsets([sum(own) for own in kept])
+    counts = [
+        sum(count for count, flag in zip(own, flags_of, strict=True) if flag)
+        for own, flags_of in zip(n_days, kept, strict=True)
+    ]
+    for name, offsets, mask in (
+        ("outcomes", of_runs, flags),
+        ("n_days", of_runs, flags),
+        *((name, _offsets(counts), np.repeat(flags, days)) for name in DAY_COLUMNS),
+    ):
+        column = people[name]
+        values = pc.list_flatten(column).combine_chunks().filter(pa.array(mask))
+        array = pa.ListArray.from_arrays(offsets, values)
+        people = people.set_column(people.column_names.index(name), name, array)
+    return people
+
+
+def _offsets(counts: list[int]) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,13 +58,34 @@ _ABOUT: Final = "about"
 
 
 @dataclass(frozen=True)
+class StoreIdentity:
+    """What tells whether a store is the one that something was planned with.
+
+    Attributes
+    ----------
+    data
+        Of everything but the log: daily outcomes, who was forgotten, what all share, and the day.
+    sequence
+        The log's newest version.
+    """
+
+    data: str
+    sequence: int
+
+    @property
+    def whole(self) -> str:
+        """Both in one text."""
+        return f"{self.sequence} {self.data}"
+
+
+@dataclass(frozen=True)
 class InputAbout:
     """What a shard's input says of itself.
 
     Attributes
     ----------
     store
-        What the store was like when it was written; see `shard_plan.store_identity`.
+        What the store was like when it was written.
     select
         ``stale``: people whose verdicts stand are not in it. ``all``: everybody is.
     experiments
@@ -73,7 +94,7 @@ class InputAbout:
         Those of people who are not in it.
     """
 
-    store: str
+    store: StoreIdentity
     select: str
     experiments: int
     unchanged: int
@@ -101,13 +122,13 @@ class ShardInput:
             about = json.loads(metadata[_ABOUT.encode()])
         except KeyError as error:
             raise ValueError(f"{path} is no shard's input: it lacks {error}") from error
-        known = {each.name for each in fields(InputAbout)}
-        self.about = InputAbout(**{name: about[name] for name in known})
+        self.n_people: int = self._file.metadata.num_rows
+        self.about = InputAbout(**{**about, "store": StoreIdentity(**about["store"])})
 
-    def chunks(self) -> Iterator[pa.Table]:
-        """Yield the people, a chunk at a time."""
+    def chunks(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the people, a chunk at a time; only some columns, where they are given."""
         for number in range(self._file.num_row_groups):
-            yield self._file.read_row_group(number, use_threads=False).cast(PEOPLE_SCHEMA)
+            yield self._file.read_row_group(number, columns=columns, use_threads=False)
 
 
 def write_input(path: Path, shared: str, about: InputAbout, people: Iterable[pa.Table]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from its_pipeline.events.shards import Shard
+from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
 from its_pipeline.files.atomic import write_json
 from its_pipeline.files.damage import read_or_set_aside
@@ -55,6 +56,15 @@ def read_state(settings: Settings, shard: Shard) -> ShardState:
 def write_state(settings: Settings, shard: Shard, state: ShardState) -> None:
     """Replace what is known of a shard."""
     write_json(_path(settings, shard), asdict(state))
+
+
+def sets_identity(settings: Settings, shard: Shard) -> str:
+    """Return names, sizes and times of a shard's result sets."""
+    found = []
+    for path in open_store(settings).sets.paths_of(shard):
+        status = path.stat()
+        found.append([path.name, status.st_size, status.st_mtime_ns])
+    return json.dumps(found)
 
 
 def _path(settings: Settings, shard: Shard) -> Path:

@@ -92,6 +92,8 @@ class ChunkResult:
         What crashed, with its traceback.
     computed
         Keys of what was analysed.
+    people
+        How many people it is about.
     """
 
     rows: tuple[ResultRow, ...]
@@ -100,6 +102,7 @@ class ChunkResult:
     problems: Mapping[str, str]
     crashes: tuple[Crash, ...]
     computed: tuple[str, ...]
+    people: int
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,46 @@ def evaluate_chunk(people: pa.Table, settings: ChunkSettings) -> ChunkResult:
             looks += [] if answer.look is None else [answer.look]
             computed += [key] if answer.computed else []
     return ChunkResult(
-        tuple(rows), tuple(looks), dict(counts), problems, tuple(crashes), tuple(computed)
+        rows=tuple(rows),
+        looks=tuple(looks),
+        counts=dict(counts),
+        problems=problems,
+        crashes=tuple(crashes),
+        computed=tuple(computed),
+        people=people.num_rows,
+    )
+
+
+def given_up(people: pa.Table, settings: ChunkSettings, reason: str) -> ChunkResult:
+    """Return the answer of people whose evaluation ends the process that does it.
+
+    Parameters
+    ----------
+    people, settings
+        As of `evaluate_chunk`.
+    reason
+        Why there is no other answer.
+    """
+    preparer = ChunkPreparer(people, SharedInput.of_json(settings.shared))
+    rows: list[ResultRow] = []
+    crashes: list[Crash] = []
+    for person in preparer.people:
+        for intervention in preparer.interventions[person["user_id"]]:
+            key = str(intervention.key)
+            if settings.keys is None or key in settings.keys:
+                run = replace(settings.run, dagster_partition=key)
+                work = _Work(preparer, intervention, None, TakenLooks({}), run, person["digest"])
+                crashes.append(Crash(key, reason, reason))
+                rows += work.given_up(crashes[-1]).rows
+    problems = {crash.key: crash.reason for crash in crashes}
+    return ChunkResult(
+        rows=tuple(rows),
+        looks=(),
+        counts={"crashed": len(crashes)},
+        problems=problems,
+        crashes=tuple(crashes),
+        computed=(),
+        people=people.num_rows,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.sharding import known_shards, shard_of_key
+from its_pipeline.stores.shard_newest import recorded_shard_run
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -24,8 +25,6 @@ def shown_run(settings: Settings, verdict: Verdict) -> str | None:
     settings, verdict
         The installation, and the experiment's newest verdict.
     """
-    from its_pipeline.stores.shard_records import recorded_shard_run
-
     if verdict.fingerprint is None:
         return None
     own = open_store(settings).recorded_run(verdict.key, verdict.fingerprint)

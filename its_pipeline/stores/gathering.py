@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from its_pipeline.events.keys import parse_experiment_key
+from its_pipeline.events.shards import Shard
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.stores.experiment_store import (
     ANNOUNCED_FILE,
@@ -50,6 +51,7 @@ def gather(
     store: ExperimentStore,
     keys: Sequence[str],
     *,
+    shard: Shard | None = None,
     is_left: Callable[[str, str], bool] = lambda key, fingerprint: False,
     drop_copies: Callable[[str], None] = lambda run_id: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -62,6 +64,8 @@ def gather(
         Where they lie.
     keys
         Experiments, each once.
+    shard
+        Whose people's they all are, if so.
     is_left
         Told key and fingerprint, whether this analysis stays in its folder.
     drop_copies
@@ -81,7 +85,7 @@ def gather(
         some = todo[start : start + AT_A_TIME]
         rows = [row for key in some for row in _rows(store, key, is_left)]
         # Also without a row: it takes away what a killed one was writing.
-        store.sets.add(rows)
+        store.sets.add(rows, shard)
         moved += sum(_delete_gathered(store, key, is_left, drop_copies) for key in some)
         on_progress(start + len(some), len(todo))
     return moved

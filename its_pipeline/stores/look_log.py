@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -220,7 +220,7 @@ class LookLog:
         with self._engine.connect() as connection:
             return _of_people(connection, user_ids)
 
-    def take_all(self, wanted: Sequence[NextLook]) -> set[Question]:
+    def take_all(self, wanted: Sequence[NextLook], forgotten: Container[str] = ()) -> set[Question]:
         """Take looks that were made ahead, in one transaction that no other writer runs beside.
 
         One that was taken already, the same in everything, is not taken again.
@@ -229,11 +229,14 @@ class LookLog:
         ----------
         wanted
             Each at another question.
+        forgotten
+            People of whom nothing is taken; whoever deletes them marks them ahead of it.
 
         Returns
         -------
         set[Question]
-            Where somebody else took another look meanwhile: nothing was taken there.
+            Where somebody else took another look meanwhile, or the person was forgotten: nothing
+            was taken there.
         """
         if not wanted:
             return set()
@@ -242,6 +245,9 @@ class LookLog:
             people = _of_people(connection, sorted({each.question.user_id for each in wanted}))
             rows = []
             for each in wanted:
+                if each.question.user_id in forgotten:
+                    refused.add(each.question)
+                    continue
                 taken = people.get(each.question.user_id, TakenLooks({}))
                 n_taken = taken.number_of(each.question)
                 if n_taken == each.n_taken:

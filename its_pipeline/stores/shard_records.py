@@ -1,16 +1,14 @@
 """Shards in the run store: one MLflow run a shard and night, with a table of its experiments.
 
-What belongs here: what such a run holds, which one is a shard's newest, and taking a person out of
-the tables of all. What does not: runs of single analyses (`runs`), or when a shard is recorded.
+What belongs here: what such a run holds, and taking a person out of the tables of all. What does not: runs of single analyses (`runs`), or when a shard is recorded.
 
-The table is an artifact, ``experiments.parquet``: a row an experiment. Beside the store's own
-database and files, ``<store root>/shard_records/<shard>.json`` says which run is a shard's newest.
+The table is an artifact, ``experiments.parquet``: a row an experiment. Which run is a shard's
+newest, `shard_newest` remembers.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -20,13 +18,13 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from its_pipeline.events.schema import pc
-from its_pipeline.files.atomic import UNFINISHED_PREFIX, write_json
-from its_pipeline.files.damage import read_or_set_aside
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.files.parquet import write_parquet
 from its_pipeline.stores.artifacts import local_folder
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, TAG_STATUS, tag_equals
+from its_pipeline.stores.shard_newest import NewestRun, forget_newest, read_newest, write_newest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,7 +52,6 @@ TABLE_SCHEMA: Final = pa.schema(
         pa.field("page", pa.string()),
     ]
 )
-RECORDS_FOLDER: Final = "shard_records"
 _AT_ONCE: Final = 1000
 #: More than a million shards there never were.
 _MOST_DOUBLINGS: Final = 21
@@ -113,8 +110,7 @@ def record_shard(
     _put_table(store, settings, run_id, table)
     with store.writing():
         client.set_terminated(run_id, "FINISHED")
-    known = {"mlflow_run_id": run_id, "digest": _digest(table)}
-    write_json(_newest_path(settings, shard), known)
+    write_newest(settings, shard, NewestRun(run_id, _digest(table), table.num_rows))
     return run_id
 
 
@@ -133,26 +129,15 @@ def _forget_unfinished(store: RunStore, shard: str) -> None:
         store.forget(str(run.info.run_id))
 
 
-def recorded_shard_run(settings: Settings, shard: str) -> str | None:
-    """Return the run that tells of a shard's newest results; None where none does."""
-    known = _newest(settings, shard)
-    return None if known is None else str(known["mlflow_run_id"])
-
-
 def recorded_same(settings: Settings, shard: str, table: pa.Table) -> str | None:
     """Return the shard's newest run if it has this very table, else None."""
-    known = _newest(settings, shard)
-    if known is None or known["digest"] != _digest(table):
-        return None
-    return known["mlflow_run_id"]
+    known = read_newest(settings, shard)
+    return None if known is None or known.digest != _digest(table) else known.mlflow_run_id
 
 
 def forget_all_runs(settings: Settings) -> int:
     """Forget which runs record analyses and shards, as when MLflow's database is lost; how many."""
-    files = list((settings.store_root / RECORDS_FOLDER).glob("*.json"))
-    for file in files:
-        file.unlink()
-    return len(files) + ExperimentStore(settings.experiments_dir).forget_recorded_runs()
+    return forget_newest(settings) + ExperimentStore(settings.experiments_dir).forget_recorded_runs()
 
 
 def delete_from_shards(settings: Settings, user_id: str) -> int:
@@ -226,15 +211,3 @@ def _table_of(client: MlflowClient, run: Run) -> pa.Table | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         return pq.read_table(client.download_artifacts(run_id, TABLE_FILE, dst_path=folder))
-
-
-def _newest(settings: Settings, shard: str) -> dict[str, str] | None:
-    def read(file: Path) -> dict[str, str]:
-        said = json.loads(file.read_bytes())
-        return {name: said[name] for name in ("mlflow_run_id", "digest")}
-
-    return read_or_set_aside(_newest_path(settings, shard), read, settings.store_root)
-
-
-def _newest_path(settings: Settings, shard: str) -> Path:
-    return settings.store_root / RECORDS_FOLDER / f"{shard.replace(' ', '-')}.json"

@@ -23,7 +23,8 @@ from its_pipeline.experiments.shard_runs import untold
 from its_pipeline.experiments.sharding import known_shards, shard_of_key
 from its_pipeline.leaving.forget import forget
 from its_pipeline.stores.runs import RunStore
-from its_pipeline.stores.shard_records import TABLE_FILE, TAG_SHARD, recorded_shard_run
+from its_pipeline.stores.shard_newest import recorded_shard_run
+from its_pipeline.stores.shard_records import TABLE_FILE, TAG_SHARD
 from its_pipeline_tests.integration.pipeline.conftest import (
     Night,
     make_store,
