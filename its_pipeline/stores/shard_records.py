@@ -1,6 +1,7 @@
 """Shards in the run store: one MLflow run a shard and night, with a table of its experiments.
 
-What belongs here: what such a run holds, and taking a person out of the tables of all. What does not: runs of single analyses (`runs`), or when a shard is recorded.
+What belongs here: what such a run holds, and taking a person out of the tables of all. What does
+not: runs of single analyses (`runs`), or when a shard is recorded.
 
 The table is an artifact, ``experiments.parquet``: a row an experiment. Which run is a shard's
 newest, `shard_newest` remembers.
@@ -137,7 +138,8 @@ def recorded_same(settings: Settings, shard: str, table: pa.Table) -> str | None
 
 def forget_all_runs(settings: Settings) -> int:
     """Forget which runs record analyses and shards, as when MLflow's database is lost; how many."""
-    return forget_newest(settings) + ExperimentStore(settings.experiments_dir).forget_recorded_runs()
+    own = ExperimentStore(settings.experiments_dir).forget_recorded_runs()
+    return forget_newest(settings) + own
 
 
 def delete_from_shards(settings: Settings, user_id: str) -> int:
