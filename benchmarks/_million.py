@@ -174,7 +174,15 @@ class Stub:
                         of_analysis=told["fingerprint"],
                     )
                 )
-        return ChunkResult(tuple(rows), (), dict(counts), problems, (), tuple(computed))
+        return ChunkResult(
+            rows=tuple(rows),
+            looks=(),
+            counts=dict(counts),
+            problems=problems,
+            crashes=(),
+            computed=tuple(computed),
+            people=people.num_rows,
+        )
 
 
 def _without_effects(status: str, reason: str) -> dict[str, Any]:
