@@ -58,10 +58,10 @@ class Spill:
         return pa.concat_tables(found) if found else None
 
     def _by_shard(self) -> dict[int, pa.Table]:
-        if not self._waiting:
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        if not any(table.num_rows for table in waiting):
             return {}
-        table = pa.concat_tables(self._waiting).sort_by("shard")
-        self._waiting, self._bytes = [], 0
+        table = pa.concat_tables(waiting).sort_by("shard")
         shards = table["shard"].to_numpy()
         starts = [0, *((shards[1:] != shards[:-1]).nonzero()[0] + 1).tolist(), len(shards)]
         table = table.drop_columns(["shard"]).combine_chunks()

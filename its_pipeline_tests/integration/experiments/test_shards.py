@@ -1,0 +1,394 @@
+"""Stores evaluated in shards: the same numbers as without, nothing lost, nothing done twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from its_pipeline.events.forgotten import Forgotten
+from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.events.shards import Shard
+from its_pipeline.experiments import shard_input, shard_work
+from its_pipeline.experiments.bulk import RefreshSummary, refresh
+from its_pipeline.experiments.looking import looks_at
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.service import fit_experiment, open_store
+from its_pipeline.experiments.shard_runs import (
+    mark_told,
+    refresh_shard,
+    refresh_shards,
+    stale_shards,
+    untold,
+)
+from its_pipeline.its.packing import packed
+from its_pipeline.settings import Settings
+from its_pipeline.stores.external_series import write_external
+from its_pipeline.stores.result_rows import STANDING
+from its_pipeline.stores.verdict import RunContext, Verdict
+from tools.stores import (
+    log_intervention,
+    series,
+    short_settings,
+    with_another_last_day,
+    write_daily,
+)
+
+PEOPLE = {
+    "ada": series(seed=1, effect=6.0),
+    "bob": series(seed=2),
+    # Too few days after the start: waiting, without an analysis.
+    "cy": series(n_post=3, seed=3),
+    "dee": series(seed=4, effect=-3.0),
+    "eve": series(seed=5),
+    # Twice the same value every day: refused.
+    "flo": series(seed=6, sd=0.0),
+}
+ANALYSED = ("ada", "bob", "dee", "eve")
+DECIDED_AT = "2026-06-20T04:00:00.000000+00:00"
+SHARDS = [Shard(2, 0), Shard(2, 1)]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(shard_input, "CHUNK_PEOPLE", 2)
+    return filled(tmp_path / "store")
+
+
+def filled(root: Path) -> Settings:
+    settings = short_settings(root, refresh_workers=1)
+    write_daily(settings, PEOPLE)
+    for user in PEOPLE:
+        log_intervention(settings, user)
+    return settings
+
+
+def copied(settings: Settings, root: Path, **changes: object) -> Settings:
+    """Return a copy of a store, as another machine has it."""
+    shutil.copytree(settings.store_root, root)
+    return settings.model_copy(update={"store_root": root, **changes})
+
+
+def night(settings: Settings, **changes: object) -> dict[str, RefreshSummary]:
+    found = refresh_shards(settings, SHARDS, **{"decided_at": DECIDED_AT, **changes})
+    return {shard.name: summary for shard, summary in found}
+
+
+def counts(summaries: dict[str, RefreshSummary]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for summary in summaries.values():
+        assert summary.crashed == []
+        for name, count in summary.counts.items():
+            total[name] = total.get(name, 0) + count
+    return {name: count for name, count in total.items() if count}
+
+
+def contents(settings: Settings) -> list[bytes]:
+    """Return the bytes of all result sets, without what their names count."""
+    return [path.read_bytes() for path in sorted(open_store(settings).sets.paths(), key=_shard)]
+
+
+def _shard(path: Path) -> str:
+    return path.stem.split("-")[2]
+
+
+def told(verdict: Verdict | None) -> dict[str, object]:
+    assert verdict is not None
+    return replace(verdict, decided_at="", computed_seconds=0.0, dagster_run_id=None).to_dict()
+
+
+def test_a_sharded_night_says_what_one_without_shards_says(settings, tmp_path):
+    assert counts(night(settings)) == {"analysed": 4, "waiting": 1, "refused": 1}
+    assert not settings.experiments_dir.exists()
+    other = filled(tmp_path / "other")
+    snapshot = Snapshot(other)
+    refresh(snapshot, snapshot.experiment_keys(), lambda _: None)
+    for user in PEOPLE:
+        key = f"{user}|morning"
+        ours, theirs = open_store(settings), open_store(other)
+        assert told(ours.verdict(key)) == told(theirs.verdict(key))
+        assert looks_at(settings, Snapshot(settings).intervention(key)) == looks_at(
+            other, Snapshot(other).intervention(key)
+        )
+        if user in ANALYSED:
+            verdict = ours.verdict(key)
+            mine, yours = (store.stored(key, verdict.fingerprint) for store in (ours, theirs))
+            yours[0].told["timing"] = {}
+            assert packed(mine[0], {}) == packed(yours[0], {})
+            values = mine[1]["series"]["value"]
+            assert values.tolist() == yours[1]["series"]["value"].tolist()
+            assert ours.finished(key, verdict.fingerprint) is not None
+
+
+def test_the_bytes_are_the_same_whoever_computes_them_and_however_often(settings, tmp_path):
+    other = copied(settings, tmp_path / "other", refresh_workers=2)
+    night(settings)
+    night(other)
+    assert contents(settings) == contents(other)
+    assert len(contents(settings)) == 2
+
+
+def test_an_interrupted_night_goes_on_with_what_is_missing(settings, tmp_path, monkeypatch):
+    whole = copied(settings, tmp_path / "whole")
+    night(whole)
+    asked: list[str] = []
+
+    def watched(people, with_):
+        asked.extend(people["user_id"].to_pylist())
+        return evaluate(people, with_)
+
+    evaluate = shard_work.evaluate_chunk
+    monkeypatch.setattr("its_pipeline.experiments.shard_engines.evaluate_chunk", watched)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(done, total, summary):
+        raise Killed
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            night(settings, on_progress=kill)
+    assert len(asked) == 4
+    # Another day's clock: the input that was written first says when it is decided.
+    summaries = night(settings, decided_at="2026-06-20T09:00:00.000000+00:00")
+    assert sorted(asked) == sorted(PEOPLE)
+    assert sum(summary.total for summary in summaries.values()) == len(PEOPLE)
+    assert contents(settings) == contents(whole)
+    assert list((settings.store_root / "shards").glob("*.parquet")) == []
+
+
+def test_a_chunk_lost_after_its_looks_were_taken_comes_to_the_same(settings, tmp_path, monkeypatch):
+    whole = copied(settings, tmp_path / "whole")
+    night(whole)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "its_pipeline.stores.result_sets.ResultSets.add", _raise(KeyboardInterrupt())
+        )
+        with pytest.raises(KeyboardInterrupt):
+            night(settings)
+    assert [len(looks_of(settings, user)) for user in ANALYSED].count(1) in (1, 2)
+    night(settings)
+    assert contents(settings) == contents(whole)
+    assert [len(looks_of(settings, user)) for user in ANALYSED] == [1, 1, 1, 1]
+
+
+def looks_of(settings: Settings, user: str) -> tuple:
+    return looks_at(settings, Snapshot(settings).intervention(f"{user}|morning"))
+
+
+def _raise(error: BaseException):
+    def raising(*_args, **_kwargs):
+        raise error
+
+    return raising
+
+
+def test_nothing_new_is_nothing_to_do(settings):
+    assert set(stale_shards(settings, SHARDS)) == set(SHARDS)
+    night(settings)
+    assert all(untold(settings, shard) for shard in SHARDS)
+    assert set(stale_shards(settings, SHARDS)) == set(SHARDS)
+    for shard in SHARDS:
+        mark_told(settings, shard)
+    assert stale_shards(settings, SHARDS) == []
+    before = contents(settings)
+    assert counts(night(settings)) == {"unchanged": 6}
+    # The same days in a new file, as every ingestion writes it.
+    os.utime(settings.daily_outcomes_path)
+    assert stale_shards(settings, SHARDS) == []
+    assert counts(night(settings)) == {"unchanged": 6}
+    assert contents(settings) == before
+    assert not any(untold(settings, shard) for shard in SHARDS)
+
+
+def test_a_late_event_makes_its_own_person_stale(settings, monkeypatch):
+    night(settings)
+    for shard in SHARDS:
+        mark_told(settings, shard)
+    write_daily(settings, {**PEOPLE, "ada": with_another_last_day(PEOPLE["ada"])})
+    shard = Shard.of_person("ada", 2)
+    assert stale_shards(settings, SHARDS) == [shard]
+    summary = refresh_shard(settings, shard)
+    assert (summary.counts["analysed"], summary.computed) == (1, 1)
+    assert untold(settings, shard)
+    assert len(open_store(settings).history("ada|morning")) == 2
+
+
+def test_a_later_day_is_looked_at_where_it_can_matter(settings):
+    night(settings)
+    for shard in SHARDS:
+        mark_told(settings, shard)
+    tomorrow = settings.model_copy(update={"today_on": date(2026, 6, 21)})
+    assert set(stale_shards(tomorrow, SHARDS)) == set(SHARDS)
+    # Who waits is told another date.
+    assert counts(night(tomorrow)) == {"unchanged": 5, "waiting": 1}
+    assert stale_shards(tomorrow, SHARDS) == [Shard.of_person("cy", 2)]
+
+
+def test_another_wording_is_told_without_computing(settings):
+    night(settings)
+    log = InterventionLog(settings.resolved_intervention_log_url)
+    log.amend("ada", "morning", name="Read in the morning")
+    log.close()
+    before = open_store(settings).verdict("ada|morning")
+    summary = refresh_shard(settings, Shard.of_person("ada", 2))
+    after = open_store(settings).verdict("ada|morning")
+    assert (summary.counts["analysed"], summary.computed) == (1, 0)
+    assert after == replace(before, intervention_name="Read in the morning", intervention_version=2)
+
+
+def test_all_is_told_again_and_nothing_computed_again(settings):
+    night(settings)
+    before = [open_store(settings).verdict(f"{user}|morning") for user in ANALYSED]
+    summaries = night(settings, select="all")
+    assert counts(summaries) == {"analysed": 4, "waiting": 1, "refused": 1}
+    assert sum(each.computed for each in summaries.values()) == 0
+    assert [open_store(settings).verdict(f"{user}|morning") for user in ANALYSED] == before
+
+
+def test_given_experiments_alone(settings):
+    shard = Shard.of_person("bob", 2)
+    summary = refresh_shard(settings, shard, keys=["bob|morning"], run=RunContext("r"))
+    assert dict(summary.counts) == {"unchanged": 0, "analysed": 1}
+    assert open_store(settings).sets.experiments() == {"bob|morning"}
+    assert open_store(settings).verdict("bob|morning").dagster_run_id == "r"
+    assert set(stale_shards(settings, SHARDS)) == set(SHARDS)
+
+
+def test_one_crash_is_one_experiments(settings, monkeypatch):
+    from its_pipeline.its import engine
+
+    analyze = engine.analyze
+
+    def broken(outcome, *args, **kwargs):
+        if len(outcome) == 80 and abs(outcome.iloc[0] - PEOPLE["dee"]["value"].iloc[0]) < 1e-9:
+            raise ArithmeticError("no root")
+        return analyze(outcome, *args, **kwargs)
+
+    monkeypatch.setattr("its_pipeline.its.analyze", broken)
+    crashes = []
+    summaries = [s for _, s in refresh_shards(settings, SHARDS, on_crash=crashes.append)]
+    assert [crash.key for crash in crashes] == ["dee|morning"]
+    assert "no root" in crashes[0].detail
+    assert sum(s.counts["analysed"] for s in summaries) == 3
+    verdict = open_store(settings).verdict("dee|morning")
+    assert (verdict.status, "no root" in verdict.reason) == ("crashed", True)
+    for shard in SHARDS:
+        mark_told(settings, shard)
+    assert stale_shards(settings, SHARDS) == [Shard.of_person("dee", 2)]
+    monkeypatch.undo()
+    assert refresh_shard(settings, Shard.of_person("dee", 2)).computed == 1
+
+
+def test_a_full_disk_is_no_experiments_fault(settings, monkeypatch):
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr("its_pipeline.its.analyze", _raise(full))
+    with pytest.raises(OSError, match="No space"):
+        night(settings)
+    assert open_store(settings).sets.paths() == []
+
+
+def test_somebody_elses_look_leaves_an_experiment_stale(settings, monkeypatch):
+    """An analysis asked for while the chunk is computed takes the look first, on other days."""
+    evaluate = shard_work.evaluate_chunk
+
+    def raced(people, with_):
+        result = evaluate(people, with_)
+        if "ada" in people["user_id"].to_pylist():
+            others = settings.model_copy(update={"today_on": date(2026, 5, 30)})
+            fit_experiment(Snapshot(others), "ada|morning")
+        return result
+
+    monkeypatch.setattr("its_pipeline.experiments.shard_engines.evaluate_chunk", raced)
+    night(settings)
+    assert [look.looked_on for look in looks_of(settings, "ada")] == [date(2026, 5, 29)]
+    assert open_store(settings).sets.row("ada|morning", STANDING) is None
+    monkeypatch.undo()
+    assert Shard.of_person("ada", 2) in stale_shards(settings, SHARDS)
+    assert counts(night(settings))["analysed"] == 1
+    assert [look.number for look in looks_of(settings, "ada")] == [1, 2]
+    assert open_store(settings).verdict("ada|morning").standing["n_looks"] == 2
+
+
+def test_a_single_analysis_wins_and_is_gathered(settings):
+    night(settings)
+    write_daily(settings, {**PEOPLE, "ada": with_another_last_day(PEOPLE["ada"])})
+    single = fit_experiment(Snapshot(settings), "ada|morning").verdict
+    assert open_store(settings).verdict("ada|morning") == single
+    assert counts(night(settings)) == {"unchanged": 6}
+    assert open_store(settings).verdict("ada|morning") == single
+    assert not list(settings.experiments_dir.rglob("*.json"))
+
+
+def test_nothing_is_kept_of_who_is_forgotten_meanwhile(settings, monkeypatch):
+    evaluate = shard_work.evaluate_chunk
+
+    def raced(people, with_):
+        result = evaluate(people, with_)
+        Forgotten(settings.store_root).begin("eve")
+        return result
+
+    monkeypatch.setattr("its_pipeline.experiments.shard_engines.evaluate_chunk", raced)
+    night(settings)
+    assert "eve|morning" not in open_store(settings).sets.experiments()
+    monkeypatch.undo()
+    assert len(looks_of(settings, "bob")) == 1
+    log = InterventionLog(settings.resolved_intervention_log_url)
+    assert looks_at(settings, log.get("eve", "morning")) == ()
+    log.close()
+
+
+def test_a_lost_set_is_made_again(settings):
+    night(settings)
+    for shard in SHARDS:
+        mark_told(settings, shard)
+    kept = contents(settings)
+    shard = Shard.of_person("bob", 2)
+    [path] = [p for p in open_store(settings).sets.paths() if shard.slug in p.name]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(bytes(content))
+    assert shard in stale_shards(settings, SHARDS)
+    night(settings)
+    assert all(open_store(settings).verdict(f"{user}|morning") is not None for user in PEOPLE)
+    assert len(kept) == len(SHARDS)
+
+
+def test_comparison_series_and_rejections_cross_with_the_input(settings, tmp_path):
+    days = PEOPLE["bob"]["day"]
+    weather = pd.Series(range(len(days)), pd.DatetimeIndex(days), dtype=float).map(
+        lambda day: (day * 7919) % 13
+    )
+    for each in (settings, other := filled(tmp_path / "other")):
+        write_external(each, "weather", weather)
+        log = InterventionLog(each.resolved_intervention_log_url)
+        log.amend("bob", "morning", analysis={"comparisons": ["weather"]})
+        log.close()
+    night(settings)
+    fit_experiment(Snapshot(other), "bob|morning")
+    ours, theirs = (told(open_store(s).verdict("bob|morning")) for s in (settings, other))
+    assert ours == theirs
+    fingerprint = str(ours["fingerprint"])
+    mine, yours = (open_store(s).stored("bob|morning", fingerprint) for s in (settings, other))
+    assert mine[1]["comparisons"].equals(yours[1]["comparisons"])
+
+
+def test_a_shard_of_nobody_has_nothing_to_do(settings):
+    many = [Shard(64, number) for number in range(64)]
+    empty = [shard for shard in many if not any(map(shard.has, PEOPLE))]
+    assert stale_shards(settings, empty[:1]) == []
+    assert dict(refresh_shard(settings, empty[0]).counts) == {"unchanged": 0}
+
+
+def test_more_shards_find_what_fewer_have_stored(settings):
+    night(settings)
+    more = [Shard(8, number) for number in range(8)]
+    done = [summary for _, summary in refresh_shards(settings, more)]
+    assert sum(each.counts["unchanged"] for each in done) == len(PEOPLE)
+    assert sum(each.computed for each in done) == 0
