@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from benchmarks._million import Stub, files_under, settings_of, user_name, write_days, write_log
 from benchmarks._table import machine, write_table
+from its_pipeline.experiments.sharding import SHARDS_FILE
 from its_pipeline.settings import Settings
 
 #: Pages of Dagster's UI, by what they show.
@@ -158,6 +159,9 @@ def main() -> None:
     parser.add_argument("--experiments", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=14, help="days a person in the daily outcomes")
     parser.add_argument("--keep", type=Path, help="folder in which the store is kept")
+    parser.add_argument(
+        "--shards", type=int, help="as many as a larger store has: what is told is as much as there"
+    )
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument(
         "--at-once", type=int, default=2, help="runs at the same time (ITS_SHARD_CONCURRENCY)"
@@ -209,6 +213,8 @@ def _measure(folder: Path, options: argparse.Namespace) -> None:
         started = time.perf_counter()
         write_log(settings, n)
         write_days(settings, n, options.days)
+        if options.shards is not None:
+            (root / SHARDS_FILE).write_text(json.dumps({"count": options.shards}))
         print(f"written in {time.perf_counter() - started:.0f} s", flush=True)
     planned = step(root, "plan")
     runs = planned["runs"]
