@@ -80,7 +80,7 @@ def test_a_night_has_as_many_runs_as_its_stale_shards_deserve(stale, runs):
 def test_the_parts_of_a_night_have_every_shard_once():
     shards = [Shard(8, number) for number in range(8)]
     parts = [shards_of_part(shards, part, 3) for part in range(3)]
-    assert sorted(sum(parts, [])) == shards
+    assert sorted(each for part in parts for each in part) == shards
     with pytest.raises(ValueError, match=r"in \[0, 3\) but got 3"):
         shards_of_part(shards, 3, 3)
 
