@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 _NAME: Final = re.compile(r"shard (\d+) of (\d+)")
+_SLUG: Final = re.compile(r"(\d{6,})of(\d{6,})")
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +55,12 @@ class Shard:
         """Return the shard of a partition; None where the partition is no shard."""
         found = _NAME.fullmatch(name)
         return None if found is None else cls(int(found[2]), int(found[1]) - 1)
+
+    @classmethod
+    def of_slug(cls, name: str) -> Self | None:
+        """Return the shard whose `slug` a name begins with; None where it begins with none."""
+        found = _SLUG.match(name)
+        return None if found is None else cls(int(found[2]), int(found[1]))
 
     def has(self, user_id: str) -> bool:
         """Tell whether a person's experiments belong to it; the same on every machine."""

@@ -46,7 +46,7 @@ class Rejections:
     def given(cls, counts_of: Mapping[OutcomeMetric, Counts]) -> Rejections:
         """Return counts that somebody has read already, of some metrics."""
         found = cls(Path())
-        found._counts_of.update(counts_of)
+        found._counts_of = {**found._counts_of, **counts_of}
         return found
 
     @cached_property

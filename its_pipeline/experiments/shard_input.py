@@ -53,6 +53,12 @@ other in the columns of days; ``digest``: of all before it and of what is shared
 experiments' newest verdicts by key."""
 LOOKS: Final = pa.field("looks", pa.string())
 """Taken so far, as JSON; put beside a chunk when it is handed out, see `shard_looks`."""
+#: Read once, whole and soon: measured numbers neither repeat nor compress.
+_WRITING: Final[dict[str, Any]] = {
+    "compression": "lz4",
+    "use_dictionary": False,
+    "write_statistics": False,
+}
 _SHARED: Final = "shared"
 _ABOUT: Final = "about"
 
@@ -147,7 +153,7 @@ def write_input(path: Path, shared: str, about: InputAbout, people: Iterable[pa.
     """
     with (
         unfinished_file(path) as unfinished,
-        pq.ParquetWriter(unfinished, PEOPLE_SCHEMA, compression="lz4") as writer,
+        pq.ParquetWriter(unfinished, PEOPLE_SCHEMA, **_WRITING) as writer,
     ):
         for table in people:
             writer.write_table(table.cast(PEOPLE_SCHEMA), row_group_size=CHUNK_PEOPLE)

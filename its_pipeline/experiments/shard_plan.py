@@ -175,6 +175,32 @@ def _told(people: pa.Table) -> Iterator[tuple[str, list[str], list[str]]]:
     return zip(*(people[name].to_pylist() for name in names), strict=True)
 
 
+def drop_inputs(settings: Settings, user_id: str) -> int:
+    """Delete the inputs that a person can be in, and what planning left; return how many.
+
+    Whoever plans is waited for. A shard without its input is planned anew.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    user_id
+        Somebody who was forgotten: no input that is written from now on has them.
+    """
+    folder = settings.store_root / SHARDS_FOLDER
+    if not folder.is_dir():
+        return 0
+    with exclusive(folder / ".lock"):
+        remove_unfinished(folder)
+        gone = 0
+        for path in folder.glob("*.parquet"):
+            shard = Shard.of_slug(path.name)
+            if shard is None or shard.has(user_id):
+                path.unlink()
+                gone += 1
+    return gone
+
+
 class _LooseFolders:
     """The folders of experiments; an analysis asked for by somebody lies there."""
 

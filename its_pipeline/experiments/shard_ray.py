@@ -21,6 +21,7 @@ from its_pipeline.experiments.shard_work import ChunkResult, ChunkSettings
 
 _IN_HAND: Final = 2
 """Chunks a core of the cluster: one is computed, and the next one is there when it is done."""
+_LOOK_UP_SECONDS: Final = 0.05
 _RETRIES: Final = 2
 """How often Ray computes a task again whose process or node was lost."""
 _ONE_CORE: Final = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
@@ -62,16 +63,28 @@ class RayEngine:
         shared: dict[ChunkSettings, Any] = {}
         running: dict[Any, Chunk] = {}
         left = iter(chunks)
+
+        def hand_out(most: int) -> None:
+            for chunk in islice(left, max(most - len(running), 0)):
+                if chunk.settings not in shared:
+                    shared[chunk.settings] = ray.put(chunk.settings)
+                running[compute.remote(chunk.people, shared[chunk.settings])] = chunk
+
         try:
-            while (coming := list(islice(left, self._most() - len(running)))) or running:
-                for chunk in coming:
-                    if chunk.settings not in shared:
-                        shared[chunk.settings] = ray.put(chunk.settings)
-                    task = compute.remote(chunk.people, shared[chunk.settings])
-                    running[task] = chunk
-                done, _ = ray.wait(list(running), num_returns=1)
+            while True:
+                most = self._most()
+                hand_out(most)
+                if not running:
+                    return
+                # Many at a time: asking of thousands of tasks takes milliseconds.
+                done, _ = ray.wait(
+                    list(running), num_returns=len(running), timeout=_LOOK_UP_SECONDS
+                )
                 for task in done:
-                    yield running.pop(task), self._answer(task)
+                    chunk, answer = running.pop(task), self._answer(task)
+                    # Ahead of the answer's being put in place: no core waits for that.
+                    hand_out(most)
+                    yield chunk, answer
         finally:
             for task in running:
                 ray.cancel(task, force=True)
@@ -88,7 +101,7 @@ class RayEngine:
             return self._ray.get(task)
         except errors.RayTaskError as error:
             # Raised in the task: of the machine, or of ours.
-            raise error.cause from error
+            raise (error.cause or error) from error
         except (
             errors.WorkerCrashedError,
             errors.NodeDiedError,

@@ -264,7 +264,9 @@ class _Night:
         own.held.enter_context(exclusive(_lock_path(settings, shard)))
         path = input_path(settings, shard, of_some=self._keys is not None)
         if not own.planned.people or not path.is_file():
-            # Nothing is to be done, or somebody else has done it while the lock was waited for.
+            # Nothing is to be done; or the input is gone, because somebody has done it while the
+            # lock was waited for, or one of its people has left: the next run plans anew.
+            own.is_complete = not own.planned.people
             self._pass_over(own, own.planned.experiments)
             return
         content = ShardInput(path)

@@ -123,14 +123,21 @@ def _opened_lock(path: Path) -> BinaryIO:
 
 
 @contextmanager
-def exclusive(lock_path: Path) -> Iterator[None]:
+def exclusive(lock_path: Path, *, among_others: bool = False) -> Iterator[None]:
     """Hold an advisory lock on `lock_path`; wait for it as long as it takes.
 
     The operating system releases it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    lock_path
+        Its file.
+    among_others
+        Hold it together with others who do, and keep out whoever wants it alone.
     """
     lock_path.parent.mkdir(parents=True, exist_ok=True)
     with _opened_lock(lock_path) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH if among_others else fcntl.LOCK_EX)
         try:
             yield
         finally:

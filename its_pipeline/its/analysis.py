@@ -325,17 +325,13 @@ class Analysis:
     def save(self, directory: Path | str) -> Path:
         """Write analysis.json, daily.parquet and what draws are made of; return the directory.
 
-        Parameters
-        ----------
-        directory
-            Folder to write into; made where it is not there.
+        A directory that is not there is made.
         """
-        kept = storage.Stored(self.to_dict(), self.daily, self.trace, self.kept)
-        return storage.write_analysis(Path(directory), kept)
+        return storage.write_analysis(Path(directory), self.stored())
 
     def stored(self) -> storage.Stored:
-        """Return what `load` would read of what `save` writes, without writing it."""
-        return storage.as_stored(storage.Stored(self.to_dict(), self.daily, self.trace, self.kept))
+        """Return what `load` reads of what `save` writes."""
+        return storage.as_stored(self.to_dict(), self.daily, self.trace, self.kept)
 
     @classmethod
     def load(cls, directory: Path | str) -> Analysis:

@@ -88,13 +88,36 @@ def write_analysis(directory: Path, stored: Stored) -> Path:
     return directory
 
 
-def as_stored(stored: Stored) -> Stored:
-    """Return what reading back would give: draws and chains as float32."""
-    kept = stored.kept
+def as_stored(
+    told: dict[str, Any],
+    daily: pd.DataFrame,
+    trace: Mapping[str, np.ndarray],
+    kept: PosteriorDraws | PosteriorGrid | None,
+) -> Stored:
+    """Return an analysis as reading it back would: draws and chains as float32.
+
+    Parameters
+    ----------
+    told, daily, trace, kept
+        As in `Stored`, of any precision.
+    """
     if isinstance(kept, PosteriorDraws):
-        kept = replace(kept, **{name: _as_float32(getattr(kept, name)) for name in DRAW_GROUPS})
-        return Stored(stored.told, stored.daily, dict(kept.noise), kept)
-    return Stored(stored.told, stored.daily, _as_float32(stored.trace), kept)
+        narrow = replace(kept, **{name: _as_float32(getattr(kept, name)) for name in DRAW_GROUPS})
+        # A sampler's own noise is the trace; of weighed draws it is the auditor's.
+        is_sampled = told["diagnostics"].get("quadrature_error") is None
+        return Stored(told, daily, dict(narrow.noise) if is_sampled else _as_float32(trace), narrow)
+    if kept is not None:
+        arrays = {f.name: getattr(kept, f.name) for f in fields(kept)}
+        kept = replace(
+            kept, **{name: _whole(v) for name, v in arrays.items() if isinstance(v, np.ndarray)}
+        )
+    return Stored(told, daily, _as_float32(trace), kept)
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    """Return an array without the gaps that a part of another one has in memory."""
+    flags = array.flags
+    return array if flags.c_contiguous or flags.f_contiguous else np.ascontiguousarray(array)
 
 
 def read_analysis(directory: Path, *, with_trace: bool = True) -> Stored:

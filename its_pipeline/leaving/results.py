@@ -23,6 +23,7 @@ from its_pipeline.experiments.page_cache import PageCache
 from its_pipeline.experiments.peer_audit import read_peer_audit
 from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.shard_plan import drop_inputs
 from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
@@ -54,6 +55,7 @@ def delete_results(settings: Settings, user_id: str) -> int:
         with exclusive(folder / name / ".lock"), exclusive(pages / name / ".lock"):
             shutil.rmtree(folder / name)
             shutil.rmtree(pages / name)
+    drop_inputs(settings, user_id)
     in_sets = open_store(settings).sets.drop_person(user_id)
     for left in (folder, pages):
         shutil.rmtree(left, ignore_errors=True)

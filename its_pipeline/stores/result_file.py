@@ -224,7 +224,7 @@ def write_file(path: Path, tables: Iterable[pa.Table]) -> None:
 def merged(files: list[ResultFile]) -> Iterator[pa.Table]:
     """Yield the rows of several files in order, of each place the one of the first file with it."""
 
-    def places(number: int, file: ResultFile) -> Iterator[tuple[str, str, int, pa.Table]]:
+    def places(number: int, file: ResultFile) -> Iterator[tuple[str, str, int, int, pa.Table]]:
         for table in file.groups():
             keys = zip(
                 table.column("key").to_pylist(),
@@ -232,16 +232,26 @@ def merged(files: list[ResultFile]) -> Iterator[pa.Table]:
                 strict=True,
             )
             for at, place in enumerate(keys):
-                yield (*place, number, table.slice(at, 1))
+                yield (*place, number, at, table)
 
     last = None
+    # Rows that follow each other in one table stay together.
+    run: tuple[pa.Table, int, int] | None = None
     ordered = heapq.merge(
         *(places(number, file) for number, file in enumerate(files)), key=lambda each: each[:3]
     )
-    for key, fingerprint, _, row in ordered:
-        if (key, fingerprint) != last:
-            last = key, fingerprint
-            yield row
+    for key, fingerprint, _, at, table in ordered:
+        if (key, fingerprint) == last:
+            continue
+        last = key, fingerprint
+        if run is not None and run[0] is table and run[2] == at:
+            run = table, run[1], at + 1
+            continue
+        if run is not None:
+            yield run[0].slice(run[1], run[2] - run[1])
+        run = table, at, at + 1
+    if run is not None:
+        yield run[0].slice(run[1], run[2] - run[1])
 
 
 def read_note(path: Path) -> Any:

@@ -11,7 +11,8 @@ into sets and when (`gathering`), or which results are kept (`keeping`).
                              with a row of the same place, the one of the higher number is newer
 ``set-<number>-<shard>...``  the same, with rows of one shard's people alone
 ``.set-<number>.json``       size and time of the file when all of it was last known to be whole
-``.lock``                    held by whoever writes
+``.lock``                    held by whoever writes; by all who write one shard's sets together,
+                             each of whom holds ``.lock-<shard>`` too
 ============================ ====================================================================
 
 Readers take no lock: they see every file whole, as it was before or after a change. What is read is
@@ -47,14 +48,13 @@ from its_pipeline.stores.result_file import (
     write_file,
 )
 from its_pipeline.stores.result_rows import ResultRow
+from its_pipeline.stores.set_merging import mergeable
 from its_pipeline.stores.set_names import (
     is_set_name,
     may_hold,
     number_of,
-    overlap,
     person_of,
     set_name,
-    shard_of_set,
 )
 
 #: Rows beyond which sets are not merged into one: half a gigabyte, rewritten in seconds.
@@ -183,9 +183,8 @@ class ResultSets:
     def are_whole(self, shard: Shard) -> bool:
         """Tell whether nothing of a shard's sets is damaged; what is damaged is gone after that."""
         before = self.paths_of(shard)
-        return all(self._is_known_whole(file) for file in self._files(shard)) and (
-            before == self.paths_of(shard)
-        )
+        whole = [self._is_known_whole(file) for file in self._files(shard)]
+        return all(whole) and before == self.paths_of(shard)
 
     def add(self, rows: Iterable[ResultRow], shard: Shard | None = None) -> Path | None:
         """Put rows into a new set, without those of people who were forgotten meanwhile.
@@ -202,7 +201,7 @@ class ResultSets:
         Path | None
             The set; None where no row is left.
         """
-        with self._writing():
+        with self._writing(shard):
             # Whoever deletes a person marks them first and takes this lock after that.
             forgotten = Forgotten(self._store_root)
             kept = [row for row in rows if row.user_id not in forgotten]
@@ -275,8 +274,8 @@ class ResultSets:
             Only sets of this shard.
         """
         gone = 0
-        with self._writing():
-            for group in self._neighbours(most_rows, most_times, shard):
+        with self._writing(shard):
+            for group in mergeable(self._files(shard), most_rows, most_times, shard):
                 # What is damaged of them is set aside first, or it would be lost with the files.
                 read = [self._read(file, _read_all, is_writing=True) for file in group]
                 whole = [opened(f.path) for f, ok in zip(group, read, strict=True) if ok]
@@ -286,28 +285,6 @@ class ResultSets:
                     _delete(each.path)
                 gone += len(group) - 1
         return gone
-
-    def _neighbours(
-        self, most_rows: int, most_times: float, shard: Shard | None
-    ) -> list[list[ResultFile]]:
-        """Return sets of the same people, newest first, that may become one."""
-        groups: list[list[ResultFile]] = []
-        last: dict[Shard | None, list[ResultFile]] = {}
-        for file in list(self._files(shard)):
-            own = shard_of_set(file.path)
-            # Nothing older goes past a set that other people share with this one.
-            for other in [each for each in last if each != own and overlap(each, own)]:
-                del last[other]
-            if shard is not None and own != shard:
-                continue
-            group = last.get(own)
-            rows = sum(each.n_rows for each in group or ())
-            if group and file.n_rows <= min(most_rows - rows, most_times * rows):
-                group.append(file)
-            else:
-                last[own] = [file]
-                groups.append(last[own])
-        return [group for group in groups if len(group) > 1]
 
     def damage(self) -> Iterator[tuple[Path, str]]:
         """Read every set to its end; yield those that are damaged, and how. Nothing is changed."""
@@ -412,10 +389,17 @@ class ResultSets:
         return True
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with exclusive(self.folder / ".lock"):
-            remove_unfinished(self.folder)
-            yield
+    def _writing(self, shard: Shard | None = None) -> Iterator[None]:
+        """Keep other writers out; whoever writes one shard's sets, only others of that shard."""
+        lock = self.folder / ".lock"
+        if shard is None:
+            with exclusive(lock):
+                remove_unfinished(self.folder)
+                yield
+        else:
+            own = self.folder / f".lock-{shard.slug}"
+            with exclusive(lock, among_others=True), exclusive(own):
+                yield
 
 
 def _read_all(file: ResultFile) -> bool:

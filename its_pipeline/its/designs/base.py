@@ -300,6 +300,8 @@ def sum_to_zero_contrasts(levels: int) -> np.ndarray:
 
 def _add_covariates(columns: Columns, covariates: Covariates, fit: np.ndarray) -> dict[str, str]:
     dropped: dict[str, str] = {}
+    if not covariates.values:
+        return dropped
     base = np.column_stack(columns.internal)[fit]
     # the intervention is taken out of a covariate's way first: what it alone explains stays its own
     basis = np.linalg.qr(base)[0]

@@ -19,6 +19,7 @@ from its_pipeline.experiments.bulk import RefreshSummary, refresh
 from its_pipeline.experiments.looking import looks_at
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, open_store
+from its_pipeline.experiments.shard_plan import input_path, plan_shards
 from its_pipeline.experiments.shard_runs import (
     mark_told,
     refresh_shard,
@@ -27,6 +28,7 @@ from its_pipeline.experiments.shard_runs import (
     untold,
 )
 from its_pipeline.its.packing import packed
+from its_pipeline.leaving.results import delete_results
 from its_pipeline.settings import Settings
 from its_pipeline.stores.external_series import write_external
 from its_pipeline.stores.result_rows import STANDING
@@ -342,6 +344,17 @@ def test_nothing_is_kept_of_who_is_forgotten_meanwhile(settings, monkeypatch):
     log = InterventionLog(settings.resolved_intervention_log_url)
     assert looks_at(settings, log.get("eve", "morning")) == ()
     log.close()
+
+
+def test_who_leaves_is_in_no_input_any_more(settings):
+    plan_shards(settings, SHARDS)
+    Forgotten(settings.store_root).begin("bob")
+    delete_results(settings, "bob")
+    others = [shard for shard in SHARDS if not shard.has("bob")]
+    left = [input_path(settings, shard) for shard in others]
+    assert sorted((settings.store_root / "shards").glob("*.parquet")) == sorted(left)
+    assert counts(night(settings)).keys() == {"analysed", "waiting", "refused"}
+    assert "bob|morning" not in open_store(settings).sets.experiments()
 
 
 def test_a_lost_set_is_made_again(settings):

@@ -101,9 +101,18 @@ KINDS = {
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
-def stored(request, tmp_path_factory) -> Stored:
+def analysis(request) -> Analysis:
+    return KINDS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def stored(analysis, tmp_path_factory) -> Stored:
     """Return an analysis as its folder has it."""
-    return read_analysis(KINDS[request.param]().save(tmp_path_factory.mktemp("kind")))
+    return read_analysis(analysis.save(tmp_path_factory.mktemp("kind")))
+
+
+def test_what_was_never_written_is_packed_as_what_was_read(analysis, stored):
+    assert packed(analysis.stored(), {}) == packed(stored, {})
 
 
 def bits(found: Any) -> Any:
