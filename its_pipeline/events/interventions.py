@@ -215,10 +215,7 @@ class InterventionLog:
         return self._read(query)
 
     def newest(self, count: int) -> list[Intervention]:
-        """Return the newest version of those that began last, at most `count`, withdrawn ones too.
-
-        In the order of their start, the last one first; of one day, by user and id.
-        """
+        """Return those that began last, the last one first, withdrawn ones too; at most `count`."""
         ordered = (VERSIONS.c.started_on.desc(), VERSIONS.c.user_id, VERSIONS.c.intervention_id)
         return self._read(newest_versions().order_by(*ordered).limit(count))
 

@@ -50,8 +50,10 @@ from its_pipeline.stores.result_file import (
 from its_pipeline.stores.result_rows import ResultRow
 from its_pipeline.stores.set_merging import mergeable
 from its_pipeline.stores.set_names import (
+    delete_set,
     is_set_name,
     may_hold,
+    note_of,
     number_of,
     person_of,
     set_name,
@@ -148,10 +150,7 @@ class ResultSets:
         tables = []
         newest: dict[tuple[str, str], int] = {}
         at = 0
-        for file in self._files(shard):
-            table = self._read(file, lambda it: it.small_table(wanted))
-            if table is None:
-                continue
+        for table in self.small_tables(wanted, shard):
             keys, fingerprints = (table.column(name).to_pylist() for name in wanted[:2])
             for place in zip(keys, fingerprints, strict=True):
                 newest.setdefault(place, at)
@@ -166,15 +165,7 @@ class ResultSets:
         )
 
     def small_tables(self, columns: list[str], shard: Shard | None = None) -> Iterator[pa.Table]:
-        """Yield columns of all rows, a table a set, the newest first; older rows are among them.
-
-        Parameters
-        ----------
-        columns
-            As in `small_table`.
-        shard
-            Only of sets in which rows of this shard can lie.
-        """
+        """Yield columns of all rows, a table a set, newest first, of sets a shard can be in."""
         for file in self._files(shard):
             table = self._read(file, lambda it: it.small_table(columns))
             if table is not None:
@@ -235,9 +226,7 @@ class ResultSets:
     def drop(self, places: Iterable[tuple[str, str]], shard: Shard | None = None) -> int:
         """Delete rows by key and fingerprint, in sets of a shard or in all; return how many."""
         gone = set(places)
-        if not gone:
-            return 0
-        return self.rewrite(lambda row: None if row.place in gone else row, shard)
+        return self.rewrite(lambda r: None if r.place in gone else r, shard) if gone else 0
 
     def drop_person(self, user_id: str) -> set[str]:
         """Delete a person's rows; return of which experiments there were any."""
@@ -282,7 +271,7 @@ class ResultSets:
                 if whole:
                     self._write(whole[0].path, merged(whole))
                 for each in whole[1:]:
-                    _delete(each.path)
+                    delete_set(each.path)
                 gone += len(group) - 1
         return gone
 
@@ -318,13 +307,13 @@ class ResultSets:
         if any(changed(row) is not None for row in rows):
             self._write(file.path, tables())
         else:
-            _delete(file.path)
+            delete_set(file.path)
         return count
 
     def _write(self, path: Path, tables: Iterable[pa.Table]) -> None:
         with unfinished_file(path) as unfinished:
             write_file(unfinished, tables)
-        write_json(_note_of(path), opened(path).identity)
+        write_json(note_of(path), opened(path).identity)
 
     def _files(self, people: Shard | str | None = None) -> Iterator[ResultFile]:
         """Yield the sets that can be opened, newest first, whatever others do meanwhile."""
@@ -380,11 +369,11 @@ class ResultSets:
         """Tell whether a set is whole; one that nobody knows to be is read to its end."""
         if file.is_whole:
             return True
-        if read_or_set_aside(_note_of(file.path), read_note, self._store_root) != file.identity:
+        if read_or_set_aside(note_of(file.path), read_note, self._store_root) != file.identity:
             self._read(file, _read_all)
             if not file.path.exists() or opened(file.path).identity != file.identity:
                 return False
-            write_json(_note_of(file.path), file.identity)
+            write_json(note_of(file.path), file.identity)
         file.is_whole = True
         return True
 
@@ -406,12 +395,3 @@ def _read_all(file: ResultFile) -> bool:
     for _ in file.groups():
         pass
     return True
-
-
-def _note_of(path: Path) -> Path:
-    return path.with_name(f".{path.stem}.json")
-
-
-def _delete(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    _note_of(path).unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Names of result sets: which is newer, and whose rows one can have.
 
-What belongs here: making and reading names. What does not: the files (`result_sets`).
+What belongs here: making and reading names, and what lies beside a set. What does not: what is in
+the files (`result_sets`).
 """
 
 from __future__ import annotations
@@ -61,6 +62,17 @@ def may_hold(path: Path, people: Shard | str | None) -> bool:
 def person_of(key: str) -> str:
     """Return whose experiment a key is of."""
     return key.partition(SEPARATOR)[0]
+
+
+def note_of(path: Path) -> Path:
+    """Return where it stands that a set was whole."""
+    return path.with_name(f".{path.stem}.json")
+
+
+def delete_set(path: Path) -> None:
+    """Delete a set with its note."""
+    path.unlink(missing_ok=True)
+    note_of(path).unlink(missing_ok=True)
 
 
 def _parts(path: Path) -> tuple[str, str | None, str]:
