@@ -152,7 +152,7 @@ def _shard_tables(settings: Settings) -> dict[str, Any]:
         if run_id is None:
             found[shard.name] = None
             continue
-        folder = Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://"))
+        folder = Path(str(client.get_run(run_id).info.artifact_uri).removeprefix("file://"))
         table = pd.read_parquet(folder / TABLE_FILE).drop(columns="decided_at")
         found[shard.name] = table.to_csv(index=False)
     return found

@@ -6,6 +6,7 @@ Four people a shard at most, so that a few people are several shards.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.shard_runs import untold
 from its_pipeline.experiments.sharding import known_shards, shard_of_key
 from its_pipeline.leaving.forget import forget
+from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.shard_newest import recorded_shard_run
 from its_pipeline.stores.shard_records import TABLE_FILE, TAG_SHARD
@@ -60,7 +62,12 @@ def partitions(instance: dg.DagsterInstance) -> set[str]:
     return set(instance.get_dynamic_partitions("experiment"))
 
 
-def shown(night: Night, asset: str, name: str) -> dict[str, object]:
+def effects_of(settings: Settings, users: int) -> dict[int, Any]:
+    found = {n: open_store(settings).verdict(f"u{n}|morning") for n in range(users)}
+    return {n: None if verdict is None else verdict.effects for n, verdict in found.items()}
+
+
+def shown(night: Night, asset: str, name: str) -> dict[str, Any]:
     event = night.materializations(asset, name)[0].asset_materialization
     assert event is not None
     return {each: getattr(value, "value", value) for each, value in event.metadata.items()}
@@ -113,7 +120,7 @@ def test_mlflow_has_a_run_a_shard_with_a_table_and_none_an_experiment(sharded):
     )
     keys = []
     for run in runs:
-        table = pq.read_table(run.info.artifact_uri.removeprefix("file://") + f"/{TABLE_FILE}")
+        table = pq.read_table(str(run.info.artifact_uri).removeprefix("file://") + f"/{TABLE_FILE}")
         assert run.data.metrics["experiments"] == table.num_rows
         keys += table["key"].to_pylist()
         for row in table.to_pylist():
@@ -226,14 +233,13 @@ def test_a_store_gets_shards_beyond_the_limit_and_loses_them_well_below_it(tmp_p
         runner = LocalRunner(settings, instance, "test")
         assert runner.refresh().success
         assert partitions(instance) == {"u0|morning", "u1|morning", "u2|morning"}
-        effects = {n: open_store(settings).verdict(f"u{n}|morning").effects for n in range(3)}
+        effects = effects_of(settings, 3)
         log_intervention(settings, "u3")
         assert runner.refresh().success
         assert partitions(instance) == {"shard 1 of 2", "shard 2 of 2"}
         # What Dagster remembers of the experiments stays.
         assert "u0|morning" in instance.get_materialized_partitions(dg.AssetKey("its_fit"))
-        found = {n: open_store(settings).verdict(f"u{n}|morning").effects for n in range(3)}
-        assert found == effects
+        assert effects_of(settings, 3) == effects
     forget(settings, "u3")
     with open_instance(settings) as instance:
         runner = LocalRunner(settings, instance, "test")
@@ -246,5 +252,4 @@ def test_a_store_gets_shards_beyond_the_limit_and_loses_them_well_below_it(tmp_p
         assert runner.refresh().success
         assert partitions(instance) == {"u0|morning", "u1|morning"}
         assert runner.refresh().numbers["unchanged"] == 2
-        found = {n: open_store(settings).verdict(f"u{n}|morning").effects for n in range(2)}
-        assert found == {n: effects[n] for n in range(2)}
+        assert effects_of(settings, 2) == {n: effects[n] for n in range(2)}
