@@ -60,7 +60,7 @@ def mend_run_store(settings: Settings) -> bool:
 
     It may be called inside a run of Dagster's, too.
     """
-    from its_pipeline.stores.shard_records import forget_all_runs
+    from its_pipeline.stores.shard_newest import forget_all_runs
 
     path = sqlite_path(settings.resolved_mlflow_tracking_uri)
     if path is None:

@@ -44,7 +44,7 @@ from its_pipeline.stores.run_fields import (
     summarise,
     tag_equals,
 )
-from its_pipeline.stores.shard_records import forget_all_runs
+from its_pipeline.stores.shard_newest import forget_all_runs
 from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from its_pipeline.files.atomic import write_json
 from its_pipeline.files.damage import read_or_set_aside
+from its_pipeline.stores.experiment_store import ExperimentStore
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -66,12 +67,12 @@ def recorded_experiments(settings: Settings, shard: str) -> int:
     return 0 if known is None else known.experiments
 
 
-def forget_newest(settings: Settings) -> int:
-    """Forget the newest runs of all shards; return how many there were."""
+def forget_all_runs(settings: Settings) -> int:
+    """Forget which runs tell of shards and analyses, as when MLflow's database is lost; how many."""
     files = list((settings.store_root / RECORDS_FOLDER).glob("*.json"))
     for file in files:
         file.unlink()
-    return len(files)
+    return len(files) + ExperimentStore(settings.experiments_dir).forget_recorded_runs()
 
 
 def _path(settings: Settings, shard: str) -> Path:

@@ -22,10 +22,9 @@ from its_pipeline.events.schema import pc
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.files.parquet import write_parquet
 from its_pipeline.stores.artifacts import local_folder
-from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, TAG_STATUS, tag_equals
-from its_pipeline.stores.shard_newest import NewestRun, forget_newest, read_newest, write_newest
+from its_pipeline.stores.shard_newest import NewestRun, read_newest, write_newest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -134,12 +133,6 @@ def recorded_same(settings: Settings, shard: str, table: pa.Table) -> str | None
     """Return the shard's newest run if it has this very table, else None."""
     known = read_newest(settings, shard)
     return None if known is None or known.digest != _digest(table) else known.mlflow_run_id
-
-
-def forget_all_runs(settings: Settings) -> int:
-    """Forget which runs record analyses and shards, as when MLflow's database is lost; how many."""
-    own = ExperimentStore(settings.experiments_dir).forget_recorded_runs()
-    return forget_newest(settings) + own
 
 
 def delete_from_shards(settings: Settings, user_id: str) -> int:
