@@ -68,7 +68,7 @@ def recorded_experiments(settings: Settings, shard: str) -> int:
 
 
 def forget_all_runs(settings: Settings) -> int:
-    """Forget which runs tell of shards and analyses, as when MLflow's database is lost; how many."""
+    """Forget the runs of shards and analyses, as when MLflow's database is lost; how many."""
     files = list((settings.store_root / RECORDS_FOLDER).glob("*.json"))
     for file in files:
         file.unlink()
