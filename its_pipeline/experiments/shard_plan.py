@@ -125,6 +125,8 @@ def plan_shards(
     planned = []
     with exclusive(folder / ".lock"):
         remove_unfinished(folder)
+        # Without a row: it takes away what a killed one was writing.
+        open_store(settings).sets.add([])
         with tempfile.TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=folder) as spilled:
             everybody = People(settings, shards, shared, Path(spilled))
             loose = _LooseFolders(settings)

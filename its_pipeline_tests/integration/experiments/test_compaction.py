@@ -232,8 +232,8 @@ def test_a_verdict_that_changed_while_it_was_gathered_is_not_deleted(
     renamed = replace(verdict, intervention_name="Evenings")
     add = type(store.sets).add
 
-    def meanwhile(sets: object, rows: object) -> object:
-        found = add(sets, rows)  # type: ignore[arg-type]
+    def meanwhile(sets: object, *rows: object) -> object:
+        found = add(sets, *rows)  # type: ignore[arg-type]
         store.write_verdict(renamed)
         return found
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,15 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments import shard_days, shard_engines, shard_spill
 from its_pipeline.experiments.shard_chunks import Chunk, Lost
 from its_pipeline.experiments.shard_days import only_needed, people_days
 from its_pipeline.experiments.shard_input import digests, series_of
+from its_pipeline.experiments.shard_preparer import ChunkPreparer
 from its_pipeline.experiments.shard_shared import SharedInput
 from its_pipeline.experiments.shard_spill import Spill
 from its_pipeline.experiments.shard_work import ChunkResult, ChunkSettings
+from its_pipeline.its.decisions.looks import Look
 from its_pipeline.settings import Settings
+from its_pipeline.stores.look_log import LookLog, NextLook, Question, TakenLooks
 from its_pipeline.stores.result_file import GROUP_ROWS, ResultFile, write_file
 from its_pipeline.stores.result_rows import ResultRow
 from its_pipeline.stores.result_sets import ResultSets
@@ -89,6 +95,7 @@ def test_rows_that_do_not_fit_are_found_again(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) > 3
     for shard in range(7):
         found = spill.of(shard)
+        assert found is not None
         assert sorted(found["n"].to_pylist()) == np.flatnonzero(shards == shard).tolist()
         assert all(set(row["l"]) <= {row["n"]} for row in found.to_pylist())
     assert spill.of(7) is None
@@ -139,6 +146,63 @@ def test_the_clock_is_no_part_of_what_all_share():
     assert SharedInput.of_json(SHARED.to_json()) == SHARED
     assert SHARED.last_complete_day("Pacific/Auckland") == date(2026, 6, 19)
     assert SHARED.last_complete_day("America/Los_Angeles") == date(2026, 6, 18)
+
+
+def test_rejected_events_cross_with_the_input():
+    """A day that could not be read is no day, and one of somebody else's is nobody's here."""
+    metric = OutcomeMetric(name="mood", json_path="$.mood")
+    shared = SharedInput(**{**vars(SHARED), "metrics": {"mood": metric.model_dump(mode="json")}})
+    told = json.dumps({"mood": [[None, "late", 2], ["2026-01-03", "range", 4]]})
+    table = people(rejected=told).append_column("digest", pa.array(["d"]))
+    preparer = ChunkPreparer(table.append_column("known", pa.nulls(1, pa.string())), shared)
+    of = preparer.rejections.of
+    assert of("a", preparer.metrics["mood"], date(2026, 1, 1), date(2026, 1, 2)) == {"late": 2}
+    assert of("a", preparer.metrics["mood"], None, None) == {"late": 2, "range": 4}
+    assert of("b", preparer.metrics["mood"], None, None) == {}
+
+
+LOOK = Look(
+    number=1,
+    looked_on=date(2026, 5, 30),
+    planned_until_on=date(2026, 7, 30),
+    plan="daily",
+    direction="increase",
+    information=0.4,
+    planned_information=1.0,
+    z=1.0,
+    boundary=math.inf,
+    alpha_spent=0.001,
+    effect_mean=2.0,
+    effect_sd=1.0,
+    said="",
+    fingerprint="f",
+)
+QUESTION = Question("u", "a", "mood", date(2026, 5, 1))
+
+
+def test_looks_made_ahead_are_taken_once(tmp_path):
+    """The same by two who looked at the same days; another one's leaves a look untaken."""
+    log = LookLog(f"sqlite:///{tmp_path / 'log.sqlite'}")
+    other = replace(QUESTION, intervention_id="b")
+    first = NextLook(QUESTION, LOOK, 0)
+    assert log.take_all([first, NextLook(other, LOOK, 0)]) == set()
+    assert log.take_all([first]) == set()
+    assert log.looks(QUESTION) == [LOOK]
+    differs = replace(LOOK, z=1.5)
+    second = replace(LOOK, number=2, looked_on=date(2026, 5, 31))
+    wanted = [NextLook(QUESTION, differs, 0), NextLook(other, second, 1)]
+    assert log.take_all(wanted) == {QUESTION}
+    assert log.looks(other) == [LOOK, second]
+    # Under another start: the same intervention, whose error was spent meanwhile.
+    moved = replace(QUESTION, started_on=date(2026, 5, 2))
+    assert log.take_all([NextLook(moved, LOOK, 0)]) == {moved}
+    assert log.take_all([NextLook(QUESTION, second, 1)], {"u"}) == {QUESTION}
+    assert log.looks(QUESTION) == [LOOK]
+    taken = log.of_people(["u", "v"])
+    assert list(taken) == ["u"]
+    assert TakenLooks.of_json("u", taken["u"].to_json()) == taken["u"]
+    assert taken["u"].spent_elsewhere(moved) == LOOK.alpha_spent
+    log.close()
 
 
 def result(people: pa.Table) -> ChunkResult:
@@ -214,7 +278,7 @@ def test_two_shards_are_written_at_once_and_everybodys_sets_alone(tmp_path):
             waiting = pool.submit(sets.add, [row("u", "of everybody")])
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.2)
-        assert waiting.result(timeout=20).name == "set-000000002.parquet"
+        assert waiting.result(timeout=20) == sets.folder / "set-000000002.parquet"
     assert json.loads(sets.rows("u|a")[0].verdict) == "of everybody"
 
 
