@@ -10,7 +10,6 @@ checklists: one of a million experiments has 44 million rows, and every page sho
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,15 +62,17 @@ class _Counting:
     def rows(self, settings: Settings) -> Iterator[pa.Table]:
         """Yield the rows of the table, in the order in which the results lie."""
         from its_pipeline.experiments.evidence_rows import evidence_rows
-        from its_pipeline.stores.standing import standing_tables
+        from its_pipeline.stores.standing import ROWS_AT_ONCE, standing_verdicts
 
-        for table in standing_tables(open_store(settings)):
-            verdicts = [
-                Verdict.from_dict(json.loads(text)) for text in table.column("verdict").to_pylist()
-            ]
-            for verdict in verdicts:
-                self._count(verdict)
-            yield evidence_rows(verdicts)
+        waiting: list[Verdict] = []
+        for verdict in standing_verdicts(open_store(settings)):
+            self._count(verdict)
+            waiting.append(verdict)
+            if len(waiting) == ROWS_AT_ONCE:
+                yield evidence_rows(waiting)
+                waiting = []
+        if waiting:
+            yield evidence_rows(waiting)
 
     def _count(self, verdict: Verdict) -> None:
         from its_pipeline.report.overview import MOST_PROBLEMS, PROBLEMS

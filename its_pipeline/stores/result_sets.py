@@ -23,7 +23,6 @@ parts take its place.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,12 +50,12 @@ from its_pipeline.stores.result_rows import ResultRow
 from its_pipeline.stores.set_merging import mergeable
 from its_pipeline.stores.set_names import (
     delete_set,
-    is_set_name,
     may_hold,
     note_of,
     number_of,
     person_of,
     set_name,
+    sets_in,
 )
 
 #: Rows beyond which sets are not merged into one: half a gigabyte, rewritten in seconds.
@@ -80,15 +79,12 @@ class ResultSets:
 
     def paths(self) -> list[Path]:
         """Return the files, the newest first."""
-        if not self.folder.is_dir():
-            return []
-        with os.scandir(self.folder) as entries:
-            found = [each.name for each in entries if is_set_name(each.name)]
-        return [self.folder / name for name in sorted(found, reverse=True)]
+        return [path for path, _ in sets_in(self.folder)]
 
-    def paths_of(self, people: Shard | str | None) -> list[Path]:
+    def paths_of(self, people: Shard | str | None, *, listed: bool = False) -> list[Path]:
         """Return the files in which rows of a shard or a person can lie, the newest first."""
-        return [path for path in self.paths() if may_hold(path, people)]
+        found = sets_in(self.folder, listed=listed)
+        return [path for path, own in found if may_hold(own, people)]
 
     def rows(self, key: str) -> list[ResultRow]:
         """Return an experiment's rows without their analyses: of each place the newest one.
@@ -99,7 +95,7 @@ class ResultSets:
             The experiment.
         """
         found: dict[tuple[str, str], ResultRow] = {}
-        for file in self._files(person_of(key)):
+        for file in self._files(person_of(key), listed=True):
             for row in self._read(file, lambda it: it.small_rows(key)) or ():
                 found.setdefault(row.place, row)
         return list(found.values())
@@ -110,7 +106,7 @@ class ResultSets:
 
     def analysis(self, key: str, fingerprint: str) -> bytes | None:
         """Return a packed analysis; None where there is none, or it was damaged."""
-        for file in self._files(person_of(key)):
+        for file in self._files(person_of(key), listed=True):
             found = self._read(file, lambda it: it.analysis(key, fingerprint))
             if found is not None:
                 return found
@@ -315,11 +311,13 @@ class ResultSets:
             write_file(unfinished, tables)
         write_json(note_of(path), opened(path).identity)
 
-    def _files(self, people: Shard | str | None = None) -> Iterator[ResultFile]:
+    def _files(
+        self, people: Shard | str | None = None, *, listed: bool = False
+    ) -> Iterator[ResultFile]:
         """Yield the sets that can be opened, newest first, whatever others do meanwhile."""
         done: set[ResultFile] = set()
         while True:
-            for path in self.paths_of(people):
+            for path in self.paths_of(people, listed=listed):
                 file = read_or_set_aside(path, opened, self._store_root)
                 if file is None:
                     if path.exists():
