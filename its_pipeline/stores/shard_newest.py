@@ -8,11 +8,13 @@ What belongs here: reading and writing these files. What does not: the runs (`sh
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.files.atomic import write_json
+from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.stores.experiment_store import ExperimentStore
 
@@ -53,6 +55,14 @@ def read_newest(settings: Settings, shard: str) -> NewestRun | None:
 def write_newest(settings: Settings, shard: str, newest: NewestRun) -> None:
     """Remember a shard's newest run."""
     write_json(_path(settings, shard), asdict(newest))
+
+
+@contextmanager
+def recording(settings: Settings, shard: str) -> Iterator[None]:
+    """Let one process at a time record a shard."""
+    path = _path(settings, shard)
+    with exclusive(path.with_name(f".{path.stem}.lock")):
+        yield
 
 
 def recorded_shard_run(settings: Settings, shard: str) -> str | None:

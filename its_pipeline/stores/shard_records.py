@@ -24,7 +24,7 @@ from its_pipeline.files.parquet import write_parquet
 from its_pipeline.stores.artifacts import local_folder
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, TAG_STATUS, tag_equals
-from its_pipeline.stores.shard_newest import NewestRun, read_newest, write_newest
+from its_pipeline.stores.shard_newest import NewestRun, read_newest, recording, write_newest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,10 +85,25 @@ def record_shard(
     str
         MLflow's run id.
     """
+    with recording(settings, shard):
+        # Nobody else writes one now: what is unfinished, a killed process left.
+        _forget_unfinished(store, shard)
+        run_id = _recorded(store, settings, shard, table, numbers, context)
+        write_newest(settings, shard, NewestRun(run_id, _digest(table), table.num_rows))
+    return run_id
+
+
+def _recorded(
+    store: RunStore,
+    settings: Settings,
+    shard: str,
+    table: pa.Table,
+    numbers: Mapping[str, float],
+    context: RunContext,
+) -> str:
     from mlflow.entities import Metric
 
     client, experiment_id = store.open()
-    _forget_unfinished(store, shard)
     tags = {
         TAG_SHARD: shard,
         # The address of all analyses in MLflow lists what has a status.
@@ -110,7 +125,6 @@ def record_shard(
     _put_table(store, settings, run_id, table)
     with store.writing():
         client.set_terminated(run_id, "FINISHED")
-    write_newest(settings, shard, NewestRun(run_id, _digest(table), table.num_rows))
     return run_id
 
 
