@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -232,6 +233,13 @@ def test_a_lost_chunk_is_computed_one_by_one(monkeypatch, tmp_path):
     ]
     assert handed_out == [["a", "b", "c"], ["a"], ["b"], ["c"], ["d"]]
     assert found == [(7, 1), (7, 0), (7, 1), (8, 1)]
+
+
+def test_a_machine_without_ray_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    settings = Settings(store_root=tmp_path, engine="ray")
+    with pytest.raises(ModuleNotFoundError, match=r"its-pipeline\[ray\].*ITS_ENGINE=local"):
+        list(shard_engines.run_chunks(settings, [], 0))
 
 
 def test_shards_of_different_numbers_share_people_or_do_not():
