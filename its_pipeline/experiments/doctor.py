@@ -21,6 +21,7 @@ from its_pipeline.experiments.own_files import keys_with_files
 from its_pipeline.experiments.publish import page_contents, page_path
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
+from its_pipeline.experiments.shard_state import KNOWN_FOLDER
 from its_pipeline.experiments.sharding import SHARDS_FILE
 from its_pipeline.files.contents import CONTENTS_FILE, differing, read_contents
 from its_pipeline.files.damage import DAMAGE, set_aside
@@ -203,8 +204,9 @@ def _duckdb(path: Path) -> None:
 
 def _shards(settings: Settings) -> Iterator[Finding]:
     """Look at what is known of shards besides their results, and at inputs that wait for a run."""
-    folders = (settings.store_root / SHARDS_FOLDER, settings.store_root / RECORDS_FOLDER)
-    files = [path for folder in folders for path in sorted(folder.glob("[!.]*"))]
+    known = settings.store_root / SHARDS_FOLDER
+    folders = (known, known / KNOWN_FOLDER, settings.store_root / RECORDS_FOLDER)
+    files = [path for folder in folders for path in sorted(folder.glob("[!.]*")) if path.is_file()]
     for path in (settings.store_root / SHARDS_FILE, *files):
         damage = _damage(path, _json if path.suffix == ".json" else _parquet)
         if damage:

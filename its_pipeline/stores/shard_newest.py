@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.files.atomic import exclusive, write_json
+from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.stores.experiment_store import ExperimentStore
 
@@ -54,7 +54,10 @@ def read_newest(settings: Settings, shard: str) -> NewestRun | None:
 
 def write_newest(settings: Settings, shard: str, newest: NewestRun) -> None:
     """Remember a shard's newest run."""
-    write_json(_path(settings, shard), asdict(newest))
+    path = _path(settings, shard)
+    with exclusive(path.with_name(".lock")):
+        remove_unfinished(path.parent)
+        write_json(path, asdict(newest))
 
 
 @contextmanager

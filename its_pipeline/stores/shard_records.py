@@ -10,10 +10,10 @@ newest, `shard_newest` remembers.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -24,7 +24,13 @@ from its_pipeline.files.parquet import write_parquet
 from its_pipeline.stores.artifacts import local_folder
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, TAG_STATUS, tag_equals
-from its_pipeline.stores.shard_newest import NewestRun, read_newest, recording, write_newest
+from its_pipeline.stores.shard_newest import (
+    RECORDS_FOLDER,
+    NewestRun,
+    read_newest,
+    recording,
+    write_newest,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -122,7 +128,7 @@ def _recorded(
         run_id = str(run.info.run_id)
         metrics = [Metric(name, float(value), at, 0) for name, value in numbers.items()]
         client.log_batch(run_id, metrics=metrics)
-    _put_table(store, settings, run_id, table)
+    _put_table(store, settings, run_id, table, shard.replace(" ", "-"))
     with store.writing():
         client.set_terminated(run_id, "FINISHED")
     return run_id
@@ -173,7 +179,8 @@ def delete_from_shards(settings: Settings, user_id: str) -> int:
             continue
         kept = table.filter(pc.not_equal(table.column("user_id"), user_id))
         if kept.num_rows < table.num_rows:
-            _put_table(store, settings, str(run.info.run_id), kept)
+            run_id = str(run.info.run_id)
+            _put_table(store, settings, run_id, kept, run_id)
             changed += 1
     return changed
 
@@ -197,14 +204,21 @@ def _runs_with(client: MlflowClient, experiment_id: str, user_id: str) -> Iterat
                 break
 
 
-def _put_table(store: RunStore, settings: Settings, run_id: str, table: pa.Table) -> None:
+def _put_table(
+    store: RunStore, settings: Settings, run_id: str, table: pa.Table, name: str
+) -> None:
     """Put the table among a run's artifacts, in the place of the one that is there."""
-    settings.store_root.mkdir(parents=True, exist_ok=True)
-    # On the store's own disk: there it is linked, not copied.
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=settings.store_root) as folder:
-        path = Path(folder) / TABLE_FILE
+    # On the store's own disk: there it is linked, not copied. In a folder that has one name for each
+    # table: the next one who writes it takes away what a killed process left.
+    folder = settings.store_root / RECORDS_FOLDER / "tables" / f"{UNFINISHED_PREFIX}{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        path = folder / TABLE_FILE
         write_parquet(path, TABLE_SCHEMA, [table])
         store.add_artifacts(run_id, {TABLE_FILE: path})
+    finally:
+        shutil.rmtree(folder)
 
 
 def _table_of(client: MlflowClient, run: Run) -> pa.Table | None:
