@@ -208,7 +208,7 @@ def _put_table(
     store: RunStore, settings: Settings, run_id: str, table: pa.Table, name: str
 ) -> None:
     """Put the table among a run's artifacts, in the place of the one that is there."""
-    # On the store's own disk: there it is linked, not copied. In a folder that has one name for each
+    # On the store's own disk: there it is linked, not copied. The folder has one name for each
     # table: the next one who writes it takes away what a killed process left.
     folder = settings.store_root / RECORDS_FOLDER / "tables" / f"{UNFINISHED_PREFIX}{name}"
     shutil.rmtree(folder, ignore_errors=True)
