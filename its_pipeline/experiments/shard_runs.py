@@ -152,7 +152,8 @@ def refresh_shards(
 class _Open:
     """A shard that is to be evaluated, or is being so.
 
-    Its lock is held from its first chunk on until its results are merged.
+    If there is anything to do, its lock is held from its first chunk on until its results are
+    merged.
     """
 
     planned: PlannedShard
@@ -261,12 +262,15 @@ class _Night:
         settings, shard = self._settings, own.planned.shard
         own.started = time.perf_counter()
         own.settled_with = self._identity.whole
+        if not own.planned.people:
+            self._pass_over(own, own.planned.experiments)
+            return
         own.held.enter_context(exclusive(_lock_path(settings, shard)))
         path = input_path(settings, shard, of_some=self._keys is not None)
-        if not own.planned.people or not path.is_file():
-            # Nothing is to be done; or the input is gone, because somebody has done it while the
-            # lock was waited for, or one of its people has left: the next run plans anew.
-            own.is_complete = not own.planned.people
+        if not path.is_file():
+            # Somebody has done it while the lock was waited for, or one of its people has left:
+            # the next run plans anew.
+            own.is_complete = False
             self._pass_over(own, own.planned.experiments)
             return
         content = ShardInput(path)
@@ -328,7 +332,8 @@ class _Night:
     def _settle(self, own: _Open) -> None:
         """Merge a shard's sets, and note that it has all results, if it has."""
         settings, shard = self._settings, own.planned.shard
-        open_store(settings).sets.merge(most_times=_MOST_TIMES, shard=shard)
+        if own.planned.people:
+            open_store(settings).sets.merge(most_times=_MOST_TIMES, shard=shard)
         if self._keys is None and not own.summary.crashed and own.is_complete:
             sets = sets_identity(settings, shard)
             state = replace(read_state(settings, shard), settled_with=own.settled_with, sets=sets)

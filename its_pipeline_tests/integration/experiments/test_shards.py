@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from dataclasses import replace
 from datetime import date
@@ -401,6 +402,19 @@ def test_a_shard_of_nobody_has_nothing_to_do(settings):
     empty = [shard for shard in many if not any(map(shard.has, PEOPLE))]
     assert stale_shards(settings, empty[:1]) == []
     assert dict(refresh_shard(settings, empty[0]).counts) == {"unchanged": 0}
+
+
+def test_shards_with_nothing_to_do_hold_nothing_open(settings):
+    """More of them than a process may have files."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    night(settings)
+    many = [Shard(4096, number) for number in range(4096)]
+    some = sorted({Shard.of_person(user, 4096) for user in PEOPLE} | set(many[:200]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (150, _))
+    try:
+        assert sum(found.total for _, found in refresh_shards(settings, some)) == len(PEOPLE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, _))
 
 
 def test_more_shards_find_what_fewer_have_stored(settings):
