@@ -68,7 +68,7 @@ def write_state(settings: Settings, shard: Shard, state: ShardState) -> None:
 def sets_identity(settings: Settings, shard: Shard) -> str:
     """Return names, sizes and times of a shard's result sets."""
     found = []
-    for path in open_store(settings).sets.paths_of(shard):
+    for path in open_store(settings).sets.paths_of(shard, listed=True):
         status = path.stat()
         found.append([path.name, status.st_size, status.st_mtime_ns])
     return json.dumps(found)
