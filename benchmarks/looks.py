@@ -153,23 +153,44 @@ def _look_daily(days: Days, values: pd.Series, effect: float) -> list[dict[str, 
         shares.append(information.now)
         errors.append(told.sd)
         numbers.append((last - days.start).days + 1)
-    kept = unlike(shares)
-    probabilities, shares, errors, numbers = (
-        [column[at] for at in kept] for column in (probabilities, shares, errors, numbers)
-    )
     about = {"kind": days.kind, "unit": days.unit, "baseline": days.n_baseline, "effect": effect}
-    z = np.array([normal_score(p) for p in probabilities])
+    prior_sd = float(values[values.index < days.start].std())
+    return rows_of_looks(about, probabilities, shares, errors, numbers, prior_sd)
+
+
+def rows_of_looks(
+    about: dict[str, object],
+    probabilities: Sequence[float],
+    shares: Sequence[float],
+    errors: Sequence[float],
+    numbers: Sequence[int],
+    prior_sd: float,
+) -> list[dict[str, object]]:
+    """Return what each plan of looking says of a course of looks.
+
+    Parameters
+    ----------
+    about
+        What is said of the series.
+    probabilities, shares, errors, numbers
+        Of each look: probability of a positive effect, information, the effect's sd, and the days
+        since the start.
+    prior_sd
+        Sd of effects that are usual.
+    """
+    kept = unlike(shares)
+    z = np.array([normal_score(probabilities[at]) for at in kept])
+    days = [numbers[at] for at in kept]
     needed = {"every look at P > .95": np.full(len(z), Z_SURE)}
     needed["last look at P > .95"] = np.append(np.full(len(z) - 1, np.inf), Z_SURE)
-    prior_sd = float(values[values.index < days.start].std())
     for plan, spending in LOOK_PLANS.items():
         # One by one they come to the same, see the tests of `next_look`.
         if plan == ALWAYS_VALID:
-            x = (prior_sd / np.array(errors)) ** 2
+            x = (prior_sd / np.array([errors[at] for at in kept])) ** 2
             needed[plan] = always_valid_multiplier(x, 2.0 * ALPHA)
         else:
-            needed[plan] = boundaries(shares, ALPHA, spending).z
-    return [_row(about, plan, z, bound, numbers) for plan, bound in needed.items()]
+            needed[plan] = boundaries([shares[at] for at in kept], ALPHA, spending).z
+    return [_row(about, plan, z, bound, days) for plan, bound in needed.items()]
 
 
 def _row(

@@ -5,6 +5,8 @@ What belongs here: simulated series of each kind with and without an effect; cov
 (`placebo`).
 
     python -m benchmarks.outcomes --series 25 --write
+    python -m benchmarks.outcomes --series 1 --lengths 60 90 180 --name outcomes_cpu --write
+    python -m benchmarks.outcomes --idle --lengths 60 90 --series 25 --write
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from scipy import special
 
 from benchmarks._noise import NOISES, noise_of
 from benchmarks._table import machine, rows_as_markdown, write_table
-from its_pipeline.its import AnalysisSpec, InvalidSeries, analyze
+from its_pipeline.its import AnalysisSpec, InvalidSeries, analyze, warning_codes
 
 LENGTHS = (28, 60, 90, 180)
 LATENT_SD = 0.4
@@ -44,12 +46,15 @@ class Kind:
         Usual rate, probability or median.
     dispersion
         Variance over mean of counts given their rate; 1 is Poisson.
+    idle
+        Share of days on which nothing could happen, whatever the rate.
     """
 
     name: str
     likelihood: str
     base: float
     dispersion: float = 1.0
+    idle: float = 0.0
 
     def drawn(self, rng: np.random.Generator, eta: np.ndarray) -> np.ndarray:
         """Draw outcomes at predictors less the usual one."""
@@ -61,13 +66,14 @@ class Kind:
         if self.dispersion > 1.0:
             shape = self.base / (self.dispersion - 1.0)
             mean = mean * rng.gamma(shape, 1.0 / shape, len(mean))
-        return rng.poisson(mean).astype(float)
+        counts = rng.poisson(mean).astype(float)
+        return counts * (rng.random(len(mean)) >= self.idle) if self.idle else counts
 
     def mean(self, eta: np.ndarray) -> np.ndarray:
         """Return a day's mean (for times: its median) at a predictor less the usual one."""
         if self.likelihood == "binomial":
             return special.expit(special.logit(self.base) + eta)
-        return self.base * np.exp(eta)
+        return (1.0 - self.idle) * self.base * np.exp(eta)
 
 
 KINDS = (
@@ -80,6 +86,12 @@ KINDS = (
     Kind("yes/no, rate .5", "binomial", 0.5),
     Kind("times, log-normal", "lognormal", 20.0),
 )
+IDLE_KINDS = tuple(
+    Kind(f"counts of {base:g}, {idle:.0%} idle days, {likelihood}", likelihood, base, idle=idle)
+    for base, idle in ((2.0, 0.2), (10.0, 0.2), (10.0, 0.05))
+    for likelihood in ("poisson", "negative_binomial")
+)
+"""Days on which nothing could happen, which no likelihood knows of."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,7 @@ class Answer:
     effect: float
     holds: bool
     helped: bool
+    zeros_told: bool
     seconds: float
 
 
@@ -101,7 +114,9 @@ def answers(kind: Kind, noise: str, n: int, series: int) -> Iterator[Answer]:
     post = np.arange(n) >= n // 2
     for number in range(series):
         for effect in (0.0, EFFECT):
-            rng = np.random.default_rng([number, n, KINDS.index(kind), list(NOISES).index(noise)])
+            rng = np.random.default_rng(
+                [number, n, (*KINDS, *IDLE_KINDS).index(kind), list(NOISES).index(noise)]
+            )
             latent = LATENT_SD * noise_of(NOISES[noise], n, rng)
             outcome = pd.Series(kind.drawn(rng, latent + effect * post), days)
             spec = AnalysisSpec(likelihood=kind.likelihood)
@@ -112,7 +127,7 @@ def answers(kind: Kind, noise: str, n: int, series: int) -> Iterator[Answer]:
                 continue  # all days alike: there is nothing to analyse
             seconds = time.process_time() - started
             if found.effects is None:
-                yield Answer(kind.name, noise, n, effect, False, False, seconds)
+                yield Answer(kind.name, noise, n, effect, False, False, False, seconds)
                 continue
             told = found.effects.relative if kind.likelihood == "lognormal" else None
             told = told or found.effects.counterfactual
@@ -126,6 +141,7 @@ def answers(kind: Kind, noise: str, n: int, series: int) -> Iterator[Answer]:
                 effect,
                 told.ci_lower <= truth <= told.ci_upper,
                 told.probability_positive > SURE,
+                any(each.code == warning_codes.MANY_ZEROS.code for each in found.warnings),
                 seconds,
             )
 
@@ -146,11 +162,12 @@ def table(found: pd.DataFrame) -> str:
                 f"{worst.min():.2f} ({worst.idxmin()})",
                 f"{null['helped'].mean():.3f}",
                 f"{moved['helped'].mean():.2f}",
+                f"{cell['zeros_told'].mean():.2f}",
                 f"{1000 * cell['seconds'].median():.0f}",
             ]
         )
     head = ["outcome", "n", "series", "holds 0", "holds the effect", "worst noise, holds 0"]
-    head += ['false "helped"', "power", "CPU ms an analysis"]
+    head += ['false "helped"', "power", "many zeros told", "CPU ms an analysis"]
     return rows_as_markdown(head, rows)
 
 
@@ -160,9 +177,12 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=25, help="a kind, noise and length")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--kinds", nargs="+", help="beginnings of names; all by default")
+    parser.add_argument("--idle", action="store_true", help="counts with idle days instead")
+    parser.add_argument("--name", help="of the table, where it is not the usual one")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    kinds = [k for k in KINDS if not given.kinds or k.name.startswith(tuple(given.kinds))]
+    all_kinds = IDLE_KINDS if given.idle else KINDS
+    kinds = [k for k in all_kinds if not given.kinds or k.name.startswith(tuple(given.kinds))]
     rows = [
         vars(answer)
         for kind in kinds
@@ -172,7 +192,7 @@ def main() -> None:
     ]
     text = "\n".join(
         [
-            "## Counts, yes/no and times",
+            "## Counts with idle days" if given.idle else "## Counts, yes/no and times",
             "",
             f"Latent noise of sd {LATENT_SD:g} on the link scale, effect {EFFECT:g}; four noises "
             f"together ({', '.join(NOISES)}). {machine()}",
@@ -182,7 +202,7 @@ def main() -> None:
     )
     print(text)
     if given.write:
-        write_table("outcomes", text)
+        write_table(given.name or ("outcomes_idle" if given.idle else "outcomes"), text)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ not: one person's intervals (`calibration`). Writes tables/pooling_agreement.md,
 tables/pooling_calibration.md, tables/pooling_scale.md and
 tables/pooling_cases.md.
 
-    python -m benchmarks.pooling agreement --draws 1500
+    python -m benchmarks.pooling agreement --draws 4000 --seeds 4
     python -m benchmarks.pooling calibration --kinds 1000
     python -m benchmarks.pooling scale
     python -m benchmarks.pooling cases
@@ -18,6 +18,7 @@ import os
 import resource
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -45,6 +46,7 @@ from its_pipeline.its.likelihoods.normal import NORMAL
 from its_pipeline.its.noise.ar1_white import AutoregressivePlusWhiteNoise
 from its_pipeline.its.pooling import frame
 from its_pipeline.its.pooling.between_case import between_case
+from its_pipeline.its.pooling.between_case_reml import between_case_reml
 from its_pipeline.its.pooling.estimates import BASELINE_SD
 from its_pipeline.its.posterior import Fit
 from its_pipeline.its.results import Diagnostics
@@ -71,10 +73,14 @@ def fitted(outcome: pd.Series, day: Any) -> tuple[Fit, EffectLikelihood]:
     return fit, of_grid(grid, SPEC.noise).scaled(1.0 / grid.scale)
 
 
-def one_stage(fits: list[Fit], draws: int, tune: int) -> dict[str, np.ndarray]:
-    """Sample the whole hierarchy at once: level, trend and noise of each, effects, mean, spread."""
-    import arviz
+def one_stage(fits: list[Fit], draws: int, tune: int, seed: int) -> dict[str, np.ndarray]:
+    """Sample the whole hierarchy at once: level, trend and noise of each, effects, mean, spread.
 
+    Returns
+    -------
+    dict
+        Draws of "mu", "tau", "next" and "e", shape (chains, draws), (chains, draws, people) of "e".
+    """
     pm: Any = import_module("pymc")
     pt: Any = import_module("pytensor.tensor")
 
@@ -103,15 +109,27 @@ def one_stage(fits: list[Fit], draws: int, tune: int) -> dict[str, np.ndarray]:
         new = rest - pt.switch(is_first, 0.0, phi * before)
         pm.Potential("days", (-0.5 * (new / sd) ** 2 - pt.log(sd)).sum())
         trace = pm.sample(
-            draws, tune=tune, chains=4, cores=2, nuts_sampler="nutpie", random_seed=1,
+            draws, tune=tune, chains=4, cores=2, nuts_sampler="nutpie", random_seed=seed,
             target_accept=0.9, progressbar=False,
         )  # fmt: skip
-    posterior = trace.posterior
-    ess = arviz.ess(trace, var_names=["mu", "tau", "e", "next"])
-    least = min(float(ess[name].min()) for name in ("mu", "tau", "e", "next"))
-    found = {name: posterior[name].to_numpy().reshape(-1) for name in ("mu", "tau", "next")}
-    found |= {f"e{i}": posterior["e"].to_numpy()[..., i].reshape(-1) for i in range(n_people)}
-    return {**found, "ess": np.array([least])}
+    return {name: trace.posterior[name].to_numpy() for name in ("mu", "tau", "next", "e")}
+
+
+def sampled(fits: list[Fit], options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Return the chains of all seeds, (chains, draws) a quantity; kept while the seeds go on."""
+    several = []
+    for seed in range(1, options.seeds + 1):
+        kept = Path(options.chains) / f"seed_{seed}.npz" if options.chains else None
+        if kept is not None and kept.is_file():
+            several.append(dict(np.load(kept)))
+            continue
+        several.append(one_stage(fits, options.draws, options.tune, seed))
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(kept, **several[-1])
+    found = {name: np.concatenate([each[name] for each in several]) for name in several[0]}
+    effects = found.pop("e")
+    return found | {f"e{i}": effects[..., i] for i in range(len(fits))}
 
 
 def only_ar1() -> Any:
@@ -119,6 +137,19 @@ def only_ar1() -> Any:
     whole = AutoregressivePlusWhiteNoise.box.fget(AutoregressivePlusWhiteNoise())  # type: ignore[misc]
     corner = property(lambda _self: (whole[0], (1e-6, 1e-6)))
     return patch.object(AutoregressivePlusWhiteNoise, "box", corner)
+
+
+def effective_size(draws: np.ndarray) -> float:
+    """Return the effective size of draws of shape (chains, draws), for their mean."""
+    import arviz
+
+    return float(np.ravel(arviz.ess(draws, method="mean"))[0])
+
+
+def sd_error(draws: np.ndarray) -> float:
+    """Return the Monte Carlo error of the draws' sd, as a share of it."""
+    squares = np.square(draws - draws.mean())
+    return float(squares.std() / np.sqrt(effective_size(squares)) / (2.0 * squares.mean()))
 
 
 def agreement(options: argparse.Namespace) -> None:
@@ -133,40 +164,48 @@ def agreement(options: argparse.Namespace) -> None:
         fits.append(fit)
         estimates.append(Estimate(f"e{i}", likelihood, BASELINE_SD))
     pooled = pool(estimates)
-    started = time.perf_counter()
-    theirs = one_stage(fits, options.draws, options.tune)
-    seconds = time.perf_counter() - started
+    chains = sampled(fits, options)
     ours = {"mu": pooled.mean, "tau": pooled.spread, "next": pooled.next_person}
     ours |= {str(row.Index): row for row in pooled.members.itertuples()}
     rows = []
     for name, told in ours.items():
-        draws = theirs[name]
+        draws = chains[name]
+        sd = draws.std()
         rows.append(
             {
                 "what": name,
-                "difference of means (sd)": (told.mean - draws.mean()) / draws.std(),
-                "sd ratio": told.sd / draws.std(),
+                "difference of means (sd)": (told.mean - draws.mean()) / sd,
+                "its Monte Carlo error": 1.0 / np.sqrt(effective_size(draws)),
+                "sd ratio": told.sd / sd,
+                "the ratio's Monte Carlo error": sd_error(draws),
             }
         )
-    frame_ = pd.DataFrame(rows)
-    few = frame_[~frame_["what"].str.match(r"e\d")]
-    members = frame_[frame_["what"].str.match(r"e\d")]
-    worst = pd.DataFrame(
-        {
-            "what": ["members: largest difference", "members: least and largest sd ratio"],
-            "difference of means (sd)": [members.iloc[:, 1].abs().max(), np.nan],
-            "sd ratio": [members["sd ratio"].min(), members["sd ratio"].max()],
-        }
+    alone = [
+        told.sd / chains[name][4 * seed : 4 * seed + 4].std()
+        for name, told in ours.items()
+        for seed in range(options.seeds)
+        if name.startswith("e")
+    ]
+    least = min(effective_size(draws) for draws in chains.values())
+    table = pd.DataFrame(rows)
+    members = table[table["what"].str.match(r"e\d")]
+    mean, error, ratio, ratio_error = (members[name] for name in table.columns[1:])
+    worst = members.loc[[mean.abs().idxmax(), ratio.idxmin(), ratio.idxmax()]].assign(
+        what=["member, largest difference", "member, least ratio", "member, largest ratio"]
     )
+    far = pd.DataFrame({"mean": mean / error, "sd": (ratio - 1.0) / ratio_error})
     write_table(
         "pooling_agreement",
         f"# Two stages against one\n\n{machine()}. {options.people} simulated people of 20 to 80 "
         f"days with AR(1) noise of 0 to .7; PyMC with nutpie samples level, trend, noise of each, "
-        f"effects, mean and spread at once: 4 x "
-        f"{options.draws:,} draws in {seconds:.0f} s, smallest effective size "
-        f"{float(theirs['ess'][0]):,.0f}, so a difference of {2 / np.sqrt(theirs['ess'][0]):.3f} "
-        "sd may be chance. The pool is right where means agree to .05 sd and sds to 3 %.\n\n"
-        + markdown(pd.concat([few, worst]).round(3)),
+        f"effects, mean and spread at once: {options.seeds} seeds x 4 chains x {options.draws:,} "
+        f"draws, smallest effective size {least:,.0f}. The pool is right where means agree to .05 "
+        "sd and sds to 3 %. If only chance parted the two, the members' differences in Monte Carlo "
+        f"errors would have sd 1: those of means have {np.sqrt(np.mean(far['mean'] ** 2)):.2f} "
+        f"(largest {far['mean'].abs().max():.1f}), those of sds "
+        f"{np.sqrt(np.mean(far['sd'] ** 2)):.2f} (largest {far['sd'].abs().max():.1f}). Against "
+        f"one seed alone the members' sd ratios go from {min(alone):.3f} to {max(alone):.3f}.\n\n"
+        + markdown(pd.concat([table[~table.index.isin(members.index)], worst]).round(4)),
     )
 
 
@@ -263,6 +302,7 @@ def cases(options: argparse.Namespace) -> None:
         data = pd.read_csv(f"{options.data}/scdhlm_{name}.csv")
         data = data[data["measure"] == measure] if measure else data
         theirs = between_case(data, baseline, reversal="phase" in data.columns)
+        reml = between_case_reml(data, baseline, reversal="phase" in data.columns)
         own, pooled = [], None
         for case, days in data.sort_values("time").groupby("case"):
             dates = pd.Timestamp("2020-01-01") + pd.to_timedelta(days["time"].to_numpy(), unit="D")
@@ -289,6 +329,8 @@ def cases(options: argparse.Namespace) -> None:
                 "ours (sd)": f"{pooled.mean.mean:.3f} ({pooled.mean.sd:.3f})" if pooled else "none",
                 "d, published (se)": f"{theirs.standardised:.3f} "
                 f"({np.sqrt(theirs.standardised_variance):.3f})",
+                "by REML (se)": f"{reml.standardised:.3f} "
+                f"({np.sqrt(reml.standardised_variance):.3f})",
                 "ours over the published sd": f"{pooled.mean.mean / np.sqrt(theirs.variance):.3f}"
                 if pooled
                 else "none",
@@ -302,6 +344,7 @@ def cases(options: argparse.Namespace) -> None:
         "pooling_cases",
         f"# Single cases: the field's standardised effect, and a pool\n\n{machine()}. Published: "
         "Hedges, Pustejovsky & Shadish (2012, 2013), reproduced by `its.pooling.between_case`. "
+        "By REML: Pustejovsky, Hedges & Shadish (2014), `between_case_reml`. "
         "Ours: each case analysed by itself (level and noise of its own, no trend), likelihoods "
         "pooled in the outcome's unit. Cases with fewer than "
         f"{options.fewest} occasions off or on, or without variation off, have no estimate (the "
@@ -333,6 +376,8 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--draws", type=int, default=1500)
     parser.add_argument("--tune", type=int, default=600)
+    parser.add_argument("--seeds", type=int, default=1, help="of the chains")
+    parser.add_argument("--chains", default="", help="folder to keep the chains of each seed in")
     parser.add_argument("--gaussians", type=int, default=24, help="of each likelihood")
     default = os.environ.get("ITS_SHARED_DATA", "../shared/data")
     parser.add_argument("--data", default=default, help="folder of the published cases")

@@ -11,10 +11,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+FEWEST_KEPT_DAYS: Final = 90
+"""Events are kept at least so long: late ones are waited for up to 60 days, and every day is
+compared with the 28 days ahead of it."""
 
 
 def checkout_root() -> Path | None:
@@ -79,6 +83,12 @@ class Settings(BaseSettings):
     )
     late_window_days: int = Field(
         default=3, ge=0, le=60, description="Days the nightly run exports again for late events."
+    )
+    keep_events_days: int | None = Field(
+        default=None,
+        ge=FEWEST_KEPT_DAYS,
+        description="Days that events are kept; those of older days are deleted every night, their "
+        "daily outcomes stay, and what comes for them later is refused. Default for ever.",
     )
     nightly_hour: int = Field(default=3, ge=0, le=23, description="Local hour of the nightly run.")
     nightly_time_zone: str = Field(default="UTC", description="IANA zone of nightly_hour.")
@@ -270,6 +280,11 @@ class Settings(BaseSettings):
     def external_series_dir(self) -> Path:
         """Folder of series that belong to no person, one Parquet file each."""
         return self.store_root / "external_series"
+
+    @property
+    def person_traits_path(self) -> Path:
+        """Table of the declared traits of people: user_id, trait, value."""
+        return self.store_root / "person_traits.parquet"
 
     @property
     def adhoc_dir(self) -> Path:

@@ -17,10 +17,12 @@ import pandas as pd
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.inbox import inbox_dir
 from its_pipeline.events.mapping import ImportMapping
+from its_pipeline.events.metrics import SHIPPED
 from its_pipeline.experiments.audit import COLUMNS
 from its_pipeline.experiments.page_cache import PageCache
 from its_pipeline.settings import Settings
 from its_pipeline.stores.external_series import write_external
+from its_pipeline.stores.person_traits import set_traits
 from its_pipeline.stores.placebo_audit import Audit, AuditStore
 from tools.stores import log_intervention, short_settings
 
@@ -82,6 +84,14 @@ def build(root: Path) -> Settings:
         log_intervention(settings, user, started_on=STARTED_ON, name=name, analysis=analysis)
     log_intervention(
         settings, WHO, intervention_id="tea", started_on=STARTED_ON + timedelta(days=5)
+    )
+    value = {WHO: SCORE, OTHERS[0]: 31.0, OTHERS[1]: 40.0}
+    rows = pd.DataFrame({"user_id": list(value), "trait": "age", "value": list(value.values())})
+    set_traits(settings, rows)
+    (settings.store_root / "metrics.yaml").write_text(
+        json.dumps(
+            {"metrics": [{**SHIPPED[0].model_dump(exclude_defaults=True), "pooled_by": ["age"]}]}
+        )
     )
     _write_audits(settings)
     _set_aside(settings)

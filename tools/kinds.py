@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from its_pipeline.stores.pooled_numbers import (
+    MULTIPLE_BASELINE,
+    PooledBetweenCase,
+    PooledEffect,
+    PooledSlope,
+    PooledSpread,
+    PooledTraits,
+)
 from its_pipeline.stores.pooled_results import (
     CHANGE,
     HeavyTailedResult,
     Imputed,
-    PooledEffect,
     PooledMember,
     PooledResult,
-    PooledSpread,
     TooFewPeople,
 )
 from tools.stores import METRIC, START_ON
@@ -50,6 +56,34 @@ def member(user_id: str, mean: float = 4.0, **changes: Any) -> PooledMember:
     return PooledMember(**{**fields, **changes})
 
 
+def traits(**changes: Any) -> PooledTraits:
+    """Return a regression on who exercises, two of six people without a say."""
+    spread = PooledSpread(1.2, 0.5, 0.2, 2.6)
+    slope = PooledSlope("exercises", 2.0, 0.5, 1.0, 3.0, 0.999, 0.5, (0.0, 1.0), 6)
+    fields: dict[str, Any] = {
+        "names": ("exercises",),
+        "needed": 5,
+        "refused": "",
+        "n_people": 11,
+        "n_without": 2,
+        "slopes": (slope,),
+        "spread": spread,
+        "spread_without": spread,
+    }
+    return PooledTraits(**{**fields, **changes})
+
+
+def between_case(**changes: Any) -> PooledBetweenCase:
+    """Return the between-case effect of a multiple baseline."""
+    fields: dict[str, Any] = {
+        "design": MULTIPLE_BASELINE, "refused": "", "n_cases": 6, "n_occasions": 240,
+        "mean_change": 4.1, "sd": 8.0, "own_sd": 4.0, "d": 0.52, "g": 0.5, "g_se": 0.2, "df": 20.0,
+        "autocorrelation": 0.2, "intraclass_correlation": 0.6,
+        "g_by_reml": 0.55, "g_by_reml_se": 0.21, "df_by_reml": 24.0,
+    }  # fmt: skip
+    return PooledBetweenCase(**{**fields, **changes})
+
+
 def pooled_result(users: Sequence[str], **changes: Any) -> PooledResult:
     """Return the record of a kind that these people tried, and one more who has no estimate."""
     spread = PooledSpread(1.5, 0.6, 0.3, 3.0)
@@ -74,6 +108,8 @@ def pooled_result(users: Sequence[str], **changes: Any) -> PooledResult:
         "heavy_tailed": HeavyTailedResult(effect(4.1), effect(4.1, 2.0), spread),
         "members": tuple(map(member, sorted(users))),
         "n_with_estimate": len(users),
+        "traits": traits(),
+        "between_case": between_case(),
     }
     return PooledResult(**{**fields, **changes})
 

@@ -26,6 +26,7 @@ from its_pipeline.cli import (
     schedules,
     series,
     servers,
+    traits,
     update,
     watch,
 )
@@ -45,6 +46,7 @@ interventions.app.command("draw")(schedules.draw)
 interventions.app.command("otherwise")(schedules.otherwise)
 app.add_typer(interventions.app, name="intervention")
 app.add_typer(series.app, name="series")
+app.add_typer(traits.app, name="trait")
 app.command("plan")(planning.plan)
 app.command("looks")(planning.looks)
 app.command("run")(update.run)

@@ -81,8 +81,13 @@ def _say(record: KindRecord) -> None:
             f"nothing is told of fewer. {_without(record)}"
         )
         return
+    from its_pipeline.report.sentence import unit_text
+
     unit = f" {record.unit}" if record.unit else ""
-    benefit = f"by at least {number(record.minimum_effect)}{unit} " if record.minimum_effect else ""
+    benefit = ""
+    if record.minimum_effect:
+        least = f"{record.minimum_effect:g}"
+        benefit = f"by at least {least} {unit_text(least, record.unit)}".rstrip() + " "
     typer.echo(
         f"On average it changed the outcome by {interval_text(vars(record.mean))}{unit}; that it "
         f"helps people {benefit}on average has a probability of "
@@ -111,6 +116,8 @@ def _say(record: KindRecord) -> None:
             "If somebody who lies far off counts for less, it is "
             f"{interval_text(vars(heavy.mean))}{unit}."
         )
+    for sentence in _beside(record):
+        typer.echo(sentence)
     print_table(
         f"Members, effects in {record.unit or 'the unit of the outcome'}",
         ("person", "intervention", "from", "days", "own days say", "given all others", "benefit",
@@ -119,6 +126,20 @@ def _say(record: KindRecord) -> None:
         "average without: how far it moves without them, in its sds; weight: below 1 where they "
         "lie apart",
     )  # fmt: skip
+
+
+def _beside(record: PooledResult) -> list[str]:
+    """Return whom it helps more, and the kind as single-case studies report it."""
+    from its_pipeline.experiments.kind_told import told_between_case, told_traits
+    from its_pipeline.report.kind_traits import between_case_sentences, trait_sentences
+
+    traits = told_traits(record)
+    own_unit = record.unit if record.pooled_in == "unit" else ""
+    between = told_between_case(record, own_unit)
+    return [
+        *([] if traits is None else trait_sentences(traits, record.unit, record.direction)),
+        *([] if between is None else between_case_sentences(between)),
+    ]
 
 
 def _percent(probability: float) -> str:

@@ -178,19 +178,54 @@ def posterior(
 
 @plain_errors
 def prune(
-    keep: Annotated[int, typer.Option(min=1, help="Analyses to keep of each experiment.")],
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Analyses to keep of each experiment.")
+    ] = None,
 ) -> None:
-    """Delete older analyses; MLflow keeps all about them but their draws."""
+    """Delete older analyses, and events of days older than ITS_KEEP_EVENTS_DAYS.
+
+    MLflow keeps all about the analyses but their draws. Daily outcomes stay.
+    """
+    from its_pipeline.settings import get_settings
+
+    settings = get_settings()
+    if keep is None and settings.keep_events_days is None:
+        fail("say what is kept: --keep N analyses of each experiment, or set ITS_KEEP_EVENTS_DAYS")
+    if keep is not None:
+        _prune_analyses(settings, keep)
+    if settings.keep_events_days is not None:
+        _prune_events(settings)
+
+
+def _prune_analyses(settings: Settings, keep: int) -> None:
     from its_pipeline.experiments.own_files import keys_with_files
     from its_pipeline.experiments.service import open_store
     from its_pipeline.experiments.sharding import known_shards
-    from its_pipeline.settings import get_settings
     from its_pipeline.stores.keeping import prune as prune_analyses
     from its_pipeline.stores.keeping import prune_shard
     from its_pipeline.stores.runs import RunStore
 
-    settings = get_settings()
     store, runs = open_store(settings), RunStore.from_settings(settings)
     removed = prune_analyses(store, keys_with_files(settings), keep, runs.drop_posterior)
     removed += sum(prune_shard(store, shard, keep) for shard in known_shards(settings))
     typer.echo(f"{removed} old analyses deleted")
+
+
+def _prune_events(settings: Settings) -> None:
+    from its_pipeline.events.closed_days import ClosedDaysError
+    from its_pipeline.ingest.closing import close_old_days
+
+    try:
+        closing = close_old_days(settings)
+    except ClosedDaysError as error:
+        fail(str(error), code=1)
+    typer.echo(f"events of {closing.deleted} days deleted; their daily outcomes are kept")
+    if closing.through is not None:
+        typer.echo(f"UTC days up to {closing.through} are closed: what comes for them is refused")
+    if closing.waiting_for is not None:
+        fail(
+            f"{closing.waiting_for} is older than {settings.keep_events_days} days, but its events "
+            "are not taken in as they are now, so it and later days stay: run its-pipeline run, "
+            "then this again",
+            code=1,
+        )

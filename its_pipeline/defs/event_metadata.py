@@ -15,6 +15,7 @@ import dagster as dg
 from its_pipeline.defs.experiment_metadata import CheckOutcome, Metadata
 
 if TYPE_CHECKING:
+    from its_pipeline.ingest.closing import Closing
     from its_pipeline.ingest.daily import DailyResult
     from its_pipeline.ingest.drift import DriftReport
     from its_pipeline.ingest.steps import ExportResult, ValidationResult
@@ -208,4 +209,14 @@ def daily_metadata(result: DailyResult) -> Metadata:
         "outcomes": dg.MetadataValue.table(records=records, schema=schema),
         "file": dg.MetadataValue.path(str(result.path)),
         "warehouse": dg.MetadataValue.path(str(result.warehouse.path)),
+    }
+
+
+def closing_metadata(closing: Closing) -> Metadata:
+    """Return up to which day days are closed, and of how many the events were deleted."""
+    if closing.through is None:
+        return {}
+    return {
+        "closed_through": closing.through.isoformat(),
+        "days_of_events_deleted": closing.deleted,
     }

@@ -48,8 +48,9 @@ def days_to_ingest(
 ) -> list[date]:
     """Return the UTC days to export and validate, in order.
 
-    Days that are whole but that Dagster knows nothing of are among them: a run was killed before
-    it told of them, the HTTP API took them, or Dagster's own records were lost.
+    Days that are whole but that Dagster knows nothing of, or nothing of as they are, are among
+    them: a run was killed before it told of them, the HTTP API took them, or Dagster's own records
+    were lost.
 
     Raises
     ------
@@ -58,7 +59,13 @@ def days_to_ingest(
     """
     if given is not None:
         return sorted({date.fromisoformat(day) for day in given})
-    from its_pipeline.ingest.steps import changed_days, open_lake, unvalidated_days
+    from its_pipeline.ingest.ahead import untold_days
+    from its_pipeline.ingest.steps import (
+        changed_days,
+        first_open_day,
+        open_lake,
+        unvalidated_days,
+    )
 
     today_on = settings.utc_today()
     late = (today_on - timedelta(days=ago) for ago in range(settings.late_window_days + 1))
@@ -67,7 +74,10 @@ def days_to_ingest(
     told = instance.get_materialized_partitions(VALID_EVENTS)
     there = open_lake(settings).days(VALID_EVENTS.to_user_string())
     untold = {day for day in there if day.isoformat() not in told}
-    return sorted(known | untold | set(changed_days(settings)) | set(unvalidated_days(settings)))
+    untold |= untold_days(settings) & set(there)
+    first = first_open_day(settings)
+    again = {day for day in known | untold if day >= first}
+    return sorted(again | set(changed_days(settings)) | set(unvalidated_days(settings)))
 
 
 @dg.op(
@@ -84,8 +94,10 @@ def ingest_op(
     from its_pipeline.events.import_metrics import restore_metrics
     from its_pipeline.events.inbox import take_inbox
     from its_pipeline.events.log_copies import keep_nightly_copy
+    from its_pipeline.events.schema import OPEN_RULE
     from its_pipeline.exports.recognising import recognised
-    from its_pipeline.ingest.steps import ingest_days
+    from its_pipeline.ingest.ahead import ingest_ahead
+    from its_pipeline.ingest.closing import refuse_late_events
     from its_pipeline.leaving.forget import finish_forgetting
     from its_pipeline.tables.understanding import completed_mapping
 
@@ -107,7 +119,7 @@ def ingest_op(
     progress.update(0, len(days))
     done = read = valid = failed = left_out = 0
     rejected: Counter[str] = Counter()
-    for portion in ingest_days(settings, days):
+    for portion in ingest_ahead(settings, days):
         events = _events_of(settings, portion)
         with told_together(context.instance):
             for event in events:
@@ -129,6 +141,14 @@ def ingest_op(
             left_out += ingested.exported.left_out
         done += len(portion)
         progress.update(done, len(days))
+    for late in refuse_late_events(settings):
+        read += late.rows
+        rejected[f"{REJECTED_BY}{OPEN_RULE}(occurred_at)"] += late.rows
+        context.log.warning(
+            f"{late.rows} events came for {late.day}, which is closed (ITS_KEEP_EVENTS_DAYS): they "
+            "were refused and are among the rejected events of that day; its daily outcomes stay "
+            "as they are"
+        )
     return dg.Output(
         None,
         metadata={
@@ -189,16 +209,29 @@ def check_event(
     ins={"ingested": dg.In(dg.Nothing)},
     out=dg.Out(dg.Nothing),
     pool=POOL_WAREHOUSE,
-    description="Rebuilds the daily outcomes and the analysts' warehouse.",
+    description="Rebuilds the daily outcomes and the analysts' warehouse, and deletes the events "
+    "of days that are older than events are kept.",
 )
 def aggregate_op(
     context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.Output[None]:
     """Aggregate, and tell Dagster."""
+    from its_pipeline.ingest.closing import close_old_days
     from its_pipeline.ingest.daily import build_daily
 
     result = build_daily(installation.settings)
-    metadata = shown.daily_metadata(result)
+    closing = close_old_days(installation.settings)
+    if closing.deleted:
+        context.log.info(
+            f"the events of {closing.deleted} days were deleted (ITS_KEEP_EVENTS_DAYS); UTC days "
+            f"up to {closing.through} are closed"
+        )
+    if closing.waiting_for is not None:
+        context.log.warning(
+            f"{closing.waiting_for} is too old to be kept, but its events could not be taken in as "
+            "they are now: no day from it on is closed until they are"
+        )
+    metadata = {**shown.daily_metadata(result), **shown.closing_metadata(closing)}
     context.log_event(dg.AssetMaterialization(DAILY_OUTCOMES, metadata=metadata))
     return dg.Output(None, metadata=metadata)
 

@@ -56,11 +56,10 @@ def event_days(settings: Settings) -> dg.DailyPartitionsDefinition:
 
 
 def first_lake_day(settings: Settings) -> date | None:
-    """Return the first UTC day that has events in the lake, or None."""
-    folder = settings.lake_dir / "behavioral_events"
-    if not folder.is_dir():
-        return None
-    days = (_DAY_FOLDER.fullmatch(entry.name) for entry in folder.iterdir())
+    """Return the first UTC day that has events in the lake, or had them until closed, or None."""
+    folders = [settings.lake_dir / name for name in ("behavioral_events", "closed_events")]
+    entries = (entry for folder in folders if folder.is_dir() for entry in folder.iterdir())
+    days = (_DAY_FOLDER.fullmatch(entry.name) for entry in entries)
     return min((date.fromisoformat(day[1]) for day in days if day), default=None)
 
 

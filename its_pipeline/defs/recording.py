@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
@@ -29,9 +30,10 @@ def told_together(instance: dg.DagsterInstance) -> Iterator[None]:
     """Have Dagster's SQLite databases take what this thread tells them in one transaction each.
 
     By itself Dagster 1.13 opens, commits and closes them two to five times an event, each time
-    until the disk has it, which is most of the time that a first load takes. All of it is stored
-    when the body has ended, and nothing of it if the body raises. Others who write wait meanwhile,
-    so the body should tell and do nothing else. Other databases are written to as ever.
+    until the disk has it, and asks the database each time whether its tables are there: that is
+    most of the time that a first load takes. All of it is stored when the body has ended, and
+    nothing of it if the body raises. Others who write wait meanwhile, so the body should tell and
+    do nothing else. Other databases are written to as ever.
 
     Parameters
     ----------
@@ -52,6 +54,9 @@ def told_together(instance: dg.DagsterInstance) -> Iterator[None]:
         return
     ours = threading.get_ident()
     as_ever = storage.run_connection, storage.index_connection
+    # Asked of the database once: no table or column goes while somebody writes to it.
+    has_table = lru_cache(storage.has_table)
+    has_columns = storage.has_asset_key_index_cols()
     held: dict[str, Connection] = {}
     with ExitStack() as stack:
 
@@ -84,10 +89,13 @@ def told_together(instance: dg.DagsterInstance) -> Iterator[None]:
                     yield connection
 
         storage.run_connection, storage.index_connection = run_connection, index_connection
+        storage.has_table = has_table
+        storage._has_asset_key_index_cols_on_connection = lambda conn: has_columns
         try:
             yield
         finally:
             del storage.run_connection, storage.index_connection
+            del storage.has_table, storage._has_asset_key_index_cols_on_connection
 
 
 def log_event(context: dg.OpExecutionContext, event: Event) -> None:

@@ -32,6 +32,7 @@ from its_pipeline.defs.pooled_asset import is_pooling_wanted, refresh_pooled_eff
 from its_pipeline.defs.refresh_job import refresh_experiments
 from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
+from its_pipeline.experiments.pooling import has_stale_kinds
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.sharding import is_sharded
 from its_pipeline.settings import Settings
@@ -222,14 +223,17 @@ def shard_requests(night: str, shards: int) -> list[dg.RunRequest]:
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[ingest_events],
-    request_job=refresh_experiments,
+    request_jobs=[refresh_experiments, refresh_pooled_effects],
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="When a night's events are in: asks for its shards of stale experiments.",
+    description=(
+        "When a night's events are in: asks for its shards of stale experiments. Where none is "
+        "stale, for kinds whose settings or traits have changed."
+    ),
 )
 def night_ingested_sensor(
-    context: dg.RunStatusSensorContext,
+    context: dg.RunStatusSensorContext, installation: dg.ResourceParam[Installation]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Request the shards that the ingest run counted."""
+    """Request the shards that the ingest run counted; else stale kinds, which no shard will."""
     tags = context.dagster_run.tags
     run = context.instance.get_run_by_id(context.dagster_run.run_id)
     if run is not None:
@@ -237,6 +241,8 @@ def night_ingested_sensor(
     night, shards = tags.get(TAG_NIGHT), int(tags.get(TAG_SHARDS, "0"))
     if night is None:
         yield dg.SkipReason("the run belongs to no night")
+    elif shards == 0 and has_stale_kinds(installation.settings):
+        yield dg.RunRequest(run_key=f"pooled:{PURPOSE_NIGHT}:{night}", job_name=JOB_POOLED)
     elif shards == 0:
         yield dg.SkipReason(f"night {night}: nothing is stale")
     else:

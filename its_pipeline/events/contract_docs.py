@@ -19,7 +19,7 @@ from its_pipeline.events.intervention import (
 )
 from its_pipeline.events.metrics import SHIPPED, OutcomeMetric
 from its_pipeline.events.parsing import NOT_A_NUMBER, NOT_AN_INSTANT
-from its_pipeline.events.schema import DUPLICATE_RULE
+from its_pipeline.events.schema import DUPLICATE_RULE, OPEN_RULE
 from its_pipeline.schedules.cadence import NAMED
 from its_pipeline.schedules.look_plans import LOOK_PLANS
 
@@ -51,6 +51,8 @@ Besides the rules above:
 | `{number}` | the text is not a decimal number (`NaN`, `inf` and hexadecimal are none) |
 | `{instant}` | the text is not a date and time with an offset or `Z` (ISO 8601) |
 | `{duplicate}` | the event was delivered again with a later `ingested_at`; the newest one counts |
+| `{closed}` | it came when its day's events were not kept any more (`ITS_KEEP_EVENTS_DAYS`): the \
+day's outcomes stay as they were computed; if sources deliver so late, keep more days |
 
 A row that breaks several rules is counted under the first, in the order of the table; all of them
 are listed in its column `all_rules`.
@@ -64,7 +66,7 @@ day. Where it is empty, the person's latest known zone does, and UTC where none 
 Others are added in `metrics.yaml` in the store, as a list under `metrics:` with these fields:
 `name`, `event_types`, `column` or `json_path`, `aggregation` (`mean`, `median`, `sum`, `count`,
 `rate`), `equals` (for `rate`), `minimum`, `maximum`, `unit`, `zero_days`, `label`, `likelihood`,
-`analysis`, `pooled_in`.
+`analysis`, `pooled_in`, `pooled_by`.
 
 `zero_days: true` makes a day without events, between a person's first and last one, a zero. Such a
 day has no time of day, so the shares of events by time of day are not in the model of the metric.
@@ -106,7 +108,10 @@ over HTTP; the request goes over the intervention, and the intervention over the
 
 `pooled_in` says in what the effects of [many people](guides/people-like-you.md) are pooled: `unit`,
 the metric's own (the default), or `baseline_sd`, standard deviations of each person's own days
-without the intervention, where people's units or scales are not the same.
+without the intervention, where people's units or scales are not the same. `pooled_by` names one or
+two traits that they are regressed on: traits of people that the store was told of
+(`its-pipeline trait`), or of designs, which are known: `baseline_days`, `on_and_off`, `by_lot`,
+`normal_likelihood`.
 
 A file with every key; two metrics are needed to show all, for `equals` belongs to a rate:
 
@@ -122,6 +127,7 @@ metrics:
     unit: minutes
     zero_days: true                     # a day without events inside the observed span is 0
     pooled_in: unit                     # or baseline_sd
+    pooled_by: [age, on_and_off]        # at most two traits; left out, nobody is compared
     analysis:                           # where it differs from the defaults above
       likelihood: student_t
       season: day_of_week
@@ -223,6 +229,7 @@ def contract_document() -> str:
             number=NOT_A_NUMBER,
             instant=NOT_AN_INSTANT,
             duplicate=DUPLICATE_RULE,
+            closed=OPEN_RULE,
             metrics=_metric_table(SHIPPED, EXAMPLES),
             most=MAXIMUM_DAYS,
             baseline=DEFAULT_BASELINE_DAYS,

@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from its_pipeline.events.closed_days import ClosedDays
 from its_pipeline.events.duck import in_memory, literal, sql
 from its_pipeline.events.metrics import OutcomeMetric
 from its_pipeline.events.schema import FIRST_DAY, pc
@@ -61,6 +62,7 @@ def build_daily_outcomes(
     metrics: Mapping[str, OutcomeMetric],
     out_parquet: Path,
     *,
+    closed: ClosedDays | None = None,
     memory: str = "2GB",
     threads: int | None = None,
 ) -> tuple[OutcomeCount, ...]:
@@ -74,6 +76,8 @@ def build_daily_outcomes(
         What to compute, by name.
     out_parquet
         The file to replace: sorted by `user_id`, `outcome`, `day`.
+    closed
+        Days whose outcomes are known, whatever events of theirs are still there.
     memory, threads
         Bounds for DuckDB; what does not fit is spilled beside `out_parquet`.
 
@@ -90,11 +94,15 @@ def build_daily_outcomes(
             "value DOUBLE, n_events INTEGER, share_morning DOUBLE, share_afternoon DOUBLE, "
             "share_evening DOUBLE, share_night DOUBLE)"
         )
+        if closed is not None:
+            known = "SELECT * FROM read_parquet($file) WHERE list_contains($names, outcome)"
+            given = {"file": str(closed.outcomes), "names": list(metrics)}
+            connection.execute(f"INSERT INTO outcomes BY NAME {known}", given)
         if files:
-            _open_events(connection, files)
+            _open_events(connection, files, closed)
             for metric in sorted(metrics.values(), key=lambda m: m.name):
-                connection.execute(_statement(metric))
-            _add_zero_days(connection, metrics)
+                connection.execute(_statement(metric, closed))
+            _add_zero_days(connection, metrics, closed)
         counts = connection.execute(
             "SELECT outcome, count(*), count(DISTINCT user_id), min(day), max(day) "
             "FROM outcomes GROUP BY outcome ORDER BY outcome"
@@ -119,16 +127,42 @@ def write_without(daily_parquet: Path, user_id: str) -> None:
     user_id
         Who is left out.
     """
-    with (
-        in_memory(spill_to=daily_parquet.parent) as connection,
-        unfinished_file(daily_parquet) as unfinished,
-    ):
+    with unfinished_file(daily_parquet) as unfinished:
+        _write_where(daily_parquet, unfinished, "user_id <> $value", user_id)
+
+
+def write_outcomes_through(daily_parquet: Path, target: Path, last_on: date) -> None:
+    """Write the daily outcomes of local days up to `last_on`, **INCLUSIVE**, to another file."""
+    _write_where(daily_parquet, target, "day <= $value", last_on)
+
+
+def _write_where(daily_parquet: Path, target: Path, condition: str, value: str | date) -> None:
+    with in_memory(spill_to=target.parent) as connection:
         connection.execute(
-            "CREATE TEMP TABLE outcomes AS "
-            "SELECT * FROM read_parquet($file) WHERE user_id <> $user_id",
-            {"file": str(daily_parquet), "user_id": user_id},
+            f"CREATE TEMP TABLE outcomes AS SELECT * FROM read_parquet($file) WHERE {condition}",  # noqa: S608
+            {"file": str(daily_parquet), "value": value},
         )
-        _write(connection, unfinished)
+        _write(connection, target)
+
+
+def write_people(files: Sequence[Path], target: Path, closed: ClosedDays | None = None) -> None:
+    """Write what has to be known of people once these events are gone: spans, and zones last seen.
+
+    Parameters
+    ----------
+    files
+        Parquet files of valid events.
+    target
+        The file to write.
+    closed
+        What was known of people whose events went earlier.
+    """
+    with in_memory(spill_to=target.parent) as connection:
+        _open_events(connection, files, closed)
+        _find_spans(connection, closed)
+        connection.execute(
+            sql("write_people", seen=_seen(_listed(files), closed), path=literal(str(target)))
+        )
 
 
 def read_series(daily_parquet: Path, user_id: str, outcome: str) -> pd.DataFrame:
@@ -174,17 +208,30 @@ def _may_hold(group: pq.RowGroupMetaData, user_id: str, outcome: str) -> bool:
     return group.num_rows > 0
 
 
-def _open_events(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+def _listed(files: Sequence[Path]) -> str:
+    return "[" + ", ".join(literal(str(file)) for file in files) + "]"
+
+
+def _seen(listed: str, closed: ClosedDays | None) -> str:
+    """Return where people's zones stand: in the events, and in what is kept of closed days."""
+    if closed is None:
+        return f"read_parquet({listed}, hive_partitioning = false)"
+    return sql("seen_people", files=listed, people=literal(str(closed.people)))
+
+
+def _open_events(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[Path], closed: ClosedDays | None
+) -> None:
     """Create the view `local_events` over the files."""
-    listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
+    listed = _listed(files)
     found = connection.execute(
-        f"SELECT DISTINCT time_zone FROM read_parquet({listed}, hive_partitioning = false)"  # noqa: S608
+        f"SELECT DISTINCT time_zone FROM {_seen(listed, closed)}"  # noqa: S608
     ).fetchall()
     zones = sorted({zone or DEFAULT_ZONE for (zone,) in found})
     connection.register("offsets", zone_offsets(zones, *_utc_days(files)))
     zone, join = "time_zone", ""
     if (None,) in found:
-        connection.execute(sql("home_zones", files=listed))
+        connection.execute(sql("home_zones", seen=_seen(listed, closed)))
         zone = f"coalesce(time_zone, home_zone, {literal(DEFAULT_ZONE)})"
         join = "LEFT JOIN home_zones USING (user_id)"
     connection.execute(sql("local_events", files=listed, zone=zone, home_zones=join))
@@ -266,22 +313,34 @@ def _change(zone: ZoneInfo, utc_day: int) -> int:
     return after
 
 
+def _find_spans(connection: duckdb.DuckDBPyConnection, closed: ClosedDays | None) -> None:
+    """Create the table `spans`: each person's first and last local day with any event."""
+    connection.execute(sql("spans"))
+    if closed is not None:
+        connection.execute(sql("all_spans", people=literal(str(closed.people))))
+
+
 def _add_zero_days(
-    connection: duckdb.DuckDBPyConnection, metrics: Mapping[str, OutcomeMetric]
+    connection: duckdb.DuckDBPyConnection,
+    metrics: Mapping[str, OutcomeMetric],
+    closed: ClosedDays | None,
 ) -> None:
     with_zeros = sorted(name for name, metric in metrics.items() if metric.zero_days)
     if with_zeros:
-        connection.execute(sql("spans"))
+        _find_spans(connection, closed)
     for name in with_zeros:
         connection.execute(sql("zero_days", name=literal(name)))
 
 
-def _statement(metric: OutcomeMetric) -> str:
+def _statement(metric: OutcomeMetric, closed: ClosedDays | None) -> str:
     types = ", ".join(literal(kind) for kind in metric.event_types)
+    events = f"event_type IN ({types})" if types else "true"
+    if closed is not None:
+        events += f" AND local_day > {(closed.last_local_on - date(1970, 1, 1)).days}"
     return sql(
         "daily_outcome",
         name=literal(metric.name),
-        events=f"event_type IN ({types})" if types else "true",
+        events=events,
         value=_value(metric),
         legal=_legal(metric),
         aggregate=_aggregate(metric),

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +60,13 @@ class Forgotten:
         """Tell whether a person was forgotten, or is being so."""
         content = self._read()
         return bool(content.people) and _hash(content.salt, user_id) in content.people
+
+    def among(self, users: Iterable[str]) -> set[str]:
+        """Return who of many people was forgotten, or is being so; the list is read once."""
+        content = self._read()
+        if not content.people:
+            return set()
+        return {user for user in set(users) if _hash(content.salt, user) in content.people}
 
     def refuse(self, user_id: str) -> None:
         """Refuse a forgotten person.

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.intervention_table import SEQUENCE, VERSIONS
+from its_pipeline.events.tries import Try
 
 PlainRow = Mapping[str, Any]
 """A row's columns by name, as JSON has them."""
@@ -41,6 +42,14 @@ def newest_versions() -> sa.Select[Any]:
         .exists()
     )
     return sa.select(VERSIONS).where(~has_later)
+
+
+def newest_tries(engine: sa.Engine) -> list[Try]:
+    """Return of every intervention that was not withdrawn what pools need, newest versions."""
+    columns = [VERSIONS.c[name] for name in Try._fields]
+    query = newest_versions().with_only_columns(*columns).where(VERSIONS.c.status == "open")
+    with engine.connect() as connection:
+        return [Try._make(row) for row in connection.execute(query)]
 
 
 def newest_version(

@@ -1,8 +1,7 @@
 """The intervention log: what a person tried, from when to when, and what they expected of it.
 
 An append-only SQL table; every write is a new version of one intervention with a new `sequence`.
-What can be concluded from an intervention belongs to `its_pipeline.experiments`; reading many of
-them from a CSV file to `intervention_files`.
+Concluding anything of one belongs to `experiments`, reading a CSV file to `intervention_files`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from its_pipeline.events.intervention_lots import with_recorded_lot
 from its_pipeline.events.intervention_rows import (
     append_version,
     is_of,
+    newest_tries,
     newest_version,
     newest_versions,
     to_intervention,
@@ -31,6 +31,7 @@ from its_pipeline.events.intervention_table import VERSIONS, open_engine, writin
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.log_copies import check_log
 from its_pipeline.events.metrics import OutcomeMetric, get_metric, registered_metrics
+from its_pipeline.events.tries import Try
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -90,7 +91,7 @@ class InterventionLog:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The way to the log's database, its schema up to date."""
+        """The log's database, its schema up to date."""
         check_log(self._url)
         engine = open_engine(self._url)
         bring_up_to_date(engine)
@@ -209,10 +210,14 @@ class InterventionLog:
             query = query.where(VERSIONS.c.user_id == user_id)
         if not include_withdrawn:
             query = query.where(VERSIONS.c.status == "open")
-        query = query.order_by(
-            VERSIONS.c.user_id, VERSIONS.c.started_on, VERSIONS.c.intervention_id
-        )
-        return self._read(query)
+        order = (VERSIONS.c.user_id, VERSIONS.c.started_on, VERSIONS.c.intervention_id)
+        return self._read(query.order_by(*order))
+
+    def tries(self) -> tuple[Try, ...]:
+        """Return of every intervention that was not withdrawn what pools need, newest versions."""
+        rows = newest_tries(self.engine)
+        gone = self._forgotten.among(row.user_id for row in rows) if self._forgotten else ()
+        return tuple(row for row in rows if row.user_id not in gone)
 
     def newest(self, count: int) -> list[Intervention]:
         """Return those that began last, the last one first, withdrawn ones too; at most `count`."""

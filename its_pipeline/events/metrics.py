@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from its_pipeline.events.analysis_options import UNSAID, AnalysisOptions
+from its_pipeline.events.traits import MOST_TRAITS, check_trait_name
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.schedules.cadence import AUTO, DAYS, Cadence
 
@@ -112,6 +113,9 @@ class OutcomeMetric(BaseModel):
     pooled_in
         In what effects of many people are pooled: ``unit``, the metric's; ``baseline_sd``, sds of
         each person's own days without the intervention, where people's units are not the same.
+    pooled_by
+        One or two traits, of people (`stores.person_traits`) or of designs
+        (`events.traits.DESIGN_TRAITS`), that effects of many people are regressed on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -130,6 +134,7 @@ class OutcomeMetric(BaseModel):
     likelihood: str = "normal"
     analysis: AnalysisOptions = UNSAID
     pooled_in: Literal["unit", "baseline_sd"] = "unit"
+    pooled_by: tuple[str, ...] = ()
 
     @field_validator("name")
     @classmethod
@@ -147,6 +152,18 @@ class OutcomeMetric(BaseModel):
                     f"must be letters, digits or any of _ . : -, but has {event_type!r}"
                 )
         return types
+
+    @field_validator("pooled_by")
+    @classmethod
+    def _legal_traits(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            check_trait_name(name)
+        if len(names) > MOST_TRAITS or len(set(names)) < len(names):
+            raise ValueError(
+                f"must be one or {MOST_TRAITS} different traits but has {', '.join(names)}: with "
+                "more, one of them will look as if it mattered"
+            )
+        return names
 
     @field_validator("json_path")
     @classmethod

@@ -23,6 +23,7 @@ from its_pipeline.events.cell_texts import (
 )
 from its_pipeline.events.keys import key_of_id
 from its_pipeline.events.mapping import ImportMapping
+from its_pipeline.events.moments import are_moments, as_iso
 from its_pipeline.events.schema import pc
 
 _PLAIN_NUMBER = re.compile(r"\s*[+-]?[\d.]+(?:[eE][+-]?\d+)?\s*")
@@ -34,10 +35,14 @@ def normal_rows(
     """Return batches of text with times, numbers and people as the mapping's rules read them."""
     readers = _readers(mapping)
     for batch in batches:
-        columns = [
-            _read(batch.column(name), readers[name]) if name in readers else batch.column(name)
-            for name in batch.schema.names
-        ]
+        columns = []
+        for name in batch.schema.names:
+            column = batch.column(name)
+            if name == mapping.time and reads_dates(mapping):
+                column = _read_times(column, readers[name])
+            elif name in readers:
+                column = _read(column, readers[name])
+            columns.append(column)
         yield pa.record_batch(columns, names=batch.schema.names)
 
 
@@ -48,9 +53,14 @@ def time_reader(mapping: ImportMapping) -> Callable[[str], str | None] | None:
     if mapping.time_kind == "excel_days":
         return read_excel_day
     order = mapping.date_order
-    if mapping.time_kind == "timestamp" and order is not None:
+    if reads_dates(mapping) and order is not None:
         return lambda text: read_time(text, order)
     return None
+
+
+def reads_dates(mapping: ImportMapping) -> bool:
+    """Tell whether a mapping's times are dates whose parts stand in a declared order."""
+    return mapping.time_kind == "timestamp" and mapping.date_order is not None
 
 
 def number_reader(mapping: ImportMapping) -> Callable[[str], str | None] | None:
@@ -95,3 +105,10 @@ def _read(column: pa.Array, reader: Callable[[str], str | None]) -> pa.Array:
     found = [None if text is None else reader(text) for text in encoded.dictionary.to_pylist()]
     read = pa.array(found, pa.string())
     return pc.coalesce(read, encoded.dictionary).take(encoded.indices)
+
+
+def _read_times(column: pa.Array, reader: Callable[[str], str | None]) -> pa.Array:
+    """Read a column's times; those in the form of machines all at once."""
+    moments = are_moments(column)
+    others = _read(pc.if_else(moments, None, column), reader)
+    return pc.if_else(moments, as_iso(column), others)

@@ -66,6 +66,9 @@ REJECTION_SCHEMA = pa.schema(
 DUPLICATE_RULE = "duplicate"
 """Rule name of an event whose id was delivered again with a later `ingested_at`."""
 
+OPEN_RULE = "day_is_open"
+"""Rule name of an event that came when the events of its day were not kept any more."""
+
 
 def raw_schema(text_columns: frozenset[str] | set[str] = frozenset()) -> pa.Schema:
     """Return the schema of events as delivered: the named columns are text, all are nullable.

@@ -130,7 +130,7 @@ def validate_days(
         connection.execute(sql("duplicates"), parameters)
         repeated = connection.sql(sql("duplicate_rows"), params=parameters)
         for place, rows in _by_place(repeated.to_arrow_reader(BATCH_ROWS)):
-            counts[place].rejections.add(_as_duplicates(rows))
+            counts[place].rejections.add(rejected_by(rows, DUPLICATE_RULE, "event_id"))
         for count in counts:
             count.rejections.close()
         unique = connection.sql(sql("unique_rows"), params=parameters)
@@ -350,11 +350,8 @@ def _no_rejections() -> pa.Table:
     return REJECTION_SCHEMA.empty_table()
 
 
-def _as_duplicates(rows: pa.Table) -> pa.Table:
-    count = rows.num_rows
-    return _rejections(
-        rows,
-        pa.array([DUPLICATE_RULE] * count, pa.string()),
-        pa.array(["event_id"] * count, pa.string()),
-        pa.array([f"{DUPLICATE_RULE}(event_id)"] * count, pa.string()),
-    )
+def rejected_by(raw: pa.Table, rule: str, column: str) -> pa.Table:
+    """Return rows that all break one rule, as they go to the rejected events."""
+    count = raw.num_rows
+    texts = (rule, column, f"{rule}({column})")
+    return _rejections(raw, *(pa.array([text] * count, pa.string()) for text in texts))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from its_pipeline.events.closed_days import closed_days_damage, newest_version
 from its_pipeline.events.import_folders import import_versions, imports_dir, version_damage
 from its_pipeline.events.log_copies import log_copies, log_damage, log_file
 from its_pipeline.events.metrics import IMPORTED_FOLDER, read_metrics_file
@@ -28,7 +29,13 @@ from its_pipeline.files.damage import DAMAGE, set_aside
 from its_pipeline.files.parquet import file_batches
 from its_pipeline.files.sqlite import set_aside_sqlite, sqlite_damage
 from its_pipeline.settings import Settings
-from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
+from its_pipeline.stores.lake import (
+    BEHAVIORAL_EVENTS,
+    CLOSED_EVENTS,
+    REJECTED_EVENTS,
+    VALID_EVENTS,
+    Lake,
+)
 from its_pipeline.stores.placebo_audit import AuditStore
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.shard_newest import RECORDS_FOLDER
@@ -159,7 +166,19 @@ def _events(settings: Settings) -> Iterator[Finding]:
             if damage:
                 remedy = "import the same file again under the same name; the lake keeps its days"
                 yield Finding(folder / version, damage, remedy, is_derived=False)
+    newest = newest_version(settings)
+    damage = closed_days_damage(newest, thorough=True) if newest is not None else ""
+    if newest is not None and damage:
+        yield Finding(newest, f"outcomes of closed days: {damage}", BY_HAND, is_derived=False)
     lake = Lake(settings.lake_dir)
+    for day in lake.days(CLOSED_EVENTS):
+        path = lake.path(CLOSED_EVENTS, day)
+        if damage := _damage(path, _parquet):
+            remedy = (
+                "is set aside; nothing makes it again, and it is missed only where events come for "
+                "this closed day: those that it had are refused as late then, like new ones"
+            )
+            yield Finding(path, damage, remedy)
     for table in (BEHAVIORAL_EVENTS, VALID_EVENTS, REJECTED_EVENTS):
         for day in lake.days(table):
             path = lake.path(table, day)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from its_pipeline.events.keys import ExperimentKey
+from its_pipeline.experiments.kind_told import told_between_case, told_traits
 from its_pipeline.experiments.links import page_url
 from its_pipeline.experiments.own_files import keys_with_files
 from its_pipeline.experiments.page_marks import section_digest
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 #: Under the pages' folder, beside people's: no identifier holds this sign, so nobody is called so.
 KINDS_FOLDER: Final = f"kinds{ESCAPE}"
 #: Part of what decides whether a page is up to date: raise it when pages of kinds change.
-KIND_PAGE_VERSION: Final = 1
+KIND_PAGE_VERSION: Final = 2
 #: The page over all experiments, from a kind's.
 INDEX_HREF: Final = "../../index.html"
 
@@ -151,13 +152,12 @@ def kind_input(snapshot: Snapshot, result: PooledResult) -> KindInput:
     from its_pipeline.report.kinds import Interval, KindInput
 
     metric = snapshot.metrics.get(result.metric)
-    times, unit = 1.0, result.unit
     standardised = result.pooled_in == "baseline_sd"
-    if standardised:
-        unit = "standard deviations"
-    elif metric is not None and (metric.analysis.likelihood or metric.likelihood) == "binomial":
+    own_times, own_unit = 1.0, metric.unit if metric is not None else ""
+    if metric is not None and (metric.analysis.likelihood or metric.likelihood) == "binomial":
         # As `AnalysisSpec.told_effect` tells shares.
-        times, unit = 100.0, "percentage points"
+        own_times, own_unit = 100.0, "percentage points"
+    times, unit = (1.0, "standard deviations") if standardised else (own_times, own_unit)
 
     def told(effect: Any) -> Interval:
         numbers = (effect.mean, effect.sd, effect.ci_lower, effect.ci_upper)
@@ -182,6 +182,8 @@ def kind_input(snapshot: Snapshot, result: PooledResult) -> KindInput:
         heavy_tailed=None if result.heavy_tailed is None else told(result.heavy_tailed.mean),
         is_staggered=len(changes) > 1,
         is_standardised=standardised,
+        traits=told_traits(result, times),
+        between_case=told_between_case(result, own_unit, own_times),
     )
 
 

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import SEPARATOR
+from its_pipeline.events.tries import Try
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
-from its_pipeline.stores.experiment_store import ExperimentStore
+from its_pipeline.settings import Settings
+from its_pipeline.stores.outlines import Outline, read_outlines
 from its_pipeline.stores.pooled_store import needed_people
-from its_pipeline.stores.verdict import Verdict
 
 
 class KindKey(NamedTuple):
@@ -58,13 +58,14 @@ class Membership:
     key
         The kind.
     estimated
-        Intervention and newest verdict of everybody whose verdict has effects, by `user_id`.
+        Intervention and newest verdict, as far as pools need them, of everybody whose verdict has
+        effects, by `user_id`.
     without
         How many have none, by reason; reasons of nobody are not there.
     """
 
     key: KindKey
-    estimated: Mapping[str, tuple[Intervention, Verdict]] = field(default_factory=dict)
+    estimated: Mapping[str, tuple[Try, Outline]] = field(default_factory=dict)
     without: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -73,7 +74,7 @@ class Membership:
         return len(self.estimated) + sum(self.without.values())
 
 
-def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Intervention]]]:
+def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Try]]]:
     """Return who tried what: of each kind of enough people, each one's interventions.
 
     Kinds of fewer people than `stores.pooled_store.needed_people` are not there: nothing is told
@@ -86,13 +87,12 @@ def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Intervention]]]:
         What is known now.
     """
     today_on = snapshot.settings.utc_today()
-    found: defaultdict[KindKey, defaultdict[str, list[Intervention]]] = defaultdict(
+    found: defaultdict[KindKey, defaultdict[str, list[Try]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for user_id, interventions in snapshot.interventions.items():
-        for each in interventions:
-            if each.status != "withdrawn" and each.started_on <= today_on:
-                found[KindKey(each.pooled_as, each.outcome_metric)][user_id].append(each)
+    for each in snapshot.tries:
+        if each.started_on <= today_on:
+            found[KindKey(each.pooled_as, each.outcome_metric)][each.user_id].append(each)
     needed = needed_people(snapshot.settings)
     return {
         key: dict(found[key])
@@ -101,49 +101,66 @@ def tried(snapshot: Snapshot) -> dict[KindKey, dict[str, list[Intervention]]]:
     }
 
 
+def read_verdicts(
+    settings: Settings, found: Iterable[Mapping[str, Iterable[Try]]], *, remember: bool = False
+) -> dict[str, Outline]:
+    """Return the newest verdicts of people's interventions, by experiment.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    found
+        People of kinds, from `tried`.
+    remember
+        Whether what was read is written down for the next time; the lock of the kinds is held.
+    """
+    keys = [each.key for people in found for tries in people.values() for each in tries]
+    return read_outlines(open_store(settings), keys, settings.pooled_dir, remember=remember)
+
+
 def members_of(
-    snapshot: Snapshot, key: KindKey, people: Mapping[str, Iterable[Intervention]]
+    key: KindKey, people: Mapping[str, Iterable[Try]], verdicts: Mapping[str, Outline]
 ) -> Membership:
     """Return how the people of a kind stand, by their newest verdicts.
 
     Parameters
     ----------
-    snapshot
-        What is known now.
     key
         The kind.
     people
         Each one's interventions of it, from `tried`.
+    verdicts
+        From `read_verdicts`.
     """
-    store = open_store(snapshot.settings)
-    estimated: dict[str, tuple[Intervention, Verdict]] = {}
+    estimated: dict[str, tuple[Try, Outline]] = {}
     without: Counter[str] = Counter()
     for user_id in sorted(people):
         newest_first = sorted(
             people[user_id], key=lambda each: (each.started_on, each.intervention_id), reverse=True
         )
-        verdicts = [_verdict(store, each) for each in newest_first]
+        told = [_verdict(verdicts, each) for each in newest_first]
         analysed = [
             (each, verdict)
-            for each, verdict in zip(newest_first, verdicts, strict=True)
+            for each, verdict in zip(newest_first, told, strict=True)
             if verdict is not None and verdict.status == "analysed"
         ]
         if analysed:
             estimated[user_id] = analysed[0]
         else:
-            without[why_without(verdicts[0])] += 1
+            without[why_without(told[0])] += 1
     return Membership(key, estimated, dict(sorted(without.items())))
 
 
-def _verdict(store: ExperimentStore, intervention: Intervention) -> Verdict | None:
+def _verdict(verdicts: Mapping[str, Outline], tried: Try) -> Outline | None:
     """Return the newest verdict, if it is of the outcome that the intervention is about now."""
-    verdict = store.verdict(str(intervention.key))
-    if verdict is None or verdict.outcome_metric != intervention.outcome_metric:
+    verdict = verdicts.get(tried.key)
+    if verdict is None or verdict.outcome_metric != tried.outcome_metric:
         return None
     return verdict
 
 
-def why_without(verdict: Verdict | None) -> str:
+def why_without(verdict: Outline | None) -> str:
     """Return why an experiment has no estimate: one of `stores.pooled_results.WITHOUT_ESTIMATE`.
 
     What was not evaluated yet, or crashed and is tried again, is waiting. One that was closed ended

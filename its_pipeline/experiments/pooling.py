@@ -9,61 +9,52 @@ boundary would be too large on average (Zhang et al. 2012, Ann. Intern. Med. 157
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.experiments.between_cases import between_cases
+from its_pipeline.experiments.kind_traits import TraitValues, regressed, trait_values
 from its_pipeline.experiments.kinds import (
     KindKey,
     Membership,
     members_of,
+    read_verdicts,
     tried,
 )
+from its_pipeline.experiments.pooled_record import record_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.sharding import has_shards
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.pooled_likelihoods import Source
 from its_pipeline.stores.pooled_results import (
-    BY_LOT,
-    CHANGE,
-    ON_AND_OFF,
     VERSION,
-    HeavyTailedResult,
-    Imputed,
     KindRecord,
-    PooledEffect,
-    PooledMember,
-    PooledResult,
-    PooledSpread,
     TooFewPeople,
 )
 from its_pipeline.stores.pooled_store import PooledStore, needed_people
-from its_pipeline.stores.verdict import Verdict
 
 if TYPE_CHECKING:
     from its_pipeline.events.metrics import OutcomeMetric
     from its_pipeline.its.pooling.estimates import Estimate
-    from its_pipeline.its.pooling.pooled import Pooled, SpreadOfEffects
-    from its_pipeline.its.results import Effect
 
-STATISTICS_VERSION: Final = 1
+STATISTICS_VERSION: Final = 2
 """Of `its.pooling` and of what is made of it here: another one makes every kind anew."""
 
 MOST_ERROR_SDS: Final = 0.02
 """Most by which the quadrature's error may move a number, in its posterior sd: no digit that is
 shown depends on it."""
-
-MOST_WITH_HEAVY_TAILS: Final = 300
-"""Most people among whom the answer with heavy tails is asked for, as a check for an odd one: it
-takes twenty times as long, and among more people a single one moves the average by little."""
 
 _LOST: Final = "waiting"
 """An analysis that is missing, damaged or of another unit is made anew by the next night."""
@@ -118,6 +109,20 @@ def has_kinds(settings: Settings) -> bool:
     return bool(tried(Snapshot(settings)))
 
 
+def has_stale_kinds(settings: Settings) -> bool:
+    """Tell whether a refresh of kinds would change something; nothing is written or locked."""
+    snapshot = Snapshot(settings)
+    found = tried(snapshot)
+    known = {KindKey(each.kind, each.metric): each for each in PooledStore(settings).all()}
+    if known.keys() != found.keys():
+        return True
+    verdicts = read_verdicts(settings, found.values())
+    return any(
+        known[key].fingerprint != _wanted(snapshot, members_of(key, people, verdicts))[1]
+        for key, people in found.items()
+    )
+
+
 def refresh_kinds(
     settings: Settings,
     only: Collection[KindKey] | None = None,
@@ -140,15 +145,15 @@ def refresh_kinds(
     """
     store = PooledStore(settings)
     # Read under the lock: whoever deletes a person marks them, waits for it, and goes over this.
-    with exclusive(store.lock_path):
+    with exclusive(store.lock_path), _uncollected():
         snapshot = Snapshot(settings)
         found = tried(snapshot)
         wanted = [key for key in found if only is None or key in only]
-        store.delete_other_versions()
-        known = {KindKey(each.kind, each.metric): each for each in store.all()}
+        known = {KindKey(each.kind, each.metric): each for each in store.without_other_versions()}
+        verdicts = read_verdicts(settings, (found[key] for key in wanted), remember=True)
         refreshed = []
         for done, key in enumerate(wanted, start=1):
-            membership = members_of(snapshot, key, found[key])
+            membership = members_of(key, found[key], verdicts)
             refreshed.append(_refresh(snapshot, store, membership, known.get(key), force))
             if on_progress is not None:
                 on_progress(done, len(wanted))
@@ -156,6 +161,21 @@ def refresh_kinds(
         for key in removed:
             store.delete(*key)
     return RefreshedKinds(tuple(refreshed), tuple(sorted(removed)))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Have nobody look for cycles: many people are many small objects, none of them in any.
+
+    Of ten thousand people, looking takes a fifth of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def kinds_of(settings: Settings, user_id: str) -> set[KindKey]:
@@ -185,17 +205,28 @@ def _refresh(
 ) -> RefreshedKind:
     metric = snapshot.metrics[membership.key.metric]
     needed = needed_people(snapshot.settings)
-    if known is not None and not force and known.fingerprint == _print(membership, metric, needed):
+    traits, fingerprint = _wanted(snapshot, membership)
+    if known is not None and not force and known.fingerprint == fingerprint:
         return RefreshedKind(membership.key, known, False)
     started = time.perf_counter()
     # Whoever asks for everything anew has the analyses themselves read.
     before = {} if force else store.likelihoods(*membership.key)
-    record = _made(snapshot.settings, store, membership, metric, needed, before)
+    record = _made(
+        snapshot.settings, store, membership, metric, needed, traits, fingerprint, before
+    )
     store.write(record)
     return RefreshedKind(membership.key, record, True, time.perf_counter() - started)
 
 
-def _print(membership: Membership, metric: OutcomeMetric, needed: int) -> str:
+def _wanted(snapshot: Snapshot, membership: Membership) -> tuple[TraitValues, str]:
+    """Return the traits that a kind is regressed on, and the fingerprint that it should have."""
+    metric = snapshot.metrics[membership.key.metric]
+    verdicts = {who: verdict for who, (_, verdict) in membership.estimated.items()}
+    traits = trait_values(snapshot.settings, metric.pooled_by, verdicts)
+    return traits, _print(membership, metric, needed_people(snapshot.settings), traits)
+
+
+def _print(membership: Membership, metric: OutcomeMetric, needed: int, traits: TraitValues) -> str:
     """Return the fingerprint of everything that a kind's record depends on."""
     told = {
         "versions": [VERSION, STATISTICS_VERSION],
@@ -203,19 +234,18 @@ def _print(membership: Membership, metric: OutcomeMetric, needed: int) -> str:
         "pooled_in": metric.pooled_in,
         "unit": metric.unit,
         "needed": needed,
-        "members": [
-            [
-                verdict.key,
-                verdict.fingerprint,
-                verdict.started_on,
-                each.direction,
-                each.minimum_effect,
-            ]
-            for each, verdict in membership.estimated.values()
-        ],
         "without": dict(membership.without),
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    if metric.pooled_by:
+        values = {who: traits[who] for who in membership.estimated if who in traits}
+        told |= {"pooled_by": metric.pooled_by, "traits": values}
+    print_ = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for each, verdict in membership.estimated.values():
+        print_.update(
+            f"\n{verdict.key} {verdict.fingerprint} {verdict.started_on} {each.direction} "
+            f"{each.minimum_effect!r}".encode()
+        )
+    return print_.hexdigest()
 
 
 def _made(
@@ -224,34 +254,35 @@ def _made(
     membership: Membership,
     metric: OutcomeMetric,
     needed: int,
+    traits: TraitValues,
+    fingerprint: str,
     before: Mapping[Source, Estimate],
 ) -> KindRecord:
     lost: list[str] = []
     refused = 0
     own: dict[str, Estimate] = {}
+    pooled_as: dict[str, Estimate] = {}
     standardised = metric.pooled_in == "baseline_sd"
     for user_id, (_, verdict) in membership.estimated.items():
         try:
             found = before.get(_source(verdict)) or _own(settings, verdict)
-            if found is not None and standardised:
-                found.standardised()
+            told = found.standardised() if found is not None and standardised else found
         except ValueError:
             # Their days say nothing of the effect, or do not vary where sds of them are the unit.
             refused += 1
             continue
-        if found is None or found.unit != metric.unit:
+        if found is None or told is None or found.unit != metric.unit:
             lost.append(user_id)
         else:
-            own[user_id] = found
+            own[user_id], pooled_as[user_id] = found, told
     counts = Counter(membership.without)
     counts.update({_LOST: len(lost), "refused": refused})
     without = {reason: count for reason, count in sorted(counts.items()) if count}
-    kept = Membership(
-        membership.key,
-        {who: each for who, each in membership.estimated.items() if who not in lost},
-        membership.without,
-    )
-    fingerprint = _print(kept, metric, needed)
+    if lost:
+        # As if they had none: the record is made anew once their analyses are there again.
+        there = {who: each for who, each in membership.estimated.items() if who not in lost}
+        kept = Membership(membership.key, there, membership.without)
+        fingerprint = _print(kept, metric, needed, traits)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     is_scaled = standardised or any(each.baseline_sd for each in own.values())
     if len(own) < needed or not is_scaled:
@@ -271,7 +302,7 @@ def _made(
     from its_pipeline.its.pooling.pool import pool
 
     pooled = pool(
-        [each.standardised() if standardised else each for each in own.values()],
+        list(pooled_as.values()),
         direction=direction,
         minimum_effect=minimum,
         without_estimate=without,
@@ -280,14 +311,23 @@ def _made(
     store.write_likelihoods(
         *membership.key, [(_source(verdicts[who]), each) for who, each in own.items()]
     )
-    return _record(pooled, membership.key, metric, verdicts, made_at, fingerprint)
+    return record_of(
+        pooled,
+        membership.key,
+        metric,
+        verdicts,
+        made_at=made_at,
+        fingerprint=fingerprint,
+        traits=regressed(pooled, metric.pooled_by, traits, needed),
+        between_case=between_cases(settings, verdicts),
+    )
 
 
-def _source(verdict: Verdict) -> Source:
+def _source(verdict: Outline) -> Source:
     return Source(verdict.key, str(verdict.fingerprint))
 
 
-def _own(settings: Settings, verdict: Verdict) -> Estimate | None:
+def _own(settings: Settings, verdict: Outline) -> Estimate | None:
     """Return what a member's stored analysis says; None where there is none.
 
     Raises
@@ -300,99 +340,3 @@ def _own(settings: Settings, verdict: Verdict) -> Estimate | None:
     store = open_store(settings)
     analysis = store.analysis(verdict.key, str(verdict.fingerprint), with_trace=False)
     return None if analysis is None else estimate_of(analysis, verdict.user_id)
-
-
-def _record(
-    pooled: Pooled,
-    key: KindKey,
-    metric: OutcomeMetric,
-    verdicts: Mapping[str, Verdict],
-    made_at: str,
-    fingerprint: str,
-) -> PooledResult:
-    imputed = pooled.imputed
-    heavy = pooled.heavy_tailed if len(verdicts) <= MOST_WITH_HEAVY_TAILS else None
-    told = pooled.members.join(pooled.leave_one_out["moved_in_sds"])
-    numbers = (
-        "own_mean",
-        "own_sd",
-        "mean",
-        "sd",
-        "ci_lower",
-        "ci_upper",
-        "probability_of_benefit",
-        "moved_in_sds",
-    )
-    rows = told[list(numbers)].to_dict("index")
-    members = tuple(
-        PooledMember(
-            user_id=who,
-            intervention_id=verdict.intervention_id,
-            started_on=verdict.started_on,
-            design=_design(verdict),
-            n_days=verdict.n_pre + verdict.n_post,
-            fingerprint=str(verdict.fingerprint),
-            weight=None if heavy is None else float(heavy.weights[who]),
-            **{name: float(rows[who][name]) for name in numbers},
-        )
-        for who, verdict in sorted(verdicts.items())
-    )
-    return PooledResult(
-        kind=key.kind,
-        metric=key.metric,
-        unit=pooled.estimates.unit,
-        pooled_in=metric.pooled_in,
-        direction=pooled.direction,
-        minimum_effect=pooled.minimum_effect,
-        baseline_sd=float(pooled.nodes.scale),
-        made_at=made_at,
-        fingerprint=fingerprint,
-        mean=_effect(pooled.mean),
-        next_person=_effect(pooled.next_person),
-        spread=_spread(pooled.spread),
-        probability_helps_people=pooled.probability_helps_people,
-        probability_next_benefits=pooled.probability_next_benefits,
-        error=pooled.error,
-        without_estimate=dict(pooled.without_estimate),
-        imputed=None
-        if imputed is None
-        else Imputed(
-            n_people=sum(pooled.without_estimate.values()),
-            mean=_effect(imputed.mean),
-            next_person=_effect(imputed.next_person),
-            spread=_spread(imputed.spread),
-            probability_helps_people=imputed.probability_helps_people,
-            probability_next_benefits=imputed.probability_next_benefits,
-        ),
-        heavy_tailed=None
-        if heavy is None
-        else HeavyTailedResult(
-            mean=_effect(heavy.mean),
-            next_person=_effect(heavy.next_person),
-            scale=_spread(heavy.scale),
-        ),
-        members=members,
-        n_with_estimate=len(members),
-    )
-
-
-def _effect(effect: Effect) -> PooledEffect:
-    return PooledEffect(
-        float(effect.mean),
-        float(effect.sd),
-        float(effect.ci_lower),
-        float(effect.ci_upper),
-        float(effect.probability_positive),
-    )
-
-
-def _spread(spread: SpreadOfEffects) -> PooledSpread:
-    return PooledSpread(
-        float(spread.mean), float(spread.sd), float(spread.ci_lower), float(spread.ci_upper)
-    )
-
-
-def _design(verdict: Verdict) -> str:
-    if verdict.by_lot:
-        return BY_LOT
-    return ON_AND_OFF if verdict.is_on_and_off else CHANGE

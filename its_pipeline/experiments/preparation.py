@@ -7,7 +7,7 @@ What belongs here: reading what an analysis needs, once. What does not: making a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
+from its_pipeline.events.tries import Try
 from its_pipeline.experiments.comparisons import ComparisonSources
 from its_pipeline.experiments.options import Options
 from its_pipeline.experiments.prepared import Prepared
@@ -78,6 +79,27 @@ class Snapshot(Preparer):
             by_user[intervention.user_id].append(intervention)
         forgotten = Forgotten(self.settings.store_root)
         return {user: tuple(found) for user, found in by_user.items() if user not in forgotten}
+
+    @cached_property
+    def tries(self) -> Sequence[Try]:
+        """Everybody's interventions that were not withdrawn, as far as pools need them."""
+        from its_pipeline.events.interventions import InterventionLog
+
+        if self._logged is not None or "interventions" in vars(self):
+            return [
+                Try.of(each)
+                for interventions in self.interventions.values()
+                for each in interventions
+                if each.status != "withdrawn"
+            ]
+        log = InterventionLog(
+            self.settings.resolved_intervention_log_url,
+            forgotten=Forgotten(self.settings.store_root),
+        )
+        try:
+            return log.tries()
+        finally:
+            log.close()
 
     @cached_property
     def rejections(self) -> Rejections:

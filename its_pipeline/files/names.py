@@ -7,6 +7,7 @@ our own files would mix up. What does not: which identifiers are legal (`events.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,18 @@ def name_of_path(path: Path) -> str:
     """Return the name that the last level of a path of `path_of_name` was made from."""
     name = re.sub(f"{ESCAPE}([a-z])", lambda found: found[1].upper(), path.name)
     return name.removesuffix(ESCAPE)
+
+
+def file_names(folder: Path) -> Callable[[str], str]:
+    """Return how legal names are written under a folder, for many of them.
+
+    Parameters
+    ----------
+    folder
+        As for `path_of_name`, which checks names as well.
+    """
+    mixed = mixes_cases(folder)
+    return lambda name: _file_name(name, mixed)
 
 
 def _file_name(name: str, mixed: bool) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow.parquet as pq
 
+from its_pipeline.events.closed_days import closed_days
 from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
 from its_pipeline.events.metrics import registered_metrics
 from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
@@ -57,17 +58,17 @@ def build_daily(settings: Settings) -> DailyResult:
     Days that cannot be read to their end are set aside and validated again.
     """
     path = settings.daily_outcomes_path
-    with _workshop(settings, "daily") as folder:
+    with workshop(settings, "daily") as folder:
         built = folder / path.name
         try:
-            outcomes = _aggregate(settings, folder, built)
+            outcomes = aggregate(settings, folder, built)
         except duckdb.Error:
             damaged = open_lake(settings).set_aside_damaged(VALID_EVENTS)
             if not damaged:
                 raise
             for day in damaged:
                 validate_day_partition(settings, day)
-            outcomes = _aggregate(settings, folder, built)
+            outcomes = aggregate(settings, folder, built)
         _put(built, path, settings.store_root)
     return DailyResult(
         path,
@@ -81,21 +82,30 @@ def build_daily(settings: Settings) -> DailyResult:
 def ensure_daily(settings: Settings) -> bool:
     """Make the daily outcomes again where they are missing or damaged; tell whether they were.
 
-    Experiments whose days are not there would be decided without them. Where there are no valid
-    events, as in a store that was filled another way, there is nothing to make them from.
+    Experiments whose days are not there would be decided without them. Where there are neither
+    valid events nor closed days, as in a store that was filled another way, there is nothing to
+    make them from.
     """
     path = settings.daily_outcomes_path
     if read_or_set_aside(path, pq.read_metadata, settings.store_root) is not None:
         return False
-    if not open_lake(settings).days(VALID_EVENTS):
+    if not open_lake(settings).days(VALID_EVENTS) and closed_days(settings) is None:
         return False
     build_daily(settings)
     return True
 
 
-def _aggregate(settings: Settings, folder: Path, built: Path) -> tuple[OutcomeCount, ...]:
+def aggregate(settings: Settings, folder: Path, built: Path) -> tuple[OutcomeCount, ...]:
+    """Build the daily outcomes of all days, closed ones too, as a file of a held workshop.
+
+    Raises
+    ------
+    ClosedDaysError
+        What is kept of closed days is damaged.
+    """
+    closed = closed_days(settings)
     with _one_state(open_lake(settings), folder) as files:
-        return build_daily_outcomes(files, registered_metrics(settings), built)
+        return build_daily_outcomes(files, registered_metrics(settings), built, closed=closed)
 
 
 def _put(built: Path, path: Path, store_root: Path) -> None:
@@ -128,14 +138,14 @@ def refresh_warehouse(settings: Settings) -> Warehouse:
     for table in tables.values():
         read_or_set_aside(table, pq.read_metadata, settings.store_root)
     path = settings.warehouse_path
-    with _workshop(settings, "warehouse") as folder:
+    with workshop(settings, "warehouse") as folder:
         rebuilt = rebuild_warehouse(folder / path.name, tables)
         _put(rebuilt.path, path, settings.store_root)
     return replace(rebuilt, path=path)
 
 
 @contextmanager
-def _workshop(settings: Settings, name: str) -> Iterator[Path]:
+def workshop(settings: Settings, name: str) -> Iterator[Path]:
     """Hold a folder of the store to build in; what interrupted builders left in it is removed."""
     folder = settings.store_root / f".{name}"
     with exclusive(folder / "lock"):

@@ -1,12 +1,13 @@
 """Taking a person out of the lake and the daily outcomes; everybody else's rows stay as they are.
 
-What belongs here: every partition of every table, and the file of daily outcomes. What does not:
-where events come from (`events.import_deletion`, `events.simulation`), or why somebody is taken out
-(`leaving`).
+What belongs here: every partition of every table, the file of daily outcomes, and what is kept of
+closed days. What does not: where events come from (`events.import_deletion`, `events.simulation`),
+or why somebody is taken out (`leaving`).
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -15,11 +16,24 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from its_pipeline.events.closed_days import (
+    closed_days,
+    delete_earlier_versions,
+    write_closed_days,
+)
 from its_pipeline.events.daily import write_without
 from its_pipeline.events.schema import pc
 from its_pipeline.files.damage import read_or_set_aside
+from its_pipeline.ingest.closing import MARK_SCHEMA, person_mark
+from its_pipeline.ingest.daily import workshop
 from its_pipeline.ingest.steps import open_lake, validate_day_partition
-from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, VALID_EVENTS, Lake
+from its_pipeline.stores.lake import (
+    BEHAVIORAL_EVENTS,
+    CLOSED_EVENTS,
+    REJECTED_EVENTS,
+    VALID_EVENTS,
+    Lake,
+)
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
@@ -71,6 +85,41 @@ def delete_from_daily(settings: Settings, user_id: str) -> int:
     if rows:
         write_without(path, user_id)
     return rows
+
+
+def delete_from_closed_days(settings: Settings, user_id: str) -> int:
+    """Delete a person from what is kept of closed days; return how many rows there were."""
+    lake, mark = open_lake(settings), person_mark(user_id)
+    rows = 0
+    for day in lake.days(CLOSED_EVENTS):
+        with lake.exclusive(CLOSED_EVENTS, day):
+            if not lake.is_readable(CLOSED_EVENTS, day):
+                continue
+            marks = lake.read(CLOSED_EVENTS, day).select(MARK_SCHEMA.names)
+            others = marks.filter(pc.not_equal(marks["person"], pa.scalar(mark, pa.uint64())))
+            if others.num_rows < marks.num_rows:
+                footer = lake.metadata(CLOSED_EVENTS, day)
+                lake.write(CLOSED_EVENTS, day, MARK_SCHEMA, [others], footer)
+                rows += marks.num_rows - others.num_rows
+    with workshop(settings, "daily"):
+        delete_earlier_versions(settings)
+        closed = closed_days(settings)
+        if closed is None:
+            return rows
+        whose = [("user_id", "=", user_id)]
+        found = pq.read_table(closed.outcomes, columns=["user_id"], filters=whose).num_rows
+        people = pq.read_table(closed.people)
+        others = people.filter(pc.not_equal(people["user_id"], user_id))
+        if not found and others.num_rows == people.num_rows:
+            return rows
+
+        def write(outcomes: Path, into: Path) -> None:
+            shutil.copyfile(closed.outcomes, outcomes)
+            write_without(outcomes, user_id)
+            pq.write_table(others, into, compression="zstd")
+
+        write_closed_days(settings, closed.through, write)
+        return rows + found
 
 
 def _is_in(lake: Lake, table: str, day: date, user_id: str) -> bool:

@@ -12,10 +12,11 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from its_pipeline.events.closed_days import ClosedDayError, closed_days
 from its_pipeline.events.contract import CONTRACT_VERSION, json_metrics
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.metrics import OutcomeMetric, registered_metrics
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_VERSION = "its.version"
+VERSION = "its.version"
+"""Footer key of the source's version of a day."""
 _CONTRACT = "its.contract"
 
 DAYS_AT_ONCE: Final = 32
@@ -106,18 +108,27 @@ def open_lake(settings: Settings) -> Lake:
 def changed_days(settings: Settings, source: EventSource | None = None) -> list[date]:
     """Return the UTC days whose events differ from what the lake holds, in order.
 
-    Late events, corrected rows and days that the source no longer has are among them. A day stays
-    in the list until it has been exported, so an interrupted run loses nothing.
+    Late events, corrected rows and days that the source no longer has are among them, closed days
+    are not. A day stays in the list until it has been exported, so an interrupted run loses
+    nothing.
     """
     source = source or open_source(settings)
     lake = open_lake(settings)
-    versions = {day: v for day, v in source.day_versions().items() if day >= FIRST_DAY}
+    first = first_open_day(settings)
+    versions = {day: v for day, v in source.day_versions().items() if day >= first}
     exported = {
-        day: lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, "")
+        day: lake.metadata(BEHAVIORAL_EVENTS, day).get(VERSION, "")
         for day in lake.days(BEHAVIORAL_EVENTS)
+        if day >= first
     }
     days = versions.keys() | exported.keys()
     return sorted(d for d in days if not same_version(versions.get(d, ""), exported.get(d, "")))
+
+
+def first_open_day(settings: Settings) -> date:
+    """Return the first UTC day that takes events: the one after the last closed one."""
+    closed = closed_days(settings)
+    return FIRST_DAY if closed is None else closed.through + timedelta(days=1)
 
 
 def export_days(settings: Settings, days: Sequence[date]) -> Iterator[ExportResult]:
@@ -136,6 +147,8 @@ def export_days(settings: Settings, days: Sequence[date]) -> Iterator[ExportResu
     ------
     SourceError
         If the source cannot be read; the earlier partitions of the days at hand stay.
+    ClosedDayError
+        If the events of a day are not kept any more.
     """
     for some in portions(days):
         # Opened anew: what was deleted or imported meanwhile is seen.
@@ -151,6 +164,10 @@ def _export(settings: Settings, days: Sequence[date], source: EventSource) -> li
     lake = open_lake(settings)
     paths = [lake.path(BEHAVIORAL_EVENTS, day) for day in days]
     with lake.all_exclusive((BEHAVIORAL_EVENTS,), days):
+        # Once the days are held, so that none of them is closed meanwhile without what is written.
+        first = first_open_day(settings)
+        if shut := [day for day in days if day < first]:
+            raise ClosedDayError(shut[0], first - timedelta(days=1))
         before = [_digest(path) for path in paths]
         read = []
         with unfinished_files(paths) as files:
@@ -158,7 +175,7 @@ def _export(settings: Settings, days: Sequence[date], source: EventSource) -> li
                 with source.read_day(day) as events:
                     passing = Passing(Forgotten(settings.store_root))
                     batches = (passing.watch(batch) for batch in events.batches)
-                    footer = {_VERSION: events.version}
+                    footer = {VERSION: events.version}
                     rows = write_parquet(file, events.schema, batches, footer)
                 read.append((rows, events.version, passing))
         return [
@@ -292,8 +309,8 @@ def _validate(settings: Settings, days: Sequence[date]) -> list[ValidationResult
         contract = contract_fingerprint(metrics)
         raws = []
         for day, valid_file, rejected_file in zip(days, valid, rejected, strict=True):
-            version = lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, "")
-            footer = {_VERSION: version, _CONTRACT: contract}
+            version = lake.metadata(BEHAVIORAL_EVENTS, day).get(VERSION, "")
+            footer = {VERSION: version, _CONTRACT: contract}
             batches = lake.batches(BEHAVIORAL_EVENTS, day)
             raws.append(RawDay(day, batches, valid_file, rejected_file, footer))
         summaries = validate_days(raws, metrics)
@@ -322,14 +339,17 @@ def read_validation(settings: Settings, day: date) -> ValidationResult:
 
 
 def unvalidated_days(settings: Settings) -> list[date]:
-    """Return the exported days that were never validated, or with other rows or other rules."""
+    """Return the open days that were never validated, or with other rows or other rules."""
     lake = open_lake(settings)
+    first = first_open_day(settings)
     contract = contract_fingerprint(json_metrics(registered_metrics(settings)))
     days = []
     for day in lake.days(BEHAVIORAL_EVENTS):
-        version = lake.metadata(BEHAVIORAL_EVENTS, day).get(_VERSION, "")
+        if day < first:
+            continue
+        version = lake.metadata(BEHAVIORAL_EVENTS, day).get(VERSION, "")
         found = lake.metadata(VALID_EVENTS, day)
-        is_current = (found.get(_VERSION), found.get(_CONTRACT)) == (version, contract)
+        is_current = (found.get(VERSION), found.get(_CONTRACT)) == (version, contract)
         if not is_current or not lake.is_readable(REJECTED_EVENTS, day):
             days.append(day)
     return days

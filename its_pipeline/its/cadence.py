@@ -9,6 +9,7 @@ A series of days passes through as it is. All floors below take what comes out o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,13 +18,15 @@ import numpy as np
 import pandas as pd
 
 from its_pipeline.its.errors import InvalidSeries
-from its_pipeline.its.spec import AnalysisSpec
+from its_pipeline.its.spec import FEWEST_DAYS_WITH_A_YEAR, AnalysisSpec
 from its_pipeline.schedules.cadence import AUTO, LEAST_GAP, Cadence, Steps, find_cadence, session_on
 from its_pipeline.schedules.schedule import Period, Schedule
 
 SEASON_MONTHS = 24
 """Observed months ahead of the intervention from which on months get a season: of each month of
 the year two, so that a month's own effect and the noise of one year can be told apart."""
+SEASON_WEEKS = math.ceil(FEWEST_DAYS_WITH_A_YEAR / 7)
+"""Weeks from first to last from which on they get a yearly season: as long as days need."""
 MOST_IRREGULAR_DAYS = 3660
 """Irregular dates are laid on a calendar of days, which must not be longer than ten years: each of
 its days costs memory, whether observed or not."""
@@ -87,7 +90,7 @@ def in_steps(
     if cadence.name == "irregular":
         _check_irregular(days)
     if cadence.is_daily or cadence.is_sessions:
-        return replace(given, spec=_resolved(spec, cadence, 0))
+        return replace(given, spec=_resolved(spec, cadence, 0, 0))
     return _laid(given, Steps.of(cadence, days), days)
 
 
@@ -108,10 +111,14 @@ def _cadence(days: np.ndarray, spec: AnalysisSpec) -> Cadence | None:
     return None if found.name == "day" else found
 
 
-def _resolved(spec: AnalysisSpec, cadence: Cadence, baseline: int) -> AnalysisSpec:
+def _resolved(spec: AnalysisSpec, cadence: Cadence, baseline: int, n_steps: int) -> AnalysisSpec:
     season = spec.season
     if season == "day_of_week" and cadence.name != "day":
-        season = "month" if cadence.name == "month" and baseline >= SEASON_MONTHS else "none"
+        season = "none"
+        if cadence.name == "month" and baseline >= SEASON_MONTHS:
+            season = "month"
+        if cadence.name == "week" and n_steps >= SEASON_WEEKS:
+            season = "year"
     return replace(spec, cadence=cadence.name, season=season)
 
 
@@ -139,7 +146,8 @@ def _laid(given: InSteps, steps: Steps, days: np.ndarray) -> InSteps:
     if isinstance(schedule, Schedule):
         seen = np.isfinite(pd.to_numeric(outcome, errors="coerce").to_numpy(dtype=float))
         baseline = int((seen & (index < pd.Timestamp(schedule.first_on))).sum())
-    return InSteps(outcome, schedule, _resolved(given.spec, cadence, baseline), covariates, others)
+    spec = _resolved(given.spec, cadence, baseline, int(numbers[-1] - numbers[0]) + 1)
+    return InSteps(outcome, schedule, spec, covariates, others)
 
 
 def _in_steps(schedule: Any, steps: Steps) -> Any:

@@ -54,7 +54,7 @@ class Response:
     @cached_property
     def with_it(self) -> np.ndarray:
         """Draws of each day's mean as it was, shape (n_days, n_draws)."""
-        return self.without(np.zeros_like(self.fit.design.matrix))
+        return self._mean(self.fit.design.matrix, slice(None))
 
     @cached_property
     def counterfactual(self) -> np.ndarray:
@@ -63,9 +63,22 @@ class Response:
 
     def without(self, columns: np.ndarray) -> np.ndarray:
         """Return draws of each day's mean with some columns, (n_days, k), taken out."""
-        rest = self.fit.design.matrix - columns
-        h = rest @ self.drawn.coefficients.T + self.drawn.paths.T
-        return self.likelihood.mean(self.shift[:, None] + self.seen.scale * h)
+        found = self.with_it.copy()
+        differs = np.flatnonzero(columns.any(axis=1))
+        found[differs] = self._mean(self.fit.design.matrix - columns, differs)
+        return found
+
+    @cached_property
+    def _paths(self) -> np.ndarray:
+        """The noise that lasts by days, shape (n_days, n_draws)."""
+        return np.ascontiguousarray(self.drawn.paths.T)
+
+    def _mean(self, columns: np.ndarray, days: np.ndarray | slice) -> np.ndarray:
+        eta = columns[days] @ self.drawn.coefficients.T
+        eta += self._paths[days]
+        eta *= self.seen.scale
+        eta += self.shift[days, None]
+        return self.likelihood.mean(eta)
 
     @cached_property
     def effects(self) -> dict[str, np.ndarray]:

@@ -20,14 +20,14 @@ MODEL_VERSION = "ar1-white-1"
 YEARLY_VERSION = 1
 """Part of the fingerprint where `AnalysisSpec.has_yearly_season`: changes with anything of the
 yearly season, so that only answers with one in their model are computed again."""
-LINKED_VERSION = 2
+LINKED_VERSION = 3
 """Part of the fingerprint of counts, yes/no and shares: changes with their inference."""
 FEWEST_DAYS_WITH_A_YEAR = 548
 """A year and a half. Where each day of the year was seen once, a season cannot be told from a drift
 that goes and comes back."""
 
 Direction = Literal["increase", "decrease"]
-Season = Literal["day_of_week", "month", "none"]
+Season = Literal["day_of_week", "month", "year", "none"]
 Estimator = Literal["segmented", "forecast"]
 Carryover = Literal["none", "decay"]
 
@@ -54,8 +54,9 @@ class AnalysisSpec:
         Time steps from the intervention (INCLUSIVE) that are left out of the fit.
     season
         "day_of_week", with a yearly season too where the days are enough (`has_yearly_season`);
-        "month" (the unit of time is then the month); or "none". Where the unit of time is no day,
-        "day_of_week" means that unit's own season; see `its.cadence`.
+        "month" (the unit of time is then the month); "year", the yearly season alone, of weeks; or
+        "none". Where the unit of time is no day, "day_of_week" means that unit's own season; see
+        `its.cadence`.
     slope
         Whether the slope may change at the intervention; "auto" puts it in the model where the
         trend is, small unless the data insist.
@@ -153,6 +154,8 @@ class AnalysisSpec:
         cadence = "month" if self.cadence == AUTO else Cadence.of(self.cadence).name
         if self.season == "month" and cadence != "month":
             raise ValueError(f'season="month" needs months but cadence is {cadence!r}')
+        if self.season == "year" and self.cadence != "week":
+            raise ValueError(f'season="year" needs cadence="week" but it is {self.cadence!r}')
 
     @property
     def calendar(self) -> Cadence:
@@ -209,9 +212,11 @@ class AnalysisSpec:
         Parameters
         ----------
         n_days
-            Calendar days from the window's first to its last.
+            Calendar days from the window's first to its last; weeks are counted by `its.cadence`.
         """
-        return self.season == "day_of_week" and n_days >= FEWEST_DAYS_WITH_A_YEAR
+        return self.season == "year" or (
+            self.season == "day_of_week" and n_days >= FEWEST_DAYS_WITH_A_YEAR
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able values.

@@ -4,7 +4,9 @@ What belongs here: the two checks of counts and their words. What does not: what
 foretell (`foretold`), or the other warnings (`warnings`).
 
 Days without an event are held against what the days before foretell (Dawid 1984, J. R. Stat. Soc. A
-147, 278): given those, each day is one by itself, and their number a sum of unequal coins.
+147, 278): given those, each day is one by itself, and their number a sum of unequal coins. There is
+no likelihood with a share of days on which nothing could happen: intervals hold without one
+(benchmarks/outcomes.py), and which days those were the person knows better than their counts.
 """
 
 from __future__ import annotations
@@ -71,5 +73,7 @@ def _many_zeros(posterior: LinkedPosterior, spec: AnalysisSpec) -> list[Analysis
         f"{zeros} {spec.step}s have no event at all, where about {expected:.0f} would be "
         "expected: perhaps nothing could happen on some of them, or nothing was written down."
     )
+    if not posterior.response.seen.dispersed:
+        text += ' Likelihood "negative_binomial" leaves room for more of them.'
     numbers = {"zeros": zeros, "expected": expected}
     return [warning(warning_codes.MANY_ZEROS, text, numbers)]

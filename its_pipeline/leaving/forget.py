@@ -15,7 +15,11 @@ from its_pipeline.events.log_deletion import delete_from_log
 from its_pipeline.events.simulation import delete_from_simulation
 from its_pipeline.events.sources.opening import simulation_dir
 from its_pipeline.files.atomic import exclusive
-from its_pipeline.ingest.deletion import delete_from_daily, delete_from_lake
+from its_pipeline.ingest.deletion import (
+    delete_from_closed_days,
+    delete_from_daily,
+    delete_from_lake,
+)
 from its_pipeline.leaving.dagster_records import delete_from_dagster, runs_at_work
 from its_pipeline.leaving.departure import Departure
 from its_pipeline.leaving.results import (
@@ -30,6 +34,7 @@ from its_pipeline.leaving.set_aside import (
 )
 from its_pipeline.settings import Settings
 from its_pipeline.stores.person_runs import forget_person
+from its_pipeline.stores.person_traits import delete_traits
 from its_pipeline.stores.run_database import is_database
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.shard_records import delete_from_shards
@@ -78,6 +83,8 @@ def _go_on(settings: Settings, user_id: str) -> Departure:
         # Asked ahead of the steps: what ends while they go on has written before they were done.
         at_work = runs_at_work(settings, began_at)
         deleted: dict[str, int] = {"experiments": delete_results(settings, user_id)}
+        # Ahead of the kinds, which are regressed on them.
+        deleted["traits"] = delete_traits(settings, user_id)
         # While the log has what they tried, the kinds that count them are known.
         deleted["kinds"] = delete_from_kinds(settings, user_id)
         deleted["versions of interventions"] = delete_from_log(
@@ -90,6 +97,7 @@ def _go_on(settings: Settings, user_id: str) -> Departure:
         deleted["imported events"] = delete_from_imports(settings, user_id)
         deleted["simulated events"] = delete_from_simulation(simulation_dir(settings), user_id)
         deleted["days of events"] = delete_from_lake(settings, user_id)
+        deleted["rows of closed days"] = delete_from_closed_days(settings, user_id)
         deleted["MLflow runs"] = forget_person(RunStore.from_settings(settings), user_id)
         deleted["rows of shards' tables"] = delete_from_shards(settings, user_id)
         deleted["files set aside"] = delete_set_aside(settings, user_id)

@@ -28,6 +28,8 @@ FILES: Final[Mapping[str, str]] = {
     "diagnostics, warnings; is_newest marks the one that stands, posterior names its draws.",
     "kinds.json": "What people who tried the same as you came to together, with your own row: your "
     "effect by your days alone (own_mean, own_sd), and given all the others.",
+    "traits.csv": "Traits of yours that were declared, by which people who tried the same are "
+    "compared; yes is 1 and no is 0.",
     "history.json": "What the run store (MLflow) remembers of every analysis, older ones whose "
     "files are not kept any more among them.",
     "reports/": "The pages that you saw, one file each with its pictures inside; open them in any "

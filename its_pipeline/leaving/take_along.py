@@ -37,6 +37,7 @@ from its_pipeline.leaving.readme import readme_text
 from its_pipeline.settings import Settings
 from its_pipeline.stores.lake import BEHAVIORAL_EVENTS, REJECTED_EVENTS, Lake
 from its_pipeline.stores.look_log import LookLog
+from its_pipeline.stores.person_traits import all_traits
 from its_pipeline.stores.pooled_results import PooledResult, to_dict
 from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline.stores.run_database import sqlite_path
@@ -76,6 +77,7 @@ def write_archive(settings: Settings, user_id: str, path: Path) -> dict[str, int
             **_interventions(settings, user_id, packed),
             **_results(settings, user_id, packed, path.parent),
             "kinds.json": _kinds(settings, user_id, packed),
+            "traits.csv": _traits(settings, user_id, packed),
             "reports/": _reports(settings, user_id, packed),
         }
         packed.writestr("README.txt", readme_text(user_id, datetime.now(UTC), counts))
@@ -218,6 +220,17 @@ def _kinds(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
     ]
     _write_json(packed, "kinds.json", found)
     return len(found)
+
+
+def _traits(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
+    table = all_traits(settings)
+    own = table[table["user_id"] == user_id]
+    records = [
+        {"trait": name, "value": value}
+        for name, value in zip(own["trait"].tolist(), own["value"].tolist(), strict=True)
+    ]
+    _write_records(packed, "traits.csv", records)
+    return len(own)
 
 
 def _reports(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:

@@ -80,6 +80,8 @@ def computed_by(verdict: Diagnostics) -> str:
 
 def season_text(analysis: Analysis, by_season: Mapping[str, str], yearly: str) -> str:
     """Return the words of an analysis' season, with those of a yearly one where it had one."""
+    if analysis.spec.season == "year":
+        return yearly.removeprefix("and ")
     told = by_season[analysis.spec.season]
     return f"{told} {yearly}" if any(map(is_yearly, analysis.coefficients)) else told
 

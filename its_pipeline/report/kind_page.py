@@ -27,6 +27,7 @@ from its_pipeline.report.html import (
     safe_href,
 )
 from its_pipeline.report.kind_drawings import ForestLine, StartLine, forest_svg, starts_svg
+from its_pipeline.report.kind_traits import between_case_sentences, trait_sentences
 from its_pipeline.report.kinds import Interval, KindInput, KindMember, KindRow
 from its_pipeline.report.sentence import date_text, decimals_for, number_text, percent
 
@@ -150,8 +151,18 @@ def render_kind(kind: KindInput, index_href: str | None = None) -> str:
         "pictures": pictures,
         "starts": _starts(kind),
         "is_standardised": kind.is_standardised,
+        "traits": _sentences(
+            [] if kind.traits is None else trait_sentences(kind.traits, kind.unit, kind.direction)
+        ),
+        "between_case": _sentences(
+            [] if kind.between_case is None else between_case_sentences(kind.between_case)
+        ),
     }
     return render_page("kind.html", view, "index.js", _SITE)
+
+
+def _sentences(texts: Sequence[str]) -> list[Markup]:
+    return [isolate(text, "") for text in texts]
 
 
 def tone(effect: Interval, direction: str) -> Tone:

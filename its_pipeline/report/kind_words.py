@@ -19,6 +19,7 @@ from its_pipeline.report.sentence import (
     number_text,
     percent,
     probability_word,
+    unit_text,
     with_interval,
 )
 
@@ -77,7 +78,7 @@ def next_sentence(kind: KindInput) -> str:
     )
     least = f" by at least {_minimum(kind)}" if kind.minimum_effect else ""
     return (
-        f"A next person may expect between {low} and {high} (95 %); about "
+        f"A next person may expect between {low} and {high} (95 %); "
         f"{of_ten(kind.probability_next_benefits)} people would benefit{least}."
     )
 
@@ -87,7 +88,7 @@ def of_ten(probability: float) -> str:
     count = round(10 * probability)
     if count == 0:
         return "fewer than 1 of 10"
-    return "more than 9 of 10" if count == 10 else f"{count} of 10"
+    return "more than 9 of 10" if count == 10 else f"about {count} of 10"
 
 
 def spread_sentence(kind: KindInput) -> str:
@@ -130,7 +131,7 @@ def missing_sentence(kind: KindInput) -> str:
         if before == after
         else f"the average goes from {before} to {after}"
     )
-    unit = own_direction(kind.unit)
+    unit = own_direction(unit_text(after, kind.unit))
     return (
         f"{lead} If it changed nothing for {'them' if total > 1 else 'that one'}, {moved} {unit} "
         f"(95 % interval {low} to {high})."
@@ -201,7 +202,7 @@ def effect_text(effect: Interval, unit: str, decimals: int | None = None) -> tup
     numbers = (effect.mean, effect.ci_lower, effect.ci_upper)
     mean, low, high = (number_text(number, decimals) for number in numbers)
     sign = "+" if effect.mean > 0 and mean.strip("0.,") else ""
-    return f"{sign}{mean} {own_direction(unit)}".rstrip(), f"{low} to {high}"
+    return f"{sign}{mean} {own_direction(unit_text(mean, unit))}".rstrip(), f"{low} to {high}"
 
 
 def _told(effect: Interval, unit: str, decimals: int) -> str:
@@ -216,7 +217,8 @@ def _inside(outcome: str) -> str:
 
 
 def _minimum(kind: KindInput) -> str:
-    return f"{kind.minimum_effect:g} {own_direction(kind.unit)}".rstrip()
+    number = f"{kind.minimum_effect:g}"
+    return f"{number} {own_direction(unit_text(number, kind.unit))}".rstrip()
 
 
 def _people(count: int) -> str:

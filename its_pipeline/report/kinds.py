@@ -111,6 +111,90 @@ class KindMember:
 
 
 @dataclass(frozen=True)
+class KindSlope:
+    """How effects change with one trait.
+
+    Parameters
+    ----------
+    trait
+        Its name as declared.
+    effect
+        Change of the effect per unit of the trait.
+    trait_sd
+        Sd of the trait between people.
+    groups, n_in_higher_group
+        The two values, where there are no more, and how many people have the higher one.
+    """
+
+    trait: str
+    effect: Interval
+    trait_sd: float
+    groups: tuple[float, ...] | None = None
+    n_in_higher_group: int | None = None
+
+
+@dataclass(frozen=True)
+class KindTraits:
+    """Whom it helps more.
+
+    Parameters
+    ----------
+    names
+        The traits.
+    refused
+        Why nothing is told; empty where something is.
+    n_people, n_without
+        People in the comparison, and those with an estimate who lack a trait.
+    slopes
+        One a trait.
+    spread, spread_without
+        Of effects of people who are alike in the traits, and without a look at them.
+    """
+
+    names: tuple[str, ...]
+    refused: str
+    n_people: int
+    n_without: int
+    slopes: tuple[KindSlope, ...] = ()
+    spread: Interval | None = None
+    spread_without: Interval | None = None
+
+
+@dataclass(frozen=True)
+class KindBetweenCase:
+    """The kind as single-case studies report it, beside ours.
+
+    Parameters
+    ----------
+    refused
+        Why there is no such number; empty where there is.
+    design
+        As the field names it.
+    d, g, g_by_reml
+        Without and with the correction for few degrees of freedom, by moments; and with it, by
+        restricted maximum likelihood.
+    n_cases, n_occasions
+        People, and their observed values together.
+    sd, own_sd, unit
+        Of values over people and days, of people's own days without it, in which unit.
+    ours
+        The pool's average in sds of people's own days without it.
+    """
+
+    refused: str
+    design: str
+    d: float = 0.0
+    g: Interval | None = None
+    g_by_reml: Interval | None = None
+    n_cases: int = 0
+    n_occasions: int = 0
+    sd: float = 0.0
+    own_sd: float = 0.0
+    ours: float = 0.0
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class KindInput:
     """Everything the page of one kind is made from.
 
@@ -140,6 +224,10 @@ class KindInput:
         Whether the members' designs are one change each, on different days.
     is_standardised
         Whether effects are in sds of each person's own days without the intervention.
+    traits
+        Whom it helps more; None where no traits are declared.
+    between_case
+        As single-case studies report it; None where that is not known.
 
     Raises
     ------
@@ -164,6 +252,8 @@ class KindInput:
     heavy_tailed: Interval | None = None
     is_staggered: bool = False
     is_standardised: bool = False
+    traits: KindTraits | None = None
+    between_case: KindBetweenCase | None = None
 
     def __post_init__(self) -> None:
         if self.direction not in ("increase", "decrease"):

@@ -141,9 +141,32 @@ def date_text(day: date, calendar: Cadence = DAYS) -> str:
     return f"{day.day} {months.split()[day.month - 1]} {day.year}"
 
 
+def unit_text(number: str, unit: str) -> str:
+    """Return a unit as it agrees with a number that is written before it: "1 point", "2 points".
+
+    Parameters
+    ----------
+    number
+        As written; 1.0 takes the plural, as in speech.
+    unit
+        As declared, in the plural: its last word is what is counted, or the one ahead of "per",
+        "of", "a" and the like.
+    """
+    words = unit.split()
+    if number.lstrip("−-+") != "1" or not words:
+        return unit
+    joined = [at for at, word in enumerate(words) if at and word in ("per", "of", "a", "an", "/")]
+    counted = (joined[0] if joined else len(words)) - 1
+    word = words[counted]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        words[counted] = word[:-1]
+    return " ".join(words)
+
+
 def amount_text(value: float, unit: str, decimals: int) -> str:
     """Return how large a change is, whatever its side, with its unit."""
-    return f"{number_text(abs(value), decimals)} {own_direction(unit)}".rstrip()
+    number = number_text(abs(value), decimals)
+    return f"{number} {own_direction(unit_text(number, unit))}".rstrip()
 
 
 def _side(value: float) -> str:
@@ -294,7 +317,8 @@ def _undecided(finding: Finding) -> str:
 
 
 def _minimum(finding: Finding) -> str:
-    return f"{finding.minimum_effect:g} {own_direction(finding.unit)}".rstrip()
+    number = f"{finding.minimum_effect:g}"
+    return f"{number} {own_direction(unit_text(number, finding.unit))}".rstrip()
 
 
 def _headline(finding: Finding) -> str:

@@ -27,6 +27,7 @@ it again.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from its_pipeline.events.keys import parse_experiment_key
+from its_pipeline.events.keys import SEPARATOR, parse_experiment_key
 from its_pipeline.files.atomic import (
     UNFINISHED_PREFIX,
     exclusive,
@@ -51,7 +52,7 @@ from its_pipeline.files.contents import (
     write_contents,
 )
 from its_pipeline.files.damage import read_or_set_aside, set_aside
-from its_pipeline.files.names import path_of_name
+from its_pipeline.files.names import file_names, path_of_name
 from its_pipeline.stores.result_rows import STANDING
 from its_pipeline.stores.verdict import Verdict
 
@@ -109,6 +110,22 @@ class ExperimentStore:
         """Return the newest verdict, or None where there is none that can be read."""
         own = self._read_verdict(self.folder(key) / VERDICT_FILE, key)
         return own or self._verdict_in_sets(key, STANDING)
+
+    def with_own_verdict(self, keys: Iterable[str]) -> set[str]:
+        """Return which of many experiments have a verdict in their folder, readable or not."""
+        if not self.root.is_dir():
+            return set()
+        people = {entry.name for entry in os.scandir(self.root)}
+        written = file_names(self.root)
+        found = set()
+        for key in keys:
+            user, _, intervention = key.partition(SEPARATOR)
+            folder = written(user)
+            path = f"{self.root}/{folder}/{written(intervention)}/{VERDICT_FILE}"
+            # By text: a `Path` each takes four times as long as asking the file system.
+            if folder in people and os.path.exists(path):  # noqa: PTH110
+                found.add(key)
+        return found
 
     def finished(self, key: str, fingerprint: str) -> Verdict | None:
         """Return the stored verdict of this very analysis, or None where it is to be made.

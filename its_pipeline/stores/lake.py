@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,8 @@ from its_pipeline.files.parquet import file_batches, unfinished_file, write_parq
 BEHAVIORAL_EVENTS = "behavioral_events"
 VALID_EVENTS = "valid_events"
 REJECTED_EVENTS = "rejected_events"
+CLOSED_EVENTS = "closed_events"
+"""Of closed days, marks of the events that they had."""
 
 _DAY = re.compile(r"day=(\d{4}-\d{2}-\d{2})")
 
@@ -166,6 +168,13 @@ class Lake:
         with unfinished_file(target) as unfinished:
             rows = write_parquet(unfinished, schema, batches, metadata)
         return WrittenFile(target, rows, target.stat().st_size)
+
+    def delete(self, table: str, day: date) -> None:
+        """Delete a partition, if it is there."""
+        with self.exclusive(table, day) as folder:
+            self.path(table, day).unlink(missing_ok=True)
+            with suppress(OSError):  # Something of somebody else's lies in it.
+                folder.rmdir()
 
     @contextmanager
     def all_exclusive(self, tables: Sequence[str], days: Sequence[date]) -> Iterator[None]:

@@ -87,11 +87,11 @@ def _read(path: Path) -> dict[Source, Estimate]:
         if int(file["version"]) != VERSION:
             return {}
         rows = json.loads(file["rows"].tobytes())
-        ends = np.cumsum([row["size"] for row in rows])[:-1]
-        each = np.split(file["parts"], ends, axis=1)
+        sizes = np.array([row["size"] for row in rows], dtype=int)
+        each = EffectLikelihood.several(file["parts"], sizes)
     return {
         Source(row["key"], row["fingerprint"]): Estimate(
-            row["name"], EffectLikelihood(parts), row["unit"], row["baseline_sd"]
+            row["name"], likelihood, row["unit"], row["baseline_sd"]
         )
-        for row, parts in zip(rows, each, strict=True)
+        for row, likelihood in zip(rows, each, strict=True)
     }

@@ -11,6 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
+from its_pipeline.stores.outlines import Outline
+from its_pipeline.stores.pooled_numbers import (
+    PooledBetweenCase,
+    PooledEffect,
+    PooledSpread,
+    PooledTraits,
+    traits_from_dict,
+)
+
 VERSION: Final = 1
 """Of the records' form; another one's files are made again."""
 
@@ -19,45 +28,6 @@ CHANGE, ON_AND_OFF, BY_LOT = "change", "on_and_off", "by_lot"
 
 WITHOUT_ESTIMATE: Final = ("waiting", "stopped early", "not converged", "refused")
 """Why somebody who tried it has no estimate."""
-
-
-@dataclass(frozen=True)
-class PooledEffect:
-    """Posterior of an effect, in the unit of its result.
-
-    Attributes
-    ----------
-    mean, sd
-        Posterior mean and standard deviation.
-    ci_lower, ci_upper
-        Equal-tailed 95 % interval.
-    probability_positive
-        That it is above zero.
-    """
-
-    mean: float
-    sd: float
-    ci_lower: float
-    ci_upper: float
-    probability_positive: float
-
-
-@dataclass(frozen=True)
-class PooledSpread:
-    """Posterior of the sd of effects between people, in the unit of its result.
-
-    Attributes
-    ----------
-    mean, sd
-        Posterior mean and standard deviation.
-    ci_lower, ci_upper
-        Equal-tailed 95 % interval.
-    """
-
-    mean: float
-    sd: float
-    ci_lower: float
-    ci_upper: float
 
 
 @dataclass(frozen=True)
@@ -215,6 +185,10 @@ class PooledResult:
         One a person, sorted by `user_id`; those alone that may be seen, see `with_rows_of`.
     n_with_estimate
         How many people have an estimate, whether or not their rows may be seen.
+    traits
+        Whom it helps more; None where the metric declares no traits.
+    between_case
+        As the single-case field reports it; None in what was stored before there was one.
     """
 
     kind: str
@@ -237,6 +211,8 @@ class PooledResult:
     heavy_tailed: HeavyTailedResult | None
     members: tuple[PooledMember, ...]
     n_with_estimate: int
+    traits: PooledTraits | None = None
+    between_case: PooledBetweenCase | None = None
 
     @property
     def n_people(self) -> int:
@@ -252,12 +228,23 @@ class PooledResult:
         return replace(self, members=tuple(m for m in self.members if may_see(m.user_id)))
 
 
+def design_of(verdict: Outline) -> str:
+    """Return a member's design: `CHANGE`, `ON_AND_OFF` or `BY_LOT`."""
+    if verdict.by_lot:
+        return BY_LOT
+    return ON_AND_OFF if verdict.is_on_and_off else CHANGE
+
+
 KindRecord = PooledResult | TooFewPeople
 
 
 def to_dict(record: KindRecord) -> dict[str, Any]:
     """Return the JSON form; `from_dict` is its inverse."""
-    return {"version": VERSION, **asdict(record)}
+    if isinstance(record, TooFewPeople):
+        return {"version": VERSION, **asdict(record)}
+    # Members are flat, and may be very many: they need not be copied in depth.
+    members = [dict(vars(member)) for member in record.members]
+    return {"version": VERSION, **asdict(replace(record, members=())), "members": members}
 
 
 def from_dict(plain: Mapping[str, Any]) -> KindRecord:
@@ -290,5 +277,8 @@ def from_dict(plain: Mapping[str, Any]) -> KindRecord:
                 "spread": PooledSpread(**imputed["spread"]),
             }
         )
+    values["traits"] = traits_from_dict(values.get("traits"))
+    between = values.get("between_case")
+    values["between_case"] = None if between is None else PooledBetweenCase(**between)
     values["members"] = tuple(PooledMember(**each) for each in values["members"])
     return PooledResult(**values)

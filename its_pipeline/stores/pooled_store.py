@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from its_pipeline.files.atomic import remove_unfinished, write_json
+from its_pipeline.files.atomic import remove_unfinished, write_bytes
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.files.names import path_of_name
 from its_pipeline.settings import Settings
@@ -82,7 +83,7 @@ class PooledStore:
 
     def all(self) -> tuple[KindRecord, ...]:
         """Return what is kept of every kind, sorted by kind and metric."""
-        return tuple(self._told(record) for record in self._kept())
+        return self._sorted(self._kept())
 
     def with_row_of(self, user_id: str) -> set[tuple[str, str]]:
         """Return the kinds and metrics in whose files somebody has a row, told of or not."""
@@ -94,11 +95,15 @@ class PooledStore:
 
     def _kept(self) -> list[KindRecord]:
         found = [self._read(path) for path in self._paths()]
-        known = [record for record in found if record is not None]
-        return sorted(known, key=lambda record: (record.kind, record.metric))
+        return [record for record in found if record is not None]
 
     def _told(self, record: KindRecord) -> KindRecord:
-        if isinstance(record, TooFewPeople) or record.n_with_estimate >= self._needed:
+        if isinstance(record, TooFewPeople):
+            return record
+        if record.n_with_estimate >= self._needed:
+            if record.traits is not None and record.traits.needed < self._needed:
+                # Some of its groups may be too small by now.
+                return replace(record, traits=None)
             return record
         return TooFewPeople(
             record.kind,
@@ -110,16 +115,21 @@ class PooledStore:
             record.without_estimate,
         )
 
-    def delete_other_versions(self) -> int:
-        """Delete records of another version, which nothing reads; return how many.
+    def without_other_versions(self) -> tuple[KindRecord, ...]:
+        """Delete records of another version, which nothing reads; return all others, as `all` does.
 
         Whoever was in one could not be found there when they are deleted.
         """
-        others = [path for path in self._paths() if self._read(path) is None and path.is_file()]
-        for path in others:
-            path.unlink()
-            path.with_suffix(".npz").unlink(missing_ok=True)
-        return len(others)
+        found = {path: self._read(path) for path in self._paths()}
+        for path, record in found.items():
+            if record is None and path.is_file():
+                path.unlink()
+                path.with_suffix(".npz").unlink(missing_ok=True)
+        return self._sorted(record for record in found.values() if record is not None)
+
+    def _sorted(self, records: Iterable[KindRecord]) -> tuple[KindRecord, ...]:
+        ordered = sorted(records, key=lambda record: (record.kind, record.metric))
+        return tuple(self._told(record) for record in ordered)
 
     def _paths(self) -> list[Path]:
         return list(self.folder.glob("[!.]*/[!.]*.json"))
@@ -133,7 +143,9 @@ class PooledStore:
 
     def write(self, record: KindRecord) -> None:
         """Put a kind in the place of what was kept of it."""
-        write_json(self.path(record.kind, record.metric), to_dict(record))
+        # Not `write_json`: laid out for the eye, ten thousand people take a second.
+        text = json.dumps(to_dict(record), ensure_ascii=False, allow_nan=False)
+        write_bytes(self.path(record.kind, record.metric), text.encode())
         if isinstance(record, TooFewPeople):
             self._likelihoods_path(record.kind, record.metric).unlink(missing_ok=True)
 

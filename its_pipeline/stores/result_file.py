@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from its_pipeline.events.keys import SEPARATOR
-from its_pipeline.stores.result_rows import ResultRow
+from its_pipeline.stores.result_rows import STANDING, ResultRow
 
 SCHEMA: Final = pa.schema(
     [
@@ -108,6 +108,14 @@ class ResultFile:
     def has(self, key: str, fingerprint: str) -> bool:
         """Tell whether there is such a row."""
         return any(row.fingerprint == fingerprint for row in self.small_rows(key))
+
+    def standing(self) -> list[str]:
+        """Return the verdicts of rows that say how an experiment stands, as JSON."""
+        columns = ["fingerprint", "verdict"]
+        with self._lock:
+            table = self._file.read(columns=columns, use_threads=False)
+        stands = pa.array([each == STANDING for each in table.column("fingerprint").to_pylist()])
+        return table.filter(stands).column("verdict").to_pylist()
 
     def all_rows(self) -> list[ResultRow]:
         """Return all rows without their analyses."""
@@ -257,3 +265,10 @@ def merged(files: list[ResultFile]) -> Iterator[pa.Table]:
 def read_note(path: Path) -> Any:
     """Return what a note beside a file says."""
     return json.loads(path.read_bytes())
+
+
+def read_all(file: ResultFile) -> bool:
+    """Read a file to its end, held against its checksums."""
+    for _ in file.groups():
+        pass
+    return True

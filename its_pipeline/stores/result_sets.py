@@ -41,6 +41,7 @@ from its_pipeline.stores.result_file import (
     ResultFile,
     merged,
     opened,
+    read_all,
     read_note,
     rows_of,
     table_of,
@@ -132,6 +133,15 @@ class ResultSets:
             found |= self._read(file, lambda it: it.experiments(user_id)) or set()
         return found
 
+    def standing(self) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+        """Yield each set, newest first, and what reads the verdicts by which experiments stand.
+
+        A set that is named as before is the same one, with the same rows.
+        """
+        for file in self._files():
+            name = f"{file.path.name} {file.identity['size']} {file.identity['modified_ns']}"
+            yield name, lambda file=file: self._read(file, ResultFile.standing) or []
+
     def small_table(self, shard: Shard, columns: list[str]) -> pa.Table:
         """Return columns of a shard's rows: of each place the newest one, in the order of places.
 
@@ -169,9 +179,8 @@ class ResultSets:
 
     def are_whole(self, shard: Shard) -> bool:
         """Tell whether nothing of a shard's sets is damaged; what is damaged is gone after that."""
-        before = self.paths_of(shard)
         whole = [self._is_known_whole(file) for file in self._files(shard)]
-        return all(whole) and before == self.paths_of(shard)
+        return all(whole)
 
     def add(self, rows: Iterable[ResultRow], shard: Shard | None = None) -> Path | None:
         """Put rows into a new set, without those of people who were forgotten meanwhile.
@@ -262,7 +271,7 @@ class ResultSets:
         with self._writing(shard):
             for group in mergeable(self._files(shard), most_rows, most_times, shard):
                 # What is damaged of them is set aside first, or it would be lost with the files.
-                read = [self._read(file, _read_all, is_writing=True) for file in group]
+                read = [self._read(file, read_all, is_writing=True) for file in group]
                 whole = [opened(f.path) for f, ok in zip(group, read, strict=True) if ok]
                 if whole:
                     self._write(whole[0].path, merged(whole))
@@ -275,7 +284,7 @@ class ResultSets:
         """Read every set to its end; yield those that are damaged, and how. Nothing is changed."""
         for path in self.paths():
             try:
-                _read_all(ResultFile(path))
+                read_all(ResultFile(path))
             except DAMAGE as error:
                 if is_of_the_machine(error):
                     raise
@@ -368,7 +377,7 @@ class ResultSets:
         if file.is_whole:
             return True
         if read_or_set_aside(note_of(file.path), read_note, self._store_root) != file.identity:
-            self._read(file, _read_all)
+            self._read(file, read_all)
             if not file.path.exists() or opened(file.path).identity != file.identity:
                 return False
             write_json(note_of(file.path), file.identity)
@@ -387,9 +396,3 @@ class ResultSets:
             own = self.folder / f".lock-{shard.slug}"
             with exclusive(lock, among_others=True), exclusive(own):
                 yield
-
-
-def _read_all(file: ResultFile) -> bool:
-    for _ in file.groups():
-        pass
-    return True

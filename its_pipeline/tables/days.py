@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.mapping import ImportMapping
+from its_pipeline.events.moments import as_texts, local_days
 from its_pipeline.events.normal_rows import number_reader, time_reader
 from its_pipeline.events.reading import lines_ahead, open_rows
+from its_pipeline.events.schema import pc
 from its_pipeline.events.sheets import Cell
 from its_pipeline.schedules.cadence import DAYS, Cadence, find_cadence
 from its_pipeline.tables.cells import cell_batches
@@ -102,29 +106,28 @@ def count_days(
     ImportFileError
         If the file cannot be read to its end.
     """
-    day_of = day_reader(mapping)
+    days_of = _days_reader(mapping)
     people = [mapping.user] if mapping.user else []
     rows_of: Counter[tuple[Cell, date]] = Counter()
     found: list[tuple[int, date, tuple[Cell, ...]]] = []
     row = unread = 0
     first_unread = (0, "")
     names = tuple(dict.fromkeys([mapping.time, *people, *shown]))
-    known: dict[str, date | None] = {}
     for batch in cell_batches(path, layout, names):
-        users = batch[mapping.user] if mapping.user else [None] * len(batch[mapping.time])
-        for number, (cell, user) in enumerate(zip(batch[mapping.time], users, strict=True)):
-            row += 1
-            text = cell or ""
-            if text not in known:
-                known[text] = None if text in mapping.null_values else day_of(text)
-            day = known[text]
+        cells = batch[mapping.time]
+        users = batch[mapping.user] if mapping.user else [None] * len(cells)
+        days = days_of(cells)
+        for number, (user, day) in enumerate(zip(users, days, strict=True)):
             if day is None:
                 unread += 1
-                first_unread = first_unread if first_unread[0] else (row, text)
+                first = (row + number + 1, cells[number] or "")
+                first_unread = first_unread if first_unread[0] else first
                 continue
             rows_of[user, day] += 1
             if len(found) < examples:
-                found.append((row, day, tuple(batch[name][number] for name in shown)))
+                shown_cells = tuple(batch[name][number] for name in shown)
+                found.append((row + number + 1, day, shown_cells))
+        row += len(cells)
     days = [day for _, day in rows_of]
     return DayCount(
         min(days, default=None),
@@ -136,6 +139,32 @@ def count_days(
         tuple(found),
         _calendar(mapping, rows_of),
     )
+
+
+def _days_reader(mapping: ImportMapping) -> Callable[[Sequence[Cell]], list[date | None]]:
+    """Return what reads many cells of a mapping's time column as local days; None is no day."""
+    day_of = day_reader(mapping)
+    zone = ZoneInfo(mapping.time_zone)
+    known: dict[str, date | None] = {}
+
+    def day(text: str) -> date | None:
+        if text not in known:
+            known[text] = None if text in mapping.null_values else day_of(text)
+        return known[text]
+
+    def days(cells: Sequence[Cell]) -> list[date | None]:
+        if mapping.time_kind != "timestamp":
+            return [day(cell or "") for cell in cells]
+        texts = as_texts(cells)
+        nulls = pc.is_in(texts, pa.array(mapping.null_values, pa.string()))
+        read = local_days(pc.if_else(nulls, None, texts), zone).dictionary_encode()
+        named = read.dictionary.to_pylist()
+        return [
+            day(cell or "") if place is None else named[place]
+            for place, cell in zip(read.indices.to_pylist(), cells, strict=True)
+        ]
+
+    return days
 
 
 def _calendar(mapping: ImportMapping, known: Iterable[tuple[Cell, date]]) -> Cadence:

@@ -7,7 +7,7 @@ a column means (`dates`, `numbers`, `understanding`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,12 +15,14 @@ from typing import Final
 from its_pipeline.events.cell_texts import (
     COMMA,
     POINT,
+    YEAR_FIRST,
     Native,
     NumberText,
     number_readings,
     read_yes_no,
     time_readings,
 )
+from its_pipeline.events.moments import are_moments, as_texts
 from its_pipeline.events.sheets import Cell
 from its_pipeline.tables.cells import cell_batches
 from its_pipeline.tables.layout import Layout
@@ -33,6 +35,9 @@ EMPTY_WORDS: Final = frozenset(
 EXAMPLES: Final = 3
 DISTINCT: Final = 51
 """At most so many distinct texts of a column are told apart."""
+
+_MOMENT: Final = frozenset((YEAR_FIRST,))
+"""What a moment as machines write it can mean."""
 
 SAME: Final = "same"
 """A number that is the same by either decimal sign."""
@@ -115,16 +120,38 @@ class ColumnProfile:
         """Whether it holds numbers alone, as far as it is filled at all with what can be read."""
         return self.number_share > 0.5
 
-    def add(self, first_row: int, cells: Iterable[Cell], empty: frozenset[str]) -> None:
+    def add(self, first_row: int, cells: Sequence[Cell], empty: frozenset[str]) -> None:
         """Count some cells, the first of which is in a row of this number."""
-        alike: dict[Cell, list[int]] = {}
-        for row, cell in enumerate(cells, start=first_row):
-            alike.setdefault(cell, [0, row])[0] += 1
-        for cell, (count, row) in alike.items():
-            if cell is None or cell.strip().lower() in EMPTY_WORDS or cell in empty:
-                self.empties[cell or ""] += count
+        counts = Counter(cells)
+        rows = dict(zip(reversed(cells), range(first_row + len(cells) - 1, -1, -1), strict=False))
+        waiting = iter(counts.items())
+        for cell, count in waiting:
+            self._add_cell(cell, count, rows[cell], empty)
+            if len(self.distinct) == DISTINCT:
+                break
+        # A column of moments has nearly as many texts as rows: they are counted together.
+        others = list(waiting)
+        flags = are_moments(as_texts([cell for cell, _ in others])).to_pylist()
+        moments = 0
+        first: Cell = None
+        for (cell, count), is_moment in zip(others, flags, strict=True):
+            if is_moment and cell not in empty:
+                moments += count
+                first = first or cell
             else:
-                self._add_text(cell, count, row)
+                self._add_cell(cell, count, rows[cell], empty)
+        if first is not None:
+            self.filled += moments
+            self._tally(_MOMENT).add(moments, rows[first], first)
+
+    def _add_cell(self, cell: Cell, count: int, row: int, empty: frozenset[str]) -> None:
+        if cell is None or cell.strip().lower() in EMPTY_WORDS or cell in empty:
+            self.empties[cell or ""] += count
+        else:
+            self._add_text(cell, count, row)
+
+    def _tally(self, readings: frozenset[str]) -> Tally:
+        return self.times.setdefault(readings, Tally())
 
     def _add_text(self, text: str, count: int, row: int) -> None:
         self.filled += count
@@ -133,7 +160,7 @@ class ColumnProfile:
         if len(self.examples) < EXAMPLES:
             self.examples.append(text)
         if times := time_readings(text):
-            self.times.setdefault(frozenset(times), Tally()).add(count, row, text)
+            self._tally(frozenset(times)).add(count, row, text)
         if read_yes_no(text) is not None:
             self.words.add(count, row, text)
             return

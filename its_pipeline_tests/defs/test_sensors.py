@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,20 +10,29 @@ import dagster as dg
 import pytest
 
 from its_pipeline.defs.home import open_instance
-from its_pipeline.defs.names import JOB_EVIDENCE, JOB_POOLED, JOB_REFRESH, TAG_NIGHT, TAG_SHARDS
+from its_pipeline.defs.names import (
+    JOB_EVIDENCE,
+    JOB_INGEST,
+    JOB_POOLED,
+    JOB_REFRESH,
+    TAG_NIGHT,
+    TAG_SHARDS,
+)
 from its_pipeline.defs.partitions import EXPERIMENTS, event_days
 from its_pipeline.defs.resources import Installation
 from its_pipeline.defs.schedules import nightly_schedule
 from its_pipeline.defs.sensors import (
     evidence_requests,
     intervention_sensor,
+    night_ingested_sensor,
     refreshed_sensor,
     shard_requests,
 )
 from its_pipeline.events.interventions import InterventionLog
+from its_pipeline.experiments.pooling import has_stale_kinds, refresh_kinds
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, open_store
-from tools.stores import log_intervention, series, short_settings, write_daily
+from tools.stores import METRIC, log_intervention, series, short_settings, write_daily
 
 
 @pytest.fixture
@@ -173,6 +183,41 @@ def test_the_end_of_a_refresh_asks_for_kinds_and_evidence(settings, instance):
     )
     requests: Any = refreshed_sensor(context)
     assert [request.job_name for request in requests] == [JOB_POOLED, JOB_EVIDENCE]
+
+
+def test_a_night_in_which_nothing_is_stale_sees_kinds_that_are(settings, instance):
+    for number in range(5):
+        log_intervention(settings, f"p{number}")
+
+    def asked(shards):
+        job = _empty_job(JOB_INGEST)
+        done = job.execute_in_process(
+            instance=instance, tags={TAG_NIGHT: "2026-06-20", TAG_SHARDS: str(shards)}
+        )
+        context = dg.build_run_status_sensor_context(
+            sensor_name="night_ingested_sensor",
+            dagster_instance=instance,
+            dagster_run=done.dagster_run,
+            dagster_event=done.filter_events(lambda event: event.is_job_success)[0],
+            resources={"installation": Installation(settings)},
+        )
+        requests: Any = night_ingested_sensor(context)
+        return [getattr(request, "job_name", "skipped") for request in requests]
+
+    assert asked(1) == [JOB_REFRESH]
+    assert asked(0) == [JOB_POOLED]
+    refresh_kinds(settings)
+    assert not has_stale_kinds(settings)
+    assert asked(0) == ["skipped"]
+    raised = {"name": METRIC, "event_types": ["SESSION_ENDED"], "pooled_in": "baseline_sd"}
+    metric = {**raised, "column": "session_performance_score", "unit": "points"}
+    file = settings.store_root / "metrics.yaml"
+    file.write_text(json.dumps({"metrics": [metric]}))
+    assert asked(0) == [JOB_POOLED]
+    refresh_kinds(settings)
+    assert asked(0) == ["skipped"]
+    fewer = settings.model_copy(update={"pooled_min_people": 6})
+    assert has_stale_kinds(fewer)
 
 
 def test_kinds_that_are_gone_are_asked_for_once_more(settings, instance):

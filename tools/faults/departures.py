@@ -2,7 +2,7 @@
 
 ``python -m tools.faults.departures --kills 20 --seed 0`` prints a line a kill and ends with a JSON
 summary; the test runs it with few. Each kill comes ahead of a random file operation of a deletion,
-on its own copy of a store over which a night has gone.
+on its own copy of a store over which a night has gone, and whose first days are closed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     import_everything()
     store, scratch = folder / "store", folder / "scratch"
     built = run_child(lambda: str(departures.build(store).store_root), scratch)
-    done = run_child(lambda: night(settings_of(store)) + _pool(store), scratch)
+    done = run_child(lambda: night(settings_of(store)) + _pool(store) + _close(store), scratch)
     if built.error or done.error or done.result:
         raise RuntimeError(f"the night failed: {built.error or done.error or done.result}")
     calm = folder / "calm"
@@ -65,6 +65,15 @@ def _pool(root: Path) -> list[str]:
     if outcome is None:
         return ["there is no kind"]
     return [] if outcome.success else [outcome.message]
+
+
+def _close(root: Path) -> list[str]:
+    """Delete the events of the first days; return what failed."""
+    from its_pipeline.ingest.closing import close_old_days
+
+    # Fewer days than anybody may keep: the store has no more.
+    closing = close_old_days(settings_of(root).model_copy(update={"keep_events_days": 12}))
+    return [] if closing.deleted else [f"no day was closed: {closing}"]
 
 
 def _forget(root: Path) -> list[str]:
@@ -108,6 +117,7 @@ def _of_others(root: Path) -> dict[str, bytes]:
 
     When a page was written is left out: it is written again once its kind is without who left.
     """
+    from its_pipeline.events.closed_days import closed_days
     from its_pipeline.files.contents import CONTENTS_FILE
 
     settings = settings_of(root)
@@ -120,7 +130,12 @@ def _of_others(root: Path) -> dict[str, bytes]:
         and (path.name != CONTENTS_FILE or path.is_relative_to(settings.experiments_dir))
     ]
     shared = [settings.daily_outcomes_path, *settings.lake_dir.rglob("*.parquet")]
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted([*own, *shared])}
+    found = {str(path.relative_to(root)): path.read_bytes() for path in sorted([*own, *shared])}
+    closed = closed_days(settings)
+    if closed is not None:
+        # Its folder has a number that tells how often it was begun, and no more.
+        found |= {path.name: path.read_bytes() for path in (closed.outcomes, closed.people)}
+    return found
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ no count of fewer people than the installation tells of.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from its_pipeline.api.http.exchange import Exchange
@@ -71,11 +71,15 @@ def _told(
         "n_with_estimate": record.n_with_estimate,
         "without_estimate": dict(record.without_estimate),
     }
-    told = {"kind": record.kind, "metric": record.metric, "made_at": record.made_at}
+    told: dict[str, Any] = {"kind": record.kind, "metric": record.metric, "made_at": record.made_at}
     told |= {"n_needed": needed}
     if isinstance(record, PooledResult):
         told |= asdict(record.with_rows_of(exchange.may_see))
         told |= {"state": "pooled", **counts}
-        return told if is_service else {**told, "without_estimate": None}
+        if is_service:
+            return told
+        if record.traits is not None:
+            told["traits"] = asdict(replace(record.traits, n_people=None, n_without=None))
+        return {**told, "without_estimate": None}
     hidden = dict.fromkeys(counts)
     return {**told, "state": "too_few_people", **(counts if is_service else hidden)}

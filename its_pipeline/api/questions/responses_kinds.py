@@ -30,6 +30,45 @@ _IMPUTED: Final[dict[str, Any]] = {
     "probability_next_benefits": 0.93,
 }
 _HEAVY: Final[dict[str, Any]] = {"mean": _EFFECT, "next_person": _EFFECT, "scale": _SPREAD}
+_SLOPE: Final[dict[str, Any]] = {
+    "trait": "exercises",
+    "mean": 2.2,
+    "sd": 0.9,
+    "ci_lower": 0.4,
+    "ci_upper": 4.0,
+    "probability_positive": 0.99,
+    "trait_sd": 0.5,
+    "groups": [0.0, 1.0],
+    "n_in_higher_group": 6,
+}
+_TRAITS: Final[dict[str, Any]] = {
+    "names": ["exercises"],
+    "needed": 5,
+    "refused": "",
+    "n_people": 11,
+    "n_without": 1,
+    "slopes": [_SLOPE],
+    "spread": _SPREAD,
+    "spread_without": {**_SPREAD, "mean": 1.9},
+}
+_BETWEEN: Final[dict[str, Any]] = {
+    "design": "multiple baseline",
+    "refused": "",
+    "n_cases": 12,
+    "n_occasions": 1043,
+    "mean_change": 4.0,
+    "sd": 9.1,
+    "own_sd": 6.2,
+    "d": 0.44,
+    "g": 0.43,
+    "g_se": 0.11,
+    "df": 31.2,
+    "autocorrelation": 0.31,
+    "intraclass_correlation": 0.52,
+    "g_by_reml": 0.46,
+    "g_by_reml_se": 0.12,
+    "df_by_reml": 40.3,
+}
 _MEMBER: Final[dict[str, Any]] = {
     "user_id": "anna",
     "intervention_id": "morning",
@@ -67,6 +106,8 @@ _KIND: Final[dict[str, Any]] = {
     "probability_next_benefits": 0.98,
     "imputed": _IMPUTED,
     "heavy_tailed": _HEAVY,
+    "traits": _TRAITS,
+    "between_case": _BETWEEN,
     "members": [_MEMBER],
 }
 
@@ -115,6 +156,78 @@ class HeavyTailedAnswer(BaseModel):
     mean: PooledEffectAnswer
     next_person: PooledEffectAnswer
     scale: PooledSpreadAnswer
+
+
+class PooledSlopeAnswer(BaseModel):
+    """How the expected effect changes per unit of one trait, in the kind's unit."""
+
+    model_config = with_example(**_SLOPE)
+
+    trait: str
+    mean: float
+    sd: float
+    ci_lower: float = Field(description="2.5 % quantile.")
+    ci_upper: float = Field(description="97.5 % quantile.")
+    probability_positive: float = Field(ge=0, le=1)
+    trait_sd: float = Field(description="Of the trait between people.")
+    groups: list[float] | None = Field(description="The two values, where there are no more.")
+    n_in_higher_group: int | None = Field(
+        description="People with the higher of the two; null where there are more."
+    )
+
+
+class PooledTraitsAnswer(BaseModel):
+    """Whom it helps more: effects regressed on the traits that the metric declares."""
+
+    model_config = with_example(**_TRAITS)
+
+    names: list[str]
+    needed: int = Field(description="Of groups of fewer people nothing is told.")
+    refused: str = Field(description="Why nothing is told; empty where something is.")
+    n_people: int | None = Field(
+        description="In the regression; for service tokens alone, as is the next."
+    )
+    n_without: int | None = Field(
+        description="How many have an estimate but not all of the traits, and no part in it."
+    )
+    slopes: list[PooledSlopeAnswer]
+    spread: PooledSpreadAnswer | None = Field(
+        description="How much effects of people with the same traits differ."
+    )
+    spread_without: PooledSpreadAnswer | None = Field(
+        description="How much those of the same people differ where no trait is looked at."
+    )
+
+
+class PooledBetweenCaseAnswer(BaseModel):
+    """The kind as single-case studies report it: a change over cases and occasions, in their sd."""
+
+    model_config = with_example(**_BETWEEN)
+
+    design: Literal["multiple baseline", "reversal"]
+    refused: str = Field(description="Why there is none; empty where there is one.")
+    n_cases: int | None
+    n_occasions: int | None = Field(description="Observed occasions of all cases together.")
+    mean_change: float | None = Field(
+        description="Within cases, each case alike; in the outcome's unit."
+    )
+    sd: float | None = Field(description="Of an outcome over cases and occasions.")
+    own_sd: float | None = Field(
+        description="Of a case's own occasions without the intervention, the median over cases."
+    )
+    d: float | None = Field(description="Change over sd.")
+    g: float | None = Field(description="d corrected for few degrees of freedom.")
+    g_se: float | None = Field(description="Standard error of g.")
+    df: float | None = Field(description="Degrees of freedom of sd.")
+    autocorrelation: float | None
+    intraclass_correlation: float | None = Field(
+        description="Share of the variance that lies between cases."
+    )
+    g_by_reml: float | None = Field(
+        description="By restricted maximum likelihood, where all else here is by moments."
+    )
+    g_by_reml_se: float | None
+    df_by_reml: float | None
 
 
 class PooledMemberAnswer(BaseModel):
@@ -179,6 +292,10 @@ class KindAnswer(BaseModel):
         default=None, description="Null where everybody has an estimate."
     )
     heavy_tailed: HeavyTailedAnswer | None = None
+    traits: PooledTraitsAnswer | None = Field(
+        default=None, description="Null where the metric's `pooled_by` names no traits."
+    )
+    between_case: PooledBetweenCaseAnswer | None = None
     members: list[PooledMemberAnswer] = Field(
         default=[],
         description="A service token sees all of them, a person's own token that person alone; "

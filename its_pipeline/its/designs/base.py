@@ -265,7 +265,7 @@ def _trend_span(series: PreparedSeries) -> tuple[float, float]:
 
 
 def _add_season(columns: Columns, days: pd.DatetimeIndex, spec: AnalysisSpec) -> None:
-    if spec.season == "none":
+    if spec.season in ("none", "year"):
         return
     if spec.season == "month":
         which, labels, kind, sd = days.month.to_numpy() - 1, MONTHS, "month", priors.MONTH_SD

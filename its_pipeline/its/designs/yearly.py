@@ -1,4 +1,4 @@
-"""The yearly season of long daily series, as columns.
+"""The yearly season of long series of days and of weeks, as columns.
 
 What belongs here: sine and cosine of the day of the year, and their names. What does not: when they
 are in a model (`spec`), how large a season may be (`priors`), or weekdays and months (`base`).
@@ -30,7 +30,7 @@ def yearly_columns(days: pd.DatetimeIndex, harmonics: int = HARMONICS) -> dict[s
     Parameters
     ----------
     days
-        Calendar days.
+        Calendar days; of weeks, the days that name them.
     harmonics
         Waves a year.
     """

@@ -23,7 +23,8 @@ from its_pipeline.its.inference.special_kernel import digamma
 POISSON, NEGATIVE_BINOMIAL, BINOMIAL, BETA_BINOMIAL = range(4)
 """Numbers of the families."""
 
-_FARTHEST = 30.0
+FARTHEST = 30.0
+"""Where predictors end."""
 
 
 @numba.njit(**OPTIONS)
@@ -50,7 +51,7 @@ def log_base(family, y, trials, dispersion):
 @numba.njit(**OPTIONS)
 def log_part(family, y, trials, eta, dispersion):
     """Return the part of an outcome's log probability that its predictor enters."""
-    eta = min(max(eta, -_FARTHEST), _FARTHEST)
+    eta = min(max(eta, -FARTHEST), FARTHEST)
     if family == POISSON:
         return y * eta - math.exp(eta)
     if family == NEGATIVE_BINOMIAL:
@@ -68,7 +69,7 @@ def log_part(family, y, trials, eta, dispersion):
 @numba.njit(**OPTIONS)
 def slopes(family, y, trials, eta, dispersion):
     """Return a log probability's slopes in eta and in log(dispersion)."""
-    if not -_FARTHEST < eta < _FARTHEST:
+    if not -FARTHEST < eta < FARTHEST:
         return 0.0, 0.0
     if family == POISSON:
         return y - math.exp(eta), 0.0

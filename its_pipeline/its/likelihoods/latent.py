@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,23 +38,34 @@ from its_pipeline.its.likelihoods.latent_grid import (
     between,
     error_of_halves,
 )
+from its_pipeline.its.likelihoods.latent_surface import Surface, proposed
 
-PROPOSALS = (4000, 40_000)
+PROPOSALS = (4000, 12_000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
 ENOUGH = 1000.0
 _COARSE = (4, 7, 5)
-_KNOTS = ((3, 7, 5), (5, 13, 9), (5, 13, 9), (5, 13, 9), (9, 25, 17))
-"""Where Gaussians are found, those of nodes between being between theirs; one after the other, each
-where the one before saw the mass, until draws are worth enough."""
+_KNOTS = ((3, 7, 5), (5, 13, 9), (9, 25, 17))
+"""Where Gaussians are found first, those of nodes between starting from theirs; one after the
+other, each where the one before saw the mass, until draws are worth enough."""
+_ZOOMS = 4
+"""How often the first of them are laid anew at most, until so many lie near the peak."""
+_NEAR, _RESOLVED = 9.0, 0.2
+"""Log of how far below the peak that is, and the share that shows the peak's shape."""
 _WORTH_A_LOOK = 12.0
 """Log of how far below the peak a knot may lie, by the knots before it, and still be improved."""
-_NODES = (1000, 2000, 4000)
-"""Nodes between the knots; the more where half of the fewer disagree with all of them."""
-_ROUNDS = 2
+_SCOUTS = (150, 400)
+"""Nodes that tell where the mass lies between the knots; the more are enough where half of them
+agree with all."""
+_NODES = (1200, 2000, 4000)
+"""Ends of the sequence of nodes where they do not; the more by the same rule. No two of all these
+nodes are the same."""
+_ROUNDS, _LAST_ROUNDS = 2, 1
+"""How often the Gaussians are improved, at knots and at nodes between them."""
 _NEGLIGIBLE = 1e-4
 """Of the largest weight."""
 _START_VARIANCE = 0.2
-_HERMITE, _HERMITE_WEIGHTS = special.roots_hermitenorm(7)
+_Masses = tuple[np.ndarray, np.ndarray, np.ndarray]
+_HERMITE, _HERMITE_WEIGHTS = special.roots_hermitenorm(5)
 _WEIGHED_STREAM = 5
 
 
@@ -109,24 +121,32 @@ def weighed(
         Of the draws.
     """
     work = _Work(problem, seen)
-    knots = Grid.over(WHOLE, _COARSE, work.dispersed_scale)
-    sites = work.improved(knots.nodes, work.first_guess(knots.nodes), _ROUNDS)
-    heights = work.heights(knots.nodes, sites)
-    for counts in _KNOTS:
-        finer = Grid.over(knots.with_mass(heights), counts, work.dispersed_scale)
-        guess = between(knots, sites, finer.nodes)
-        heights = knots.between(heights, finer.nodes.at)
-        near = np.flatnonzero(heights > heights.max() - _WORTH_A_LOOK)
-        better = work.improved(finer.nodes.only(near), guess.only(near), _ROUNDS)
-        heights[near] = work.heights(finer.nodes.only(near), better)
-        knots, sites = finer, guess.replaced(near, better)
-        integral = work.integrated(knots, sites, heights, contrasts)
-        if not integral.error > QUADRATURE_ERROR_MAX and not integral.edge > EDGE_MASS_MAX:
-            found = work.drawn(PROPOSALS[0], integral, contrasts[0], steps, seed)
-            if found.worth > ENOUGH:
-                return found
-    integral = work.integrated(knots, sites, heights, contrasts)
-    return work.drawn(PROPOSALS[1], integral, contrasts[0], steps, seed)
+    knots = work.coarse()
+    for _ in range(_ZOOMS):
+        knots = work.zoomed(knots, _KNOTS[0])
+        if np.mean(knots.heights > knots.heights.max() - _NEAR) > _RESOLVED:
+            break
+    integral = work.integrated(knots, contrasts)
+    for counts in _KNOTS[1:]:
+        if integral.is_fine and not integral.edge > EDGE_MASS_MAX:
+            break
+        knots = work.zoomed(knots, counts)
+        integral = work.integrated(knots, contrasts)
+    found = work.drawn(PROPOSALS[0], integral, contrasts[0], steps, seed)
+    for n in PROPOSALS[1:]:
+        if found.worth > ENOUGH:
+            break
+        found = work.drawn(n, integral, contrasts[0], steps, seed)
+    return found
+
+
+@dataclass(frozen=True)
+class _Knots:
+    """A grid with the Gaussians at each of its nodes, and the log likelihoods, shape (g,)."""
+
+    grid: Grid
+    sites: Sites
+    heights: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,8 +155,8 @@ class _Integral:
 
     Parameters
     ----------
-    nodes, sites
-        The nodes, and what stands for the days there.
+    nodes, sites, masses
+        The nodes, what stands for the days there, and what `_Work.masses` says of them.
     weights, kept
         Of nodes and components that matter, and their flat numbers, shape (p,).
     error, edge
@@ -145,10 +165,41 @@ class _Integral:
 
     nodes: Nodes
     sites: Sites
+    masses: _Masses
     weights: np.ndarray
     kept: np.ndarray
     error: float
     edge: float
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether half of the nodes say nearly the same as all."""
+        return not self.error > QUADRATURE_ERROR_MAX
+
+    def known_to(self, surface: Surface) -> Surface:
+        """Return a surface that goes through these nodes as well."""
+        return surface.knowing(self.nodes, np.logaddexp.reduce(self.masses[0], axis=1))
+
+    def and_more(self, others: _Integral) -> _Integral:
+        """Return these nodes and others of the same sequence."""
+        pairs = zip(self.masses, others.masses, strict=True)
+        logs, means, variances = (np.concatenate(pair) for pair in pairs)
+        return _integral(
+            self.nodes.and_more(others.nodes),
+            self.sites.and_more(others.sites),
+            (logs, means, variances),
+        )
+
+
+def _integral(nodes: Nodes, sites: Sites, masses: _Masses) -> _Integral:
+    """Return what so many nodes come to."""
+    logs, means, variances = masses
+    mass = np.exp(logs - logs.max()).ravel()
+    kept = np.flatnonzero(mass > _NEGLIGIBLE)
+    weights = mass[kept] / mass[kept].sum()
+    error = error_of_halves(weights, kept, means, variances)
+    edge = float(weights[nodes.is_edge[kept // logs.shape[1]]].sum())
+    return _Integral(nodes, sites, masses, weights, kept, error, edge)
 
 
 class _Work:
@@ -167,11 +218,25 @@ class _Work:
         """Return the predictor's scale; 0 where days have no dispersion of their own."""
         return self.seen.scale if self.seen.dispersed else 0.0
 
-    def first_guess(self, nodes: Nodes) -> Sites:
-        shape = (len(nodes.at), len(self.seen.y))
+    def coarse(self) -> _Knots:
+        """Return knots everywhere."""
+        grid = Grid.over(WHOLE, _COARSE, self.dispersed_scale)
+        nodes, shape = grid.nodes, (len(grid.nodes.at), len(self.seen.y))
         told, errors = np.empty(shape), np.full(shape, _START_VARIANCE)
         told[:] = self.seen.start
-        return Sites(told, errors, np.zeros(len(nodes.at)))
+        sites = self.improved(nodes, Sites(told, errors, np.zeros(len(nodes.at))), _ROUNDS)
+        return _Knots(grid, sites, self.heights(nodes, sites))
+
+    def zoomed(self, knots: _Knots, counts: tuple[int, int, int]) -> _Knots:
+        """Return so many knots in the box of the mass that others saw."""
+        finer = Grid.over(knots.grid.with_mass(knots.heights), counts, self.dispersed_scale)
+        nodes = finer.nodes
+        sites = between(knots.grid, knots.sites, nodes)
+        heights = knots.grid.between(knots.heights, nodes.at)
+        near = np.flatnonzero(heights > heights.max() - _WORTH_A_LOOK)
+        better = self.improved(nodes.only(near), sites.only(near), _ROUNDS)
+        heights[near] = self.heights(nodes.only(near), better)
+        return _Knots(finer, sites.replaced(near, better), heights)
 
     def improved(self, nodes: Nodes, sites: Sites, rounds: int) -> Sites:
         """Return the Gaussians that are closest to the days, from a first guess of them."""
@@ -203,9 +268,7 @@ class _Work:
         nothing = np.zeros((0, len(self.order)))
         return np.logaddexp.reduce(self.masses(nodes, sites, nothing)[0], axis=1)
 
-    def masses(
-        self, nodes: Nodes, sites: Sites, contrasts: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def masses(self, nodes: Nodes, sites: Sites, contrasts: np.ndarray) -> _Masses:
         """Return log masses of nodes and components (g, m), and the contrasts' moments there."""
         problem = self.problem
         sums, log_dets = self._whitened(nodes, sites)
@@ -225,29 +288,29 @@ class _Work:
         logs += (constants + nodes.log_weights - 0.5 * log_dets + sites.rests)[:, None]
         return logs, means, variances
 
-    def integrated(
-        self, knots: Grid, sites: Sites, heights: np.ndarray, contrasts: np.ndarray
-    ) -> _Integral:
+    def integrated(self, knots: _Knots, contrasts: np.ndarray) -> _Integral:
         """Return nodes between knots with their masses, as many as tell the contrasts well."""
-        integral = self.integral(knots, sites, heights, contrasts, _NODES[0])
-        for n in _NODES[1:]:
-            if integral.error > QUADRATURE_ERROR_MAX:
-                integral = self.integral(knots, sites, heights, contrasts, n)
+        few, enough = _SCOUTS
+        surface = Surface(knots.grid, knots.heights)
+        surface = self.among(knots, surface, 0, few, contrasts).known_to(surface)
+        integral = self.among(knots, surface, few, few + enough, contrasts)
+        if integral.is_fine:
+            return integral
+        surface = integral.known_to(surface)
+        integral = self.among(knots, surface, few + enough, _NODES[0], contrasts)
+        for first, n in pairwise(_NODES):
+            if integral.is_fine:
+                break
+            integral = integral.and_more(self.among(knots, surface, first, n, contrasts))
         return integral
 
-    def integral(
-        self, knots: Grid, sites: Sites, heights: np.ndarray, contrasts: np.ndarray, n: int
+    def among(
+        self, knots: _Knots, surface: Surface, first: int, n: int, contrasts: np.ndarray
     ) -> _Integral:
-        """Return so many nodes between knots with their masses."""
-        nodes = knots.proposed(heights, n)
-        here = between(knots, sites, nodes)
-        logs, means, variances = self.masses(nodes, here, contrasts)
-        mass = np.exp(logs - logs.max()).ravel()
-        kept = np.flatnonzero(mass > _NEGLIGIBLE)
-        weights = mass[kept] / mass[kept].sum()
-        error = error_of_halves(weights, kept, means, variances)
-        edge = float(weights[nodes.is_edge[kept // logs.shape[1]]].sum())
-        return _Integral(nodes, here, weights, kept, error, edge)
+        """Return nodes where a surface says that the mass lies, the `first` to the `n`-th."""
+        nodes = proposed(knots.grid, surface, first, n)
+        sites = self.improved(nodes, between(knots.grid, knots.sites, nodes), _LAST_ROUNDS)
+        return _integral(nodes, sites, self.masses(nodes, sites, contrasts))
 
     def drawn(
         self,

@@ -4,8 +4,9 @@ Days tell the sum of what lasts and of what disperses them well, and which of th
 So the axes are the time constant, the sd of both together and the dispersion's share of the
 variance; in their logs and logit, volumes are those of log sd and log dispersion.
 
-What belongs here: the three axes, their priors, the box they span, nodes that lie as densely as the
-mass, what is kept at each, and how well they tell. What does not: computing it (`latent`).
+What belongs here: the three axes, their priors, the box they span, what is kept at each node, and
+how well they tell. What does not: computing it (`latent`), or laying nodes where the mass is
+(`latent_surface`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import numpy as np
 from scipy import special
 
 from its_pipeline.its import priors
-from its_pipeline.its.inference.nodes import systematic
 from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX, halved_errors
 
 Box = tuple[tuple[float, float], ...]
@@ -31,10 +31,10 @@ WHOLE: Box = (
     (-_FARTHEST_SHARE, _FARTHEST_SHARE),
 )
 """Bounds of log time constant, log sd and logit of the dispersion's share."""
-_CELLS = (16, 32, 16)
-"""Of a box, in which the nodes' density is constant."""
 _FLOOR = 9.0
 """Log of how far below the peak a coarse node may lie and still belong to the box."""
+_BEYOND = 3.0
+"""How many nodes' distances a box goes on where mass lies at its side."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,15 @@ class Nodes:
         if not self.scale > 0.0:
             return np.ones(len(self.at))
         return self.scale * np.exp(self.at[:, 1]) * np.sqrt(special.expit(self.at[:, 2]))
+
+    def and_more(self, others: Nodes) -> Nodes:
+        """Return these and others."""
+        return replace(
+            self,
+            at=np.vstack([self.at, others.at]),
+            log_weights=np.concatenate([self.log_weights, others.log_weights]),
+            is_edge=np.concatenate([self.is_edge, others.is_edge]),
+        )
 
     def only(self, numbers: np.ndarray) -> Nodes:
         """Return some of the nodes."""
@@ -150,6 +159,8 @@ class Grid:
     def with_mass(self, heights: np.ndarray) -> Box:
         """Return the box that the mass lies in, one node's distance more on either side.
 
+        Where mass lies at a side of this grid's own box, `_BEYOND` such distances.
+
         Parameters
         ----------
         heights
@@ -158,50 +169,13 @@ class Grid:
         bounds = []
         for axis, at, whole in zip(self.axes, self.nodes.at.T, WHOLE, strict=True):
             kept = at[heights > heights.max() - _FLOOR]
-            more = axis[1] - axis[0] if len(axis) > 1 else 0.0
-            low, high = max(kept.min() - more, whole[0]), min(kept.max() + more, whole[1])
+            step = axis[1] - axis[0] if len(axis) > 1 else 0.0
+            below = _BEYOND if kept.min() == axis[0] else 1.0
+            above = _BEYOND if kept.max() == axis[-1] else 1.0
+            low = max(kept.min() - below * step, whole[0])
+            high = min(kept.max() + above * step, whole[1])
             bounds.append((float(low), float(high)))
         return tuple(bounds)
-
-    def proposed(self, heights: np.ndarray, n: int) -> Nodes:
-        """Return nodes that lie as densely as the posterior mass between this grid's.
-
-        They are dealt evenly to the cells of the box and lie anywhere in them, so that their
-        weights hold whatever the grid missed.
-
-        Parameters
-        ----------
-        heights
-            Log likelihoods of the grid's nodes, shape (g,).
-        n
-            How many.
-        """
-        counts = [c if len(a) > 1 else 1 for c, a in zip(_CELLS, self.axes, strict=True)]
-        box = [(a[0], a[-1]) for a in self.axes]
-        widths = np.array([(high - low) / c for (low, high), c in zip(box, counts, strict=True)])
-        cells = Grid(
-            tuple(
-                low + width * (np.arange(c) + 0.5)
-                for (low, _), width, c in zip(box, widths, counts, strict=True)
-            ),
-            self.scale,
-        )
-        middles = cells.nodes.at
-        logs = self.between(heights, middles) + _log_prior(cells.nodes)
-        mass = np.exp(logs - logs.max())
-        mass /= mass.sum()
-        chosen = systematic(mass, n)
-        within = np.random.default_rng(n).uniform(-0.5, 0.5, (n, len(widths)))
-        at = middles[chosen] + widths * within
-        is_edge = np.zeros(n, dtype=bool)
-        for axis, values, ends, whole in zip(
-            cells.axes, middles[chosen].T, box, WHOLE, strict=True
-        ):
-            for outermost, bound, end in zip((axis[0], axis[-1]), ends, whole, strict=True):
-                if len(axis) > 1 and abs(bound - end) > 1e-12:
-                    is_edge |= values == outermost
-        nodes = Nodes(at, self.scale, -np.log(n * mass[chosen]), is_edge)
-        return replace(nodes, log_weights=nodes.log_weights + _log_prior(nodes))
 
 
 @dataclass(frozen=True)
@@ -219,6 +193,14 @@ class Sites:
     told: np.ndarray
     errors: np.ndarray
     rests: np.ndarray
+
+    def and_more(self, others: Sites) -> Sites:
+        """Return these and others."""
+        return Sites(
+            np.vstack([self.told, others.told]),
+            np.vstack([self.errors, others.errors]),
+            np.concatenate([self.rests, others.rests]),
+        )
 
     def only(self, numbers: np.ndarray) -> Sites:
         """Return those of some of the nodes."""
@@ -268,7 +250,7 @@ def error_of_halves(
     )
 
 
-def _log_prior(nodes: Nodes) -> np.ndarray:
+def log_prior(nodes: Nodes) -> np.ndarray:
     """Return the log prior density of sds and dispersions up to a constant, shape (g,)."""
     logs = _log_half_student_t(nodes.points[:, 1], priors.SIGMA_SCALE)
     if nodes.scale > 0.0:

@@ -2,8 +2,9 @@
 """Compiled parts of posteriors with a link: the Gaussians that stand for the days, node by node.
 
 What belongs here: improving those Gaussians at a noise, the mass of a node, paths of the noise and
-their weights. What does not: the families' densities (`family_kernel`), the noise's filter
-(`noise.ar1_sites_kernel`), or which nodes there are (`latent`). Loaded through `compiled`.
+their weights. What does not: the Gaussian of a day by itself (`stand_in_kernel`), the families'
+densities (`family_kernel`), the noise's filter (`noise.ar1_sites_kernel`), or which nodes there are
+(`latent`). Loaded through `compiled`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,18 @@ import numpy as np
 
 from its_pipeline.its.inference.gaussian_kernel import invert
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
-from its_pipeline.its.likelihoods.family_kernel import log_base, log_part
-from its_pipeline.its.noise.ar1_sites_kernel import draw_path, products, smooth
+from its_pipeline.its.inference.vector_kernel import exponentials, logarithms
+from its_pipeline.its.likelihoods.family_kernel import (
+    BETA_BINOMIAL,
+    FARTHEST,
+    NEGATIVE_BINOMIAL,
+    POISSON,
+    log_base,
+    log_part,
+)
+from its_pipeline.its.likelihoods.stand_in_kernel import stand_in
+from its_pipeline.its.noise.ar1_sites_kernel import draw_path, known_filter, products, smooth
 
-_LEAST_INFORMATION = 1e-9
 _LEAST_VARIANCE = 1e-8
 _WIDEST = 0.7
 """Largest sd of a predictor over which a day is averaged: wider ones see more of its bend than a
@@ -65,36 +74,41 @@ def _moments(sums, precisions, log_components, mean, covariance, logs):
                 covariance[i, j] += share * (spreads[c, i, j] + away)
 
 
-@numba.njit(**OPTIONS)
-def _stand_in(
-    family, y, trials, shift, scale, dispersion, nodes, weights, means, variances, told, errors
-):
-    """Fill the Gaussians closest to the days for a predictor of these moments.
+@numba.njit(**FAST_OPTIONS)
+def _products(columns, away, errors, scaled, sums):
+    """Fill the upper triangle of the cross products of columns, (k + 1, n), given the noise.
 
-    By Gauss-Hermite quadrature of the log probabilities alone, through Stein's lemma:
-    E[f'] = E[f x] / s and E[f''] = E[f (x^2 - 1)] / s^2 for a predictor m + s x. Returns the mean
-    log probability less that of the Gaussians.
+    With covariance S + E of noise and errors, `(S + E)^-1 x = E^-1 (x - smoothed x)`; `away` is
+    what the smoother leaves.
     """
-    rest = 0.0
-    for t in range(len(y)):
-        eta = shift[t] + scale * means[t]
-        sd = scale * math.sqrt(variances[t])
-        first, second, mean = 0.0, 0.0, 0.0
-        middle = log_part(family, y[t], trials[t], eta, dispersion)
-        for i in range(len(nodes)):
-            x = nodes[i]
-            value = log_part(family, y[t], trials[t], eta + sd * x, dispersion) - middle
-            mean += weights[i] * value
-            first += weights[i] * value * x
-            second += weights[i] * value * (x * x - 1.0)
-        information = max(-second / variances[t], _LEAST_INFORMATION)
-        errors[t] = 1.0 / information
-        away = first / math.sqrt(variances[t]) * errors[t]
-        told[t] = means[t] + away
-        rest += middle + mean + log_base(family, y[t], trials[t], dispersion)
-        rest += 0.5 * math.log(2.0 * math.pi * errors[t])
-        rest += 0.5 * (away * away + variances[t]) * information
-    return rest
+    for j in range(len(columns)):
+        for t in range(len(errors)):
+            scaled[t] = away[j, t] / errors[t]
+        for i in range(j + 1):
+            value = 0.0
+            for t in range(len(errors)):
+                value += columns[i, t] * scaled[t]
+            sums[i, j] = value
+
+
+@numba.njit(**FAST_OPTIONS)
+def _predictors(told, away, unknown, mean, covariance, widest, scaled, h, variances):
+    """Fill mean and variance of each day's predictor, from the coefficients' and the smoother's."""
+    n, k = len(h), len(mean)
+    for t in range(n):
+        h[t] = told[t] - away[k, t]
+        variances[t] = unknown[t]
+    for i in range(k):
+        for t in range(n):
+            scaled[t] = 0.5 * covariance[i, i] * away[i, t]
+            h[t] += mean[i] * away[i, t]
+        for j in range(i):
+            for t in range(n):
+                scaled[t] += covariance[i, j] * away[j, t]
+        for t in range(n):
+            variances[t] += 2.0 * away[i, t] * scaled[t]
+    for t in range(n):
+        variances[t] = min(max(variances[t], _LEAST_VARIANCE), widest * widest)
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -142,31 +156,30 @@ def improve(
     width = -(-(k + 1) // 4) * 4
     rows = np.zeros((n, width))
     rows[:, :k] = design
+    columns = np.empty((k + 1, n))
+    columns[:k] = design.T
+    away = np.empty((k + 1, n))
     sums = np.empty((k + 1, width))
     loadings = np.empty((n, width))
-    unknown = np.empty(n)
+    unknown, scaled = np.empty(n), np.empty(n)
     mean, covariance = np.empty(k), np.empty((k, k))
     logs = np.empty(len(log_components))
     h, variances = np.empty(n), np.empty(n)
-    along = np.empty(k)
+    work = np.empty((8, n))
     for g in range(points.shape[0]):
-        for _ in range(rounds):
+        for number in range(rounds):
             rows[:, k] = told[g]
-            products(rows, gaps, errors[g], points[g, 0], points[g, 1], k + 1, sums)
-            _moments(sums, precisions, log_components, mean, covariance, logs)
+            columns[k] = told[g]
             smooth(rows, gaps, errors[g], points[g, 0], points[g, 1], loadings, unknown)
             for t in range(n):
-                h[t], variances[t] = loadings[t, k], unknown[t]
-                for i in range(k):
-                    along[i] = design[t, i] - loadings[t, i]
-                    h[t] += along[i] * mean[i]
-                for i in range(k):
-                    part = 0.0
-                    for j in range(k):
-                        part += covariance[i, j] * along[j]
-                    variances[t] += along[i] * part
-                variances[t] = min(max(variances[t], _LEAST_VARIANCE), (_WIDEST / scale) ** 2)
-            rests[g] = _stand_in(
+                for j in range(k + 1):
+                    away[j, t] = rows[t, j] - loadings[t, j]
+            _products(columns, away, errors[g], scaled, sums)
+            _moments(sums, precisions, log_components, mean, covariance, logs)
+            _predictors(
+                told[g], away, unknown, mean, covariance, _WIDEST / scale, scaled, h, variances
+            )
+            rests[g] = stand_in(
                 family,
                 y,
                 trials,
@@ -179,7 +192,11 @@ def improve(
                 variances,
                 told[g],
                 errors[g],
+                number == rounds - 1,
+                work,
             )
+        for t in range(n):
+            rests[g] += log_base(family, y[t], trials[t], dispersions[g])
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -240,7 +257,7 @@ def draw_and_weigh(
     logs
         Filled: log of the outcome's probability over what the Gaussians say, shape (d,).
     """
-    n, k = design.shape
+    n = len(design)
     m = paths.shape[1]
     bases = np.empty(len(dispersions))
     for g in range(len(dispersions)):
@@ -251,18 +268,75 @@ def draw_and_weigh(
     expected = np.empty(n)
     seen = np.zeros(m)
     spread = np.full(m, math.inf)
+    filter_ = np.empty((3, m))
+    information = 1.0 / errors
+    work = np.empty((4, n))
+    last = -1
     for d in range(len(nodes)):
         g = nodes[d]
+        if g != last:
+            for t in range(n):
+                spread[where[t]] = errors[g, t]
+            known_filter(spread, points[g, 0], points[g, 1], filter_)
+            last = g
+        _expected(design, coefficients[d], expected)
         for t in range(n):
-            expected[t] = 0.0
-            for i in range(k):
-                expected[t] += design[t, i] * coefficients[d, i]
             seen[where[t]] = told[g, t] - expected[t]
-            spread[where[t]] = errors[g, t]
-        draw_path(seen, spread, points[g, 0], points[g, 1], paths[d])
-        value = bases[g]
+        draw_path(seen, filter_, points[g, 0], paths[d])
+        logs[d] = bases[g] + _over_gaussians(
+            family,
+            y,
+            trials,
+            shift,
+            scale,
+            dispersions[g],
+            told[g],
+            information[g],
+            expected,
+            paths[d],
+            where,
+            work,
+        )
+
+
+@numba.njit(**FAST_OPTIONS)
+def _expected(design, coefficients, out):
+    for t in range(len(out)):
+        value = 0.0
+        for i in range(len(coefficients)):
+            value += design[t, i] * coefficients[i]
+        out[t] = value
+
+
+@numba.njit(**FAST_OPTIONS)
+def _over_gaussians(
+    family, y, trials, shift, scale, dispersion, told, information, expected, path, where, work
+):
+    """Return the log probability of all days over what the Gaussians say, up to what is known.
+
+    `work`, shape (4, n), is overwritten.
+    """
+    eta, odds, logs, spare = work
+    n = len(y)
+    value = 0.0
+    for t in range(n):
+        h = expected[t] + path[where[t]]
+        value += 0.5 * (told[t] - h) ** 2 * information[t]
+        eta[t] = min(max(shift[t] + scale * h, -FARTHEST), FARTHEST)
+    if family == BETA_BINOMIAL:
         for t in range(n):
-            h = expected[t] + paths[d, where[t]]
-            value += log_part(family, y[t], trials[t], shift[t] + scale * h, dispersions[g])
-            value += 0.5 * (told[g, t] - h) ** 2 / errors[g, t]
-        logs[d] = value
+            value += log_part(family, y[t], trials[t], eta[t], dispersion)
+        return value
+    exponentials(eta, odds, spare)
+    if family == POISSON:
+        for t in range(n):
+            value += y[t] * eta[t] - odds[t]
+        return value
+    factor = dispersion * dispersion if family == NEGATIVE_BINOMIAL else 1.0
+    for t in range(n):
+        odds[t] = 1.0 + factor * odds[t]
+    logarithms(odds, logs, spare)
+    for t in range(n):
+        most = y[t] + 1.0 / factor if family == NEGATIVE_BINOMIAL else trials[t]
+        value += y[t] * eta[t] - most * logs[t]
+    return value

@@ -184,7 +184,8 @@ class Counts(_Linked):
 
     def mean(self, eta: Any) -> Any:
         """Return the rate."""
-        return np.exp(np.minimum(eta, 30.0))
+        capped = np.minimum(eta, 30.0)
+        return np.exp(capped, out=capped if isinstance(capped, np.ndarray) else None)
 
     def ratio(self, with_it: np.ndarray, without: np.ndarray) -> np.ndarray:
         """Return the ratio of rates."""

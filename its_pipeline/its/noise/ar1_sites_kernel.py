@@ -161,42 +161,69 @@ def smooth(rows, gaps, errors, phi, sd, loadings, variances):
 
 
 @numba.njit(**OPTIONS)
-def draw_path(told, errors, phi, sd, path):
+def known_filter(errors, phi, sd, out):
+    """Fill what the errors alone decide of filtering forwards and drawing backwards.
+
+    Parameters
+    ----------
+    errors
+        Variances with which consecutive steps tell of the lasting part, shape (m,); infinite where
+        nothing is seen.
+    phi, sd
+        Of the lasting part.
+    out
+        Filled, shape (3, m): the gain of each step, how a step follows the one after it, and the
+        sd that is left of it then.
+    """
+    first = sd * sd
+    variance = first
+    m = len(errors)
+    for t in range(m):
+        before = variance
+        if t > 0:
+            variance = first + phi * phi * (variance - first)
+            back = phi * before / variance
+            out[1, t - 1] = back
+            out[2, t - 1] = math.sqrt(max(before - back * back * variance, 0.0))
+        gain = variance / (variance + errors[t])
+        out[0, t] = gain
+        variance *= 1.0 - gain
+    out[1, m - 1] = 0.0
+    out[2, m - 1] = math.sqrt(variance)
+
+
+@numba.njit(**OPTIONS)
+def draw_path(told, known, phi, path):
     """Draw the lasting part on consecutive steps given what each step tells of it.
 
     Parameters
     ----------
-    told, errors
-        What is seen of it, and with what variance, shape (m,); infinite where nothing is seen.
-    phi, sd
+    told
+        What is seen of it, shape (m,); any number where nothing is.
+    known
+        As `known_filter` fills it.
+    phi
         Of the lasting part.
     path
         Standard normal numbers, shape (m,), replaced by the draw.
     """
     m = len(told)
-    first = sd * sd
     means = np.empty(m)
-    variances = np.empty(m)
-    state, variance = 0.0, first
+    state = 0.0
     for t in range(m):
-        if t > 0:
-            state *= phi
-            variance = first + phi * phi * (variance - first)
-        gain = variance / (variance + errors[t])
-        state += gain * (told[t] - state)
-        variance *= 1.0 - gain
-        means[t], variances[t] = state, variance
-    path[m - 1] = means[m - 1] + math.sqrt(variances[m - 1]) * path[m - 1]
+        state = phi * state
+        state += known[0, t] * (told[t] - state)
+        means[t] = state
+        path[t] *= known[2, t]
+    path[m - 1] += means[m - 1]
     for t in range(m - 2, -1, -1):
-        ahead = first + phi * phi * (variances[t] - first)
-        back = phi * variances[t] / ahead
-        mean = means[t] + back * (path[t + 1] - phi * means[t])
-        left = max(variances[t] - back * back * ahead, 0.0)
-        path[t] = mean + math.sqrt(left) * path[t]
+        path[t] += means[t] + known[1, t] * (path[t + 1] - phi * means[t])
 
 
 @numba.njit(nogil=True, **OPTIONS)
 def draw_paths(told, errors, points, paths):
     """Draw a path for each row of `told`, shape (d, m), with phi and sd of `points`, (d, 2)."""
+    known = np.empty((3, told.shape[1]))
     for d in range(told.shape[0]):
-        draw_path(told[d], errors, points[d, 0], points[d, 1], paths[d])
+        known_filter(errors, points[d, 0], points[d, 1], known)
+        draw_path(told[d], known, points[d, 0], paths[d])

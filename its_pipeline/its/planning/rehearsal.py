@@ -220,7 +220,7 @@ def _ahead(fit: Fit, mixture: Mixture, spec: AnalysisSpec, n_days: int) -> np.nd
         trend = _internal(fit, "trend")
         columns[:, trend] = matrix[0, trend] + ahead * (matrix[1, trend] - matrix[0, trend])
     if fit.series.has_yearly_season:
-        days = pd.date_range(fit.series.days[-1], periods=n_days + 1)[1:]
+        days = pd.date_range(fit.series.days[-1], periods=n_days + 1, freq=spec.calendar.freq)[1:]
         for name, column in yearly_columns(days).items():
             columns[:, _internal(fit, name)] = column
     return columns @ coefficients + errors[unseen:]

@@ -54,23 +54,46 @@ class EffectLikelihood:
 
     def __post_init__(self) -> None:
         parts = np.ascontiguousarray(self.parts, dtype=float)
-        if parts.ndim != 2 or len(parts) != 3 or parts.shape[1] < 1:
-            raise ValueError(f"parts must have shape (3, k), k >= 1, but got {parts.shape}")
-        if not np.isfinite(parts).all():
-            raise ValueError(
-                "a likelihood must be finite but its parts hold NaN or infinity: leave the member "
-                "out and count it in `without_estimate`"
-            )
-        if parts[0].min() < 0.0 or not parts[0].sum() > 0.0 or not parts[2].min() > 0.0:
-            raise ValueError(
-                f"weights must be >= 0 and sds > 0 but the least are {parts[0].min():g} and "
-                f"{parts[2].min():g}: an effect that is known without error is no estimate"
-            )
+        _check(parts, np.zeros(1, int))
         total = parts[0].sum()
         if abs(total - 1.0) > _ROUNDING:
             # What was kept comes back as it was: dividing once more would change its last bits.
             parts[0] /= total
         object.__setattr__(self, "parts", parts)
+
+    @classmethod
+    def several(cls, parts: np.ndarray, sizes: np.ndarray) -> list[EffectLikelihood]:
+        """Return many likelihoods that were kept side by side: checked together, not one by one.
+
+        Parameters
+        ----------
+        parts
+            As of one, of all of them, shape (3, sum of sizes).
+        sizes
+            How many Gaussians each one has, shape (n,), each at least 1.
+
+        Raises
+        ------
+        ValueError
+            As for one, or the weights of one do not sum to 1.
+        """
+        ends = np.cumsum(sizes)
+        if not len(sizes) or sizes.min() < 1 or parts.ndim != 2 or parts.shape[1] != ends[-1]:
+            raise ValueError(
+                f"{len(sizes)} likelihoods must have at least one Gaussian each and "
+                f"{int(np.sum(sizes))} together but parts have shape {parts.shape}"
+            )
+        starts = ends - sizes
+        _check(parts, starts)
+        off = np.abs(np.add.reduceat(parts[0], starts) - 1.0).max()
+        if off > 1e3 * _ROUNDING:
+            raise ValueError(f"weights must sum to 1 but those of one are off by {off:g}")
+        found = []
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            one = object.__new__(cls)
+            object.__setattr__(one, "parts", parts[:, start:end])
+            found.append(one)
+        return found
 
     @classmethod
     def normal(cls, mean: float, sd: float) -> EffectLikelihood:
@@ -255,3 +278,20 @@ def _bins(weights: np.ndarray, values: np.ndarray, n: int, reach: float) -> np.n
     sd = float(np.sqrt(weights @ np.square(away)))
     place = away / sd if sd > 0.0 else np.zeros_like(away)
     return np.clip((place / reach + 1.0) * (0.5 * n), 0, n - 1).astype(int)
+
+
+def _check(parts: np.ndarray, starts: np.ndarray) -> None:
+    """Check likelihoods side by side, each from one of `starts`, shape (n,), on."""
+    if parts.ndim != 2 or len(parts) != 3 or parts.shape[1] < 1:
+        raise ValueError(f"parts must have shape (3, k), k >= 1, but got {parts.shape}")
+    if not np.isfinite(parts).all():
+        raise ValueError(
+            "a likelihood must be finite but its parts hold NaN or infinity: leave the member "
+            "out and count it in `without_estimate`"
+        )
+    totals = np.add.reduceat(parts[0], starts)
+    if parts[0].min() < 0.0 or not totals.min() > 0.0 or not parts[2].min() > 0.0:
+        raise ValueError(
+            f"weights must be >= 0 and sds > 0 but the least are {parts[0].min():g} and "
+            f"{parts[2].min():g}: an effect that is known without error is no estimate"
+        )

@@ -6,7 +6,7 @@ What belongs here: what may be asked of a pool, told in the effects' unit. What 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ import pandas as pd
 
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.mixture import mixture_sd
-from its_pipeline.its.pooling.estimates import Estimate, Members
+from its_pipeline.its.pooling.estimates import FEWEST_MEMBERS, Estimate, Members
 from its_pipeline.its.pooling.frame import HEAVY_DF, student_t_spread
 from its_pipeline.its.pooling.integration import each_told, integrate, with_members
 from its_pipeline.its.pooling.nodes import Nodes
@@ -221,6 +221,32 @@ class Pooled:
         everybody = self.estimates.and_also(added)
         nodes = integrate(everybody, self.nodes.scale)
         return replace(self, estimates=everybody, nodes=nodes, without_estimate={})
+
+    def of_members(self, names: Sequence[str]) -> Pooled:
+        """Return the pool of some of the members, with the priors of the whole one.
+
+        Parameters
+        ----------
+        names
+            At least two of them, in any order.
+
+        Raises
+        ------
+        ValueError
+            If one is not in this pool, or there are fewer than two.
+        """
+        places = {name: i for i, name in enumerate(self.estimates.names)}
+        unknown = [name for name in names if name not in places]
+        if unknown or len(set(names)) < FEWEST_MEMBERS:
+            raise ValueError(
+                f"a part of a pool needs at least {FEWEST_MEMBERS} of its members but got "
+                f"{len(set(names))}, of whom {unknown[:5]} are not in it"
+            )
+        chosen = np.array(sorted({places[name] for name in names}))
+        if len(chosen) == len(self.estimates):
+            return self
+        part = self.estimates.chosen(chosen)
+        return replace(self, estimates=part, nodes=integrate(part, self.nodes.scale))
 
     def with_member(self, estimate: Estimate) -> Pooled:
         """Return the pool with one more member: its log likelihood is added on the grid.

@@ -7,7 +7,7 @@ import pytest
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.stores.pooled_store import PooledStore
 from its_pipeline_tests.integration.api.test_analyze import problem
-from tools.kinds import pooled_result, too_few
+from tools.kinds import between_case, pooled_result, too_few
 from tools.live_api import running
 from tools.stores import METRIC, short_settings
 
@@ -43,6 +43,9 @@ def test_a_service_sees_every_member(kinds):
     record = pooled_result(PEOPLE)
     assert other["mean"] == vars(record.mean)
     assert other["imputed"]["n_people"] == 1
+    assert (other["traits"]["n_people"], other["traits"]["n_without"]) == (11, 2)
+    assert other["traits"]["slopes"][0]["ci_lower"] == 1.0
+    assert other["between_case"]["g"] == between_case().g
 
 
 @pytest.mark.parametrize("who", ["anna", "ben"])
@@ -51,7 +54,11 @@ def test_a_person_sees_the_numbers_and_the_own_row_alone(kinds, who):
     [told] = asked(kinds, who, f"/morning?metric={METRIC}")
     assert [row["user_id"] for row in told["members"]] == [who]
     assert told["without_estimate"] is None
-    hidden = ("members", "without_estimate")
+    # How few lack a trait is a count of few people.
+    assert (told["traits"]["n_people"], told["traits"]["n_without"]) == (None, None)
+    shown = {**service[0]["traits"], "n_people": None, "n_without": None}
+    assert told["traits"] == shown
+    hidden = ("members", "without_estimate", "traits")
     assert {name: value for name, value in told.items() if name not in hidden} == {
         name: value for name, value in service[0].items() if name not in hidden
     }

@@ -9,6 +9,7 @@ import signal
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -223,11 +224,11 @@ def test_a_day_replaced_during_the_aggregation_stays_out_of_it(
     lake = ingest.open_lake(settings)
     build = daily.build_daily_outcomes
 
-    def replaced_meanwhile(files: list[Path], *arguments: object) -> object:
+    def replaced_meanwhile(files: list[Path], *arguments: Any, **options: Any) -> object:
         for day in lake.days(VALID_EVENTS):
             rows = lake.read(VALID_EVENTS, day)
             lake.write(VALID_EVENTS, day, rows.schema, [rows.slice(0, 1)])
-        return build(files, *arguments)  # pyright: ignore[reportArgumentType]
+        return build(files, *arguments, **options)
 
     monkeypatch.setattr(daily, "build_daily_outcomes", replaced_meanwhile)
     daily.build_daily(settings)

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from its_pipeline.cli.main import app
-from its_pipeline.experiments import pooling
+from its_pipeline.events.interventions import open_log
+from its_pipeline.experiments import pooled_record, pooling
 from its_pipeline.experiments.kinds import KindKey
 from its_pipeline.experiments.pooling import MOST_ERROR_SDS, has_kinds, refresh_kinds
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, load_analysis, open_store
 from its_pipeline.its.effect_likelihood import estimate_of
+from its_pipeline.its.pooling.between_case import between_case
+from its_pipeline.its.pooling.between_case_reml import between_case_reml
 from its_pipeline.its.pooling.pool import pool
 from its_pipeline.leaving.forget import forget
+from its_pipeline.stores.person_traits import remove_trait, set_traits
 from its_pipeline.stores.pooled_results import PooledResult, TooFewPeople
 from its_pipeline.stores.pooled_store import PooledStore
 from tools.kinds import pooled_result
 from tools.leftovers import leftovers
 from tools.stores import (
     METRIC,
+    START_ON,
     log_intervention,
     series,
     short_settings,
@@ -162,16 +169,7 @@ def test_only_what_changed_is_made_anew(settings):
 def test_the_settings_of_metric_and_installation_make_it_anew(settings):
     refresh_kinds(settings)
     in_points = kept(settings, WALK)
-    metric = {
-        "name": METRIC,
-        "event_types": ["SESSION_ENDED"],
-        "column": "session_performance_score",
-        "minimum": 0,
-        "maximum": 100,
-        "unit": "points",
-        "pooled_in": "baseline_sd",
-    }
-    (settings.store_root / "metrics.yaml").write_text(yaml.safe_dump({"metrics": [metric]}))
+    declared(settings, pooled_in="baseline_sd")
     assert made_anew(settings) == {WALK, TEA}
     in_sds = kept(settings, WALK)
     assert (in_sds.unit, in_sds.pooled_in, in_sds.baseline_sd) == (
@@ -186,6 +184,88 @@ def test_the_settings_of_metric_and_installation_make_it_anew(settings):
     assert (walk.record.n_with_estimate, walk.record.needed) == (6, 7)
     assert done.removed == (TEA,)
     assert PooledStore(settings).read(*TEA) is None
+
+
+def declared(settings, **changes):
+    """Declare the outcome metric otherwise."""
+    metric = {
+        "name": METRIC,
+        "event_types": ["SESSION_ENDED"],
+        "column": "session_performance_score",
+        "minimum": 0,
+        "maximum": 100,
+        "unit": "points",
+        **changes,
+    }
+    (settings.store_root / "metrics.yaml").write_text(yaml.safe_dump({"metrics": [metric]}))
+
+
+def test_declared_traits_tell_whom_it_helps_more(settings):
+    refresh_kinds(settings)
+    assert kept(settings, WALK).traits is None
+    declared(settings, pooled_by=["age"])
+    assert made_anew(settings) == {WALK, TEA}
+    assert "fewer than 3 people" in kept(settings, WALK).traits.refused
+    rows = pd.DataFrame({"user_id": WALKERS, "trait": "age", "value": [30.0 + n for n in range(6)]})
+    set_traits(settings, rows)
+    assert made_anew(settings) == {WALK}
+    found = kept(settings, WALK).traits
+    assert (found.n_people, found.n_without, found.refused) == (6, 0, "")
+    # Each walker's effect is one larger than the one's before.
+    assert found.slopes[0].ci_lower < 1.0 < found.slopes[0].ci_upper
+    assert found.slopes[0].probability_positive > 0.8
+    set_traits(settings, rows.iloc[:1].assign(value=60.0))
+    assert made_anew(settings) == {WALK}
+    assert kept(settings, WALK).traits.slopes[0].mean < found.slopes[0].mean
+    remove_trait(settings, "age", WALKERS[0])
+    assert made_anew(settings) == {WALK}
+    assert kept(settings, WALK).traits.n_without == 1
+    # A higher setting hides at once what groups of fewer were allowed in.
+    raised = settings.model_copy(update={"pooled_min_people": 4})
+    told: Any = PooledStore(raised).read(*WALK)
+    assert told.traits is None
+
+
+def test_a_kind_is_told_as_single_case_studies_would(settings):
+    refresh_kinds(settings)
+    found = kept(settings, WALK).between_case
+    assert "began on the same day" in found.refused
+    people = {
+        who: series(24 + 2 * n, 24, effect=5.0, seed=n, started_on=START_ON + timedelta(days=2 * n))
+        for n, who in enumerate(DRINKERS)
+    }
+    write_daily(settings, days() | people)
+    log = open_log(settings)
+    for n, who in enumerate(DRINKERS):
+        log.amend(who, "tea", started_on=START_ON + timedelta(days=2 * n), reason="another day")
+    log.close()
+    analyse(settings, *DRINKERS)
+    assert TEA in made_anew(settings)
+    found = kept(settings, TEA).between_case
+    assert (found.refused, found.design, found.n_cases) == ("", "multiple baseline", 3)
+    table = pd.concat(
+        [
+            frame.assign(
+                case=who,
+                time=[day.toordinal() for day in frame["day"]],
+                treatment=[
+                    str(day >= pd.Timestamp(START_ON + timedelta(days=2 * n)))
+                    for day in frame["day"]
+                ],
+            )
+            for n, (who, frame) in enumerate(people.items())
+        ]
+    ).rename(columns={"value": "outcome"})
+    by_hand = between_case(table, "False", reversal=False)
+    assert found.n_occasions == len(table)
+    assert found.g == pytest.approx(by_hand.standardised, rel=1e-9)
+    assert found.d == pytest.approx(by_hand.uncorrected, rel=1e-9)
+    assert found.g_se**2 == pytest.approx(by_hand.standardised_variance, rel=1e-9)
+    assert abs(found.g) < abs(found.d)
+    by_reml = between_case_reml(table, "False", reversal=False)
+    assert (found.g_by_reml, found.df_by_reml) == pytest.approx(
+        (by_reml.standardised, by_reml.df), rel=1e-6
+    )
 
 
 def test_one_more_member_costs_one_analysis(settings, monkeypatch):
@@ -217,7 +297,7 @@ def test_one_more_member_costs_one_analysis(settings, monkeypatch):
 
 
 def test_among_very_many_people_no_single_one_is_asked_after(settings, monkeypatch):
-    monkeypatch.setattr(pooling, "MOST_WITH_HEAVY_TAILS", 5)
+    monkeypatch.setattr(pooled_record, "MOST_WITH_HEAVY_TAILS", 5)
     refresh_kinds(settings)
     record = kept(settings, WALK)
     assert record.heavy_tailed is None

@@ -54,6 +54,13 @@ def test_a_killed_compaction_loses_nothing(tmp_path: Path) -> None:
     assert found["operations"] > 30
 
 
+def test_killed_closings_of_old_days_lose_no_outcome(tmp_path: Path) -> None:
+    found = run_fault("closings", tmp_path, "--kills", "4", "--seed", "1")
+    assert found["problems"] == []
+    assert (found["kills"], found["refused"]) == (4, 3)
+    assert found["operations"] > 200
+
+
 def test_a_full_disk_damages_nothing_and_is_said(tmp_path: Path) -> None:
     found = run_fault("full_disk", tmp_path, "--times", "1", "--people", "1", "--seed", "2")
     assert found["problems"] == []

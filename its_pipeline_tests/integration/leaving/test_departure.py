@@ -191,6 +191,7 @@ def test_the_download_has_everything_and_says_what_it_is(left):
         [kind] = json.loads(packed.read("kinds.json"))
         assert (kind["kind"], kind["n_with_estimate"]) == ("morning", 3)
         assert [row["user_id"] for row in kind["members"]] == [WHO]
+        assert table("traits.csv") == [{"trait": "age", "value": str(departures.SCORE)}]
         page = packed.read("reports/morning.html").decode()
         assert "data:image/png;base64," in page
         assert 'src="counterfactual' not in page
@@ -214,7 +215,7 @@ def test_nothing_of_theirs_is_found_in_any_byte(left):
         "lake", "imports", "inbox", "interventions.sqlite", "interventions.copy.sqlite",
         "daily_outcomes.parquet", "evidence.parquet", "compliance.parquet", "warehouse.duckdb",
         "experiments", "results", "reports", "mlflow.db", "mlartifacts", "dagster", "placebo_audit",
-        "peer_audit.json", "pooled", "set-aside", "page_cache",
+        "peer_audit.json", "pooled", "set-aside", "page_cache", "person_traits.parquet",
     }  # fmt: skip
     assert left.forgotten.exit_code == 0, left.forgotten.output
     assert traces(left.settings) == []
@@ -313,6 +314,10 @@ def test_the_kind_they_were_in_is_that_of_the_others(left):
     assert isinstance(record, PooledResult)
     assert [each.user_id for each in record.members] == list(OTHERS)
     assert record.without_estimate == {}
+    assert record.traits is not None
+    assert record.traits.refused == (
+        "fewer than 2 people differ from the others in age, and of so few nothing is told"
+    )
 
 
 def test_nothing_is_logged_or_shown_of_them(left, monkeypatch):

@@ -16,6 +16,7 @@ from its_pipeline.defs.recording import told_together
 from its_pipeline.events.people import Defects, Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.ingest.ahead import ingest_ahead, untold_days
 from its_pipeline.ingest.steps import changed_days, ingest_days
 from tools.stores import log_intervention, short_settings
 
@@ -154,6 +155,52 @@ def test_days_that_dagster_was_not_told_of_are_told_by_the_next_ingest(tmp_path)
             assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(taken)
         assert set(evaluations(instance, taken[0])) == DAY_CHECKS
         assert runner.ingest().numbers["days"] <= 4
+
+
+def test_days_that_came_again_and_were_not_told_of_are_told_by_the_next_ingest(tmp_path):
+    settings = short_settings(tmp_path, source="simulator", today_on=date(2026, 5, 13))
+    settings = settings.model_copy(update={"late_window_days": 0})
+    folder = simulation_dir(settings)
+    ada, bob = (Person(name, "Europe/Berlin") for name in ("ada", "bob"))
+    simulate([ada], folder, seed=1, start_on=START_ON, days=DAYS)
+    with open_instance(settings) as instance:
+        runner = LocalRunner(settings, instance, "test")
+        assert runner.ingest().success
+        assert not untold_days(settings)
+        simulate([ada, bob], folder, seed=1, start_on=START_ON, days=DAYS)
+        changed = changed_days(settings)
+        # As after a kill when all days are whole, and Dagster knows them as they were.
+        portions = ingest_ahead(settings, changed)
+        made = next(portions)
+        portions.close()
+        rows = {one.day: one.validated.summary.valid for one in made if one.validated is not None}
+        assert not changed_days(settings)
+        assert untold_days(settings) == set(changed)
+        assert runner.ingest().numbers["days"] == len(changed)
+        for day in changed:
+            told = day_of("valid_events", instance, day.isoformat())
+            assert told is not None
+            assert told.metadata["valid"].value == rows[day]
+        assert runner.ingest().numbers["days"] <= 2
+
+
+def test_days_are_among_the_untold_until_the_next_portion_is_asked_for(tmp_path, monkeypatch):
+    settings = short_settings(tmp_path, source="simulator", today_on=date(2026, 5, 13))
+    simulate(
+        [Person("ada", "Europe/Berlin")],
+        simulation_dir(settings),
+        seed=1,
+        start_on=START_ON,
+        days=DAYS,
+    )
+    monkeypatch.setattr("its_pipeline.ingest.steps.DAYS_AT_ONCE", 4)
+    days = changed_days(settings)
+    told = []
+    for portion in ingest_ahead(settings, days):
+        assert {one.day for one in portion} <= untold_days(settings)
+        told += [one.day for one in portion]
+    assert told == days
+    assert not untold_days(settings)
 
 
 def test_daily_outcomes_are_checked(ingested):

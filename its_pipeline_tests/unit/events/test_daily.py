@@ -18,10 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from its_pipeline.events.closed_days import ClosedDays
 from its_pipeline.events.daily import (
     SERIES_COLUMNS,
     build_daily_outcomes,
     read_series,
+    write_outcomes_through,
+    write_people,
     zone_offsets,
 )
 from its_pipeline.events.metrics import SHIPPED, OutcomeMetric
@@ -51,12 +54,12 @@ STARTS = (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 4, 4, tzinfo=UTC),
 
 
 @st.composite
-def events(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Some events of two people within three UTC days; ids repeat within a UTC day."""
+def events(draw: st.DrawFn, days: int = 3) -> list[dict[str, Any]]:
+    """Some events of two people within a few UTC days; ids repeat within a UTC day."""
     start = draw(st.sampled_from(STARTS))
     found = []
     for _ in range(draw(st.integers(1, 40))):
-        microseconds = draw(st.integers(0, 3 * 86_400_000_000 - 1))
+        microseconds = draw(st.integers(0, days * 86_400_000_000 - 1))
         quarter = draw(st.booleans())
         if quarter:
             microseconds -= microseconds % 900_000_000
@@ -78,7 +81,7 @@ def events(draw: st.DrawFn) -> list[dict[str, Any]]:
         )
     # Of one id, deliveries must differ in ingested_at for "the latest" to mean one of them.
     for number, event in enumerate(found):
-        event["ingested_at"] = start + timedelta(days=3, microseconds=number)
+        event["ingested_at"] = start + timedelta(days=days, microseconds=number)
     return found
 
 
@@ -127,6 +130,39 @@ def test_daily_outcomes_equal_the_reference_however_split_and_ordered(
         again, content_again = _built(files[::-1], folder, threads=1)
         assert again == found
         assert content_again == content
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)
+@given(events(days=9), st.integers(-1, 9), st.integers(0, 4))
+def test_outcomes_are_the_same_when_the_events_of_closed_days_are_gone(
+    drawn: list[dict[str, Any]], closed_after: int, and_later: int
+) -> None:
+    unique = list({event["event_id"]: event for event in drawn}.values())
+    start = min(event["occurred_at"] for event in unique).date()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        days = sorted({event["occurred_at"].date() for event in unique})
+        files = {
+            day: _write(
+                folder / f"{day}.parquet", [e for e in unique if e["occurred_at"].date() == day]
+            )
+            for day in days
+        }
+        expected, content = _built(list(files.values()), folder)
+        closed = None
+        # Closed twice: what was known of closed days goes into what is known later.
+        for number, through in enumerate((closed_after, closed_after + and_later)):
+            last = ClosedDays(folder / str(number), start + timedelta(days=through))
+            going = [day for day in files if day <= last.gone_through]
+            if not going:
+                continue
+            last.folder.mkdir()
+            write_outcomes_through(folder / "daily.parquet", last.outcomes, last.last_local_on)
+            write_people([files.pop(day) for day in going], last.people, closed)
+            closed = last
+            again, content_again = _built(list(files.values()), folder, closed=closed)
+            assert again == expected
+            assert content_again == content
 
 
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=ALL_CHECKS)

@@ -7,9 +7,11 @@ from datetime import date, timedelta
 import pytest
 
 from its_pipeline.events.intervention import Intervention
-from its_pipeline.experiments.kinds import KindKey, members_of, tried, why_without
+from its_pipeline.events.tries import Try
+from its_pipeline.experiments.kinds import KindKey, members_of, read_verdicts, tried, why_without
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
+from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.pooled_results import WITHOUT_ESTIMATE
 from its_pipeline.stores.pooled_store import needed_people
 from its_pipeline.stores.verdict import STATUSES, Verdict
@@ -59,7 +61,8 @@ def snapshot(settings, *logged, stored=()):
 
 def membership(settings, *logged, stored=()):
     found = snapshot(settings, *logged, stored=stored)
-    return members_of(found, KEY, tried(found)[KEY])
+    people = tried(found)[KEY]
+    return members_of(KEY, people, read_verdicts(settings, [people]))
 
 
 def test_a_kind_is_its_name_else_the_interventions_and_the_metric(settings):
@@ -112,7 +115,7 @@ def test_the_newest_try_with_an_estimate_is_the_one_that_counts(settings):
         other,
         stored=[verdict(old), verdict(newer), verdict(newest, "waiting"), verdict(other)],
     )
-    assert found.estimated["a"][0] == newer
+    assert found.estimated["a"][0] == Try.of(newer)
     assert (found.n_people, found.without) == (2, {})
 
 
@@ -154,13 +157,15 @@ def test_a_verdict_about_another_outcome_is_none(settings):
     ],
 )
 def test_why_there_is_no_estimate(status, code, why):
-    assert why_without(verdict(intervention("a"), status, code)) == why
+    assert why_without(Outline.of(verdict(intervention("a"), status, code))) == why
     assert why in WITHOUT_ESTIMATE
     assert why_without(None) == "waiting"
 
 
 def test_every_status_without_effects_has_its_reason():
-    told = {why_without(verdict(intervention("a"), s)) for s in STATUSES if s != "analysed"}
+    told = {
+        why_without(Outline.of(verdict(intervention("a"), s))) for s in STATUSES if s != "analysed"
+    }
     assert told == set(WITHOUT_ESTIMATE)
 
 

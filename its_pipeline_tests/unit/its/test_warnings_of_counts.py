@@ -41,3 +41,4 @@ def test_days_on_which_nothing_could_happen_are_told():
     missed = counts_of(1, missed=0.4)
     told = codes_of(missed, "poisson")
     assert f"{np.sum(missed == 0)} days have no event" in told["many_zeros"]
+    assert "negative_binomial" in told["many_zeros"]

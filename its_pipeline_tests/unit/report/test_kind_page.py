@@ -69,7 +69,7 @@ def test_the_badge_says_no_more_than_the_interval(mean, probability, minimum, ex
 
 @pytest.mark.parametrize(
     ("probability", "expected"),
-    [(0.01, "fewer than 1 of 10"), (0.84, "8 of 10"), (0.97, "more than 9 of 10")],
+    [(0.01, "fewer than 1 of 10"), (0.84, "about 8 of 10"), (0.97, "more than 9 of 10")],
 )
 def test_a_frequency_is_never_none_and_never_all(probability: float, expected: str):
     assert words.of_ten(probability) == expected

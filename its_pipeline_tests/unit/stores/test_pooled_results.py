@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_a_record_of_another_version_is_not_there(store):
     store.write(pooled_result(["ben"], kind="walk"))
     assert [each.kind for each in store.all()] == ["walk"]
     assert path.is_file()
-    assert store.delete_other_versions() == 1
+    assert [each.kind for each in store.without_other_versions()] == ["walk"]
     assert not path.exists()
     assert len(store.all()) == 1
 
@@ -98,3 +99,18 @@ def test_rows_that_may_not_be_seen_are_left_out_and_still_counted():
 def test_a_kind_cannot_lead_out_of_the_store(store):
     with pytest.raises(ValueError, match="cannot be that of a file"):
         store.path("../x", METRIC)
+
+
+def test_a_record_from_before_there_were_traits_is_read(store):
+    record = pooled_result(["anna", "ben"])
+    plain = json.loads(json.dumps(to_dict(record)))
+    del plain["traits"], plain["between_case"]
+    assert from_dict(plain) == replace(record, traits=None, between_case=None)
+
+
+def test_groups_that_are_too_small_by_now_are_not_read(tmp_path, store):
+    record = pooled_result([f"user{n}" for n in range(8)])
+    store.write(record)
+    for needed, told in ((5, record), (6, replace(record, traits=None))):
+        settings = short_settings(tmp_path, pooled_min_people=needed)
+        assert PooledStore(settings).read(record.kind, record.metric) == told

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from its_pipeline.its import AnalysisSpec, fingerprint, priors
+from its_pipeline.its import AnalysisSpec, analyze, fingerprint, priors
 from its_pipeline.its.adapters.causalpy_design import internal_design
+from its_pipeline.its.cadence import SEASON_WEEKS, in_steps
 from its_pipeline.its.designs.base import build_design
 from its_pipeline.its.designs.change import CHANGE
 from its_pipeline.its.designs.covariates import Covariates
@@ -49,6 +50,40 @@ def test_missing_days_count_and_months_have_their_own():
     assert not _yearly(sparse.iloc[:-1], day, SPEC)
     months = pd.Series(values.to_numpy()[:60], pd.date_range("2018-01-01", periods=60, freq="MS"))
     assert not _yearly(months, months.index[40], AnalysisSpec(season="month"))
+
+
+@pytest.mark.parametrize(
+    ("n", "spec", "has"),
+    [(SEASON_WEEKS, SPEC, True), (SEASON_WEEKS - 1, SPEC, False), (SEASON_WEEKS, NO_SEASON, False)],
+)
+def test_weeks_of_as_many_days_have_one_too(n, spec, has):
+    weeks = pd.date_range("2022-01-04", periods=n, freq="7D")
+    values = pd.Series(np.random.default_rng(4).standard_normal(n), weeks)
+    laid = in_steps(values, weeks[n - 20].date(), spec)
+    assert laid.spec.season == ("year" if has else "none")
+    assert bool(_yearly(laid.outcome, weeks[n - 20], laid.spec)) is has
+    again = in_steps(laid.outcome.iloc[:40], weeks[20].date(), laid.spec)
+    assert again.spec == laid.spec  # a part of a series keeps the whole one's model
+
+
+def test_a_yearly_wave_of_weeks_is_no_effect():
+    n, n_post = 156, 13
+    weeks = pd.date_range("2022-01-04", periods=n, freq="7D")
+    wave = 2.0 * np.sin(2.0 * np.pi * weeks.dayofyear.to_numpy() / 365.25)
+    values = pd.Series(np.random.default_rng(5).standard_normal(n) + wave, weeks)
+    found, blind = (
+        analyze(values, weeks[n - n_post].date(), spec, audited=False).effects
+        for spec in (SPEC, NO_SEASON)
+    )
+    assert found is not None
+    assert blind is not None
+    assert found.counterfactual.ci_lower < 0.0 < found.counterfactual.ci_upper
+    assert found.counterfactual.sd < 0.6 * blind.counterfactual.sd
+
+
+def test_a_year_alone_is_a_season_of_weeks():
+    with pytest.raises(ValueError, match=r'season="year" needs cadence="week"'):
+        AnalysisSpec(season="year")
 
 
 def test_a_day_of_the_year_has_the_same_columns_in_every_series():

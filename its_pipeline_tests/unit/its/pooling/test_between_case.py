@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from its_pipeline.its.pooling.between_case import between_case
+from its_pipeline.its.pooling.between_case_reml import between_case_reml
 from its_pipeline_tests.support import shared_data_dir
 
 
@@ -55,6 +57,77 @@ def test_saddlers_writers_are_as_published(measure, standardised):
     data = _read("Saddler")
     found = between_case(data[data["measure"] == measure], "baseline", reversal=False)
     _close(found, standardised=standardised)
+
+
+def test_laskis_children_by_reml_are_as_published():
+    """Effect, error and components as `scdhlm`'s vignette prints them."""
+    found = between_case_reml(
+        _read("Laski").sample(frac=1, random_state=0), "baseline", reversal=False
+    )
+    for name, value in {
+        "mean_change": 30.68366,
+        "standardised": 1.4048872,
+        "autocorrelation": 0.2527690,
+        "intraclass_correlation": 0.5606064,
+        "df": 18.5524061,
+    }.items():
+        assert getattr(found, name) == pytest.approx(value, rel=2e-6), name
+    assert found.standardised_variance**0.5 == pytest.approx(0.2863249, abs=1e-6)
+    assert found.variance == pytest.approx(15.68278**2 + 13.8842**2, rel=1e-5)
+
+
+def test_saddlers_writers_by_reml_are_as_published():
+    data = _read("Saddler")
+    found = between_case_reml(
+        data[data["measure"] == "writing quality"], "baseline", reversal=False
+    )
+    assert found.mean_change == pytest.approx(2.181029, abs=1e-5)
+    assert found.autocorrelation == pytest.approx(0.3819756, abs=1e-5)
+    assert found.variance == pytest.approx(0.6621631**2 + 0.6656806**2, abs=1e-5)
+    told = (found.uncorrected, found.standardised, found.standardised_variance**0.5, found.df)
+    assert told == pytest.approx((2.323, 2.174, 0.557, 11.963), abs=5e-4)
+
+
+def _simulated(between, phi, seed, n_cases=40, n=30):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for case in range(n_cases):
+        error = np.empty(n)
+        error[0] = rng.normal()
+        for at in range(1, n):
+            error[at] = phi * error[at - 1] + np.sqrt(1.0 - phi**2) * rng.normal()
+        level = 5.0 + between**0.5 * rng.normal()
+        for at in range(n):
+            on = at >= 8 + case % 12
+            rows.append((case, at, "b" if on else "a", level + error[at] + 1.5 * on))
+    return pd.DataFrame(rows, columns=["case", "time", "treatment", "outcome"])
+
+
+@pytest.mark.parametrize(("between", "phi"), [(0.0, 0.0), (1.0, 0.4), (3.0, -0.3)])
+def test_reml_finds_what_was_simulated(between, phi):
+    several = [
+        between_case_reml(_simulated(between, phi, seed), "a", reversal=False) for seed in range(6)
+    ]
+    true = 1.5 / (1.0 + between) ** 0.5
+    effects = np.array([each.standardised for each in several])
+    errors = np.array([each.standardised_variance**0.5 for each in several])
+    assert abs(effects.mean() - true) < 3.0 * errors.mean() / len(several) ** 0.5
+    assert np.mean([each.autocorrelation for each in several]) == pytest.approx(phi, abs=0.06)
+    shares = np.mean([each.intraclass_correlation for each in several])
+    assert shares == pytest.approx(between / (1.0 + between), abs=0.08)
+
+
+def test_reml_takes_occasions_with_gaps():
+    data = _simulated(1.0, 0.4, 9).sample(frac=0.7, random_state=1)
+    assert between_case_reml(data, "a", reversal=False).autocorrelation == pytest.approx(
+        0.4, abs=0.1
+    )
+
+
+@pytest.mark.parametrize("estimator", [between_case, between_case_reml])
+def test_an_outcome_that_does_not_vary_has_no_unit(estimator):
+    with pytest.raises(ValueError, match="does not vary"):
+        estimator(_data().assign(outcome=1.0), "off", reversal=False)
 
 
 def _data():
