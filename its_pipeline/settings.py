@@ -93,10 +93,13 @@ class Settings(BaseSettings):
     nightly_hour: int = Field(default=3, ge=0, le=23, description="Local hour of the nightly run.")
     nightly_time_zone: str = Field(default="UTC", description="IANA zone of nightly_hour.")
     shard_size: int = Field(
-        default=300, ge=1, description="Experiments in one shard of refresh_experiments."
+        default=300,
+        ge=1,
+        description="Experiments in one run of refresh_experiments in a night; beyond "
+        "partition_limit a hundred times as many, and whole shards.",
     )
     shard_concurrency: int = Field(
-        default=1, ge=1, description="Shards of refresh_experiments that run at the same time."
+        default=1, ge=1, description="Runs of refresh_experiments at the same time in a night."
     )
     gather_from: int = Field(
         default=100,
@@ -108,7 +111,8 @@ class Settings(BaseSettings):
         default=20_000,
         ge=0,
         description="Beyond so many experiments Dagster's partitions are shards of a thousand or "
-        "so, with counts and a list of what failed, and MLflow gets a run a shard.",
+        "so, with counts and a list of what failed, and MLflow gets a run a shard; so it stays "
+        "down to nine tenths of it.",
     )
     refresh_workers: int | None = Field(
         default=None,
@@ -175,7 +179,8 @@ class Settings(BaseSettings):
         default="auto",
         description="Whether bulk runs draw pages. eager: all. on_demand: none; `its-pipeline "
         "serve` draws a page when somebody opens it, `its-pipeline pages` all that are missing. "
-        "auto: eager up to 1,000 experiments. Runs of one experiment always draw.",
+        "auto: eager up to 1,000 experiments. Beyond partition_limit no bulk run draws any, "
+        "whatever this says. Runs of one experiment always draw.",
     )
     page_cache_megabytes: int = Field(
         default=1000,

@@ -46,9 +46,14 @@ MAPPING: Final = ImportMapping(
 ALONE: Final = ImportMapping(time="day", user_constant=WHO, outcomes={"sleep_hours": "hours"})
 
 
+#: Further settings of every store of this process and of those it forks.
+COMMON: dict[str, Any] = {}
+
+
 def settings_of(root: Path, **changes: Any) -> Settings:
     """Return the settings of the store."""
     fields = {
+        **COMMON,
         "today_on": START_ON + timedelta(days=DAYS + 2),
         "late_window_days": 2,
         # The results of a night go into a set.

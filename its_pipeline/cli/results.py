@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -29,28 +29,31 @@ if TYPE_CHECKING:
     from its_pipeline.settings import Settings
     from its_pipeline.stores.verdict import Verdict
 
+#: Of very many experiments at most so many that failed are listed.
+MOST_PROBLEMS_SHOWN: Final = 50
+
 
 @plain_errors
 def status(
     user_id: SomeUser = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Show every experiment's newest verdict."""
+    """Show every experiment's newest verdict; of very many, how many have which."""
     import json
 
     from its_pipeline.experiments.preparation import Snapshot
     from its_pipeline.experiments.service import open_store
+    from its_pipeline.experiments.sharding import has_shards
     from its_pipeline.settings import get_settings
 
     settings = get_settings()
     check_known(settings, user_id)
+    if user_id is None and has_shards(settings):
+        _status_of_many(settings, as_json=as_json)
+        return
     store = open_store(settings)
-    keys = [
-        key
-        for key in Snapshot(settings).experiment_keys()
-        if user_id is None or key.split("|")[0] == user_id
-    ]
-    found = {key: store.verdict(key) for key in keys}
+    snapshot = Snapshot(settings) if user_id is None else Snapshot.of_person(settings, user_id)
+    found = {key: store.verdict(key) for key in snapshot.experiment_keys()}
     if as_json:
         typer.echo(
             json.dumps({key: v.to_dict() if v else None for key, v in found.items()}, indent=1)
@@ -58,6 +61,39 @@ def status(
         return
     rows = [_verdict_row(key, verdict) for key, verdict in found.items()]
     print_table("Experiments", ("experiment", "verdict", "effect", "P(benefit)", "note"), rows)
+
+
+def _status_of_many(settings: Settings, *, as_json: bool) -> None:
+    """Show how many experiments stand how, and the first of those that somebody should look at."""
+    from its_pipeline.events.log_counts import count_interventions
+    from its_pipeline.experiments.service import open_store
+    from its_pipeline.stores.standing import overview_of, standing_tables
+    from its_pipeline.stores.verdict import STATUSES
+
+    store = open_store(settings)
+    if as_json:
+        # One after the other: all of them together would not fit into memory.
+        mark = "{"
+        for table in standing_tables(store):
+            for key, verdict in zip(
+                *(table[n].to_pylist() for n in ("key", "verdict")), strict=True
+            ):
+                typer.echo(f'{mark}\n "{key}": {verdict}', nl=False)
+                mark = ","
+        typer.echo("\n}" if mark == "," else "{}")
+        return
+    counts, problems = overview_of(store, MOST_PROBLEMS_SHOWN)
+    rows = [(name.replace("_", " "), f"{counts[name]:,}") for name in STATUSES if counts[name]]
+    missing = count_interventions(settings) - counts.total()
+    if missing > 0:
+        rows.append(("not evaluated", f"{missing:,}"))
+    print_table("Experiments", ("verdict", "number"), rows)
+    if problems:
+        n = counts["crashed"] + counts["not_converged"]
+        shown = [(*_verdict_row(each.key, each)[:2], each.reason) for each in problems]
+        caption = f"the first {len(shown)} of {n:,}" if n > len(shown) else ""
+        print_table("To look at", ("experiment", "verdict", "why"), shown, caption)
+    typer.echo("one person's: its-pipeline status PERSON; all of them: its-pipeline status --json")
 
 
 def _verdict_row(key: str, verdict: Verdict | None) -> tuple[str, ...]:
@@ -162,14 +198,16 @@ def prune(
 
 
 def _prune_analyses(settings: Settings, keep: int) -> None:
-    from its_pipeline.experiments.preparation import Snapshot
+    from its_pipeline.experiments.own_files import keys_with_files
     from its_pipeline.experiments.service import open_store
+    from its_pipeline.experiments.sharding import known_shards
     from its_pipeline.stores.keeping import prune as prune_analyses
+    from its_pipeline.stores.keeping import prune_shard
     from its_pipeline.stores.runs import RunStore
 
     store, runs = open_store(settings), RunStore.from_settings(settings)
-    keys = Snapshot(settings).experiment_keys()
-    removed = prune_analyses(store, keys, keep, runs.drop_posterior)
+    removed = prune_analyses(store, keys_with_files(settings), keep, runs.drop_posterior)
+    removed += sum(prune_shard(store, shard, keep) for shard in known_shards(settings))
     typer.echo(f"{removed} old analyses deleted")
 
 

@@ -60,7 +60,7 @@ def mend_run_store(settings: Settings) -> bool:
 
     It may be called inside a run of Dagster's, too.
     """
-    from its_pipeline.experiments.service import open_store
+    from its_pipeline.stores.shard_newest import forget_all_runs
 
     path = sqlite_path(settings.resolved_mlflow_tracking_uri)
     if path is None:
@@ -68,7 +68,7 @@ def mend_run_store(settings: Settings) -> bool:
     damage = sqlite_damage(path)
     if damage and path.is_relative_to(settings.store_root):
         set_aside_sqlite(path, settings.store_root, damage)
-    return not path.exists() and open_store(settings).forget_recorded_runs() > 0
+    return not path.exists() and forget_all_runs(settings) > 0
 
 
 def _lost_dagster(settings: Settings) -> bool:

@@ -59,10 +59,10 @@ def evidence(
 
     collected = collect_evidence(installation.settings)
     warehouse = refresh_warehouse(installation.settings)
-    context.log.info(f"{len(collected.table)} experiments in {collected.table_path}")
+    context.log.info(f"{collected.n_rows} experiments in {collected.table_path}")
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": len(collected.table),
+            "dagster/row_count": collected.n_rows,
             **{status: int(count) for status, count in collected.counts.items()},
             "table": dg.MetadataValue.path(str(collected.table_path)),
             "index": dg.MetadataValue.path(str(collected.index_path)),

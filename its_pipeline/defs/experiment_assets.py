@@ -1,4 +1,4 @@
-"""The assets of one experiment: its plan, its fit, its report.
+"""The assets of one experiment, or of a shard of very many: plan, fit, report.
 
 What belongs here: how the three stand in Dagster; each calls one plain function. What does not:
 computing anything (`experiments`), the form of metadata (`experiment_metadata`), many at once
@@ -7,6 +7,9 @@ computing anything (`experiments`), the form of metadata (`experiment_metadata`)
 The three have no backfill policy on purpose: one run a partition. In a run over several partitions
 Dagster records one verdict of a check for all of them, and one bad experiment would block, and be
 marked as, every other. Bulk work is the job ``refresh_experiments``.
+
+A partition that is a shard (`experiments.sharding`) is brought up to date by whichever of the three
+is materialised; what is up to date is passed over.
 """
 
 from collections.abc import Iterator
@@ -14,12 +17,18 @@ from collections.abc import Iterator
 import dagster as dg
 
 from its_pipeline.defs import experiment_metadata as shown
+from its_pipeline.defs import shard_metadata as of_shard
 from its_pipeline.defs.names import GROUP_EXPERIMENTS, OWNERS
 from its_pipeline.defs.partitioned_checks import partitioned_check
 from its_pipeline.defs.partitions import EXPERIMENTS
+from its_pipeline.defs.refresh_metadata import summary_line
 from its_pipeline.defs.resources import Installation, RunTracking
+from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.announced import mark_announced
+from its_pipeline.experiments.bulk import RefreshSummary
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.shard_tables import ShardStanding, standing_of_shard
+from its_pipeline.experiments.sharding import known_shards
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import RunContext, Verdict
 
@@ -44,6 +53,10 @@ def its_plan(
     from its_pipeline.experiments.preparation import Snapshot
 
     settings = installation.settings
+    shard = Shard.of_name(context.partition_key)
+    if shard is not None:
+        _, standing = refreshed_shard(context, settings, shard)
+        return dg.MaterializeResult(metadata=of_shard.plan_metadata(standing))
     plan = with_days_needed(settings, Snapshot(settings).prepare(context.partition_key))
     context.log.info(f"{plan.key} is {plan.state}. {plan.reason}".rstrip())
     return dg.MaterializeResult(metadata=shown.plan_metadata(plan))
@@ -60,6 +73,9 @@ def enough_days(
     """Check the number of observed days of one experiment."""
     from its_pipeline.experiments.preparation import Snapshot
 
+    shard = Shard.of_name(context.partition_key)
+    if shard is not None:
+        return of_shard.enough_days(standing_of_shard(installation.settings, shard)).result()
     plan = Snapshot(installation.settings).prepare(context.partition_key).plan
     return shown.enough_days(plan).result()
 
@@ -90,6 +106,14 @@ def its_fit(
     from its_pipeline.experiments.service import fit_experiment
 
     settings, key = installation.settings, context.partition_key
+    shard = Shard.of_name(key)
+    if shard is not None:
+        summary, standing = refreshed_shard(context, settings, shard)
+        run = RunContext(dagster_run_id=context.run.run_id)
+        run_id = run_tracking.record_shard(shard, standing.table, standing.numbers(summary), run)
+        metadata = of_shard.fit_metadata(settings, standing, summary, run_id)
+        yield dg.MaterializeResult(metadata=metadata)
+        return
     outcome = fit_experiment(
         Snapshot(settings),
         key,
@@ -129,6 +153,9 @@ def sampler_converged(
     from its_pipeline.experiments.publish import publish_experiment
 
     settings = installation.settings
+    shard = Shard.of_name(context.partition_key)
+    if shard is not None:
+        return of_shard.samplers_converged(standing_of_shard(settings, shard)).result()
     verdict = stored_verdict(settings, context.partition_key)
     outcome = shown.sampler_converged(verdict)
     if not outcome.passed:
@@ -156,6 +183,10 @@ def its_report(
     from its_pipeline.experiments.publish import publish_experiment
 
     settings = installation.settings
+    shard = Shard.of_name(context.partition_key)
+    if shard is not None:
+        _, standing = refreshed_shard(context, settings, shard)
+        return dg.MaterializeResult(metadata=of_shard.report_metadata(settings, standing))
     verdict = stored_verdict(settings, context.partition_key)
     if verdict.status != "analysed":
         raise dg.Failure(
@@ -179,3 +210,32 @@ def stored_verdict(settings: Settings, key: str) -> Verdict:
     if verdict is None:
         raise dg.Failure(f"{key} has no verdict yet: materialise its_fit first")
     return verdict
+
+
+def refreshed_shard(
+    context: dg.AssetExecutionContext, settings: Settings, shard: Shard
+) -> tuple[RefreshSummary, ShardStanding]:
+    """Bring a shard up to date; return what that came to and how it stands.
+
+    Raises
+    ------
+    dagster.Failure
+        The store has no such shard any more, or something in it crashed; the rest is stored.
+    """
+    from its_pipeline.experiments.shard_runs import refresh_shard
+    from its_pipeline.ingest.daily import ensure_daily
+
+    if shard not in known_shards(settings):
+        raise dg.Failure(
+            f"{shard.name} is none of the store's {len(known_shards(settings))} shards now; the "
+            "next ingest or refresh brings the partitions up to date"
+        )
+    ensure_daily(settings)
+    summary = refresh_shard(settings, shard, run=RunContext(dagster_run_id=context.run.run_id))
+    context.log.info(summary_line(summary))
+    if summary.crashed:
+        raise dg.Failure(
+            f"{len(summary.crashed)} of {summary.total} experiments crashed; the others are done. "
+            f"First: {summary.crashed[0]}: {summary.problems.get(summary.crashed[0], '')}"
+        )
+    return summary, standing_of_shard(settings, shard)

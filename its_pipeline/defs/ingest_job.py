@@ -16,11 +16,13 @@ from its_pipeline.defs import event_metadata as shown
 from its_pipeline.defs.databases import mend_run_store
 from its_pipeline.defs.experiment_metadata import CheckOutcome
 from its_pipeline.defs.names import JOB_INGEST, POOL_WAREHOUSE, REJECTED_BY, TAG_SHARDS
-from its_pipeline.defs.partitions import register_experiments
+from its_pipeline.defs.partitions import register_experiments, register_shards
 from its_pipeline.defs.progress import ProgressLog
-from its_pipeline.defs.recording import told_together
-from its_pipeline.defs.refresh_job import log_check
+from its_pipeline.defs.recording import log_check, told_together
 from its_pipeline.defs.resources import Installation
+from its_pipeline.defs.shard_refresh import runs_of_night
+from its_pipeline.events.shards import Shard
+from its_pipeline.experiments.sharding import shards_now
 from its_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -243,11 +245,16 @@ def aggregate_op(
 def count_stale_op(
     context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.Output[None]:
-    """Count the stale experiments; the number of shards goes to the run's tags."""
+    """Count the stale experiments; the number of runs that they need goes to the run's tags."""
+    from its_pipeline.events.log_counts import count_interventions
     from its_pipeline.experiments.bulk import select_keys, stale_keys
     from its_pipeline.experiments.preparation import Snapshot
 
     settings = installation.settings
+    experiments = count_interventions(settings)
+    shards = shards_now(settings, experiments)
+    if shards:
+        return _count_stale_shards(context, settings, shards, experiments)
     snapshot = Snapshot(settings)
     keys = select_keys(snapshot, None)
     registered = register_experiments(context.instance, keys)
@@ -262,6 +269,31 @@ def count_stale_op(
             "new_partitions": len(registered),
             "stale": len(stale),
             "shards": shards,
+        },
+    )
+
+
+def _count_stale_shards(
+    context: dg.OpExecutionContext, settings: Settings, shards: list[Shard], experiments: int
+) -> dg.Output[None]:
+    """Count the shards with anything to do, in a store that has shards."""
+    from its_pipeline.experiments.shard_runs import stale_shards
+
+    registered = register_shards(context.instance, shards)
+    stale = stale_shards(settings, shards)
+    runs = runs_of_night(settings, shards, len(stale), experiments)
+    context.instance.add_run_tags(context.run_id, {TAG_SHARDS: str(runs)})
+    context.log.info(
+        f"{len(stale)} of {len(shards)} shards of {experiments} experiments have something to do: "
+        f"{runs} runs"
+    )
+    return dg.Output(
+        None,
+        metadata={
+            "open": experiments,
+            "new_partitions": len(registered),
+            "stale_shards": len(stale),
+            "shards": runs,
         },
     )
 

@@ -17,7 +17,7 @@ from its_pipeline.defs.names import GROUP_EXPERIMENTS, JOB_POOLED, OWNERS
 from its_pipeline.defs.partitioned_checks import partitioned_check
 from its_pipeline.defs.partitions import KINDS
 from its_pipeline.defs.progress import ProgressLog
-from its_pipeline.defs.refresh_job import log_event
+from its_pipeline.defs.recording import log_event
 from its_pipeline.defs.resources import Installation
 from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.kind_pages import publish_kinds

@@ -1,4 +1,4 @@
-"""Telling Dagster of many things at once: one transaction of its databases instead of several each.
+"""Telling Dagster from an op what runs of their own would: one event, or many at once.
 
 What belongs here: how Dagster's own event log is written to. What does not: what it is told.
 """
@@ -9,12 +9,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from its_pipeline.defs.experiment_metadata import CheckOutcome
+
+Event = dg.AssetMaterialization | tuple[dg.AssetKey, str, "CheckOutcome", str, bool]
+"""A materialisation; or of a check: asset, name, outcome, partition, and whether it blocks."""
 
 
 @contextmanager
@@ -88,3 +96,49 @@ def told_together(instance: dg.DagsterInstance) -> Iterator[None]:
         finally:
             del storage.run_connection, storage.index_connection
             del storage.has_table, storage._has_asset_key_index_cols_on_connection
+
+
+def log_event(context: dg.OpExecutionContext, event: Event) -> None:
+    """Record a materialisation or a check's outcome from an op, as a run of its own would."""
+    if isinstance(event, dg.AssetMaterialization):
+        context.log_event(event)
+        return
+    asset_key, name, outcome, partition, blocking = event
+    log_check(
+        context,
+        dg.AssetCheckEvaluation(
+            asset_key=asset_key,
+            check_name=name,
+            passed=outcome.passed,
+            severity=outcome.severity,
+            description=outcome.description,
+            metadata=outcome.metadata,
+            blocking=blocking,
+            partition=partition,
+            target_materialization_data=_target(context.instance, asset_key, partition),
+        ),
+    )
+
+
+def log_check(context: dg.OpExecutionContext, evaluation: dg.AssetCheckEvaluation) -> None:
+    """Record a check's evaluation from an op.
+
+    Dagster 1.13 does it, but its signature does not say so.
+    """
+    context.log_event(cast("Any", evaluation))
+
+
+def _target(
+    instance: dg.DagsterInstance, asset_key: dg.AssetKey, partition: str
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """Return which materialisation a check looked at, as Dagster's own check step does."""
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=[partition]), limit=1
+    ).records
+    if not found:
+        return None
+    return AssetCheckEvaluationTargetMaterializationData(
+        storage_id=found[0].storage_id,
+        run_id=found[0].run_id,
+        timestamp=found[0].timestamp,
+    )

@@ -1,22 +1,17 @@
 """The job ``refresh_experiments``: many experiments in one warm run, told to Dagster one by one.
 
 What belongs here: the job's configuration, and turning every evaluation into exactly the events
-that a run of that one experiment records. What does not: the loop (`experiments.bulk`), or what is
-shown (`experiment_metadata`).
+that a run of that one experiment records. What does not: the loop (`experiments.bulk`), a store
+with shards (`shard_refresh`), or what is shown (`experiment_metadata`).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Sequence
 
 import dagster as dg
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
 from pydantic import Field
 
 from its_pipeline.defs.experiment_assets import its_fit, its_plan, its_report
 from its_pipeline.defs.experiment_metadata import (
-    CheckOutcome,
     enough_days,
     fit_metadata,
     plan_metadata,
@@ -25,17 +20,22 @@ from its_pipeline.defs.experiment_metadata import (
 )
 from its_pipeline.defs.names import JOB_REFRESH
 from its_pipeline.defs.notify import Alert, tell
-from its_pipeline.defs.partitions import register_experiments
-from its_pipeline.defs.progress import ProgressLog, duration
-from its_pipeline.defs.recording import told_together
+from its_pipeline.defs.partitions import register_experiments, register_shards
+from its_pipeline.defs.progress import ProgressLog
+from its_pipeline.defs.recording import Event, log_event, told_together
+from its_pipeline.defs.refresh_metadata import (
+    MOST_PROBLEMS_SHOWN,
+    summary_line,
+    summary_metadata,
+    summary_tags,
+)
 from its_pipeline.defs.resources import Installation, RunTracking
+from its_pipeline.defs.shard_refresh import refresh_in_shards, shards_of_part
 from its_pipeline.experiments.bulk import RefreshSummary, refresh, select_keys
 from its_pipeline.experiments.evaluate import Evaluation
+from its_pipeline.experiments.sharding import shard_of_key, shards_now
 from its_pipeline.settings import Settings
-from its_pipeline.stores.verdict import STATUSES, RunContext
-
-#: A summary lists at most as many problems; all of them are in the evidence table.
-MOST_PROBLEMS_SHOWN: Final = 50
+from its_pipeline.stores.verdict import RunContext
 
 
 class RefreshConfig(dg.Config):
@@ -49,8 +49,13 @@ class RefreshConfig(dg.Config):
     keys: list[str] | None = Field(
         default=None, description="Exactly these experiments (user_id|intervention_id)."
     )
-    shard: int = Field(default=0, ge=0, description="Which shard this run is, from 0.")
-    shards: int = Field(default=1, ge=1, description="How many shards there are.")
+    shard: int = Field(
+        default=0,
+        ge=0,
+        description="Which part of the work this run does, from 0: a share of the experiments or, "
+        "in a store beyond ITS_PARTITION_LIMIT, of its shards.",
+    )
+    shards: int = Field(default=1, ge=1, description="How many parts there are.")
 
 
 @dg.op(
@@ -65,12 +70,44 @@ def refresh_op(
     run_tracking: dg.ResourceParam[RunTracking],
 ) -> dg.Output[None]:
     """Refresh experiments, tell Dagster, summarise; fail if any crashed."""
-    from its_pipeline.experiments.preparation import Snapshot
+    from its_pipeline.events.log_counts import count_interventions
     from its_pipeline.ingest.daily import ensure_daily
 
     settings = installation.settings
     if ensure_daily(settings):
         context.log.warning(f"{settings.daily_outcomes_path} was missing or damaged: made again")
+    shards = shards_now(settings, count_interventions(settings))
+    if shards:
+        register_shards(context.instance, shards)
+        part = shards_of_part(shards, config.shard, config.shards)
+        select = "all" if config.select == "all" else "stale"
+        summary = refresh_in_shards(
+            context, settings, run_tracking, part, select=select, keys=config.keys
+        )
+    else:
+        summary = _refresh(context, config, settings, run_tracking)
+    context.log.info(summary_line(summary))
+    shown = summary_metadata(summary)
+    context.instance.add_run_tags(context.run_id, summary_tags(summary))
+    _alert(context, settings, summary, len(shards))
+    if summary.crashed:
+        raise dg.Failure(
+            f"{len(summary.crashed)} of {summary.total} experiments crashed; the others are done. "
+            f"First: {summary.crashed[0]}: {summary.problems[summary.crashed[0]]}",
+            metadata=shown,
+        )
+    return dg.Output(None, metadata=shown)
+
+
+def _refresh(
+    context: dg.OpExecutionContext,
+    config: RefreshConfig,
+    settings: Settings,
+    run_tracking: RunTracking,
+) -> RefreshSummary:
+    """Refresh experiments one by one, and tell of each."""
+    from its_pipeline.experiments.preparation import Snapshot
+
     snapshot = Snapshot(settings)
     keys = select_keys(snapshot, config.keys, config.shard, config.shards)
     register_experiments(context.instance, keys)
@@ -82,7 +119,7 @@ def refresh_op(
             for event in events:
                 log_event(context, event)
 
-    summary = refresh(
+    return refresh(
         snapshot,
         keys,
         tell_dagster,
@@ -93,17 +130,6 @@ def refresh_op(
         on_progress=lambda done, total, _: progress.update(done, total),
         on_crash=lambda crash: context.log.error(f"{crash.key} crashed: {crash.detail}"),
     )
-    context.log.info(summary_line(summary))
-    shown = summary_metadata(summary)
-    context.instance.add_run_tags(context.run_id, summary_tags(summary))
-    _alert(context, settings, summary)
-    if summary.crashed:
-        raise dg.Failure(
-            f"{len(summary.crashed)} of {summary.total} experiments crashed; the others are done. "
-            f"First: {summary.crashed[0]}: {summary.problems[summary.crashed[0]]}",
-            metadata=shown,
-        )
-    return dg.Output(None, metadata=shown)
 
 
 @dg.job(
@@ -121,11 +147,16 @@ def refresh_experiments() -> None:
     refresh_op()
 
 
-def _alert(context: dg.OpExecutionContext, settings: Settings, summary: RefreshSummary) -> None:
+def _alert(
+    context: dg.OpExecutionContext, settings: Settings, summary: RefreshSummary, shards: int
+) -> None:
     """Tell somebody of what did not converge; a crash is told by the failed run itself."""
     stuck = summary.counts["not_converged"]
     if not stuck:
         return
+    told = set(summary.problems) - set(summary.crashed)
+    hit = len({shard_of_key(key, shards) for key in told}) if shards else 0
+    where = f" (in {hit} of {shards} shards)" if shards else ""
     listed = "\n".join(
         f"{key}: {reason}"
         for key, reason in list(summary.problems.items())[:MOST_PROBLEMS_SHOWN]
@@ -135,14 +166,15 @@ def _alert(context: dg.OpExecutionContext, settings: Settings, summary: RefreshS
     tell(
         settings,
         Alert(
-            f"its_pipeline: {stuck} of {summary.total} experiments did not converge",
+            f"its_pipeline: {stuck} of {summary.total} experiments did not converge{where}",
             listed,
-            {"run_id": context.run_id, "not_converged": stuck},
+            {
+                "run_id": context.run_id,
+                "not_converged": stuck,
+                **({"shards": hit} if shards else {}),
+            },
         ),
     )
-
-
-Event = dg.AssetMaterialization | tuple[dg.AssetKey, str, CheckOutcome, str, bool]
 
 
 def evaluation_events(settings: Settings, evaluation: Evaluation) -> list[Event]:
@@ -171,109 +203,3 @@ def evaluation_events(settings: Settings, evaluation: Evaluation) -> list[Event]
             )
         )
     return events
-
-
-def log_event(context: dg.OpExecutionContext, event: Event) -> None:
-    """Record a materialisation or a check's outcome from an op, as a run of its own would."""
-    if isinstance(event, dg.AssetMaterialization):
-        context.log_event(event)
-        return
-    asset_key, name, outcome, partition, blocking = event
-    log_check(
-        context,
-        dg.AssetCheckEvaluation(
-            asset_key=asset_key,
-            check_name=name,
-            passed=outcome.passed,
-            severity=outcome.severity,
-            description=outcome.description,
-            metadata=outcome.metadata,
-            blocking=blocking,
-            partition=partition,
-            target_materialization_data=_target(context.instance, asset_key, partition),
-        ),
-    )
-
-
-def log_check(context: dg.OpExecutionContext, evaluation: dg.AssetCheckEvaluation) -> None:
-    """Record a check's evaluation from an op.
-
-    Dagster 1.13 does it, but its signature does not say so.
-    """
-    context.log_event(cast("Any", evaluation))
-
-
-def _target(
-    instance: dg.DagsterInstance, asset_key: dg.AssetKey, partition: str
-) -> AssetCheckEvaluationTargetMaterializationData | None:
-    """Return which materialisation a check looked at, as Dagster's own check step does."""
-    found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=asset_key, asset_partitions=[partition]), limit=1
-    ).records
-    if not found:
-        return None
-    return AssetCheckEvaluationTargetMaterializationData(
-        storage_id=found[0].storage_id,
-        run_id=found[0].run_id,
-        timestamp=found[0].timestamp,
-    )
-
-
-def summary_line(summary: RefreshSummary) -> str:
-    """Return the summary in one sentence."""
-    parts = [
-        f"{summary.counts[name]} {name.replace('_', ' ')}"
-        for name in (*STATUSES, "unchanged")
-        if summary.counts[name]
-    ]
-    return (
-        f"{summary.total} experiments in {duration(summary.seconds)}: "
-        + (", ".join(parts) or "nothing to do")
-        + f" ({summary.computed} computed)"
-    )
-
-
-def summary_tags(summary: RefreshSummary) -> Mapping[str, str]:
-    """Return the counts as run tags, so that the list of runs shows them."""
-    return {
-        f"its/{name}": str(summary.counts[name])
-        for name in (*STATUSES, "unchanged")
-        if summary.counts[name]
-    }
-
-
-def summary_metadata(summary: RefreshSummary) -> dict[str, Any]:
-    """Return the summary as metadata: a table, counts, seconds, and a table of the problems."""
-    names = (*STATUSES, "unchanged")
-    shown: dict[str, Any] = {
-        "summary": dg.MetadataValue.table(
-            records=[
-                dg.TableRecord(
-                    {"verdict": name.replace("_", " "), "experiments": summary.counts[name]}
-                )
-                for name in names
-                if summary.counts[name]
-            ],
-            schema=dg.TableSchema(
-                columns=[dg.TableColumn("verdict", "string"), dg.TableColumn("experiments", "int")]
-            ),
-        )
-    }
-    shown |= {name: summary.counts[name] for name in names}
-    shown |= {
-        "total": summary.total,
-        "computed": summary.computed,
-        "seconds": round(summary.seconds, 3),
-    }
-    if summary.problems:
-        schema = dg.TableSchema(
-            columns=[dg.TableColumn("experiment", "string"), dg.TableColumn("reason", "string")]
-        )
-        shown["problems"] = dg.MetadataValue.table(
-            records=[
-                dg.TableRecord({"experiment": key, "reason": reason[:300]})
-                for key, reason in list(summary.problems.items())[:MOST_PROBLEMS_SHOWN]
-            ],
-            schema=schema,
-        )
-    return shown

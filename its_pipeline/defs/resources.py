@@ -19,6 +19,9 @@ from its_pipeline.settings import Settings, get_settings
 from its_pipeline.stores.verdict import RunContext, Verdict
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from its_pipeline.events.shards import Shard
     from its_pipeline.stores.runs import RunState, RunStore
 
 
@@ -108,6 +111,18 @@ class RunTracking:
     def link_page(self, run_id: str, address: str) -> None:
         """Note in a recorded analysis where its page is."""
         self.store.link_page(run_id, address)
+
+    def record_shard(
+        self, shard: Shard, table: pa.Table, numbers: Mapping[str, float], context: RunContext
+    ) -> str:
+        """Record how a shard stands as a child of this Dagster run's MLflow run, unless it is."""
+        from its_pipeline.stores.shard_records import record_shard, recorded_same
+
+        known = recorded_same(self._settings, shard.name, table)
+        if known is not None:
+            return known
+        context = replace(context, parent_mlflow_run_id=self.parent_run_id())
+        return record_shard(self.store, self._settings, shard.name, table, numbers, context)
 
     def _open(self) -> str:
         self.store.open()

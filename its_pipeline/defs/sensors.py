@@ -34,10 +34,13 @@ from its_pipeline.defs.resources import Installation
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.experiments.pooling import has_stale_kinds
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.sharding import is_sharded
 from its_pipeline.settings import Settings
 
 #: Seconds between two readings of the intervention log.
 LOG_EVERY_SECONDS: Final = 30
+#: More experiments than this are not named in a run's configuration, which Dagster keeps.
+MOST_KEYS: Final = 1_000
 
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -109,11 +112,12 @@ def _single(intervention: Intervention) -> dg.RunRequest:
     )
 
 
-def _burst(keys: list[str], sequence: int) -> dg.RunRequest:
+def _burst(keys: list[str] | None, sequence: int) -> dg.RunRequest:
+    config = {} if keys is None else {"keys": keys}
     return dg.RunRequest(
         run_key=f"{PURPOSE_BURST}:{sequence}",
         job_name=JOB_REFRESH,
-        run_config={"ops": {"refresh": {"config": {"keys": keys}}}},
+        run_config={"ops": {"refresh": {"config": config}}},
         tags={TAG_PURPOSE: PURPOSE_BURST, TAG_SEQUENCE: str(sequence)},
     )
 
@@ -124,7 +128,8 @@ def _burst(keys: list[str], sequence: int) -> dg.RunRequest:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
         "Makes a partition of every intervention in the log and asks for its analysis; an amended "
-        "one is analysed again, a withdrawn one closed. Many at once become one bulk run."
+        "one is analysed again, a withdrawn one closed. Many at once become one bulk run, and any "
+        "number where the partitions are shards."
     ),
 )
 def intervention_sensor(
@@ -133,9 +138,12 @@ def intervention_sensor(
     """Read what was written to the log since the last reading."""
     from its_pipeline.events.forgotten import Forgotten
     from its_pipeline.events.interventions import InterventionLog
+    from its_pipeline.events.log_counts import count_interventions
 
     settings = installation.settings
     since = int(context.cursor or 0)
+    if is_sharded(settings, count_interventions(settings)):
+        return _changes_of_shards(settings, since)
     log = InterventionLog(
         settings.resolved_intervention_log_url, forgotten=Forgotten(settings.store_root)
     )
@@ -159,8 +167,44 @@ def intervention_sensor(
     )
 
 
+def _changes_of_shards(settings: Settings, since: int) -> dg.SensorResult | dg.SkipReason:
+    """Ask for what was logged in a store with shards: one run that finds the shards by its keys.
+
+    Partitions are the runs' own business there. So many at once that they would fill a run's
+    configuration are found by the run itself, among all that is stale.
+    """
+    from its_pipeline.events.forgotten import Forgotten
+    from its_pipeline.events.interventions import InterventionLog
+    from its_pipeline.events.log_counts import count_since
+
+    count, newest = count_since(settings, since)
+    if not count:
+        return dg.SkipReason(f"nothing was logged after sequence {since}")
+    if count > MOST_KEYS:
+        return dg.SensorResult(run_requests=[_burst(None, newest)], cursor=str(newest))
+    log = InterventionLog(
+        settings.resolved_intervention_log_url, forgotten=Forgotten(settings.store_root)
+    )
+    try:
+        changed = log.changed_since(since)
+    finally:
+        log.close()
+    store = open_store(settings)
+    keys = []
+    for intervention in changed:
+        verdict = store.verdict(str(intervention.key))
+        if verdict is None or verdict.intervention_version != intervention.version:
+            keys.append(str(intervention.key))
+    newest = max((intervention.sequence for intervention in changed), default=newest)
+    if not keys:
+        return dg.SensorResult(
+            skip_reason=f"everything up to sequence {newest} has its verdict", cursor=str(newest)
+        )
+    return dg.SensorResult(run_requests=[_burst(sorted(keys), newest)], cursor=str(newest))
+
+
 def shard_requests(night: str, shards: int) -> list[dg.RunRequest]:
-    """Return one run of ``refresh_experiments`` a shard of a night."""
+    """Return the runs of ``refresh_experiments`` of a night, each a part of what is stale."""
     return [
         dg.RunRequest(
             run_key=f"{PURPOSE_NIGHT}:{night}:{shard}/{shards}",

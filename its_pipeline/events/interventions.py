@@ -219,6 +219,11 @@ class InterventionLog:
         gone = self._forgotten.among(row.user_id for row in rows) if self._forgotten else ()
         return tuple(row for row in rows if row.user_id not in gone)
 
+    def newest(self, count: int) -> list[Intervention]:
+        """Return those that began last, the last one first, withdrawn ones too; at most `count`."""
+        ordered = (VERSIONS.c.started_on.desc(), VERSIONS.c.user_id, VERSIONS.c.intervention_id)
+        return self._read(newest_versions().order_by(*ordered).limit(count))
+
     def history(self, user_id: str, intervention_id: str) -> tuple[Intervention, ...]:
         """Return every version of one intervention, oldest first; empty if it is unknown."""
         query = sa.select(VERSIONS).where(is_of(user_id, intervention_id))

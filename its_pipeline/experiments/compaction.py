@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.events.shards import Shard
-from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.own_files import keys_with_files
 from its_pipeline.experiments.service import open_store
 from its_pipeline.stores.adhoc import AdhocAnalyses
 from its_pipeline.stores.artifacts import drop_local
@@ -63,7 +63,7 @@ def compact(
     tuple
         Of how many experiments results were moved, and how many files were merged into others.
     """
-    moved = _gather(settings, Snapshot(settings).experiment_keys(), on_progress)
+    moved = _gather(settings, keys_with_files(settings), on_progress)
     return moved, open_store(settings).sets.merge()
 
 

@@ -18,9 +18,12 @@ from its_pipeline.events.closed_days import closed_days_damage, newest_version
 from its_pipeline.events.import_folders import import_versions, imports_dir, version_damage
 from its_pipeline.events.log_copies import log_copies, log_damage, log_file
 from its_pipeline.events.metrics import IMPORTED_FOLDER, read_metrics_file
-from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.own_files import keys_with_files
 from its_pipeline.experiments.publish import page_contents, page_path
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
+from its_pipeline.experiments.shard_state import KNOWN_FOLDER
+from its_pipeline.experiments.sharding import SHARDS_FILE
 from its_pipeline.files.contents import CONTENTS_FILE, differing, read_contents
 from its_pipeline.files.damage import DAMAGE, set_aside
 from its_pipeline.files.parquet import file_batches
@@ -35,6 +38,7 @@ from its_pipeline.stores.lake import (
 )
 from its_pipeline.stores.placebo_audit import AuditStore
 from its_pipeline.stores.run_database import sqlite_path
+from its_pipeline.stores.shard_newest import RECORDS_FOLDER
 from its_pipeline.stores.verdict import Verdict
 
 AGAIN: Final = "is set aside; `its-pipeline run` makes it again"
@@ -85,6 +89,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _tables(settings)
     for path, why in open_store(settings).sets.damage():
         yield Finding(path, why, f"its damaged part {AGAIN} where it is the newest one")
+    yield from _shards(settings)
     if not damage:
         yield from _experiments(settings)
 
@@ -216,9 +221,20 @@ def _duckdb(path: Path) -> None:
         connection.close()
 
 
+def _shards(settings: Settings) -> Iterator[Finding]:
+    """Look at what is known of shards besides their results, and at inputs that wait for a run."""
+    known = settings.store_root / SHARDS_FOLDER
+    folders = (known, known / KNOWN_FOLDER, settings.store_root / RECORDS_FOLDER)
+    files = [path for folder in folders for path in sorted(folder.glob("[!.]*")) if path.is_file()]
+    for path in (settings.store_root / SHARDS_FILE, *files):
+        damage = _damage(path, _json if path.suffix == ".json" else _parquet)
+        if damage:
+            yield Finding(path, damage, AGAIN)
+
+
 def _experiments(settings: Settings) -> Iterator[Finding]:
     store = open_store(settings)
-    for key in Snapshot(settings).experiment_keys():
+    for key in keys_with_files(settings):
         folder = store.folder(key)
         damage = _damage(folder / "verdict.json", _verdict)
         if damage:

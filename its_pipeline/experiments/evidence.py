@@ -14,6 +14,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from its_pipeline.experiments.evidence_files import write_evidence
+from its_pipeline.experiments.evidence_rows import evidence_table
 from its_pipeline.experiments.kind_pages import kind_rows, publish_kinds
 from its_pipeline.experiments.links import dagster_run_url, mlflow_run_url, page_url
 from its_pipeline.experiments.looking import standing_of
@@ -26,7 +28,8 @@ from its_pipeline.experiments.publish import (
 )
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import open_store
-from its_pipeline.experiments.summary import summary
+from its_pipeline.experiments.sharding import has_shards
+from its_pipeline.experiments.shown_runs import shown_run
 from its_pipeline.experiments.trust import publish_trust
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.damage import read_or_set_aside
@@ -35,8 +38,6 @@ from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import STATUSES, Verdict
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from its_pipeline.report.cent import CentAnswer
     from its_pipeline.report.inputs import IndexRow
 
@@ -49,15 +50,15 @@ class Evidence:
 
     Attributes
     ----------
-    table
-        One row an experiment that has a verdict, see `summary.summary`.
+    n_rows
+        Experiments that have a verdict, each a row of the table; see `summary.summary`.
     counts
         Status to number of experiments; every status is there.
     table_path, index_path
         Where table and page lie.
     """
 
-    table: pd.DataFrame
+    n_rows: int
     counts: dict[str, int]
     table_path: Path
     index_path: Path
@@ -79,6 +80,8 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
     from its_pipeline.report.index import render_index
 
     snapshot = snapshot or Snapshot(settings)
+    if has_shards(settings):
+        return _collect_many(settings, snapshot)
     store = open_store(settings)
     found = [store.verdict(key) for key in snapshot.experiment_keys()]
     verdicts = [verdict for verdict in found if verdict is not None]
@@ -105,53 +108,34 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
         kinds=kind_rows(settings, snapshot),
     )
     write_bytes(index_path, index.encode())
-    counts = Counter(verdict.status for verdict in verdicts)
-    return Evidence(
-        table, {status: counts[status] for status in STATUSES}, settings.evidence_path, index_path
+    return _evidence(settings, Counter(verdict.status for verdict in verdicts))
+
+
+def _collect_many(settings: Settings, snapshot: Snapshot) -> Evidence:
+    """Collect the evidence of a store with shards, with a page of counts instead of all rows."""
+    from its_pipeline.report.overview import render_overview
+
+    counted = write_evidence(settings)
+    publish_kinds(settings, snapshot)
+    publish_trust(settings, snapshot)
+    html = render_overview(
+        counted,
+        server_url=settings.server_url,
+        trust_href=TRUST_FILE,
+        nobodys_events=Rejections(settings.lake_dir).of_nobody(),
+        kinds=kind_rows(settings, snapshot),
     )
+    write_bytes(settings.reports_dir / INDEX_FILE, html.encode())
+    return _evidence(settings, Counter(counted.states))
 
 
-def evidence_table(verdicts: list[Verdict]) -> pd.DataFrame:
-    """Return the table, one row a verdict; the same columns and types however many there are."""
-    import pandas as pd
-
-    from its_pipeline.its.inference.diagnostics import GATE
-
-    numbers = {"probability_of_benefit", *(criterion.figure for criterion in GATE)}
-    rows = [summary(verdict) for verdict in verdicts]
-    template = summary(_TEMPLATE)
-    table = pd.DataFrame(rows, columns=list(template))
-    for name in ("started_on", "pre_start_on", "fit_start_on", "post_end_on", "final_end_on"):
-        table[name] = pd.to_datetime(table[name])
-    table["analysable_on"] = pd.to_datetime(table["analysable_on"])
-    table["decided_at"] = pd.to_datetime(table["decided_at"], utc=True)
-    for name in table.columns:
-        if name.endswith(("_mean", "_sd", "_lower", "_upper", "_positive")) or name in numbers:
-            table[name] = pd.to_numeric(table[name]).astype("float64")
-        elif name in _TEXTS:
-            table[name] = table[name].astype("string")
-    table["converged"] = table["converged"].astype("boolean")
-    return table
-
-
-_TEXTS: Final = frozenset({"fingerprint", "dagster_run_id", "reason", "reason_code", "unit"})
-_TEMPLATE: Final = Verdict(
-    key="",
-    user_id="",
-    intervention_id="",
-    intervention_name="",
-    intervention_version=1,
-    status="waiting",
-    reason="",
-    reason_code="",
-    fingerprint=None,
-    decided_at="",
-    direction="increase",
-    outcome_metric="",
-    unit="",
-    minimum_effect=0.0,
-    started_on="",
-)
+def _evidence(settings: Settings, counts: Counter[str]) -> Evidence:
+    return Evidence(
+        counts.total(),
+        {status: counts[status] for status in STATUSES},
+        settings.evidence_path,
+        settings.reports_dir / INDEX_FILE,
+    )
 
 
 def _checklists(settings: Settings, verdicts: list[Verdict]) -> dict[str, tuple[CentAnswer, ...]]:
@@ -204,9 +188,7 @@ def index_row(
         )
     page = page_path(settings, verdict.key)
     reported, applicable = reported_count(checklist) if checklist else (None, None)
-    run_id = None
-    if verdict.fingerprint is not None:
-        run_id = open_store(settings).recorded_run(verdict.key, verdict.fingerprint)
+    run_id = shown_run(settings, verdict)
     return IndexRow(
         user_id=verdict.user_id,
         intervention_id=verdict.intervention_id,

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any, Final
 from its_pipeline.events.keys import ExperimentKey
 from its_pipeline.experiments.kind_told import told_between_case, told_traits
 from its_pipeline.experiments.links import page_url
+from its_pipeline.experiments.own_files import keys_with_files
 from its_pipeline.experiments.page_marks import section_digest
 from its_pipeline.experiments.page_sections import put_section, shown_section
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.sharding import has_shards
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_bytes, write_json
 from its_pipeline.files.contents import digest_of
 from its_pipeline.files.damage import read_or_set_aside
@@ -336,7 +338,8 @@ def _put_sections(settings: Settings, snapshot: Snapshot, told: Iterable[PooledR
             key = str(ExperimentKey(member.user_id, member.intervention_id))
             wanted[key] = section_html(kind, member)
     changed = 0
-    for key in sorted({*snapshot.experiment_keys(), *wanted}):
+    written = keys_with_files(settings) if has_shards(settings) else snapshot.experiment_keys()
+    for key in sorted({*written, *wanted}):
         section = wanted.get(key)
         digest = None if section is None else section_digest(section)
         if shown_section(settings, key) != digest:

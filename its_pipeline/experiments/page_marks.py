@@ -26,6 +26,8 @@ MARK_FILE: Final = ".published.json"
 #: page without it. A run's copy of the page is one without: an analysis does not tell of others.
 #: Of a page that is left: the section that it gets when it is drawn, and its digest.
 OTHERS: Final = "others"
+#: In the mark of a page beside which nothing is written down: the files that it is made of.
+MADE_OF: Final = "made_of"
 
 
 def mark_of(
@@ -48,6 +50,23 @@ def mark_of(
     return mark if drawn else {**mark, "drawn": False}
 
 
+def mark_on_the_fly(settings: Settings, verdict: Verdict) -> dict[str, Any]:
+    """Return the mark of a page of a store with shards, where none is written down beside pages.
+
+    What is rejected and what is told of others changes with the daily outcomes and the kinds, so by
+    their files it is seen whether a page that was drawn may still be shown.
+
+    Parameters
+    ----------
+    settings, verdict
+        The installation, and the experiment's newest verdict.
+    """
+    files = [settings.daily_outcomes_path, *sorted(settings.pooled_dir.glob("[!.]*/[!.]*.json"))]
+    status = [file.stat() for file in files if file.exists()]
+    made_of = [(each.st_ino, each.st_size, each.st_mtime_ns) for each in status]
+    return {**mark_of(verdict, None, drawn=False), MADE_OF: made_of}
+
+
 def read_mark(settings: Settings, page: Path) -> dict[str, Any] | None:
     """Return what was written down of a page, wherever it is, or None."""
     file = page.with_name(MARK_FILE)
@@ -64,7 +83,7 @@ def is_of(mark: Mapping[str, Any] | None, verdict: Verdict) -> bool:
     """Tell whether a mark is of this verdict and the current form of pages."""
     if mark is None:
         return False
-    alone = {name: value for name, value in mark.items() if name != OTHERS}
+    alone = {name: value for name, value in mark.items() if name not in (OTHERS, MADE_OF)}
     return alone == mark_of(verdict, mark.get("rejected"), drawn=not is_left(mark))
 
 

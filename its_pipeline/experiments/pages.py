@@ -19,11 +19,21 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.keys import parse_experiment_key
 from its_pipeline.experiments.page_cache import PageCache
-from its_pipeline.experiments.page_marks import is_left, is_of, left_section, read_mark, shown_by
+from its_pipeline.experiments.page_facts import rejected_of
+from its_pipeline.experiments.page_marks import (
+    is_left,
+    is_of,
+    left_section,
+    mark_on_the_fly,
+    read_mark,
+    shown_by,
+)
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_facts, page_path, publish_experiment
 from its_pipeline.experiments.recorder import RunRecorder
 from its_pipeline.experiments.service import load_analysis, open_store
+from its_pipeline.experiments.sharding import has_shards
+from its_pipeline.experiments.shown_runs import shown_run
 from its_pipeline.files.atomic import exclusive
 
 if TYPE_CHECKING:
@@ -63,6 +73,8 @@ def are_drawn(settings: Settings, experiments: int) -> bool:
     experiments
         How many its log has.
     """
+    if has_shards(settings):
+        return False
     if settings.pages == "auto":
         return experiments <= MOST_EAGER
     return settings.pages == "eager"
@@ -72,7 +84,11 @@ def open_page(settings: Settings, key: str) -> OpenPage | None:
     """Open the page of an experiment's newest verdict; None where it has to be drawn first."""
     page = page_path(settings, key)
     verdict, mark = open_store(settings).verdict(key), read_mark(settings, page)
-    if verdict is None or mark is None or not is_of(mark, verdict):
+    if verdict is None:
+        return None
+    if has_shards(settings) and not (is_of(mark, verdict) and page.is_file()):
+        mark = mark_on_the_fly(settings, verdict)
+    if mark is None or not is_of(mark, verdict):
         return None
     cache = PageCache.of(settings)
     path = cache.path(key, shown_by(mark)) if is_left(mark) else page
@@ -109,6 +125,9 @@ def draw_page(settings: Settings, key: str, recorder: RunRecorder | None = None)
         The person was forgotten.
     """
     snapshot = Snapshot.of_person(settings, parse_experiment_key(key).user_id)
+    if has_shards(settings):
+        _draw_on_the_fly(snapshot, key)
+        return
     if not is_left(read_mark(settings, page_path(settings, key))):
         publish_experiment(settings, key, recorder, snapshot=snapshot)
         return
@@ -116,6 +135,41 @@ def draw_page(settings: Settings, key: str, recorder: RunRecorder | None = None)
         # The verdict is newer than what was left of it.
         publish_experiment(settings, key, recorder, snapshot=snapshot, drawn=False)
         _draw_left(snapshot, key)
+
+
+def _draw_on_the_fly(snapshot: Snapshot, key: str) -> None:
+    """Draw a page beside which nothing is written down, into the cache."""
+    from its_pipeline.report.page import render_facts
+    from its_pipeline.report.people_like_you import with_section
+
+    settings, user_id = snapshot.settings, parse_experiment_key(key).user_id
+    forgotten, cache = Forgotten(settings.store_root), PageCache.of(settings)
+    forgotten.refuse(user_id)
+    verdict = open_store(settings).verdict(key)
+    if verdict is None:
+        raise LookupError(f"{key} has no verdict yet: evaluate it first (`its-pipeline refresh`)")
+    shown = shown_by(mark_on_the_fly(settings, verdict))
+    if not cache.path(key, shown).is_file():
+        rejected = rejected_of(snapshot, verdict, snapshot.rejections)
+        alone, _ = render_facts(_facts(snapshot, verdict, rejected))
+        html = with_section(alone, _section_of(snapshot, verdict))
+        cache.put(key, shown, html.encode())
+    if user_id in forgotten:
+        # Whoever deletes a person marks them first, and empties the cache after that.
+        cache.delete_of_person(user_id)
+        forgotten.refuse(user_id)
+
+
+def _section_of(snapshot: Snapshot, verdict: Verdict) -> str | None:
+    """Return what an analysed experiment's page tells of people who tried the same, if anything."""
+    from its_pipeline.experiments.kind_pages import member_of
+    from its_pipeline.report.people_like_you import section_html
+
+    entry = snapshot.intervention(verdict.key)
+    if verdict.status != "analysed" or entry.status == "withdrawn":
+        return None
+    found = member_of(snapshot.settings, snapshot, entry.key, entry.pooled_as, entry.outcome_metric)
+    return None if found is None else section_html(*found)
 
 
 def _draw_left(snapshot: Snapshot, key: str) -> bool:
@@ -134,16 +188,14 @@ def _draw_left(snapshot: Snapshot, key: str) -> bool:
             return False
         shown = shown_by(mark)
         if not cache.path(key, shown).is_file():
-            alone, _ = render_facts(_facts(snapshot, verdict, mark))
+            alone, _ = render_facts(_facts(snapshot, verdict, mark["rejected"]))
             html = with_section(alone, left_section(mark))
             cache.put(key, shown, html.encode())
     return True
 
 
-def _facts(snapshot: Snapshot, verdict: Verdict, mark: Mapping[str, Any]) -> Any:
+def _facts(snapshot: Snapshot, verdict: Verdict, rejected: Mapping[str, int]) -> Any:
     settings = snapshot.settings
-    run_id = None
-    if verdict.fingerprint:
-        run_id = open_store(settings).recorded_run(verdict.key, verdict.fingerprint)
     analysis = load_analysis(settings, verdict)
-    return page_facts(verdict, analysis, snapshot, mark["rejected"], run_id)
+    run_id = shown_run(settings, verdict)
+    return page_facts(verdict, analysis, snapshot, rejected, run_id)

@@ -33,6 +33,7 @@ from its_pipeline.experiments.kinds import (
 from its_pipeline.experiments.pooled_record import record_of
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.sharding import has_shards
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.outlines import Outline
@@ -99,7 +100,13 @@ class RefreshedKinds:
 
 def has_kinds(settings: Settings) -> bool:
     """Tell whether there is a kind of enough people, or something is kept of an earlier one."""
-    return bool(PooledStore(settings).all()) or bool(tried(Snapshot(settings)))
+    if bool(PooledStore(settings).all()):
+        return True
+    if has_shards(settings):
+        from its_pipeline.events.log_counts import has_kind_of
+
+        return has_kind_of(settings, needed_people(settings), settings.utc_today())
+    return bool(tried(Snapshot(settings)))
 
 
 def has_stale_kinds(settings: Settings) -> bool:

@@ -37,6 +37,8 @@ class Spill:
 
     def add(self, table: pa.Table) -> None:
         """Take in rows; column ``shard`` says where each belongs."""
+        if not table.num_rows:
+            return
         self._waiting.append(table)
         self._bytes += table.nbytes
         if self._bytes >= RUN_BYTES:

@@ -3,7 +3,8 @@
 What belongs here: whether its newest results were told of, and of which state of the store it has
 all results. What does not: the results (`stores.result_sets`), or telling (`defs`).
 
-``<store root>/shards/<shard>.json``
+``<store root>/shards/known/<shard>.json``: in a folder of its own, since whoever plans takes away
+what is unfinished beside the inputs, and others write here meanwhile.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
-from its_pipeline.files.atomic import write_json
+from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
 from its_pipeline.files.damage import read_or_set_aside
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
+
+
+KNOWN_FOLDER: Final = "known"
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,20 @@ def read_state(settings: Settings, shard: Shard) -> ShardState:
 
 def write_state(settings: Settings, shard: Shard, state: ShardState) -> None:
     """Replace what is known of a shard."""
-    write_json(_path(settings, shard), asdict(state))
+    path = _path(settings, shard)
+    with exclusive(path.with_name(".lock")):
+        remove_unfinished(path.parent)
+        write_json(path, asdict(state))
 
 
 def sets_identity(settings: Settings, shard: Shard) -> str:
     """Return names, sizes and times of a shard's result sets."""
     found = []
-    for path in open_store(settings).sets.paths_of(shard):
+    for path in open_store(settings).sets.paths_of(shard, listed=True):
         status = path.stat()
         found.append([path.name, status.st_size, status.st_mtime_ns])
     return json.dumps(found)
 
 
 def _path(settings: Settings, shard: Shard) -> Path:
-    return settings.store_root / SHARDS_FOLDER / f"{shard.slug}.json"
+    return settings.store_root / SHARDS_FOLDER / KNOWN_FOLDER / f"{shard.slug}.json"

@@ -3,6 +3,9 @@
 What belongs here: from how many experiments on a store has shards, how many, and who is in which.
 What does not: evaluating a shard, or how Dagster and MLflow are told of one.
 
+Whether a store has shards is decided where nights begin, with `shards_now`, and stands in
+``shards.json``; whoever else needs to know asks `has_shards`, which counts nothing.
+
 A person is in one shard with all their experiments: those act on one another and are read from the
 same series. The number of shards is a power of two that only grows, so that of two numbers each
 shard of the smaller one is whole shards of the larger one.
@@ -25,11 +28,44 @@ SHARD_EXPERIMENTS: Final = 1_000
 """Most experiments a shard when their number is chosen; until it doubles there may be twice as
 many. A shard's results are one file of some 40 megabytes."""
 SHARDS_FILE: Final = "shards.json"
+STAYS_ABOVE: Final = 0.9
+"""Of the limit: a store that has shards keeps them above so many, or people who come and go at the
+limit would have Dagster's partitions exchanged every night."""
 
 
 def is_sharded(settings: Settings, experiments: int) -> bool:
-    """Tell whether a store of so many experiments is evaluated in shards."""
-    return experiments > settings.partition_limit
+    """Tell whether a store of so many experiments is evaluated in shards.
+
+    Above the limit it is, and once it is, down to `STAYS_ABOVE` of the limit.
+    """
+    share = STAYS_ABOVE if has_shards(settings) else 1.0
+    return experiments > share * settings.partition_limit
+
+
+def has_shards(settings: Settings) -> bool:
+    """Tell whether a store has shards now, as the last night decided."""
+    return (settings.store_root / SHARDS_FILE).is_file()
+
+
+def shards_now(settings: Settings, experiments: int) -> list[Shard]:
+    """Decide whether a store has shards, and return them; none where it has not.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    experiments
+        How many its log has.
+    """
+    if is_sharded(settings, experiments):
+        return shards_of(settings, experiments)
+    (settings.store_root / SHARDS_FILE).unlink(missing_ok=True)
+    return []
+
+
+def known_shards(settings: Settings) -> list[Shard]:
+    """Return the shards that a store has now, as the last night decided; none without any."""
+    return shards_of(settings, 0) if has_shards(settings) else []
 
 
 def shards_of(settings: Settings, experiments: int) -> list[Shard]:

@@ -6,18 +6,21 @@ What belongs here: which numbers a table over experiments has. What does not: de
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
 from its_pipeline.its.estimand_names import ESTIMANDS
 from its_pipeline.stores.verdict import Verdict
+
+_NESTED: Final = frozenset({"warnings", "cuts", "effects", "diagnostics", "standing"})
+_PLAIN: Final = tuple(each.name for each in fields(Verdict) if each.name not in _NESTED)
 
 
 def summary(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict's numbers in one flat row, for tables; absent ones are None."""
     from its_pipeline.its.inference.diagnostics import GATE
 
-    nested = {"warnings", "cuts", "effects", "diagnostics", "standing"}
-    row = {name: value for name, value in verdict.to_dict().items() if name not in nested}
+    row = {name: getattr(verdict, name) for name in _PLAIN}
     told = verdict.standing or {}
     row["standing"] = told.get("kind")
     row["information_share"] = told.get("information_share")

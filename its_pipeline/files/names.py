@@ -52,6 +52,12 @@ def path_of_name(folder: Path, *names: str, suffix: str = "") -> Path:
     return path.with_name(path.name + suffix) if suffix else path
 
 
+def name_of_path(path: Path) -> str:
+    """Return the name that the last level of a path of `path_of_name` was made from."""
+    name = re.sub(f"{ESCAPE}([a-z])", lambda found: found[1].upper(), path.name)
+    return name.removesuffix(ESCAPE)
+
+
 def file_names(folder: Path) -> Callable[[str], str]:
     """Return how legal names are written under a folder, for many of them.
 

@@ -8,6 +8,7 @@ what a run over many people recorded of one of them, so the rows are deleted her
 of a run over one person    everything: the run, its tags, events, checks and output
 of a run over many          every event, check and log line that names the person;
                             what tells how the run went stays, without the name
+of a shard                  the name, in the lists of what failed
 of ticks and backfills      all but the name
 of an asset as a whole      its newest materialisation and its cache of partitions,
                             where they name the person: Dagster finds the one before
@@ -27,6 +28,7 @@ import yaml
 
 from its_pipeline.events.intervention_table import open_engine, writing
 from its_pipeline.events.keys import SEPARATOR
+from its_pipeline.events.shards import Shard
 from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.sqlite import rewrite_sqlite, sqlite_damage
 from its_pipeline.leaving.mentions import Mentions
@@ -210,6 +212,8 @@ def _clean(
 
 def _goes(name: str, row: sa.RowMapping) -> bool:
     """Tell whether a row that names the person is deleted; else it loses the name alone."""
+    if Shard.of_name(row.get("partition") or "") is not None:
+        return False
     if name == "event_logs":
         return row["dagster_event_type"] in _WITH_VALUES
     return name in ("dynamic_partitions", "asset_check_executions", "asset_event_tags")

@@ -37,6 +37,7 @@ from its_pipeline.stores.person_runs import forget_person
 from its_pipeline.stores.person_traits import delete_traits
 from its_pipeline.stores.run_database import is_database
 from its_pipeline.stores.runs import RunStore
+from its_pipeline.stores.shard_records import delete_from_shards
 
 _LOCK: Final = ".forgetting.lock"
 
@@ -98,6 +99,7 @@ def _go_on(settings: Settings, user_id: str) -> Departure:
         deleted["days of events"] = delete_from_lake(settings, user_id)
         deleted["rows of closed days"] = delete_from_closed_days(settings, user_id)
         deleted["MLflow runs"] = forget_person(RunStore.from_settings(settings), user_id)
+        deleted["rows of shards' tables"] = delete_from_shards(settings, user_id)
         deleted["files set aside"] = delete_set_aside(settings, user_id)
         deleted["Dagster records"] = delete_from_dagster(settings, user_id)
         delete_unfinished(settings)

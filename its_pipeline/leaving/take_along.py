@@ -31,6 +31,7 @@ from its_pipeline.experiments.planning import with_days_needed
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import PAGE_FILE, page_path
 from its_pipeline.experiments.service import LostAnalysisError, load_analysis, open_store
+from its_pipeline.experiments.sharding import has_shards
 from its_pipeline.files.names import path_of_name
 from its_pipeline.leaving.readme import readme_text
 from its_pipeline.settings import Settings
@@ -247,11 +248,11 @@ def _reports(settings: Settings, user_id: str, packed: zipfile.ZipFile) -> int:
 
 def _left_page(settings: Settings, key: str) -> str | None:
     """Return a page that is drawn on demand; None where there is nothing to draw it from."""
-    if not is_left(read_mark(settings, page_path(settings, key))):
+    if not is_left(read_mark(settings, page_path(settings, key))) and not has_shards(settings):
         return None
     try:
         draw_page(settings, key)
-    except LostAnalysisError:
+    except LookupError:
         return None
     opened = open_page(settings, key)
     if opened is None:

@@ -6,9 +6,12 @@ not: a person's results as a whole (`leaving.results`), or moving anything (`gat
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from its_pipeline.events.shards import Shard
 from its_pipeline.stores.experiment_store import ExperimentStore
+from its_pipeline.stores.result_rows import STANDING
 
 
 def prune(
@@ -59,6 +62,42 @@ def prune(
     # All at once: a set is written anew for one row as for many.
     store.sets.drop(in_sets)
     return removed
+
+
+def prune_shard(store: ExperimentStore, shard: Shard, keep: int) -> int:
+    """Delete older analyses of a shard's people from result sets; return how many.
+
+    Parameters
+    ----------
+    store, shard
+        Where they lie, and whose.
+    keep
+        How many stay of each experiment, as in `prune`.
+    """
+    if keep < 1:
+        raise ValueError(f"keep should be at least 1 but got {keep}")
+    names = ("key", "fingerprint", "decided_at", "of_analysis")
+    table = store.sets.small_table(shard, list(names))
+    analyses: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    current: dict[str, str | None] = {}
+    for key, fingerprint, decided_at, of_analysis in zip(
+        *(table[name].to_pylist() for name in names), strict=True
+    ):
+        if fingerprint == STANDING:
+            current[key] = of_analysis
+        else:
+            analyses[key].append((decided_at, fingerprint))
+    gone = []
+    for key, found in analyses.items():
+        older = [fingerprint for _, fingerprint in sorted(found, reverse=True)[keep:]]
+        if not older:
+            continue
+        # A row that was gathered does not say which analysis it is made of.
+        verdict = store.verdict(key)
+        stays = {current.get(key), verdict.fingerprint if verdict is not None else None}
+        gone += [(key, fingerprint) for fingerprint in older if fingerprint not in stays]
+    store.sets.drop(gone, shard)
+    return len(gone)
 
 
 def remove(

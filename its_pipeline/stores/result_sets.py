@@ -23,7 +23,6 @@ parts take its place.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,12 +50,13 @@ from its_pipeline.stores.result_file import (
 from its_pipeline.stores.result_rows import ResultRow
 from its_pipeline.stores.set_merging import mergeable
 from its_pipeline.stores.set_names import (
-    is_set_name,
+    delete_set,
     may_hold,
     note_of,
     number_of,
     person_of,
     set_name,
+    sets_in,
 )
 
 #: Rows beyond which sets are not merged into one: half a gigabyte, rewritten in seconds.
@@ -80,15 +80,12 @@ class ResultSets:
 
     def paths(self) -> list[Path]:
         """Return the files, the newest first."""
-        if not self.folder.is_dir():
-            return []
-        with os.scandir(self.folder) as entries:
-            found = [each.name for each in entries if is_set_name(each.name)]
-        return [self.folder / name for name in sorted(found, reverse=True)]
+        return [path for path, _ in sets_in(self.folder)]
 
-    def paths_of(self, people: Shard | str | None) -> list[Path]:
+    def paths_of(self, people: Shard | str | None, *, listed: bool = False) -> list[Path]:
         """Return the files in which rows of a shard or a person can lie, the newest first."""
-        return [path for path in self.paths() if may_hold(path, people)]
+        found = sets_in(self.folder, listed=listed)
+        return [path for path, own in found if may_hold(own, people)]
 
     def rows(self, key: str) -> list[ResultRow]:
         """Return an experiment's rows without their analyses: of each place the newest one.
@@ -99,7 +96,7 @@ class ResultSets:
             The experiment.
         """
         found: dict[tuple[str, str], ResultRow] = {}
-        for file in self._files(person_of(key)):
+        for file in self._files(person_of(key), listed=True):
             for row in self._read(file, lambda it: it.small_rows(key)) or ():
                 found.setdefault(row.place, row)
         return list(found.values())
@@ -110,7 +107,7 @@ class ResultSets:
 
     def analysis(self, key: str, fingerprint: str) -> bytes | None:
         """Return a packed analysis; None where there is none, or it was damaged."""
-        for file in self._files(person_of(key)):
+        for file in self._files(person_of(key), listed=True):
             found = self._read(file, lambda it: it.analysis(key, fingerprint))
             if found is not None:
                 return found
@@ -159,10 +156,7 @@ class ResultSets:
         tables = []
         newest: dict[tuple[str, str], int] = {}
         at = 0
-        for file in self._files(shard):
-            table = self._read(file, lambda it: it.small_table(wanted))
-            if table is None:
-                continue
+        for table in self.small_tables(wanted, shard):
             keys, fingerprints = (table.column(name).to_pylist() for name in wanted[:2])
             for place in zip(keys, fingerprints, strict=True):
                 newest.setdefault(place, at)
@@ -175,6 +169,13 @@ class ResultSets:
         return pa.concat_tables(tables).take(
             pa.array([newest[each] for each in places], pa.int64())
         )
+
+    def small_tables(self, columns: list[str], shard: Shard | None = None) -> Iterator[pa.Table]:
+        """Yield columns of all rows, a table a set, newest first, of sets a shard can be in."""
+        for file in self._files(shard):
+            table = self._read(file, lambda it: it.small_table(columns))
+            if table is not None:
+                yield table
 
     def are_whole(self, shard: Shard) -> bool:
         """Tell whether nothing of a shard's sets is damaged; what is damaged is gone after that."""
@@ -227,10 +228,10 @@ class ResultSets:
         with self._writing():
             return sum(self._rewrite(file, changed) for file in list(self._files(people)))
 
-    def drop(self, places: Iterable[tuple[str, str]]) -> int:
-        """Delete rows by key and fingerprint, in every set; return how many."""
+    def drop(self, places: Iterable[tuple[str, str]], shard: Shard | None = None) -> int:
+        """Delete rows by key and fingerprint, in sets of a shard or in all; return how many."""
         gone = set(places)
-        return self.rewrite(lambda row: None if row.place in gone else row) if gone else 0
+        return self.rewrite(lambda r: None if r.place in gone else r, shard) if gone else 0
 
     def drop_person(self, user_id: str) -> set[str]:
         """Delete a person's rows; return of which experiments there were any."""
@@ -275,7 +276,7 @@ class ResultSets:
                 if whole:
                     self._write(whole[0].path, merged(whole))
                 for each in whole[1:]:
-                    _delete(each.path)
+                    delete_set(each.path)
                 gone += len(group) - 1
         return gone
 
@@ -311,7 +312,7 @@ class ResultSets:
         if any(changed(row) is not None for row in rows):
             self._write(file.path, tables())
         else:
-            _delete(file.path)
+            delete_set(file.path)
         return count
 
     def _write(self, path: Path, tables: Iterable[pa.Table]) -> None:
@@ -319,11 +320,13 @@ class ResultSets:
             write_file(unfinished, tables)
         write_json(note_of(path), opened(path).identity)
 
-    def _files(self, people: Shard | str | None = None) -> Iterator[ResultFile]:
+    def _files(
+        self, people: Shard | str | None = None, *, listed: bool = False
+    ) -> Iterator[ResultFile]:
         """Yield the sets that can be opened, newest first, whatever others do meanwhile."""
         done: set[ResultFile] = set()
         while True:
-            for path in self.paths_of(people):
+            for path in self.paths_of(people, listed=listed):
                 file = read_or_set_aside(path, opened, self._store_root)
                 if file is None:
                     if path.exists():
@@ -393,8 +396,3 @@ class ResultSets:
             own = self.folder / f".lock-{shard.slug}"
             with exclusive(lock, among_others=True), exclusive(own):
                 yield
-
-
-def _delete(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    note_of(path).unlink(missing_ok=True)

@@ -21,7 +21,6 @@ from its_pipeline.events.keys import validate_id
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
 from its_pipeline.stores.artifacts import drop_all_artifacts, drop_artifacts, put_artifacts
-from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.run_contents import complete_run
 from its_pipeline.stores.run_database import (
     SQLITE_WAIT_SECONDS,
@@ -45,6 +44,7 @@ from its_pipeline.stores.run_fields import (
     summarise,
     tag_equals,
 )
+from its_pipeline.stores.shard_newest import forget_all_runs
 from its_pipeline.stores.verdict import STATUSES, RunContext, Verdict
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class RunStore:
             uri,
             settings.mlflow_experiment,
             settings.mlflow_artifact_dir if is_database(uri) else None,
-            ExperimentStore(settings.experiments_dir).forget_recorded_runs,
+            lambda: forget_all_runs(settings),
         )
 
     @property
@@ -201,7 +201,7 @@ class RunStore:
                 "and has no fingerprint"
             )
         self.open()
-        with self._writing():
+        with self.writing():
             run = self._run_of(verdict) or self._create_run(verdict, context)
             run_id = str(run.info.run_id)
             if on_run is not None:
@@ -229,7 +229,7 @@ class RunStore:
     def link_page(self, run_id: str, address: str) -> None:
         """Note in a recorded run where the experiment's page is, which was not drawn yet."""
         client, _ = self.open()
-        with self._writing():
+        with self.writing():
             client.set_tag(run_id, TAG_PAGE, address)
 
     def drop_posterior(self, run_id: str) -> None:
@@ -243,7 +243,7 @@ class RunStore:
             return
         drop_artifacts(run, DRAWS_FILES, self._artifact_dir)
         if run.info.lifecycle_stage == "active":
-            with self._writing():
+            with self.writing():
                 client.set_tag(run_id, TAG_POSTERIOR, "pruned")
 
     def forget(self, run_id: str) -> None:
@@ -257,7 +257,7 @@ class RunStore:
         if run is None:
             return
         drop_all_artifacts(run, self._artifact_dir)
-        with self._writing():
+        with self.writing():
             if run.info.lifecycle_stage == "active":
                 client.delete_run(run_id)
             # What ``mlflow gc`` calls, for stores that can; a program of its own takes seconds.
@@ -269,14 +269,14 @@ class RunStore:
     def _creating(self) -> Iterator[None]:
         """Let one process at a time create tables: MLflow's own migration would collide."""
         if not self.tracking_uri.startswith("postgresql"):
-            with self._writing():
+            with self.writing():
                 yield
             return
         with postgres_creation_lock(self.tracking_uri):
             yield
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Let one process at a time write to a SQLite store; a server does that itself."""
         if self._sqlite is None:
             yield

@@ -1,17 +1,23 @@
 """Names of result sets: which is newer, and whose rows one can have.
 
-What belongs here: making and reading names. What does not: the files (`result_sets`).
+What belongs here: making and reading names, and what lies beside a set. What does not: what is in
+the files (`result_sets`).
 """
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from pathlib import Path
 from typing import Final
 
 from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.events.shards import Shard
 
+#: Two changes in less than that may leave a folder with the same time.
+_STILL_NS: Final = 2_000_000_000
+_listings: dict[Path, tuple[int, list[tuple[Path, Shard | None]]]] = {}
 _NAME: Final = re.compile(r"set-(\d{9})(?:-(\d{6,})of(\d{6,}))?\.parquet")
 
 
@@ -34,6 +40,32 @@ def is_set_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def sets_in(folder: Path, *, listed: bool = False) -> list[tuple[Path, Shard | None]]:
+    """Return the sets of a folder, the newest first, each with whose rows alone it has.
+
+    Parameters
+    ----------
+    folder
+        Where they lie.
+    listed
+        Whether an earlier listing will do, of a folder whose time has not changed since: of a
+        thousand sets a new one takes longer than to read one person's rows. Who writes, or deletes
+        a person, looks for themselves.
+    """
+    try:
+        changed_ns = folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return []
+    if listed and folder in _listings and _listings[folder][0] == changed_ns:
+        return _listings[folder][1]
+    with os.scandir(folder) as entries:
+        names = [each.name for each in entries if is_set_name(each.name)]
+    found = [(folder / name, shard_of_set(folder / name)) for name in sorted(names, reverse=True)]
+    if time.time_ns() - changed_ns > _STILL_NS:
+        _listings[folder] = changed_ns, found
+    return found
+
+
 def number_of(path: Path) -> int:
     """Return a set's number."""
     return int(_parts(path)[0])
@@ -50,9 +82,8 @@ def overlap(one: Shard | None, other: Shard | None) -> bool:
     return one is None or other is None or one.overlaps(other)
 
 
-def may_hold(path: Path, people: Shard | str | None) -> bool:
-    """Tell whether a set can have rows of a shard's people, or of one person; None: of anybody."""
-    own = shard_of_set(path)
+def may_hold(own: Shard | None, people: Shard | str | None) -> bool:
+    """Tell whether a set of a shard's rows alone can have some of a shard, or of one person."""
     if own is None or people is None:
         return True
     return own.overlaps(people) if isinstance(people, Shard) else own.has(people)
@@ -63,13 +94,19 @@ def person_of(key: str) -> str:
     return key.partition(SEPARATOR)[0]
 
 
+def note_of(path: Path) -> Path:
+    """Return where it stands that a set was whole."""
+    return path.with_name(f".{path.stem}.json")
+
+
+def delete_set(path: Path) -> None:
+    """Delete a set with its note."""
+    path.unlink(missing_ok=True)
+    note_of(path).unlink(missing_ok=True)
+
+
 def _parts(path: Path) -> tuple[str, str | None, str]:
     found = _NAME.fullmatch(path.name)
     if found is None:
         raise ValueError(f"the name of a set should look like {set_name(1, None)}: {path.name}")
     return found[1], found[2], found[3]
-
-
-def note_of(path: Path) -> Path:
-    """Return where it is noted when a set was last known to be whole."""
-    return path.with_name(f".{path.stem}.json")

@@ -65,7 +65,7 @@ DOORS = (
         "dagster",
         "dagster._core.definitions.asset_checks.asset_check_evaluation",
         ("AssetCheckEvaluationTargetMaterializationData",),
-        "defs/refresh_job.py",
+        "defs/recording.py",
     ),
     Door(
         "nutpie",

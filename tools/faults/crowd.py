@@ -26,14 +26,15 @@ import duckdb
 
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.experiments.preparation import Snapshot
-from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import load_analysis, open_store
+from its_pipeline.experiments.sharding import known_shards
 from its_pipeline.stores.runs import RunStore
 from tools.faults.attackers import ATTACKERS, Attack, Target
 from tools.faults.forked import run_child, wait_for
 from tools.faults.served import ask_known, ask_new, looked_at, serving
-from tools.faults.state import leftovers, mlflow_state
+from tools.faults.state import leftovers, mlflow_state, page_is_whole
 from tools.faults.world import (
+    COMMON,
     STARTED_ON,
     build_world,
     import_everything,
@@ -56,7 +57,8 @@ def single_runs(root: Path, rng: random.Random) -> None:
     from its_pipeline.defs.home import open_instance
 
     settings = settings_of(root)
-    key = rng.choice(Snapshot(settings).experiment_keys())
+    shards = [shard.name for shard in known_shards(settings)]
+    key = rng.choice(shards or Snapshot(settings).experiment_keys())
     job = build_defs(settings).resolve_job_def("analyse_experiment")
     with open_instance(settings) as instance:
         result = job.execute_in_process(partition_key=key, instance=instance, raise_on_error=False)
@@ -89,7 +91,7 @@ def reads(root: Path, rng: random.Random) -> None:
     verdict = open_store(settings).verdict(key)
     if verdict is None or load_analysis(settings, verdict) is None:
         raise RuntimeError(f"{key} lost its analysis")
-    if not page_path(settings, key).read_text().rstrip().endswith("</html>"):
+    if not page_is_whole(settings, key):
         raise RuntimeError(f"{key} has half a page")
     RunStore.from_settings(settings).history(verdict.user_id)
     time.sleep(0.05)
@@ -250,7 +252,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--people", type=int, default=3)
     parser.add_argument("--attackers", action="store_true")
+    parser.add_argument(
+        "--partition-limit", type=int, default=20_000, help="0: the store has shards"
+    )
     arguments = parser.parse_args()
+    COMMON["partition_limit"] = arguments.partition_limit
     with tempfile.TemporaryDirectory() as folder:
         found = crowd(
             Path(folder),

@@ -142,9 +142,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--partition-limit", type=int, default=20_000, help="0: the store has shards"
+    )
+    arguments = vars(parser.parse_args())
+    departures.COMMON["partition_limit"] = arguments.pop("partition_limit")
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(kill_repeatedly(Path(folder), **vars(arguments))))
+        print(json.dumps(kill_repeatedly(Path(folder), **arguments)))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
 from tools.faults.forked import run_child
 from tools.faults.state import differences, whole_state
 from tools.faults.world import (
+    COMMON,
     build_world,
     import_everything,
     night,
@@ -113,8 +115,9 @@ def _night_that_loses_a_worker(root: Path, changes: dict[str, Any]) -> list[str]
     def kill_one() -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            # An experiment's lock is there from the moment in which its evaluation begins.
-            if any(settings.experiments_dir.rglob(".lock")):
+            # An experiment's or shard's lock is there from when its evaluation begins.
+            shards = (settings.store_root / SHARDS_FOLDER).glob(".*.lock")
+            if any(settings.experiments_dir.rglob(".lock")) or any(shards):
                 for child in psutil.Process().children():
                     if "spawn_main" in " ".join(child.cmdline()):
                         child.kill()
@@ -143,9 +146,13 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--gather-from", type=int, default=100)
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--partition-limit", type=int, default=20_000, help="0: the store has shards"
+    )
+    arguments = vars(parser.parse_args())
+    COMMON["partition_limit"] = arguments.pop("partition_limit")
     with tempfile.TemporaryDirectory() as folder:
-        summary = kill_repeatedly(Path(folder), **vars(arguments))
+        summary = kill_repeatedly(Path(folder), **arguments)
     print(json.dumps(summary))
 
 

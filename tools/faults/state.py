@@ -17,15 +17,26 @@ import duckdb
 import pandas as pd
 
 from its_pipeline.defs.home import open_instance
+from its_pipeline.events.shards import Shard
+from its_pipeline.experiments.pages import draw_page, open_page
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.shard_runs import untold
+from its_pipeline.experiments.sharding import has_shards, known_shards, shard_of_key
 from its_pipeline.its.packing import packed
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
+from its_pipeline.stores.shard_newest import recorded_shard_run
+from its_pipeline.stores.shard_records import TABLE_FILE, TAG_SHARD
+from its_pipeline.stores.verdict import STATUSES
 
 #: Fields of a verdict that say when and by whom, not what.
 PASSING = ("decided_at", "dagster_run_id", "computed_seconds")
+
+
+#: Whoever draws a page whose verdict is another one meanwhile draws again, as the server does.
+_OPENED_AT_MOST = 20
 
 
 def digest(path: Path) -> str:
@@ -71,11 +82,32 @@ def experiment_state(settings: Settings) -> dict[str, Any]:
         found[key] = {
             "verdict": plain,
             "analyses": analyses,
-            "announced": store.announced(key),
+            "announced": _announced(settings, key),
             "plots": {path.name: digest(path) for path in page.parent.glob("*.png")},
-            "page_is_whole": page.read_text().rstrip().endswith("</html>"),
+            "page_is_whole": page_is_whole(settings, key),
         }
     return found
+
+
+def page_is_whole(settings: Settings, key: str) -> bool:
+    """Tell whether what a person is shown of an experiment ends where a page ends."""
+    if not has_shards(settings):
+        return page_path(settings, key).read_text().rstrip().endswith("</html>")
+    for _ in range(_OPENED_AT_MOST):
+        draw_page(settings, key)
+        opened = open_page(settings, key)
+        if opened is not None:
+            with opened.file as file:
+                return file.read().decode().rstrip().endswith("</html>")
+    return False
+
+
+def _announced(settings: Settings, key: str) -> Any:
+    """Return what Dagster was told of an experiment; with shards, whether of its shard's newest."""
+    shards = known_shards(settings)
+    if not shards:
+        return open_store(settings).announced(key)
+    return not untold(settings, shard_of_key(key, len(shards)))
 
 
 def mlflow_state(settings: Settings) -> dict[str, Any]:
@@ -100,7 +132,10 @@ def mlflow_state(settings: Settings) -> dict[str, Any]:
         )
         for run in finished
     }
+    shards = [run for run in runs if TAG_SHARD in run.data.tags]
     return {
+        "shards": _shard_tables(settings),
+        "open_shards": sum(run.info.status != "FINISHED" for run in shards),
         "recorded": {"|".join(key): count for key, count in sorted(recorded.items())},
         "open": sum(run.info.status == "RUNNING" for run in children),
         "metrics": {
@@ -111,6 +146,21 @@ def mlflow_state(settings: Settings) -> dict[str, Any]:
         },
         "artifacts": artifacts,
     }
+
+
+def _shard_tables(settings: Settings) -> dict[str, Any]:
+    """Return what MLflow's newest run of each shard tells of its experiments."""
+    client, _ = RunStore.from_settings(settings).open()
+    found = {}
+    for shard in known_shards(settings):
+        run_id = recorded_shard_run(settings, shard.name)
+        if run_id is None:
+            found[shard.name] = None
+            continue
+        folder = Path(str(client.get_run(run_id).info.artifact_uri).removeprefix("file://"))
+        table = pd.read_parquet(folder / TABLE_FILE).drop(columns="decided_at")
+        found[shard.name] = table.to_csv(index=False)
+    return found
 
 
 def dagster_state(settings: Settings) -> dict[str, Any]:
@@ -126,9 +176,20 @@ def dagster_state(settings: Settings) -> dict[str, Any]:
                 ).records
                 event = records[0].asset_materialization if records else None
                 mark = None if event is None else event.metadata.get("fingerprint")
-                newest[asset] = None if event is None else (mark.value if mark else "there")
+                counts = {} if event is None else _counts(event)
+                newest[asset] = (
+                    None if event is None else (mark.value if mark else counts or "there")
+                )
             found[key] = newest
     return found
+
+
+def _counts(event: dg.AssetMaterialization) -> dict[str, Any]:
+    """Return how a shard stands by what Dagster was told of it; nothing of an experiment."""
+    if Shard.of_name(event.partition or "") is None:
+        return {}
+    named = (*STATUSES, "experiments", "published")
+    return {n: event.metadata[n].value for n in named if n in event.metadata}
 
 
 def table_state(settings: Settings) -> dict[str, Any]:

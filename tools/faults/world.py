@@ -26,9 +26,14 @@ DAYS = 44
 STARTED_ON = START_ON + timedelta(days=22)
 
 
+#: Settings of every store of this process and of those it forks; fault programs set them once.
+COMMON: dict[str, Any] = {}
+
+
 def settings_of(root: Path, **changes: Any) -> Settings:
     """Return the settings of a simulated store whose days are all over."""
     fields: dict[str, Any] = {
+        **COMMON,
         "source": "simulator",
         "today_on": START_ON + timedelta(days=DAYS + 2),
         "late_window_days": 2,

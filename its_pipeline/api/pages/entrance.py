@@ -16,7 +16,7 @@ from its_pipeline.api.http.page_requests import SIGN_IN, SIGN_OUT, cookie
 from its_pipeline.api.pages.forms import read_form
 from its_pipeline.api.pages.kinds import listed_kinds
 from its_pipeline.api.pages.rendering import page, see_other
-from its_pipeline.api.pages.views import listed, upload_bound
+from its_pipeline.api.pages.views import MOST_LISTED, listed, upload_bound
 from its_pipeline.api.routes.dependencies import Asked, Parts
 
 router = APIRouter(include_in_schema=False)
@@ -28,7 +28,10 @@ async def home(services: Parts, exchange: Asked) -> Response:
     own = exchange.caller.user_id if exchange.caller is not None else None
     if own is not None:
         exchange.authorise(own)
-    logged = await run_in_threadpool(services.log.list, own, True)
+    if own is None:
+        logged = await run_in_threadpool(services.log.newest, MOST_LISTED)
+    else:
+        logged = await run_in_threadpool(services.log.list, own, True)
     view = {
         "message": "",
         "experiments": await run_in_threadpool(listed, services, logged),

@@ -6,7 +6,8 @@ from datetime import date
 
 import pandas as pd
 
-from its_pipeline.experiments.evidence import collect_evidence, evidence_table
+from its_pipeline.experiments.evidence import collect_evidence
+from its_pipeline.experiments.evidence_rows import evidence_table
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import publish_experiment
 from its_pipeline.experiments.service import fit_experiment
@@ -52,7 +53,7 @@ def test_every_state_is_in_table_page_and_checklist(tmp_path):
 def test_the_table_has_its_columns_and_types_without_any_experiment(tmp_path):
     settings = short_settings(tmp_path)
     empty = collect_evidence(settings)
-    assert len(empty.table) == 0
+    assert empty.n_rows == 0
     assert empty.index_path.is_file()
     assert "counterfactual_ci_lower" in evidence_table([]).columns
     assert str(evidence_table([]).dtypes["counterfactual_mean"]) == "float64"

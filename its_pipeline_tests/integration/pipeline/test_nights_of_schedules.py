@@ -140,7 +140,7 @@ def test_pages_and_index_speak_of_days_with_it(store):
     index = evidence.index_path.read_text()
     assert all(key.split("|")[0] in index for key in (REVERSAL, LOT, TEA, WAITS))
     assert "too few days on" in index or "possible from" in index
-    table = evidence.table
+    table = pd.read_parquet(evidence.table_path)
     flags = dict(
         zip(table["key"], zip(table["is_on_and_off"], table["by_lot"], strict=True), strict=True)
     )
