@@ -60,8 +60,7 @@ def test_what_was_logged_becomes_one_run_with_its_keys_and_no_partition(settings
 
 def test_very_many_at_once_are_found_by_the_run_itself(settings, instance, monkeypatch):
     monkeypatch.setattr(sensors, "MOST_KEYS", 2)
-    for n in range(3):
-        newest = log_intervention(settings, f"u{n}")
+    newest, *_ = [log_intervention(settings, f"u{n}") for n in (0, 1, 2)][::-1]
     result = tick(settings, instance)
     (request,) = result.run_requests
     assert keys_of(request) is None
