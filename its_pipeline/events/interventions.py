@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from its_pipeline.events.forgotten import Forgotten
-from its_pipeline.events.intervention import Intervention, differences
+from its_pipeline.events.intervention import Intervention
+from its_pipeline.events.intervention_errors import (
+    AlreadyLoggedError,
+    UnknownInterventionError,
+    VersionConflictError,
+    already_logged,
+    unknown,
+)
 from its_pipeline.events.intervention_lots import with_recorded_lot
 from its_pipeline.events.intervention_rows import (
     append_version,
@@ -37,32 +44,6 @@ if TYPE_CHECKING:
     from its_pipeline.settings import Settings
 
 NOT_AMENDABLE = frozenset({"user_id", "intervention_id", "sequence", "version", "logged_at"})
-
-
-class AlreadyLoggedError(ValueError):
-    """An intervention of this id is in the log with other contents."""
-
-
-class UnknownInterventionError(LookupError):
-    """The log has no intervention of this user and id."""
-
-
-class VersionConflictError(ValueError):
-    """Somebody else wrote a version after the one that was to be changed.
-
-    Attributes
-    ----------
-    expected, present
-        The version that the writer had read, and the newest one in the log.
-    """
-
-    def __init__(self, expected: int, present: int) -> None:
-        super().__init__(
-            f"the intervention is in version {present}, not {expected}; read it again and change "
-            "what is there now"
-        )
-        self.expected = expected
-        self.present = present
 
 
 class InterventionLog:
@@ -162,7 +143,7 @@ class InterventionLog:
                 elif present.declaration() == entry.declaration() and present.status == "open":
                     logged.append(present)
                 else:
-                    raise AlreadyLoggedError(_already_logged(present, entry))
+                    raise AlreadyLoggedError(already_logged(present, entry))
         return logged
 
     def refusal(self, entry: Intervention) -> str | None:
@@ -177,7 +158,7 @@ class InterventionLog:
             return None
         if present.declaration() == entry.declaration() and present.status == "open":
             return None
-        return _already_logged(present, entry)
+        return already_logged(present, entry)
 
     def get(self, user_id: str, intervention_id: str) -> Intervention:
         """Return the newest version of one intervention.
@@ -190,7 +171,7 @@ class InterventionLog:
         with self.engine.connect() as connection:
             present = newest_version(connection, user_id, intervention_id)
         if present is None or not self._is_known(user_id):
-            raise _unknown(user_id, intervention_id)
+            raise unknown(user_id, intervention_id)
         return present
 
     def list(
@@ -374,24 +355,10 @@ def _require(
         validate_id("intervention_id", intervention_id),
     )
     if present is None:
-        raise _unknown(user_id, intervention_id)
+        raise unknown(user_id, intervention_id)
     if expected_version is not None and present.version != expected_version:
         raise VersionConflictError(expected_version, present.version)
     return present
-
-
-def _unknown(user_id: str, intervention_id: str) -> UnknownInterventionError:
-    return UnknownInterventionError(
-        f"user {user_id!r} has no intervention {intervention_id!r} in the log"
-    )
-
-
-def _already_logged(present: Intervention, wanted: Intervention) -> str:
-    what = differences(present, wanted) or f"it is {present.status}"
-    return (
-        f"user {present.user_id!r} has an intervention {present.intervention_id!r} already "
-        f"(version {present.version}): {what}; amend it or choose another intervention_id"
-    )
 
 
 __all__ = [

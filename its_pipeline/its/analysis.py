@@ -40,25 +40,6 @@ if TYPE_CHECKING:
 
     from its_pipeline.its.decisions.randomisation import Randomisation
 
-DAILY_COLUMNS = (
-    "day",
-    "phase",
-    "observed",
-    "fitted",
-    "counterfactual",
-    "counterfactual_lower",
-    "counterfactual_upper",
-    "counterfactual_lower_50",
-    "counterfactual_upper_50",
-    "effect",
-    "effect_lower",
-    "effect_upper",
-    "cumulative_effect",
-    "cumulative_lower",
-    "cumulative_upper",
-)
-"""Columns of `Analysis.daily`; the first three alone when the analysis did not converge."""
-
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
@@ -84,7 +65,7 @@ class Analysis:
         The gate's verdict.
     daily
         One row a calendar day (month for monthly series) of the window; columns
-        `DAILY_COLUMNS`, the first three alone when not converged.
+        `storage.DAILY_COLUMNS`, the first three alone when not converged.
     has_slope
         Whether the slope may change at the intervention.
     model_version
@@ -142,7 +123,7 @@ class Analysis:
             or self.change_dates
             or self.comparisons
             or (self.by_schedule is not None and self.by_schedule.shows_effects)
-            or set(self.daily.columns) - set(DAILY_COLUMNS[:3])
+            or set(self.daily.columns) - set(storage.DAILY_COLUMNS[:3])
         ):
             raise ValueError(
                 "an analysis that did not converge must be built without effects, draws and "
@@ -325,7 +306,10 @@ class Analysis:
     def save(self, directory: Path | str) -> Path:
         """Write analysis.json, daily.parquet and what draws are made of; return the directory.
 
-        A directory that is not there is made.
+        Parameters
+        ----------
+        directory
+            Folder to write into; made where it is not there.
         """
         return storage.write_analysis(Path(directory), self.stored())
 

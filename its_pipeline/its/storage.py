@@ -30,6 +30,25 @@ GRID_FILE = "grid.npz"
 POSTERIOR_FILE = "posterior.npz"
 TRACE_FILE = "trace.npz"
 
+DAILY_COLUMNS = (
+    "day",
+    "phase",
+    "observed",
+    "fitted",
+    "counterfactual",
+    "counterfactual_lower",
+    "counterfactual_upper",
+    "counterfactual_lower_50",
+    "counterfactual_upper_50",
+    "effect",
+    "effect_lower",
+    "effect_upper",
+    "cumulative_effect",
+    "cumulative_lower",
+    "cumulative_upper",
+)
+"""Columns of `Analysis.daily`; the first three alone when the analysis did not converge."""
+
 DRAW_GROUPS = ("coefficients", "estimands", "noise")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from its_pipeline.its import Analysis, AnalysisSpec, NotConverged, analyze, sampled
-from its_pipeline.its.analysis import DAILY_COLUMNS
+from its_pipeline.its.storage import DAILY_COLUMNS
 from its_pipeline_tests.unit.its.series_factory import make_series
 
 SPEC = AnalysisSpec(draws=500, tune=300, seed=7, unit="points", minimum_effect=1.0)
