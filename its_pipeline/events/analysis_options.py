@@ -339,7 +339,7 @@ class AnalysisOptions(BaseModel):
 class SeriesOptions(AnalysisOptions):
     """Options of the analysis of one plain series, whose columns and unit of time are its own."""
 
-    seasons: ClassVar[tuple[str, ...]] = ("day_of_week", "month", "none")
+    seasons: ClassVar[tuple[str, ...]] = ("day_of_week", "month", "year", "none")
     known_covariates: ClassVar[tuple[str, ...] | None] = None
 
 
