@@ -104,7 +104,7 @@ def analyze(
     ] = None,
     direction: Annotated[str, typer.Option(help="Which change is a benefit.")] = "increase",
     season: Annotated[
-        str | None, typer.Option(help="day_of_week (by default), month or none.")
+        str | None, typer.Option(help="day_of_week (by default), month, year or none.")
     ] = None,
     slope: Slope = None,
     trend: Trend = None,

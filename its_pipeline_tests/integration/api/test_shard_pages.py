@@ -77,7 +77,7 @@ def test_a_page_tells_of_people_like_them_and_names_nobody_else(server):
 
 
 def test_an_experiment_asked_for_over_http_is_answered_from_the_sets(server):
-    found = server.request("GET", "/analytics/its/experiments/anna")
+    found = server.request("GET", "/experiments/anna")
     assert found.status_code == 200
     [experiment] = found.json()["experiments"]
     assert experiment["state"] == "analysed"

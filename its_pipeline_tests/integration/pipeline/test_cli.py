@@ -80,7 +80,10 @@ def test_analyze_as_json_agrees_with_itself_under_direction(run, series_file):
         ({"--outcome": "day"}, "'day' has '2026-01-01'"),
         ({"--minimum-effect": "-1"}, "minimum_effect"),
         ({"--slope": "maybe"}, "slope must be auto, yes or no (true, false) but got 'maybe'"),
-        ({"--season": "week"}, "season must be one of day_of_week, month, none but got 'week'"),
+        (
+            {"--season": "week"},
+            "season must be one of day_of_week, month, year, none but got 'week'",
+        ),
         ({"--likelihood": "cauchy"}, "likelihood must be one of normal, student_t, lognormal"),
     ],
 )
