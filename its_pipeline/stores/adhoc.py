@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from its_pipeline.events.keys import parse_experiment_key, validate_id
-from its_pipeline.files.atomic import exclusive, write_json
+from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
 from its_pipeline.stores.experiment_store import ExperimentStore
 from its_pipeline.stores.keeping import remove
 
@@ -85,7 +85,10 @@ class AdhocAnalyses:
             if (key, fingerprint) not in left:
                 left.append((key, fingerprint))
             if left != listed:
-                write_json(self._path(user_id), left)
+                # What a killed writer left can be anybody's, so all of them share this lock.
+                with exclusive(self._root / ".lock"):
+                    remove_unfinished(self._root)
+                    write_json(self._path(user_id), left)
         return removed
 
     def _path(self, user_id: str) -> Path:

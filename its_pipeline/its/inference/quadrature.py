@@ -114,7 +114,7 @@ def integrate(
     """
     work = _Work(problem, noise, targets)
     counts = _FINE
-    points = _nodes_of_all(noise, _COARSE)
+    points = _nodes_seen_before(noise, noise.box, _COARSE)
     found = work.over(points, _COARSE_SD_NODES)
     box = _box_with_mass(points, found.log_weights)
     looks = 0
@@ -152,7 +152,7 @@ def integrate(
 def rough_log_evidence(problem: Problem, noise: Correlations) -> float:
     """Return log p(y) from a coarse look alone, to some tenths: for comparing many problems."""
     nothing = np.zeros((0, problem.design.shape[1]))
-    points = _nodes_of_all(noise, _ROUGH)
+    points = _nodes_seen_before(noise, noise.box, _ROUGH)
     found = _Work(problem, noise, nothing).over(points, _COARSE_SD_NODES)
     peak = float(found.log_weights.max())
     return peak + math.log(float(np.exp(found.log_weights - peak).sum()))
@@ -293,9 +293,9 @@ def _nodes(noise: Correlations, box: Box, counts: tuple[int, ...]) -> _Nodes:
 
 
 @lru_cache(maxsize=16)
-def _nodes_of_all(noise: Correlations, counts: tuple[int, ...]) -> _Nodes:
-    """Return nodes over all of a noise's box: the same for every problem."""
-    return _nodes(noise, noise.box, counts)
+def _nodes_seen_before(noise: Correlations, box: Box, counts: tuple[int, ...]) -> _Nodes:
+    """Return the nodes over all of a noise's box, which are the same for every problem."""
+    return _nodes(noise, box, counts)
 
 
 def _box_with_mass(points: _Nodes, log_weights: np.ndarray) -> Box:

@@ -9,6 +9,7 @@ import pytest
 from its_pipeline.api.workers.jobs import FitJob, JobHandler
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import open_store
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.stores.adhoc import AdhocAnalyses
 from its_pipeline.stores.runs import RunStore, UnknownRunError
 from tools.stores import log_intervention, series, short_settings, write_daily
@@ -99,3 +100,11 @@ def test_an_interrupted_removal_is_finished_by_the_next_one(asked, monkeypatch):
     with pytest.raises(UnknownRunError):
         runs.get(answer.mlflow_run_id)
     assert store.recorded_run("anna|morning", old.fingerprint) is None
+
+
+def test_what_a_killed_writer_left_is_gone_with_the_next_list(asked):
+    settings, _, _, ask = asked
+    left = settings.adhoc_dir / f"{UNFINISHED_PREFIX}0123"
+    left.write_text("[")
+    ask(77.0)
+    assert not left.exists()
