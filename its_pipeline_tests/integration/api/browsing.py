@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
@@ -34,3 +36,16 @@ def message(response, status):
     assert response.headers["content-type"].startswith("text/html")
     [found] = re.findall(r'role="alert"[^>]*autofocus[^>]*><p>(.*?)</p>', response.text, re.S)
     return found.replace("&#39;", "'").replace("&#34;", '"')
+
+
+def opened_at_once(server, address, users):
+    """Have a service open the pages of users at the same moment; return (user, answer) of each."""
+    begin = threading.Barrier(len(users))
+
+    def opened(user):
+        with Browser(server, "service").client as client:
+            begin.wait()
+            return user, client.get(address(user))
+
+    with ThreadPoolExecutor(begin.parties) as threads:
+        return list(threads.map(opened, users))

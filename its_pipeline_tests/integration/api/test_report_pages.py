@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from its_pipeline.experiments.bulk import refresh
@@ -13,7 +10,7 @@ from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
 from its_pipeline.experiments.static_pages import write_pages
 from its_pipeline.stores.runs import RunStore
-from its_pipeline_tests.integration.api.browsing import Browser, message
+from its_pipeline_tests.integration.api.browsing import Browser, message, opened_at_once
 from tools.live_api import running
 from tools.stores import log_intervention, series, short_settings, write_daily
 
@@ -47,15 +44,7 @@ def server(settings):
 
 def test_many_who_open_pages_at_once_wait_and_get_them(server, settings):
     assert not list(settings.reports_dir.rglob("*.html"))
-    begin = threading.Barrier(AT_ONCE * len(PEOPLE))
-
-    def opened(user):
-        with Browser(server, "service").client as client:
-            begin.wait()
-            return user, client.get(address(user))
-
-    with ThreadPoolExecutor(begin.parties) as threads:
-        answers = list(threads.map(opened, PEOPLE * AT_ONCE))
+    answers = opened_at_once(server, address, PEOPLE * AT_ONCE)
     assert [answer.status_code for _, answer in answers] == [200] * len(answers)
     pages = {user: {answer.content for who, answer in answers if who == user} for user in PEOPLE}
     assert all(len(found) == 1 for found in pages.values())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from its_pipeline.defs.home import open_instance
 from its_pipeline.defs.local import LocalRunner
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.static_pages import write_pages
-from its_pipeline_tests.integration.api.browsing import Browser
+from its_pipeline_tests.integration.api.browsing import Browser, opened_at_once
 from tools.live_api import running
 from tools.stores import log_intervention, series, short_settings, write_daily
 
@@ -47,15 +44,7 @@ def server(settings):
 
 
 def test_many_who_open_pages_at_once_get_them_and_none_is_sent_twice(server, settings):
-    begin = threading.Barrier(AT_ONCE * len(PEOPLE))
-
-    def opened(user):
-        with Browser(server, "service").client as client:
-            begin.wait()
-            return user, client.get(address(user))
-
-    with ThreadPoolExecutor(begin.parties) as threads:
-        answers = list(threads.map(opened, PEOPLE * AT_ONCE))
+    answers = opened_at_once(server, address, PEOPLE * AT_ONCE)
     assert [answer.status_code for _, answer in answers] == [200] * len(answers)
     pages = {user: {answer.content for who, answer in answers if who == user} for user in PEOPLE}
     assert {len(each) for each in pages.values()} == {1}
