@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import shutil
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +12,7 @@ from its_pipeline.events.forgotten import Forgotten
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments import shard_input, shard_work
-from its_pipeline.experiments.bulk import RefreshSummary, refresh
+from its_pipeline.experiments.bulk import refresh
 from its_pipeline.experiments.looking import looks_at
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment, open_store
@@ -26,98 +22,37 @@ from its_pipeline.experiments.shard_runs import (
     refresh_shard,
     refresh_shards,
     stale_shards,
-    untold,
 )
 from its_pipeline.its.packing import packed
-from its_pipeline.its.storage import Stored
 from its_pipeline.leaving.results import delete_results
 from its_pipeline.settings import Settings
 from its_pipeline.stores.external_series import write_external
 from its_pipeline.stores.result_rows import STANDING
-from its_pipeline.stores.verdict import RunContext, Verdict
+from its_pipeline_tests.integration.experiments.shard_nights import (
+    ANALYSED,
+    PEOPLE,
+    SHARDS,
+    contents,
+    copied,
+    counts,
+    filled,
+    looks_of,
+    night,
+    raising_always,
+    stored_of,
+    told,
+    verdict_of,
+)
 from tools.stores import (
-    log_intervention,
-    series,
-    short_settings,
     with_another_last_day,
     write_daily,
 )
-
-PEOPLE = {
-    "ada": series(seed=1, effect=6.0),
-    "bob": series(seed=2),
-    # Too few days after the start: waiting, without an analysis.
-    "cy": series(n_post=3, seed=3),
-    "dee": series(seed=4, effect=-3.0),
-    "eve": series(seed=5),
-    # Twice the same value every day: refused.
-    "flo": series(seed=6, sd=0.0),
-}
-ANALYSED = ("ada", "bob", "dee", "eve")
-DECIDED_AT = "2026-06-20T04:00:00.000000+00:00"
-SHARDS = [Shard(2, 0), Shard(2, 1)]
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(shard_input, "CHUNK_PEOPLE", 2)
     return filled(tmp_path / "store")
-
-
-def filled(root: Path) -> Settings:
-    settings = short_settings(root, refresh_workers=1)
-    write_daily(settings, PEOPLE)
-    for user in PEOPLE:
-        log_intervention(settings, user)
-    return settings
-
-
-def copied(settings: Settings, root: Path, **changes: object) -> Settings:
-    """Return a copy of a store, as another machine has it."""
-    shutil.copytree(settings.store_root, root)
-    return settings.model_copy(update={"store_root": root, **changes})
-
-
-def night(settings: Settings, **changes: object) -> dict[str, RefreshSummary]:
-    found = refresh_shards(settings, SHARDS, **{"decided_at": DECIDED_AT, **changes})
-    return {shard.name: summary for shard, summary in found}
-
-
-def counts(summaries: dict[str, RefreshSummary]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for summary in summaries.values():
-        assert summary.crashed == []
-        for name, count in summary.counts.items():
-            total[name] = total.get(name, 0) + count
-    return {name: count for name, count in total.items() if count}
-
-
-def contents(settings: Settings) -> list[bytes]:
-    """Return the bytes of all result sets, without what their names count."""
-    return [path.read_bytes() for path in sorted(open_store(settings).sets.paths(), key=_shard)]
-
-
-def _shard(path: Path) -> str:
-    return path.stem.split("-")[2]
-
-
-def verdict_of(settings: Settings, user: str) -> Verdict:
-    verdict = open_store(settings).verdict(f"{user}|morning")
-    assert verdict is not None
-    return verdict
-
-
-def stored_of(settings: Settings, user: str) -> tuple[Stored, dict[str, pd.DataFrame]]:
-    store, fingerprint = open_store(settings), verdict_of(settings, user).fingerprint
-    assert fingerprint is not None
-    assert store.finished(f"{user}|morning", fingerprint) is not None
-    found = store.stored(f"{user}|morning", fingerprint)
-    assert found is not None
-    return found
-
-
-def told(verdict: Verdict) -> dict[str, object]:
-    return replace(verdict, decided_at="", computed_seconds=0.0, dagster_run_id=None).to_dict()
 
 
 def test_a_sharded_night_says_what_one_without_shards_says(settings, tmp_path):
@@ -178,96 +113,15 @@ def test_a_chunk_lost_after_its_looks_were_taken_comes_to_the_same(settings, tmp
     whole = copied(settings, tmp_path / "whole")
     night(whole)
     with monkeypatch.context() as patched:
-        patched.setattr("its_pipeline.stores.result_sets.write_file", _raise(KeyboardInterrupt()))
+        patched.setattr(
+            "its_pipeline.stores.result_sets.write_file", raising_always(KeyboardInterrupt())
+        )
         with pytest.raises(KeyboardInterrupt):
             night(settings)
     assert [len(looks_of(settings, user)) for user in ANALYSED].count(1) in (1, 2)
     night(settings)
     assert contents(settings) == contents(whole)
     assert [len(looks_of(settings, user)) for user in ANALYSED] == [1, 1, 1, 1]
-
-
-def looks_of(settings: Settings, user: str) -> tuple:
-    return looks_at(settings, Snapshot(settings).intervention(f"{user}|morning"))
-
-
-def _raise(error: BaseException):
-    def raising(*_args, **_kwargs):
-        raise error
-
-    return raising
-
-
-def test_nothing_new_is_nothing_to_do(settings):
-    assert set(stale_shards(settings, SHARDS)) == set(SHARDS)
-    night(settings)
-    assert all(untold(settings, shard) for shard in SHARDS)
-    assert set(stale_shards(settings, SHARDS)) == set(SHARDS)
-    for shard in SHARDS:
-        mark_told(settings, shard)
-    assert stale_shards(settings, SHARDS) == []
-    before = contents(settings)
-    assert counts(night(settings)) == {"unchanged": 6}
-    # The same days in a new file, as every ingestion writes it.
-    os.utime(settings.daily_outcomes_path)
-    assert stale_shards(settings, SHARDS) == []
-    assert counts(night(settings)) == {"unchanged": 6}
-    assert contents(settings) == before
-    assert not any(untold(settings, shard) for shard in SHARDS)
-
-
-def test_a_late_event_makes_its_own_person_stale(settings, monkeypatch):
-    night(settings)
-    for shard in SHARDS:
-        mark_told(settings, shard)
-    write_daily(settings, {**PEOPLE, "ada": with_another_last_day(PEOPLE["ada"])})
-    shard = Shard.of_person("ada", 2)
-    assert stale_shards(settings, SHARDS) == [shard]
-    summary = refresh_shard(settings, shard)
-    assert (summary.counts["analysed"], summary.computed) == (1, 1)
-    assert untold(settings, shard)
-    assert len(open_store(settings).history("ada|morning")) == 2
-
-
-def test_a_later_day_is_looked_at_where_it_can_matter(settings):
-    night(settings)
-    for shard in SHARDS:
-        mark_told(settings, shard)
-    tomorrow = settings.model_copy(update={"today_on": date(2026, 6, 21)})
-    assert set(stale_shards(tomorrow, SHARDS)) == set(SHARDS)
-    # Who waits is told another date.
-    assert counts(night(tomorrow)) == {"unchanged": 5, "waiting": 1}
-    assert stale_shards(tomorrow, SHARDS) == [Shard.of_person("cy", 2)]
-
-
-def test_another_wording_is_told_without_computing(settings):
-    night(settings)
-    log = InterventionLog(settings.resolved_intervention_log_url)
-    log.amend("ada", "morning", name="Read in the morning")
-    log.close()
-    before = verdict_of(settings, "ada")
-    summary = refresh_shard(settings, Shard.of_person("ada", 2))
-    after = verdict_of(settings, "ada")
-    assert (summary.counts["analysed"], summary.computed) == (1, 0)
-    assert after == replace(before, intervention_name="Read in the morning", intervention_version=2)
-
-
-def test_all_is_told_again_and_nothing_computed_again(settings):
-    night(settings)
-    before = [verdict_of(settings, user) for user in ANALYSED]
-    summaries = night(settings, select="all")
-    assert counts(summaries) == {"analysed": 4, "waiting": 1, "refused": 1}
-    assert sum(each.computed for each in summaries.values()) == 0
-    assert [verdict_of(settings, user) for user in ANALYSED] == before
-
-
-def test_given_experiments_alone(settings):
-    shard = Shard.of_person("bob", 2)
-    summary = refresh_shard(settings, shard, keys=["bob|morning"], run=RunContext("r"))
-    assert dict(summary.counts) == {"unchanged": 0, "analysed": 1}
-    assert open_store(settings).sets.experiments() == {"bob|morning"}
-    assert verdict_of(settings, "bob").dagster_run_id == "r"
-    assert set(stale_shards(settings, SHARDS)) == set(SHARDS)
 
 
 def test_one_crash_is_one_experiments(settings, monkeypatch):
@@ -297,7 +151,7 @@ def test_one_crash_is_one_experiments(settings, monkeypatch):
 
 def test_a_full_disk_is_no_experiments_fault(settings, monkeypatch):
     full = OSError(28, "No space left on device")
-    monkeypatch.setattr("its_pipeline.its.analyze", _raise(full))
+    monkeypatch.setattr("its_pipeline.its.analyze", raising_always(full))
     with pytest.raises(OSError, match="No space"):
         night(settings)
     assert open_store(settings).sets.paths() == []
@@ -395,33 +249,3 @@ def test_comparison_series_cross_with_the_input(settings, tmp_path):
     assert told(verdict_of(settings, "bob")) == told(verdict_of(other, "bob"))
     (_, mine), (_, yours) = stored_of(settings, "bob"), stored_of(other, "bob")
     assert mine["comparisons"].equals(yours["comparisons"])
-
-
-def test_a_shard_of_nobody_has_nothing_to_do(settings):
-    many = [Shard(64, number) for number in range(64)]
-    empty = [shard for shard in many if not any(map(shard.has, PEOPLE))]
-    assert stale_shards(settings, empty[:1]) == []
-    assert dict(refresh_shard(settings, empty[0]).counts) == {"unchanged": 0}
-
-
-def test_shards_with_nothing_to_do_hold_nothing_open(settings):
-    """More of them than a process may have files."""
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    night(settings)
-    many = [Shard(4096, number) for number in range(4096)]
-    some = sorted({Shard.of_person(user, 4096) for user in PEOPLE} | set(many[:200]))
-    # Other tests of this process may hold some open.
-    room = sum(1 for _ in Path("/proc/self/fd").iterdir()) + 150
-    resource.setrlimit(resource.RLIMIT_NOFILE, (room, _))
-    try:
-        assert sum(found.total for _, found in refresh_shards(settings, some)) == len(PEOPLE)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, _))
-
-
-def test_more_shards_find_what_fewer_have_stored(settings):
-    night(settings)
-    more = [Shard(8, number) for number in range(8)]
-    done = [summary for _, summary in refresh_shards(settings, more)]
-    assert sum(each.counts["unchanged"] for each in done) == len(PEOPLE)
-    assert sum(each.computed for each in done) == 0
