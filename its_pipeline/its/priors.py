@@ -60,9 +60,11 @@ SIGMA_SCALE = 1.0
 SIGMA_DF = 3.0
 """sigma ~ half-Student-t(df, scale): heavy enough for a trend that swells the pre-period sd."""
 
-DISPERSION_SCALE = 0.5
+DISPERSION_SCALE = 1.0
 """dispersion ~ half-Student-t(SIGMA_DF, scale): of counts and successes beyond the noise that
-lasts, the sd by which one day's rate is multiplied."""
+lasts, the sd by which one day's rate is multiplied. Rare events come in bouts: with a variance of
+three times the mean at one every other day it is 2, which half the scale all but rules out
+(benchmarks/outcomes.py); where there are many events the data tell."""
 
 NU_SHAPE = 2.0
 NU_RATE = 0.1

@@ -51,8 +51,10 @@ _ZOOMS = 4
 """How often the first of them are laid anew at most, until so many lie near the peak."""
 _NEAR, _RESOLVED = 9.0, 0.2
 """Log of how far below the peak that is, and the share that shows the peak's shape."""
-_WORTH_A_LOOK = 12.0
-"""Log of how far below the peak a knot may lie, by the knots before it, and still be improved."""
+_WORTH_A_LOOK = 30.0
+"""Log of how far below the peak a knot may lie, by the knots before it, and still be improved: by
+straight lines between those, which cut off the bends of a ridge (a long time constant with a large
+sd explains the same days as a short one with a small sd)."""
 _SCOUTS = (150, 400)
 """Nodes that tell where the mass lies between the knots; the more are enough where half of them
 agree with all."""

@@ -167,7 +167,9 @@ class Counts(_Linked):
             )
         rate = max(float(y[is_off].sum()), _HALF) / float(per[is_off].sum())
         rates = y[is_off] / per[is_off]
-        scale = float(np.clip(np.std(rates, ddof=1) / rate, *_SCALES))
+        # Days off without any event say nothing of how rates differ.
+        apart = np.std(rates, ddof=1) / rate if y[is_off].any() else _SCALES[1]
+        scale = float(np.clip(apart, *_SCALES))
         # Half-way between the day's own rate and the usual one.
         start = np.log(0.5 * (y / per + rate) / rate) / scale
         family = NEGATIVE_BINOMIAL if self.dispersed else POISSON
