@@ -180,6 +180,15 @@ class AnalysisSpec:
         return self.likelihood == "binomial"
 
     @property
+    def has_secular_trend(self) -> bool:
+        """Whether these are counts or shares of months, quarters or years.
+
+        Over years, populations and what is counted in them grow and shrink; the small trend that
+        people's days have (`priors.TREND_SDS`) would count such a change as the intervention's.
+        """
+        return (self.is_count or self.is_share) and self.calendar.unit == "month"
+
+    @property
     def possible(self) -> tuple[float, float]:
         """Least and largest value that the outcome can have, as far as its kind says."""
         if self.is_share:
