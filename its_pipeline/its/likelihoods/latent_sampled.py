@@ -17,9 +17,9 @@ from its_pipeline.its import priors
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.nuts import Chains, Density, SamplerSettings, sample
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.likelihoods.latent import Observations
 from its_pipeline.its.likelihoods.latent_draws import Weighed
 from its_pipeline.its.likelihoods.latent_grid import LARGEST_SD, SMALLEST_SD
+from its_pipeline.its.likelihoods.observations import Observations
 from its_pipeline.its.noise.ar1_white_packing import pack_joint
 
 _JITTER = 0.3

@@ -83,9 +83,11 @@ def _interpolated(known: np.ndarray, heights: np.ndarray, wanted: np.ndarray) ->
     n, varies = len(known), np.ptp(known, axis=0) > 0.0
     size = 1 + int(varies.sum())
     system = np.zeros((n + size, n + size))
-    squares = np.sum((known[:, None] - known) ** 2, axis=2)
+    away = known - middle
+    lengths = np.sum(away**2, axis=1)
+    squares = np.maximum(lengths[:, None] + lengths - 2.0 * away @ away.T, 0.0)
     system[:n, :n] = squares * np.sqrt(squares)
-    system[:n, n], system[:n, n + 1 :] = 1.0, (known - middle)[:, varies]
+    system[:n, n], system[:n, n + 1 :] = 1.0, away[:, varies]
     system[n:, :n] = system[:n, n:].T
     found = np.linalg.solve(system, np.concatenate([heights, np.zeros(size)]))
     told = found[n] + (wanted - middle)[:, varies] @ found[n + 1 :]

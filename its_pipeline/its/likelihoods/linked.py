@@ -18,7 +18,7 @@ import numpy as np
 from scipy import special
 
 from its_pipeline.its.errors import InvalidSeries
-from its_pipeline.its.likelihoods.latent import Observations
+from its_pipeline.its.likelihoods.observations import Observations
 from its_pipeline.its.noise.base import NoiseModel
 
 POISSON, NEGATIVE_BINOMIAL, BINOMIAL, BETA_BINOMIAL = range(4)
