@@ -13,8 +13,9 @@ LEVEL_SD = 3.0
 TREND_SDS = (0.1, 2.0)
 """Normal sds of the change that a straight trend makes over the whole pre-period: a mixture, small
 unless the data insist. People drift and come back; an interval that extrapolates every drift as a
-straight line is twice as wide and no truer (benchmarks/placebo.py). Those are windows of at most 180
-days: counts of months, quarters and years have the wide one alone (benchmarks/outcomes_monthly.py)."""
+straight line is twice as wide and no truer (benchmarks/placebo.py). Those are windows of at most
+180 days: counts of months, quarters and years have the wide one alone
+(benchmarks/outcomes_monthly.py)."""
 
 LEVEL_CHANGE_SD = 10.0
 """Normal sd of the level change at the intervention."""

@@ -38,9 +38,8 @@ from its_pipeline.its.noise.ar1_white_student_t_kernel import (
     with_prior_of_coefficients,
 )
 
-FAMILY, SCALE, DISPERSED, DISPERSION_SCALE, LOG_TAU_LOW, LOG_SD_LOW, LOG_SD_HIGH, SETTINGS = range(
-    8
-)
+FAMILY, SCALE, DISPERSED, DISPERSION_SCALE = range(4)
+LOG_TAU_LOW, LOG_SD_LOW, LOG_SD_HIGH, SETTINGS = range(4, 8)
 """What is laid behind the problem, then trials and the predictor's shift, a number a row each."""
 
 
