@@ -28,10 +28,10 @@ _SCALES = (0.1, 0.5)
 """Bounds of the unit of counts' predictors, the sd of the days off over their mean: rates of a
 person seldom lie further apart than half as much again, whatever chance makes of few events."""
 _UNIT_OF_ODDS = 1.0
-"""Unit of the predictor of shares, in log odds. People's days above a line of their own stay above it
-for long: with half of it 95 % intervals held nothing on 90 % of real windows of 28 days
-(benchmarks/outcomes_real.py). Measurements say the same: there half of the variance lasts, and what
-is new every day has an sd of 1.8 log odds."""
+"""Unit of the predictor of shares, in log odds. People's days above a line of their own stay there
+for long: with half of it, 95 % intervals held 0 in only 90 % of real windows of 28 days
+(benchmarks/outcomes_real.py). So do measurements, of whose variance half lasts; what is new every
+day has here an sd of 1.8 log odds."""
 _HALF = 0.5
 
 
