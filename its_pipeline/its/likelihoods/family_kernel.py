@@ -54,11 +54,13 @@ def log_base_of_days(family, kinds_of_days, dispersion):
 
     Parameters
     ----------
-    family, dispersion
-        As above.
+    family
+        Its number.
     kinds_of_days
         Outcome, trials and number of days of each kind that there is, shape (p, 3): its functions
         are dear, and days are often alike.
+    dispersion
+        As above.
     """
     value = 0.0
     for i in range(len(kinds_of_days)):
