@@ -76,13 +76,13 @@ def sampled(
     first = k + 3 if seen.dispersed else k + 2
     start = np.zeros(first + n)
     near_tau = near.weights @ np.log(-1.0 / np.log(near.phi))
-    start[k] = _logit(near_tau, log_tau)
+    start[k] = _logit(float(near_tau), log_tau)
     log_sd = near.weights @ np.log(near.sd)
     if seen.dispersed:
         log_dispersion = near.weights @ np.log(near.dispersion / seen.scale)
         start[k + 2] = 2.0 * (log_dispersion - log_sd)
         log_sd = 0.5 * np.logaddexp(2.0 * log_sd, 2.0 * log_dispersion)
-    start[k + 1] = _logit(log_sd, _LOG_SDS)
+    start[k + 1] = _logit(float(log_sd), _LOG_SDS)
     density = Density(kernel.latent_logp_callback.address, buffer, start, _JITTER)
     chains = sample(density, settings, cores)
     flat = np.ascontiguousarray(chains.position.reshape(-1, first + n))
