@@ -23,25 +23,29 @@ _HOPELESS = 25.0
 
 
 @numba.njit(**FAST_OPTIONS)
-def upper_products(rows, size, out):
-    """Fill the upper triangle of rows' rows, shape (size, width), four days at a time."""
-    n, width = rows.shape
-    for i in range(size):
-        for j in range(width):
-            out[i, j] = 0.0
-    whole = n - n % 4
-    for t in range(0, whole, 4):
-        for i in range(size):
-            a, b, c, d = rows[t, i], rows[t + 1, i], rows[t + 2, i], rows[t + 3, i]
-            for j in range(i - i % 4, width):
-                out[i, j] += (
-                    a * rows[t, j] + b * rows[t + 1, j] + c * rows[t + 2, j] + d * rows[t + 3, j]
-                )
+def lay_columns(rows, size, columns):
+    """Lay the first columns of rows, shape (n, width), one behind the other, shape (size, n)."""
+    n = rows.shape[0]
+    whole = n - n % 8
+    for t in range(0, whole, 8):
+        for j in range(size):
+            for day in range(8):
+                columns[j, t + day] = rows[t + day, j]
     for t in range(whole, n):
-        for i in range(size):
-            value = rows[t, i]
-            for j in range(i, width):
-                out[i, j] += value * rows[t, j]
+        for j in range(size):
+            columns[j, t] = rows[t, j]
+
+
+@numba.njit(**FAST_OPTIONS)
+def products_of_columns(columns, size, out):
+    """Fill the upper triangle of the columns' products, shape (size, size)."""
+    n = columns.shape[1]
+    for i in range(size):
+        for j in range(i, size):
+            total = 0.0
+            for t in range(n):
+                total += columns[i, t] * columns[j, t]
+            out[i, j] = total
 
 
 @numba.njit(inline="always", **FAST_OPTIONS)
