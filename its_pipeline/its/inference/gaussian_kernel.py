@@ -18,6 +18,11 @@ import numpy as np
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
 
 _LOG_TWO_PI = math.log(2.0 * math.pi)
+_LANES = 32
+"""Nodes that are worked on side by side, so that every step is a vector instruction whatever the
+number of columns."""
+_BLOCK = 8
+"""Lanes come in whole vectors; the last node fills up."""
 _HOPELESS = 25.0
 """Log of how far a noise's middle sd may lie below the peak before its other sds are left out."""
 
@@ -48,70 +53,150 @@ def products_of_columns(columns, size, out):
             out[i, j] = total
 
 
-@numba.njit(inline="always", **FAST_OPTIONS)
-def _eliminate(matrix, first, last, size):
-    """Eliminate pivots first..last-1 from an upper triangle. Returns the log of their product."""
-    log_det = 0.0
-    product = 1.0
-    for p in range(first, last):
-        pivot = matrix[p, p]
-        if not pivot > 0.0:
-            return math.inf
-        product *= pivot
-        if product > 1e200 or product < 1e-200:
-            log_det += math.log(product)
-            product = 1.0
-        inverse = 1.0 / pivot
-        for i in range(p + 1, size):
-            factor = matrix[p, i] * inverse
-            if factor != 0.0:
-                for j in range(i, size):
-                    matrix[i, j] -= factor * matrix[p, j]
-    return log_det + math.log(product)
-
-
-@numba.njit(**OPTIONS)
-def _load(sums, precision, shared, contrasts, k, matrix):
-    """Fill the matrix that elimination starts from, the sd's precision multiplied in."""
+@numba.njit(**FAST_OPTIONS)
+def _load(sums, noises, log_sds, shared, contrasts, lanes, matrix):
+    """Fill the matrices that elimination starts from, a lane each, the sds' precisions in them."""
     size = matrix.shape[0]
+    k = size - 1 - contrasts.shape[1]
+    a = len(shared)
+    precisions = np.exp(-2.0 * log_sds)
     for i in range(k + 1):
         for j in range(i, k + 1):
-            matrix[i, j] = precision * sums[i, j]
-        for j in range(k + 1, size):
-            matrix[i, j] = contrasts[j - k - 1, i] if i < k else 0.0
-    for i in range(k + 1, size):
-        for j in range(i, size):
-            matrix[i, j] = 0.0
-    for i in range(len(shared)):
-        matrix[i, i] += shared[i]
+            for lane in range(lanes):
+                matrix[i, j, lane] = precisions[lane] * sums[noises[lane], i, j]
+    for i in range(size):
+        for j in range(max(i, k + 1), size):
+            for lane in range(lanes):
+                matrix[i, j, lane] = 0.0
+                if i < k:
+                    own = noises[lane] if contrasts.shape[0] > 1 else 0
+                    matrix[i, j, lane] = contrasts[own, j - k - 1, i]
+    for i in range(a):
+        for lane in range(lanes):
+            matrix[i, i, lane] += shared[i]
 
 
-@numba.njit(**OPTIONS)
-def _log_residual_sd(sums, shared, free, no_contrasts, n, k, matrix):
-    """Log sd of what the columns leave, under the widest component's priors."""
+@numba.njit(**FAST_OPTIONS)
+def _eliminate(matrix, first, last, lanes, log_dets):
+    """Eliminate pivots first..last-1 from upper triangles; fill the logs of their products.
+
+    A lane with a pivot that is not above zero gets NaN.
+    """
+    size = matrix.shape[0]
+    product = np.ones(lanes)
+    factor = np.empty(lanes)
+    for lane in range(lanes):
+        log_dets[lane] = 0.0
+    for p in range(first, last):
+        for lane in range(lanes):
+            pivot = matrix[p, p, lane]
+            product[lane] *= pivot if pivot > 0.0 else math.nan
+            if product[lane] > 1e200 or product[lane] < 1e-200:
+                log_dets[lane] += math.log(product[lane])
+                product[lane] = 1.0
+        for i in range(p + 1, size):
+            for lane in range(lanes):
+                factor[lane] = matrix[p, i, lane] / matrix[p, p, lane]
+            for j in range(i, size):
+                for lane in range(lanes):
+                    matrix[i, j, lane] -= factor[lane] * matrix[p, j, lane]
+    for lane in range(lanes):
+        log_dets[lane] += math.log(product[lane])
+
+
+@numba.njit(**FAST_OPTIONS)
+def _log_residual_sds(sums, shared, free, n):
+    """Log sd of what the columns leave under each noise, by the widest component's priors."""
+    count = sums.shape[0]
+    a, k = len(shared), len(shared) + len(free)
     freedom = max(n - k, 3)
-    log_sd = 0.0
-    for _ in range(20):
-        _load(sums, math.exp(-2.0 * log_sd), shared, no_contrasts, k, matrix)
-        for i in range(len(free)):
-            matrix[len(shared) + i, len(shared) + i] += free[i]
-        _eliminate(matrix, 0, k, k + 1)
-        step = 0.5 * math.log(max(matrix[k, k] / freedom, 1e-12))
-        log_sd += step
-        if abs(step) < 0.3 / math.sqrt(2.0 * freedom):
-            break
-    return log_sd
+    close = 0.3 / math.sqrt(2.0 * freedom)
+    found = np.empty(count)
+    noises = np.empty(_LANES, np.int64)
+    matrix = np.empty((k + 1, k + 1, _LANES))
+    log_dets = np.empty(_LANES)
+    nothing = np.zeros((1, 0, k))
+    for begin in range(0, count, _LANES):
+        here = min(count - begin, _LANES)
+        lanes = -(-here // _BLOCK) * _BLOCK
+        log_sds = np.zeros(lanes)
+        is_open = np.ones(lanes, np.bool_)
+        for lane in range(lanes):
+            noises[lane] = min(begin + lane, count - 1)
+        for _ in range(20):
+            _load(sums, noises, log_sds, shared, nothing, lanes, matrix)
+            for i in range(a, k):
+                for lane in range(lanes):
+                    matrix[i, i, lane] += free[i - a]
+            _eliminate(matrix, 0, k, lanes, log_dets)
+            for lane in range(lanes):
+                if is_open[lane]:
+                    step = 0.5 * math.log(max(matrix[k, k, lane] / freedom, 1e-12))
+                    log_sds[lane] += step
+                    is_open[lane] = abs(step) >= close
+            if not is_open.any():
+                break
+        for lane in range(here):
+            found[begin + lane] = log_sds[lane]
+    return found
 
 
-@numba.njit(**OPTIONS)
-def log_marginal(sums, log_det, prior_precision, log_sd, n):
-    """Log density of the outcome given noise and sd, all coefficients integrated out."""
-    k = len(prior_precision)
-    matrix = np.zeros((k + 1, k + 1))
-    _load(sums, math.exp(-2.0 * log_sd), prior_precision, np.zeros((0, k)), k, matrix)
-    value = -_eliminate(matrix, 0, k, k + 1) - matrix[k, k] - log_det
-    value += np.log(prior_precision).sum() - n * _LOG_TWO_PI
-    return 0.5 * value - n * log_sd
+@numba.njit(**FAST_OPTIONS)
+def _moments(
+    sums, noises, log_sds, rows, shared, free, log_components, contrasts, constants, logs, means,
+    variances,
+):  # fmt: skip
+    """Components' log weights and contrasts' moments at many nodes, a lane each.
+
+    Parameters
+    ----------
+    sums
+        Whitened cross products of each noise.
+    noises, log_sds, rows
+        Of each node: number of its noise, log sd, and where its answer belongs, shape (p,).
+    shared, free, log_components, contrasts
+        As in `integrate`.
+    constants, logs, means, variances
+        Filled in those rows: what all components have alike; shapes (r,), (r, m), (r, m, c).
+    """
+    a, k = len(shared), len(shared) + free.shape[1]
+    n_contrasts = contrasts.shape[1]
+    size = k + 1 + n_contrasts
+    log_prior = log_components.copy()
+    for m in range(free.shape[0]):
+        for i in range(free.shape[1]):
+            log_prior[m] += 0.5 * math.log(free[m, i])
+    matrix = np.empty((size, size, _LANES))
+    small = np.empty((size - a, size - a, _LANES))
+    log_dets = np.empty(_LANES)
+    noise, log_sd = np.empty(_LANES, np.int64), np.empty(_LANES)
+    for begin in range(0, len(noises), _LANES):
+        here = min(len(noises) - begin, _LANES)
+        lanes = -(-here // _BLOCK) * _BLOCK
+        for lane in range(lanes):
+            at = min(begin + lane, len(noises) - 1)
+            noise[lane], log_sd[lane] = noises[at], log_sds[at]
+        _load(sums, noise, log_sd[:lanes], shared, contrasts, lanes, matrix)
+        _eliminate(matrix, 0, a, lanes, log_dets)
+        for lane in range(here):
+            constants[rows[begin + lane]] = -0.5 * log_dets[lane]
+        for m in range(free.shape[0]):
+            for i in range(size - a):
+                for j in range(i, size - a):
+                    for lane in range(lanes):
+                        small[i, j, lane] = matrix[a + i, a + j, lane]
+            for i in range(k - a):
+                for lane in range(lanes):
+                    small[i, i, lane] += free[m, i]
+            _eliminate(small, 0, k - a, lanes, log_dets)
+            for lane in range(here):
+                row = rows[begin + lane]
+                left = small[k - a, k - a, lane]
+                logs[row, m] = log_prior[m] - 0.5 * log_dets[lane] - 0.5 * left
+                for c in range(n_contrasts):
+                    at = k - a + 1 + c
+                    means[row, m, c] = -small[k - a, at, lane]
+                    variances[row, m, c] = -small[at, at, lane]
 
 
 @numba.njit(**OPTIONS)
@@ -168,57 +253,61 @@ def integrate(
     log_weights, log_sds, means, variances
         Filled; shapes (g, s, m), (g, s), (g, s, m, c), (g, s, m, c).
     """
+    g, s, n_components = log_weights.shape
     k = len(shared) + free.shape[1]
-    size = k + 1 + contrasts.shape[1]
-    matrix = np.zeros((size, size))
-    small = np.zeros((size, size))
-    narrow = np.zeros((k + 1, k + 1))
-    no_contrasts = np.zeros((0, k))
     error = 1.0 / math.sqrt(2.0 * max(n - k, 3))
     widest = 0
-    for m in range(free.shape[0]):
+    for m in range(n_components):
         if free[m].sum() < free[widest].sum():
             widest = m
-    log_prior = np.empty(free.shape[0])
-    for m in range(free.shape[0]):
-        log_prior[m] = log_components[m]
-        for i in range(free.shape[1]):
-            log_prior[m] += 0.5 * math.log(free[m, i])
     base = -0.5 * n * _LOG_TWO_PI + math.log(error) + log_node_width
     for i in range(len(shared)):
         base += 0.5 * math.log(shared[i])
-    a = len(shared)
-    middle = len(nodes) // 2
-    for g in range(sums.shape[0]):
-        wanted = contrasts[g if contrasts.shape[0] > 1 else 0]
-        centre = _log_residual_sd(sums[g], shared, free[widest], no_contrasts, n, k, narrow)
-        best = -math.inf
-        for turn in range(len(nodes)):
-            # the middle goes first: it tells whether the others are worth their while
-            s = (middle + turn) % len(nodes)
-            log_sd = centre + error * nodes[s]
-            log_sds[g, s] = log_sd
-            if turn > 0 and best < peak - _HOPELESS:
-                log_weights[g, s, :] = -math.inf
+    centres = _log_residual_sds(sums, shared, free[widest], n)
+    for at in range(g):
+        for turn in range(s):
+            log_sds[at, turn] = centres[at] + error * nodes[turn]
+    constants = np.empty(g * s)
+    logs = log_weights.reshape((g * s, n_components))
+    of_rows = log_sds.reshape(g * s)
+    shape = (g * s, n_components, contrasts.shape[1])
+    # The middle sds go first: they tell which noises' others are worth their while.
+    middle = s // 2
+    rows = np.arange(g) * s + middle
+    for turn in range(2):
+        _moments(
+            sums, rows // s, of_rows[rows], rows, shared, free, log_components, contrasts,
+            constants, logs, means.reshape(shape), variances.reshape(shape),
+        )  # fmt: skip
+        for row in rows:
+            log_sd = of_rows[row]
+            common = base + log_noise[row // s] + log_half_student_t(log_sd, sd_scale, sd_df)
+            common += constants[row] - n * log_sd - 0.5 * log_dets[row // s]
+            for m in range(n_components):
+                value = common + logs[row, m]
+                logs[row, m] = value if math.isfinite(value) else -math.inf
+                peak = max(peak, logs[row, m])
+        if turn == 0:
+            rows = _others(log_weights, middle, peak - _HOPELESS)
+
+
+@numba.njit(**OPTIONS)
+def _others(log_weights, middle, floor):
+    """Return the rows besides the middle ones of noises that reach the floor; the rest get none."""
+    g, s, _ = log_weights.shape
+    found = np.empty(g * s, np.int64)
+    count = 0
+    for at in range(g):
+        is_hopeless = log_weights[at, middle].max() < floor
+        for turn in range(s):
+            if turn == middle:
                 continue
-            _load(sums[g], math.exp(-2.0 * log_sd), shared, wanted, k, matrix)
-            log_det = _eliminate(matrix, 0, a, size)
-            common = base + log_noise[g] + log_half_student_t(log_sd, sd_scale, sd_df)
-            common -= n * log_sd + 0.5 * log_dets[g] + 0.5 * log_det
-            for m in range(free.shape[0]):
-                for i in range(a, size):
-                    for j in range(i, size):
-                        small[i, j] = matrix[i, j]
-                for i in range(free.shape[1]):
-                    small[a + i, a + i] += free[m, i]
-                log_det = _eliminate(small, a, k, size)
-                value = common + log_prior[m] - 0.5 * log_det - 0.5 * small[k, k]
-                log_weights[g, s, m] = value if math.isfinite(value) else -math.inf
-                best = max(best, log_weights[g, s, m])
-                for c in range(wanted.shape[0]):
-                    means[g, s, m, c] = -small[k, k + 1 + c]
-                    variances[g, s, m, c] = -small[k + 1 + c, k + 1 + c]
-        peak = max(peak, best)
+            if is_hopeless:
+                log_weights[at, turn, :] = -math.inf
+            else:
+                found[count] = at * s + turn
+                count += 1
+    return found[:count]
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -242,28 +331,11 @@ def moments_given_noise(
         Those constants but for the noise's own determinant, and for what all noises share.
     """
     constants = np.empty(len(log_sds))
-    a = len(shared)
-    k = a + free.shape[1]
-    size = k + 1 + contrasts.shape[1]
-    matrix = np.zeros((size, size))
-    small = np.zeros((size, size))
-    for p in range(len(log_sds)):
-        wanted = contrasts[p if contrasts.shape[0] > 1 else 0]
-        _load(sums[p], math.exp(-2.0 * log_sds[p]), shared, wanted, k, matrix)
-        constants[p] = -0.5 * _eliminate(matrix, 0, a, size)
-        for m in range(free.shape[0]):
-            for i in range(a, size):
-                for j in range(i, size):
-                    small[i, j] = matrix[i, j]
-            value = log_components[m]
-            for i in range(free.shape[1]):
-                small[a + i, a + i] += free[m, i]
-                value += 0.5 * math.log(free[m, i])
-            log_det = _eliminate(small, a, k, size)
-            log_weights[p, m] = value - 0.5 * log_det - 0.5 * small[k, k]
-            for c in range(wanted.shape[0]):
-                means[p, m, c] = -small[k, k + 1 + c]
-                variances[p, m, c] = -small[k + 1 + c, k + 1 + c]
+    rows = np.arange(len(log_sds))
+    _moments(
+        sums, rows, log_sds, rows, shared, free, log_components, contrasts, constants, log_weights,
+        means, variances,
+    )  # fmt: skip
     return constants
 
 
