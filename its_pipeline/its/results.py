@@ -42,7 +42,7 @@ class Effect:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values."""
-        return flat(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Effects:
         return {
             field.name: None
             if getattr(self, field.name) is None
-            else flat(getattr(self, field.name))
+            else dict(vars(getattr(self, field.name)))
             for field in fields(self)
         }
 
@@ -183,9 +183,9 @@ class Diagnostics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values; NaN becomes None."""
-        values = flat(self)
+        values = dict(vars(self))
         values["parameters"] = [
-            {k: or_none(v) for k, v in flat(p).items()} for p in self.parameters
+            {k: or_none(v) for k, v in vars(p).items()} for p in self.parameters
         ]
         values["failures"] = list(self.failures)
         return {k: or_none(v) for k, v in values.items()}
@@ -315,7 +315,7 @@ class WhatIf:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values."""
-        return flat(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -391,11 +391,6 @@ class AnalysisWarning:
 def _parameter(values: Mapping[str, Any]) -> ParameterDiagnostics:
     restored: dict[str, Any] = {k: math.nan if v is None else v for k, v in values.items()}
     return ParameterDiagnostics(**restored)
-
-
-def flat(record: Any) -> dict[str, Any]:
-    """Return a dataclass's fields by name, as they are: `asdict` copies what hangs below them."""
-    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def or_none(value: Any) -> Any:

@@ -169,7 +169,7 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, to be written and not changed; `from_dict` is its inverse."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = dict(vars(self))
         for several in ("warnings", "cuts"):
             plain[several] = [dict(each) for each in plain[several]]
         return plain
