@@ -53,7 +53,8 @@ def filled_in(settings: Settings) -> Iterator[tuple[str, FilledIn]]:
     query = newest_versions().with_only_columns(*(VERSIONS.c[name] for name in names))
     with open_log(settings) as connection:
         rows = connection.execution_options(yield_per=_ROWS_AT_A_TIME).execute(query)
-        for user_id, intervention_id, version, hypothesis, protocol, schedule in rows:
+        for row in rows:
+            user_id, intervention_id, version, hypothesis, protocol, schedule = tuple(row)
             fields, lot = _fields(protocol), schedule is not None and _has_lot(schedule)
             found = _same(fields, version == 1, bool(hypothesis), lot)
             yield f"{user_id}{SEPARATOR}{intervention_id}", found

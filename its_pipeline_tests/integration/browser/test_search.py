@@ -1,4 +1,4 @@
-"""Looking for somebody on the first page, in a real browser: by keyboard, on a phone, read aloud."""
+"""Looking for somebody on the first page, in a real browser: by keyboard and on a phone."""
 
 from __future__ import annotations
 

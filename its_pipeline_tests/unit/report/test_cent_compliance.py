@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
 import pytest
 
 from its_pipeline.report.cent import N_SUB_ITEMS, cent_items, checklist, reported_count
@@ -16,6 +20,7 @@ from its_pipeline.report.cent_compliance import (
 )
 from its_pipeline.report.facts import Facts
 from its_pipeline.report.inputs import ReportInput
+from its_pipeline.stores.verdict import Status
 from its_pipeline_tests.unit.report.factories import (
     make_intervention,
     make_metric,
@@ -50,7 +55,14 @@ def known_of(facts: Facts) -> Known:
     )
 
 
-CASES = {
+STATES: Final[tuple[Status, ...]] = (
+    "waiting",
+    "not_converged",
+    "refused",
+    "crashed",
+    "closed",
+)
+CASES: dict[str, Callable[[], Facts]] = {
     "analysed": make_report,
     "amended": lambda: make_report(intervention=make_intervention(version=2)),
     "no hypothesis": lambda: make_report(intervention=make_intervention(hypothesis="")),
@@ -62,10 +74,7 @@ CASES = {
     "metric gone": lambda: make_report(metric=None),
     "by lot": lambda: scheduled_report(scheduled_analysis(LOT)),
     "reversal": lambda: scheduled_report(scheduled_analysis(REVERSAL)),
-    **{
-        state: lambda state=state: make_state(state)
-        for state in ("waiting", "not_converged", "refused", "crashed", "closed")
-    },
+    **{state: partial(make_state, state) for state in STATES},
     "no window": lambda: make_state("refused", window=None),
 }
 
