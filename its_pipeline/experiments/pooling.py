@@ -266,12 +266,11 @@ def _made(
     standardised = metric.pooled_in == "baseline_sd"
     estimates = _estimates(settings, membership, before)
     for user_id, (_, verdict) in membership.estimated.items():
-        found = told = estimates[_source(verdict)]
         try:
+            found = estimates[_source(verdict)]
             if isinstance(found, ValueError):
                 raise found
-            if found is not None and standardised:
-                told = found.standardised()
+            told = found.standardised() if found is not None and standardised else found
         except ValueError:
             # Their days say nothing of the effect, or do not vary where sds of them are the unit.
             refused += 1
