@@ -114,9 +114,9 @@ def measure(root: Path, arguments: argparse.Namespace) -> None:
             f"{folder_bytes(root / 'interventions.sqlite') / n / 1024:.1f} KB."
         )
         lines.append(
-            f"\nMemory, each in a process of its own: planning at most {planning.peak_mib:.0f} MiB; "
-            f"the night in which all changed {first.peak_mib:.0f} MiB, and {first.worker_mib:.0f} "
-            "MiB of a worker's own."
+            "\nMemory, each in a process of its own: planning at most "
+            f"{planning.peak_mib:.0f} MiB; the night in which all changed "
+            f"{first.peak_mib:.0f} MiB, and {first.worker_mib:.0f} MiB of a worker's own."
         )
     lines.append(f"\nInputs {inputs / n / 1024:.1f} KB an experiment while they are needed.")
     write_table("shards", "\n".join(lines) + "\n")
