@@ -21,7 +21,7 @@ def versions_beginning_with(
     """Return the query of interventions whose person's identifier, or whose own, begins so.
 
     Large and small letters are the same. The index of the keys is walked in its order, and the walk
-    ends where there are enough: of 100,000 interventions it takes a tenth of a second at most.
+    ends where there are enough: of 100,000 interventions it took 6 to 60 ms on a warm file.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from its_pipeline.events.schema import pc
 from its_pipeline.experiments.shard_input import DAY_COLUMNS
 
 _ROWS_AT_A_TIME: Final = 100_000
-"""A night holds some five copies of so many rows while it plans: 60 MB, and no slower than more."""
+"""A night holds several copies of so many rows while it plans; more of them make it no faster."""
 
 
 def people_days(
