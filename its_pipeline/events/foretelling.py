@@ -133,7 +133,7 @@ def foretell(events: Path, metrics: tuple[OutcomeMetric, ...], lines_ahead: int 
     """
     found: dict[tuple[str, str], list[tuple[int, str]]] = {}
     counts: dict[tuple[str, str], int] = {}
-    file = pq.ParquetFile(events)
+    file = pq.ParquetFile(events, pre_buffer=False)
     with in_memory(spill_to=events.parent) as connection:
         for batch in file.iter_batches(batch_size=20_000):
             table = pa.Table.from_batches([batch])

@@ -51,7 +51,7 @@ def parquet_rows(path: Path, mapping: ImportMapping) -> Iterator[pa.RecordBatch]
         texts = [name for name in wanted if _is_text(file.schema_arrow.field(name).type)]
         nested = {n for n in wanted if pa.types.is_nested(file.schema_arrow.field(n).type)}
         _refuse_large_groups(path, file.metadata, set(wanted), nested)
-        file = pq.ParquetFile(path, read_dictionary=texts)
+        file = pq.ParquetFile(path, read_dictionary=texts, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise _incomplete(path, error) from error
     try:

@@ -45,7 +45,9 @@ def people_days(
     wanted = pa.array(sorted(outcomes), pa.string())
     columns = ["user_id", "outcome", *DAY_COLUMNS]
     waiting: pa.Table | None = None
-    for batch in pq.ParquetFile(path).iter_batches(_ROWS_AT_A_TIME, columns=columns):
+    # What is buffered ahead stays in memory until the file is closed: in the end all of it.
+    file = pq.ParquetFile(path, pre_buffer=False)
+    for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=columns):
         table = pa.Table.from_batches([batch])
         table = table.filter(pc.is_in(table["outcome"], value_set=wanted))
         if waiting is not None:

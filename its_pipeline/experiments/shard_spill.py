@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-RUN_BYTES: Final = 256 * 1024 * 1024
+RUN_BYTES: Final = 64 * 1024 * 1024
 """Rows in memory, before they are written as one run; sorting them takes as much again."""
 
 
@@ -79,4 +79,4 @@ class Spill:
                 places[shard] = number
                 [batch] = table.combine_chunks().to_batches()
                 writer.write_batch(batch)
-        self._runs.append((pa.ipc.open_file(pa.memory_map(str(path))), places))
+        self._runs.append((pa.ipc.open_file(pa.OSFile(str(path))), places))

@@ -85,7 +85,8 @@ def people_of(settings: Settings) -> list[str]:
     import pyarrow.parquet as pq
 
     people: set[str] = set()
-    with pq.ParquetFile(settings.daily_outcomes_path, read_dictionary=["user_id"]) as file:
+    path = settings.daily_outcomes_path
+    with pq.ParquetFile(path, read_dictionary=["user_id"], pre_buffer=False) as file:
         for group in range(file.num_row_groups):
             column = file.read_row_group(group, columns=["user_id"], use_threads=False)["user_id"]
             people.update(column.unique().to_pylist())

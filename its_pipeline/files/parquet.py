@@ -128,7 +128,8 @@ def write_parquet(
 
 def file_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Read a Parquet file in batches of at most about `ROW_GROUP_BYTES`, however long its rows."""
-    file = pq.ParquetFile(path)
+    # What is buffered ahead stays in memory until the file is closed: in the end all of it.
+    file = pq.ParquetFile(path, pre_buffer=False)
     for number in range(file.num_row_groups):
         group = file.metadata.row_group(number)
         if group.num_rows == 0:

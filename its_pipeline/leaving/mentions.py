@@ -114,7 +114,7 @@ def _is_in_bytes(file: IO[bytes] | gzip.GzipFile, user_id: str) -> bool:
 
 
 def _is_in_parquet(path: Path, user_id: str) -> bool:
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, pre_buffer=False)
     texts = [f.name for f in file.schema_arrow if f.type in (pa.string(), pa.large_string())]
     return any(
         bool(pc.any(pc.equal(pc.utf8_trim_whitespace(column), user_id)).as_py())

@@ -77,7 +77,8 @@ class ResultFile:
         self.identity = {"size": status.st_size, "modified_ns": status.st_mtime_ns}
         #: Whether all of it was found to be whole.
         self.is_whole = False
-        self._file = pq.ParquetFile(stream, page_checksum_verification=True)
+        # What is buffered ahead stays in memory until the file is closed.
+        self._file = pq.ParquetFile(stream, page_checksum_verification=True, pre_buffer=False)
         self._lock = threading.Lock()
         self._small: dict[int, list[ResultRow]] = {}
         self._names = set(self._file.schema_arrow.names)

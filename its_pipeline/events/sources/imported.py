@@ -77,7 +77,7 @@ class ImportedSource:
 
     def _opened(self, path: Path) -> pq.ParquetFile:
         if self._file is None or self._file[0] != path:
-            self._file = path, pq.ParquetFile(path)
+            self._file = path, pq.ParquetFile(path, pre_buffer=False)
         return self._file[1]
 
     def _read(self, path: Path, number: int) -> pa.Table:

@@ -21,7 +21,7 @@ from its_pipeline.events.shards import Shard
 from its_pipeline.experiments import shard_days, shard_engines, shard_spill
 from its_pipeline.experiments.shard_chunks import Chunk, Lost
 from its_pipeline.experiments.shard_days import only_needed, people_days
-from its_pipeline.experiments.shard_input import digests, series_of
+from its_pipeline.experiments.shard_input import DAY_COLUMNS, digests, series_of
 from its_pipeline.experiments.shard_preparer import ChunkPreparer
 from its_pipeline.experiments.shard_shared import SharedInput
 from its_pipeline.experiments.shard_spill import Spill
@@ -82,6 +82,25 @@ def test_everybodys_days_are_read_once_and_whole(tmp_path, monkeypatch, rows_at_
     series = series_of(only_needed(needs))
     assert list(series) == [("a", "y"), ("d", "y")]
     assert series["a", "y"]["value"].tolist() == [100.0, 101.0]
+
+
+def test_days_that_were_read_do_not_stay_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_days, "_ROWS_AT_A_TIME", 2_000)
+    path, rng, n = tmp_path / "daily_outcomes.parquet", np.random.default_rng(0), 200_000
+    columns = {
+        name: pa.array(rng.standard_normal(n) if pa.types.is_floating(kind) else np.arange(n))
+        for name, kind in DAY_COLUMNS.items()
+    }
+    columns["day"] = pa.array(np.arange(n) % 1_000, pa.int32()).cast(pa.date32())
+    users = pa.array([f"person-{number // 1_000:05d}" for number in range(n)])
+    table = pa.table({"user_id": users, "outcome": pa.array(["x"] * n), **columns})
+    pq.write_table(table, path, row_group_size=2_000)
+    del table, columns, users
+    before, held = pa.total_allocated_bytes(), []
+    for _ in people_days(path, {"x"}, lambda users: [0] * len(users)):
+        held.append(pa.total_allocated_bytes() - before)
+    assert len(held) > 50
+    assert max(held) < path.stat().st_size / 4
 
 
 def test_rows_that_do_not_fit_are_found_again(tmp_path, monkeypatch):
