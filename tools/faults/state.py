@@ -17,6 +17,7 @@ import duckdb
 import pandas as pd
 
 from its_pipeline.defs.home import open_instance
+from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.pages import draw_page, open_page
 from its_pipeline.experiments.preparation import Snapshot
@@ -26,6 +27,7 @@ from its_pipeline.experiments.shard_runs import untold
 from its_pipeline.experiments.sharding import has_shards, known_shards, shard_of_key
 from its_pipeline.its.packing import packed
 from its_pipeline.settings import Settings
+from its_pipeline.stores.look_log import LookLog
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.shard_newest import recorded_shard_run
 from its_pipeline.stores.shard_records import TABLE_FILE, TAG_SHARD
@@ -203,12 +205,29 @@ def table_state(settings: Settings) -> dict[str, Any]:
     return {"evidence": table.to_csv(index=False), "daily_rows": rows[0][0]}
 
 
+def look_state(settings: Settings) -> dict[str, Any]:
+    """Return every look that was taken, by person, as it is kept."""
+    log = LookLog(settings.resolved_intervention_log_url)
+    try:
+        users = sorted({key.partition(SEPARATOR)[0] for key in Snapshot(settings).experiment_keys()})
+        return {
+            user: [
+                {name: str(value) for name, value in row.items() if name != "taken_at"}
+                for row in log.rows_of(user)
+            ]
+            for user in users
+        }
+    finally:
+        log.close()
+
+
 def whole_state(settings: Settings) -> dict[str, Any]:
     """Return everything that a night must come to, however it got there."""
     return {
         "leftovers": leftovers(settings.store_root),
         "lake": lake_state(settings),
         "experiments": experiment_state(settings),
+        "looks": look_state(settings),
         "mlflow": mlflow_state(settings),
         "dagster": dagster_state(settings),
         "tables": table_state(settings),

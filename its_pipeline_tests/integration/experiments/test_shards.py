@@ -23,6 +23,7 @@ from its_pipeline.experiments.shard_runs import (
     refresh_shards,
     stale_shards,
 )
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.its.packing import packed
 from its_pipeline.leaving.results import delete_results
 from its_pipeline.settings import Settings
@@ -232,6 +233,17 @@ def test_a_lost_set_is_made_again(settings):
     night(settings)
     assert all(verdict_of(settings, user) for user in PEOPLE)
     assert len(kept) == len(SHARDS)
+
+
+def test_the_next_plan_takes_away_what_a_killed_one_left(settings):
+    folder = settings.store_root / "shards"
+    left = folder / f"{UNFINISHED_PREFIX}killed"
+    left.mkdir(parents=True)
+    (left / "days-0.arrow").write_bytes(b"rows of everybody")
+    (folder / f"{UNFINISHED_PREFIX}input.parquet").write_bytes(b"half an input")
+    plan_shards(settings, SHARDS)
+    assert not list(folder.glob(f"{UNFINISHED_PREFIX}*"))
+    assert all(input_path(settings, shard).is_file() for shard in SHARDS)
 
 
 def test_comparison_series_cross_with_the_input(settings, tmp_path):
