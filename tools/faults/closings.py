@@ -3,7 +3,8 @@
 ``python -m tools.faults.closings --kills 40 --seed 0`` prints a line a kill and ends with a JSON
 summary; ``--kills 0`` takes every operation in turn. Right after each kill the daily outcomes, made
 anew, must be the bytes that they were; after one more closing the store must be as an undisturbed
-one is, with nothing left beside it or in the folder for temporary files. The same is asked of closings for which the disk was too small.
+one is, with nothing left beside it or in the folder for temporary files. The same is asked of
+closings for which the disk was too small.
 """
 
 from __future__ import annotations

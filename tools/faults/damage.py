@@ -197,7 +197,7 @@ def run_trials(
 def broken_off(settings: Settings) -> None:
     """Run a night of a store with shards, and die when its first shard was computed.
 
-    What it goes on from is there then: inputs, results of which nobody was told, and that there are.
+    What the next one goes on from is there then: inputs, and results of which nobody was told.
     """
     from its_pipeline.experiments import shard_runs
 

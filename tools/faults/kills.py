@@ -47,8 +47,8 @@ def kill_repeatedly(
     """Kill `kills` nights, each on its own copy of a fresh store; return what was found.
 
     With `ingested` that store has its days already, so that all kills come where experiments are
-    evaluated, recorded and told of. With several workers, every other night loses one of them and must end well by itself. With at
-    least `gather_from` people their results end up in a set.
+    evaluated, recorded and told of. With several workers, every other night loses one of them and
+    must end well by itself. With at least `gather_from` people their results end up in a set.
     """
     changes = {"refresh_workers": workers, "gather_from": gather_from}
     import_everything()

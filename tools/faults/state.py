@@ -136,7 +136,7 @@ def mlflow_state(settings: Settings) -> dict[str, Any]:
     }
     shards = [run for run in runs if TAG_SHARD in run.data.tags]
     return {
-        "shards": _shard_tables(settings),
+        "shards": shard_tables(settings),
         "open_shards": sum(run.info.status != "FINISHED" for run in shards),
         "recorded": {"|".join(key): count for key, count in sorted(recorded.items())},
         "open": sum(run.info.status == "RUNNING" for run in children),
@@ -150,7 +150,7 @@ def mlflow_state(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _shard_tables(settings: Settings) -> dict[str, Any]:
+def shard_tables(settings: Settings) -> dict[str, Any]:
     """Return what MLflow's newest run of each shard tells of its experiments."""
     client, _ = RunStore.from_settings(settings).open()
     found = {}
@@ -209,13 +209,13 @@ def look_state(settings: Settings) -> dict[str, Any]:
     """Return every look that was taken, by person, as it is kept."""
     log = LookLog(settings.resolved_intervention_log_url)
     try:
-        users = sorted({key.partition(SEPARATOR)[0] for key in Snapshot(settings).experiment_keys()})
+        users = {key.partition(SEPARATOR)[0] for key in Snapshot(settings).experiment_keys()}
         return {
             user: [
                 {name: str(value) for name, value in row.items() if name != "taken_at"}
                 for row in log.rows_of(user)
             ]
-            for user in users
+            for user in sorted(users)
         }
     finally:
         log.close()

@@ -67,10 +67,17 @@ def build_world(root: Path, count: int = 3, **changes: Any) -> Settings:
     settings = settings_of(root, **changes)
     simulate(people(count), simulation_dir(settings), seed=3, start_on=START_ON, days=DAYS)
     log_interventions(settings, [person.user_id for person in people(count)])
-    if settings.partition_limit < count:
-        # As many as a store of thousands has, some of them empty.
-        write_json(settings.store_root / SHARDS_FILE, {"count": SHARDS})
+    give_shards(settings, count)
     return settings
+
+
+def give_shards(settings: Settings, count: int) -> None:
+    """Give a new store of so many experiments the shards of one of thousands, if it is to have any.
+
+    Some of them are empty.
+    """
+    if settings.partition_limit < count:
+        write_json(settings.store_root / SHARDS_FILE, {"count": SHARDS})
 
 
 def log_interventions(
