@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.shared_files import shared_workshop
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
@@ -40,7 +41,10 @@ def write_evidence(settings: Settings) -> Overview:
     from its_pipeline.files.parquet import unfinished_file, write_parquet
 
     counting = _Counting()
-    with unfinished_file(settings.evidence_path) as unfinished:
+    with (
+        shared_workshop(settings) as folder,
+        unfinished_file(settings.evidence_path, within=folder) as unfinished,
+    ):
         unsorted = unfinished.with_name(f"{unfinished.stem}-unsorted{unfinished.suffix}")
         try:
             write_parquet(unsorted, evidence_schema(), counting.rows(settings))

@@ -29,7 +29,6 @@ from its_pipeline.experiments.shard_chunks import Chunk
 from its_pipeline.experiments.shard_engines import run_chunks
 from its_pipeline.experiments.shard_input import LOOKS, ShardInput
 from its_pipeline.experiments.shard_plan import (
-    SHARDS_FOLDER,
     PlannedShard,
     input_path,
     plan_shards,
@@ -44,6 +43,7 @@ from its_pipeline.experiments.shard_state import (
     write_state,
 )
 from its_pipeline.experiments.shard_work import ChunkResult, ChunkSettings
+from its_pipeline.experiments.sharding import SHARDS_FOLDER
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.stores.look_log import LookLog

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
+from its_pipeline.experiments.sharding import SHARDS_FOLDER
 from tools.faults.forked import run_child
 from tools.faults.state import differences, whole_state
 from tools.faults.world import (
