@@ -207,16 +207,21 @@ def table_state(settings: Settings) -> dict[str, Any]:
 
 def look_state(settings: Settings) -> dict[str, Any]:
     """Return every look that was taken, by person, as it is kept."""
+    users = {key.partition(SEPARATOR)[0] for key in Snapshot(settings).experiment_keys()}
+    return {
+        user: [
+            {name: str(value) for name, value in row.items() if name != "taken_at"}
+            for row in look_rows(settings, user)
+        ]
+        for user in sorted(users)
+    }
+
+
+def look_rows(settings: Settings, user_id: str) -> list[dict[str, Any]]:
+    """Return every look that was taken at a person's interventions, as it is kept."""
     log = LookLog(settings.resolved_intervention_log_url)
     try:
-        users = {key.partition(SEPARATOR)[0] for key in Snapshot(settings).experiment_keys()}
-        return {
-            user: [
-                {name: str(value) for name, value in row.items() if name != "taken_at"}
-                for row in log.rows_of(user)
-            ]
-            for user in sorted(users)
-        }
+        return log.rows_of(user_id)
     finally:
         log.close()
 
