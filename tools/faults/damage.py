@@ -38,6 +38,8 @@ from tools.faults.forked import give_up_override, run_child
 from tools.faults.world import COMMON, build_world, import_everything, ingest, night
 
 WAYS: Final = ("truncated", "emptied", "garbage", "deleted", "unreadable")
+#: Of what a night goes on from, which nobody compares with anything: one bit is another as well.
+ITS_WAYS: Final = (*WAYS, "flipped")
 #: Nothing can make these again; they must be named.
 ORIGINALS: Final = re.compile(r"simulated/.*")
 LOG: Final = "interventions.sqlite"
@@ -58,6 +60,10 @@ def damage(path: Path, way: str, seed: int) -> None:
         path.write_bytes(random.Random(seed).randbytes(max(size, 64)))
     elif way == "deleted":
         path.unlink()
+    elif way == "flipped":
+        content = bytearray(path.read_bytes())
+        content[size // 2 : size // 2 + 1] = bytes(byte ^ 4 for byte in content[size // 2 :][:1])
+        path.write_bytes(bytes(content))
     else:
         path.chmod(0)
 
@@ -160,7 +166,7 @@ def run_trials(
         for base, kept in bases.items()
         for name in files_of(kept, every)
         if only in name and (not base or name.startswith(GOES_ON_FROM))
-        for way in WAYS
+        for way in (ITS_WAYS if base else WAYS)
     ]
     if most is not None:
         # Locks and outputs of runs hold nothing; a short form has better to do.
