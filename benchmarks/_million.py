@@ -31,17 +31,17 @@ STARTED_ON: Final = date(2026, 3, 1)
 _PEOPLE_AT_A_TIME: Final = 20_000
 
 
-def settings_of(root: Path) -> Settings:
-    """Return the settings of the store."""
-    return Settings(
+def settings_of(root: Path, *, analysed: bool) -> Settings:
+    """Return the settings of the store, for a night whose analyses are real or stubbed."""
+    settings = Settings(
         store_root=root,
         today_on=STARTED_ON + timedelta(days=91),
         partition_limit=0,
-        refresh_workers=1,
-        # A run has a hundred times as many: results that nobody computes are there in no time.
-        shard_size=1_000,
         mlflow_url="http://127.0.0.1:5000",
     )
+    # A run of stubs has a hundred times as many: what nobody computes is there in no time.
+    how = {"audit_share": 0.02} if analysed else {"refresh_workers": 1, "shard_size": 1_000}
+    return settings.model_copy(update=how)
 
 
 def user_name(number: int) -> str:

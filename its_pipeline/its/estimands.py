@@ -7,6 +7,9 @@ or the verdict.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 
@@ -121,11 +124,16 @@ def probability_of_benefit(effect: Marginal, spec: AnalysisSpec) -> float:
     return 1.0 - effect.above(-spec.minimum_effect)
 
 
-def bare_daily(series: PreparedSeries) -> pd.DataFrame:
-    """Return the window's days with phase and observation, and nothing of any model."""
-    return pd.DataFrame(
-        {"day": series.days, "phase": series.phase_names[series.phase], "observed": series.values}
-    )
+def bare_daily(
+    series: PreparedSeries, columns: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> pd.DataFrame:
+    """Return the window's days with phase and observation, and the columns of a model, if any."""
+    known = {
+        "day": series.days,
+        "phase": series.phase_names[series.phase],
+        "observed": series.values,
+    }
+    return pd.DataFrame(known | dict(columns))
 
 
 def daily_table(series: PreparedSeries, bands: Bands) -> pd.DataFrame:
@@ -134,16 +142,19 @@ def daily_table(series: PreparedSeries, bands: Bands) -> pd.DataFrame:
     The effect columns have values on post rows after the washout and are NaN elsewhere; a
     cumulative effect adds observed days only and is carried over missing ones.
     """
-    table = bare_daily(series)
-    table["fitted"] = np.where(series.phase == WASHOUT, np.nan, bands.fitted)
     mean, lower, upper, lower_50, upper_50 = bands.counterfactual
-    table["counterfactual"] = mean
-    table["counterfactual_lower"], table["counterfactual_upper"] = lower, upper
-    table["counterfactual_lower_50"], table["counterfactual_upper_50"] = lower_50, upper_50
+    columns = {
+        "fitted": np.where(series.phase == WASHOUT, np.nan, bands.fitted),
+        "counterfactual": mean,
+        "counterfactual_lower": lower,
+        "counterfactual_upper": upper,
+        "counterfactual_lower_50": lower_50,
+        "counterfactual_upper_50": upper_50,
+    }
     post = series.phase == POST
     for name, rows in (("effect", bands.effect), ("cumulative", bands.cumulative)):
-        columns = np.full((3, len(table)), np.nan)
-        columns[:, post] = rows
+        found = np.full((3, len(post)), np.nan)
+        found[:, post] = rows
         mean_name = "effect" if name == "effect" else "cumulative_effect"
-        table[mean_name], table[f"{name}_lower"], table[f"{name}_upper"] = columns
-    return table
+        columns |= dict(zip((mean_name, f"{name}_lower", f"{name}_upper"), found, strict=True))
+    return bare_daily(series, columns)

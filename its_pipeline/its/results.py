@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class Effect:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Effects:
         return {
             field.name: None
             if getattr(self, field.name) is None
-            else asdict(getattr(self, field.name))
+            else dict(vars(getattr(self, field.name)))
             for field in fields(self)
         }
 
@@ -183,9 +183,9 @@ class Diagnostics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values; NaN becomes None."""
-        values = asdict(self)
+        values = dict(vars(self))
         values["parameters"] = [
-            {k: or_none(v) for k, v in asdict(p).items()} for p in self.parameters
+            {k: or_none(v) for k, v in vars(p).items()} for p in self.parameters
         ]
         values["failures"] = list(self.failures)
         return {k: or_none(v) for k, v in values.items()}
@@ -315,7 +315,7 @@ class WhatIf:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able values."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ the exact JSON form. What does not: deciding it (`its_pipeline.experiments`), wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 
 from its_pipeline.its.estimand_names import HEADLINE, told_scale
@@ -168,8 +168,8 @@ class Verdict:
         return None if self.diagnostics is None else bool(self.diagnostics["converged"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form; `from_dict` is its inverse."""
-        plain = asdict(self)
+        """Return the JSON form, to be written and not changed; `from_dict` is its inverse."""
+        plain = dict(vars(self))
         for several in ("warnings", "cuts"):
             plain[several] = [dict(each) for each in plain[several]]
         return plain

@@ -135,6 +135,53 @@ def test_without_new_noise_it_is_an_ar1():
     np.testing.assert_allclose(white, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("count", [1, 8, 31, 33, 70])
+def test_noises_side_by_side_are_each_its_own(count):
+    """However many there are beside the last whole group of lanes."""
+    problem = _problem(*make_series(50, missing=[3, 9, 10, 11, 30]))
+    rng = np.random.default_rng(count)
+    points = np.column_stack([rng.uniform(0.1, 0.99, count), rng.uniform(0.0, 1.0, count)])
+    sums, log_dets = AR1_WHITE.cross_products(problem, points)
+    kernel = compiled.load(KERNEL)
+    size = problem.design.shape[1] + 1
+    upper = np.triu_indices(size)
+    for noise, (phi, share) in enumerate(points):
+        white = kernel.whitened(problem.rows, problem.gaps, phi, share)[:, :size]
+        np.testing.assert_allclose(sums[noise][upper], (white.T @ white)[upper], atol=1e-9)
+        _, log_det = np.linalg.slogdet(oracle.correlation(problem.steps, phi, share))
+        assert log_dets[noise] == pytest.approx(log_det, abs=1e-9)
+
+
+def test_nodes_side_by_side_are_each_its_own():
+    problem = _problem(*make_series(50))
+    rng = np.random.default_rng(5)
+    count, k = 41, problem.design.shape[1]
+    points = np.column_stack([rng.uniform(0.1, 0.99, count), rng.uniform(0.0, 1.0, count)])
+    sums, _ = AR1_WHITE.cross_products(problem, points)
+    log_sds, contrasts = rng.normal(0.0, 0.3, count), rng.normal(size=(count, 2, k))
+
+    def moments(nodes):
+        shape = len(nodes), len(problem.prior.weights)
+        logs, means, variances = np.empty(shape), np.empty((*shape, 2)), np.empty((*shape, 2))
+        constants = compiled.gaussian_kernel().moments_given_noise(
+            np.ascontiguousarray(sums[nodes]),
+            log_sds[nodes],
+            problem.shared_precisions,
+            problem.free_precisions,
+            np.log(problem.prior.weights),
+            np.ascontiguousarray(contrasts[nodes]),
+            logs,
+            means,
+            variances,
+        )
+        return constants, logs, means, variances
+
+    together = moments(np.arange(count))
+    for node in range(count):
+        for all_of_them, alone in zip(together, moments(np.array([node])), strict=True):
+            np.testing.assert_allclose(all_of_them[node], alone[0], rtol=1e-12)
+
+
 def test_the_gradient_of_the_student_t_density_is_right():
     problem = _problem(*make_series(40, missing=[3, 9, 30], seed=3))
     k = problem.design.shape[1]

@@ -54,7 +54,7 @@ def sampling_kernel() -> ModuleType:
 
 
 def gaussian_kernel() -> ModuleType:
-    """Return `inference.gaussian_kernel`: elimination."""
+    """Return `inference.gaussian_kernel`: masses and moments of nodes."""
     return load("its_pipeline.its.inference.gaussian_kernel")
 
 

@@ -1,12 +1,10 @@
 # ruff: noqa: ANN001, ANN201, ANN202 - Numba infers the types of compiled functions
-"""Compiled Gaussian algebra of the quadrature: elimination.
+"""Compiled Gaussian algebra of the quadrature: masses of nodes and contrasts' moments there.
 
-What belongs here: integrating the coefficients out of cross products of whitened columns, and their
-moments given a node. What does not: whitening, which is a noise model's, where nodes lie
-(`quadrature`), or what is asked of the mixtures (`mixture_kernel`). Loaded through `compiled`.
-
-Formula: marginal likelihood of the Gaussian linear model, e.g. Rasmussen & Williams (2006),
-eq. 2.37-2.43.
+What belongs here: nodes of noise and sd with their weights, cross products of columns, and moments
+of coefficients given a node. What does not: integrating the coefficients out of many nodes
+(`elimination_kernel`), whitening, which is a noise model's, where nodes lie (`quadrature`), or what
+is asked of the mixtures (`mixture_kernel`). Loaded through `compiled`.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import math
 
 import numpy as np
 
+from its_pipeline.its.inference.elimination_kernel import log_residual_sds, moments_at
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
 
 _LOG_TWO_PI = math.log(2.0 * math.pi)
@@ -23,91 +22,29 @@ _HOPELESS = 25.0
 
 
 @numba.njit(**FAST_OPTIONS)
-def upper_products(rows, size, out):
-    """Fill the upper triangle of rows' rows, shape (size, width), four days at a time."""
-    n, width = rows.shape
-    for i in range(size):
-        for j in range(width):
-            out[i, j] = 0.0
-    whole = n - n % 4
-    for t in range(0, whole, 4):
-        for i in range(size):
-            a, b, c, d = rows[t, i], rows[t + 1, i], rows[t + 2, i], rows[t + 3, i]
-            for j in range(i - i % 4, width):
-                out[i, j] += (
-                    a * rows[t, j] + b * rows[t + 1, j] + c * rows[t + 2, j] + d * rows[t + 3, j]
-                )
+def lay_columns(rows, size, columns):
+    """Lay the first columns of rows, shape (n, width), one behind the other, shape (size, n)."""
+    n = rows.shape[0]
+    whole = n - n % 8
+    for t in range(0, whole, 8):
+        for j in range(size):
+            for day in range(8):
+                columns[j, t + day] = rows[t + day, j]
     for t in range(whole, n):
-        for i in range(size):
-            value = rows[t, i]
-            for j in range(i, width):
-                out[i, j] += value * rows[t, j]
+        for j in range(size):
+            columns[j, t] = rows[t, j]
 
 
-@numba.njit(inline="always", **FAST_OPTIONS)
-def _eliminate(matrix, first, last, size):
-    """Eliminate pivots first..last-1 from an upper triangle. Returns the log of their product."""
-    log_det = 0.0
-    product = 1.0
-    for p in range(first, last):
-        pivot = matrix[p, p]
-        if not pivot > 0.0:
-            return math.inf
-        product *= pivot
-        if product > 1e200 or product < 1e-200:
-            log_det += math.log(product)
-            product = 1.0
-        inverse = 1.0 / pivot
-        for i in range(p + 1, size):
-            factor = matrix[p, i] * inverse
-            if factor != 0.0:
-                for j in range(i, size):
-                    matrix[i, j] -= factor * matrix[p, j]
-    return log_det + math.log(product)
-
-
-@numba.njit(**OPTIONS)
-def _load(sums, precision, shared, contrasts, k, matrix):
-    """Fill the matrix that elimination starts from, the sd's precision multiplied in."""
-    size = matrix.shape[0]
-    for i in range(k + 1):
-        for j in range(i, k + 1):
-            matrix[i, j] = precision * sums[i, j]
-        for j in range(k + 1, size):
-            matrix[i, j] = contrasts[j - k - 1, i] if i < k else 0.0
-    for i in range(k + 1, size):
+@numba.njit(**FAST_OPTIONS)
+def products_of_columns(columns, size, out):
+    """Fill the upper triangle of the columns' products, shape (size, size)."""
+    n = columns.shape[1]
+    for i in range(size):
         for j in range(i, size):
-            matrix[i, j] = 0.0
-    for i in range(len(shared)):
-        matrix[i, i] += shared[i]
-
-
-@numba.njit(**OPTIONS)
-def _log_residual_sd(sums, shared, free, no_contrasts, n, k, matrix):
-    """Log sd of what the columns leave, under the widest component's priors."""
-    freedom = max(n - k, 3)
-    log_sd = 0.0
-    for _ in range(20):
-        _load(sums, math.exp(-2.0 * log_sd), shared, no_contrasts, k, matrix)
-        for i in range(len(free)):
-            matrix[len(shared) + i, len(shared) + i] += free[i]
-        _eliminate(matrix, 0, k, k + 1)
-        step = 0.5 * math.log(max(matrix[k, k] / freedom, 1e-12))
-        log_sd += step
-        if abs(step) < 0.3 / math.sqrt(2.0 * freedom):
-            break
-    return log_sd
-
-
-@numba.njit(**OPTIONS)
-def log_marginal(sums, log_det, prior_precision, log_sd, n):
-    """Log density of the outcome given noise and sd, all coefficients integrated out."""
-    k = len(prior_precision)
-    matrix = np.zeros((k + 1, k + 1))
-    _load(sums, math.exp(-2.0 * log_sd), prior_precision, np.zeros((0, k)), k, matrix)
-    value = -_eliminate(matrix, 0, k, k + 1) - matrix[k, k] - log_det
-    value += np.log(prior_precision).sum() - n * _LOG_TWO_PI
-    return 0.5 * value - n * log_sd
+            total = 0.0
+            for t in range(n):
+                total += columns[i, t] * columns[j, t]
+            out[i, j] = total
 
 
 @numba.njit(**OPTIONS)
@@ -164,57 +101,61 @@ def integrate(
     log_weights, log_sds, means, variances
         Filled; shapes (g, s, m), (g, s), (g, s, m, c), (g, s, m, c).
     """
+    g, s, n_components = log_weights.shape
     k = len(shared) + free.shape[1]
-    size = k + 1 + contrasts.shape[1]
-    matrix = np.zeros((size, size))
-    small = np.zeros((size, size))
-    narrow = np.zeros((k + 1, k + 1))
-    no_contrasts = np.zeros((0, k))
     error = 1.0 / math.sqrt(2.0 * max(n - k, 3))
     widest = 0
-    for m in range(free.shape[0]):
+    for m in range(n_components):
         if free[m].sum() < free[widest].sum():
             widest = m
-    log_prior = np.empty(free.shape[0])
-    for m in range(free.shape[0]):
-        log_prior[m] = log_components[m]
-        for i in range(free.shape[1]):
-            log_prior[m] += 0.5 * math.log(free[m, i])
     base = -0.5 * n * _LOG_TWO_PI + math.log(error) + log_node_width
     for i in range(len(shared)):
         base += 0.5 * math.log(shared[i])
-    a = len(shared)
-    middle = len(nodes) // 2
-    for g in range(sums.shape[0]):
-        wanted = contrasts[g if contrasts.shape[0] > 1 else 0]
-        centre = _log_residual_sd(sums[g], shared, free[widest], no_contrasts, n, k, narrow)
-        best = -math.inf
-        for turn in range(len(nodes)):
-            # the middle goes first: it tells whether the others are worth their while
-            s = (middle + turn) % len(nodes)
-            log_sd = centre + error * nodes[s]
-            log_sds[g, s] = log_sd
-            if turn > 0 and best < peak - _HOPELESS:
-                log_weights[g, s, :] = -math.inf
+    centres = log_residual_sds(sums, shared, free[widest], n)
+    for at in range(g):
+        for turn in range(s):
+            log_sds[at, turn] = centres[at] + error * nodes[turn]
+    constants = np.empty(g * s)
+    logs = log_weights.reshape((g * s, n_components))
+    of_rows = log_sds.reshape(g * s)
+    shape = (g * s, n_components, contrasts.shape[1])
+    # The middle sds go first: they tell which noises' others are worth their while.
+    middle = s // 2
+    rows = np.arange(g) * s + middle
+    for turn in range(2):
+        moments_at(
+            sums, rows // s, of_rows[rows], rows, shared, free, log_components, contrasts,
+            constants, logs, means.reshape(shape), variances.reshape(shape),
+        )  # fmt: skip
+        for row in rows:
+            log_sd = of_rows[row]
+            common = base + log_noise[row // s] + log_half_student_t(log_sd, sd_scale, sd_df)
+            common += constants[row] - n * log_sd - 0.5 * log_dets[row // s]
+            for m in range(n_components):
+                value = common + logs[row, m]
+                logs[row, m] = value if math.isfinite(value) else -math.inf
+                peak = max(peak, logs[row, m])
+        if turn == 0:
+            rows = _others(log_weights, middle, peak - _HOPELESS)
+
+
+@numba.njit(**OPTIONS)
+def _others(log_weights, middle, floor):
+    """Return the rows besides the middle ones of noises that reach the floor; the rest get none."""
+    g, s, _ = log_weights.shape
+    found = np.empty(g * s, np.int64)
+    count = 0
+    for at in range(g):
+        is_hopeless = log_weights[at, middle].max() < floor
+        for turn in range(s):
+            if turn == middle:
                 continue
-            _load(sums[g], math.exp(-2.0 * log_sd), shared, wanted, k, matrix)
-            log_det = _eliminate(matrix, 0, a, size)
-            common = base + log_noise[g] + log_half_student_t(log_sd, sd_scale, sd_df)
-            common -= n * log_sd + 0.5 * log_dets[g] + 0.5 * log_det
-            for m in range(free.shape[0]):
-                for i in range(a, size):
-                    for j in range(i, size):
-                        small[i, j] = matrix[i, j]
-                for i in range(free.shape[1]):
-                    small[a + i, a + i] += free[m, i]
-                log_det = _eliminate(small, a, k, size)
-                value = common + log_prior[m] - 0.5 * log_det - 0.5 * small[k, k]
-                log_weights[g, s, m] = value if math.isfinite(value) else -math.inf
-                best = max(best, log_weights[g, s, m])
-                for c in range(wanted.shape[0]):
-                    means[g, s, m, c] = -small[k, k + 1 + c]
-                    variances[g, s, m, c] = -small[k + 1 + c, k + 1 + c]
-        peak = max(peak, best)
+            if is_hopeless:
+                log_weights[at, turn, :] = -math.inf
+            else:
+                found[count] = at * s + turn
+                count += 1
+    return found[:count]
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -238,28 +179,11 @@ def moments_given_noise(
         Those constants but for the noise's own determinant, and for what all noises share.
     """
     constants = np.empty(len(log_sds))
-    a = len(shared)
-    k = a + free.shape[1]
-    size = k + 1 + contrasts.shape[1]
-    matrix = np.zeros((size, size))
-    small = np.zeros((size, size))
-    for p in range(len(log_sds)):
-        wanted = contrasts[p if contrasts.shape[0] > 1 else 0]
-        _load(sums[p], math.exp(-2.0 * log_sds[p]), shared, wanted, k, matrix)
-        constants[p] = -0.5 * _eliminate(matrix, 0, a, size)
-        for m in range(free.shape[0]):
-            for i in range(a, size):
-                for j in range(i, size):
-                    small[i, j] = matrix[i, j]
-            value = log_components[m]
-            for i in range(free.shape[1]):
-                small[a + i, a + i] += free[m, i]
-                value += 0.5 * math.log(free[m, i])
-            log_det = _eliminate(small, a, k, size)
-            log_weights[p, m] = value - 0.5 * log_det - 0.5 * small[k, k]
-            for c in range(wanted.shape[0]):
-                means[p, m, c] = -small[k, k + 1 + c]
-                variances[p, m, c] = -small[k + 1 + c, k + 1 + c]
+    rows = np.arange(len(log_sds))
+    moments_at(
+        sums, rows, log_sds, rows, shared, free, log_components, contrasts, constants, log_weights,
+        means, variances,
+    )  # fmt: skip
     return constants
 
 

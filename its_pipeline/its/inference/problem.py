@@ -13,7 +13,7 @@ import numpy as np
 
 from its_pipeline.its.scale_mixture import ScaleMixture
 
-_BLOCK = 4
+_BLOCK = 8
 """Columns are padded to a multiple of this, so that compiled loops become vector instructions."""
 
 

@@ -27,7 +27,7 @@ from scipy import special
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.diagnostics import EDGE_MASS_MAX
 from its_pipeline.its.inference.nodes import systematic
-from its_pipeline.its.inference.problem import Problem, padded
+from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import QUADRATURE_ERROR_MAX
 from its_pipeline.its.likelihoods.latent_draws import Weighed, widened
 from its_pipeline.its.likelihoods.latent_grid import (
@@ -383,7 +383,7 @@ class _Work:
 
     def _whitened(self, nodes: Nodes, sites: Sites) -> tuple[np.ndarray, np.ndarray]:
         size = self.design.shape[1] + 1
-        sums = np.empty((len(nodes.at), size, padded(self.design[:1], np.zeros(1)).shape[1]))
+        sums = np.empty((len(nodes.at), size, size))
         log_dets = np.empty(len(nodes.at))
         self.kernel.whitened_products(
             self.design,

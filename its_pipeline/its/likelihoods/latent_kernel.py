@@ -153,7 +153,7 @@ def improve(
         Filled: log of what they leave out, on average, shape (g,).
     """
     n, k = design.shape
-    width = -(-(k + 1) // 4) * 4
+    width = -(-(k + 1) // 8) * 8
     rows = np.zeros((n, width))
     rows[:, :k] = design
     columns = np.empty((k + 1, n))

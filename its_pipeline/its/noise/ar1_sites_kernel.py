@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from its_pipeline.its.inference.gaussian_kernel import upper_products
+from its_pipeline.its.inference.gaussian_kernel import lay_columns, products_of_columns
 from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
 
 
@@ -118,7 +118,9 @@ def products(rows, gaps, errors, phi, sd, size, sums):
     """
     white = np.empty_like(rows)
     log_det = _whiten(rows, gaps, errors, phi, sd, white)
-    upper_products(white, size, sums)
+    columns = np.empty((size, len(rows)))
+    lay_columns(white, size, columns)
+    products_of_columns(columns, size, sums)
     return log_det
 
 

@@ -62,12 +62,13 @@ class AutoregressivePlusWhiteNoise:
         return np.column_stack([np.exp(-np.exp(-u)), np.sin(v) ** 2]), density
 
     def cross_products(self, problem: Problem, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return products of whitened columns, shape (g, k + 1, width), and log|R|."""
-        size = problem.design.shape[1] + 1
-        sums = np.empty((len(points), size, problem.rows.shape[1]))
+        """Return products of whitened columns and log|R|; see `base.NoiseModel`."""
+        k = problem.design.shape[1]
+        courses = 1 if problem.outcome.ndim == 1 else problem.outcome.shape[1]
+        sums = np.empty((len(points), k + 1, k + courses))
         log_dets = np.empty(len(points))
         _kernel().cross_products(
-            problem.rows, problem.gaps, np.ascontiguousarray(points), size, sums, log_dets
+            problem.rows, problem.gaps, np.ascontiguousarray(points), sums, log_dets
         )
         return sums, log_dets
 

@@ -12,7 +12,11 @@ import math
 
 import numpy as np
 
-from its_pipeline.its.inference.gaussian_kernel import log_half_student_t, upper_products
+from its_pipeline.its.inference.gaussian_kernel import (
+    lay_columns,
+    log_half_student_t,
+    products_of_columns,
+)
 from its_pipeline.its.inference.sampling_kernel import (
     FAST_OPTIONS,
     LOGP_SIGNATURE,
@@ -48,6 +52,9 @@ def filter_with_slopes(gaps, phi, share, table):
     variance, v_phi, v_share = first, 0.0, -1.0
     log_det, d_phi, d_share = 0.0, 0.0, 0.0
     product = 1.0
+    # Day after day these settle, to the last bit: what follows of them stays as it was.
+    settled, settled_phi, settled_share = math.nan, math.nan, math.nan
+    spread = inverse = gain = g_phi = g_share = after = after_phi = after_share = math.nan
     for t in range(table.shape[0]):
         factor, bend = 1.0, 0.0
         if t > 0:
@@ -57,25 +64,30 @@ def filter_with_slopes(gaps, phi, share, table):
             v_phi = square * v_phi + 2.0 * factor * bend * (variance - first)
             v_share = -1.0 + square * (v_share + 1.0)
             variance = first + square * (variance - first)
-        spread = variance + share
-        s_phi, s_share = v_phi, v_share + 1.0
-        inverse = 1.0 / spread
-        gain = variance * inverse
+        if variance != settled or v_phi != settled_phi or v_share != settled_share:
+            settled, settled_phi, settled_share = variance, v_phi, v_share
+            spread = variance + share
+            s_share = v_share + 1.0
+            inverse = 1.0 / spread
+            gain = variance * inverse
+            g_phi = (v_phi - gain * v_phi) * inverse
+            g_share = (v_share - gain * s_share) * inverse
+            # variance after the observation: variance * share / spread
+            after_phi = share * (v_phi - variance * v_phi * inverse) * inverse
+            after_share = variance + share * v_share - variance * share * s_share * inverse
+            after_share *= inverse
+            after = variance * share * inverse
         table[t, FACTOR], table[t, BEND] = factor, bend
         table[t, INVERSE], table[t, GAIN] = inverse, gain
-        table[t, GAIN_BY_PHI] = (v_phi - gain * s_phi) * inverse
-        table[t, GAIN_BY_SHARE] = (v_share - gain * s_share) * inverse
-        table[t, BY_PHI], table[t, BY_SHARE] = s_phi, s_share
+        table[t, GAIN_BY_PHI], table[t, GAIN_BY_SHARE] = g_phi, g_share
+        table[t, BY_PHI], table[t, BY_SHARE] = v_phi, v_share + 1.0
         product *= spread
         if product < 1e-200 or product > 1e200:
             log_det += math.log(product)
             product = 1.0
-        d_phi += s_phi * inverse
-        d_share += s_share * inverse
-        # variance after the observation: variance * share / spread
-        v_phi = share * (v_phi - variance * s_phi * inverse) * inverse
-        v_share = (variance + share * v_share - variance * share * s_share * inverse) * inverse
-        variance = variance * share * inverse
+        d_phi += v_phi * inverse
+        d_share += (v_share + 1.0) * inverse
+        variance, v_phi, v_share = after, after_phi, after_share
     return log_det + math.log(product), d_phi, d_share
 
 
@@ -107,6 +119,11 @@ def _whiten_with_slopes(rows, gaps, phi, share, out, slopes):
             by_phi[j] = b_phi + g_phi * surprise - gain * b_phi
             by_share[j] = b_share + g_share * surprise - gain * b_share
     return log_det, d_phi, d_share
+
+
+@numba.njit(**OPTIONS)
+def _whole_fours(count):
+    return -(-count // 4) * 4
 
 
 @numba.njit(inline="always", **FAST_OPTIONS)
@@ -207,8 +224,10 @@ def log_density(position, data, gradient):
     if not math.isfinite(log_det):
         return -math.inf
     size = k + 1
-    sums = np.empty((size, width))
-    upper_products(white, size, sums)
+    columns = np.zeros((_whole_fours(size), n))
+    lay_columns(white, size, columns)
+    sums = np.empty((size, size))
+    products_of_columns(columns, size, sums)
     precision = math.exp(-2.0 * point[2])
     base = np.zeros((size, width))
     for i in range(size):
@@ -241,7 +260,7 @@ def log_density(position, data, gradient):
         value += 0.5 * math.log(shared[i])
     # Each component's slope weighs the cross products with its inverse plus the outer product of
     # (-mean, 1): the envelope theorem. Averaged over the components first.
-    weigh = np.zeros((size, width))
+    weigh = np.zeros((size, len(columns)))
     for c in range(m):
         part = precision * logs[c] / total
         matrix = swept[c]
@@ -256,17 +275,26 @@ def log_density(position, data, gradient):
         for j in range(i, size):
             along += (1.0 if i == j else 2.0) * weigh[i, j] * sums[i, j]
     by_phi, by_share = 0.0, 0.0
-    turned = np.empty(width)
-    for t in range(n):
-        for j in range(width):
-            turned[j] = 0.0
-        for i in range(size):
-            unit = white[t, i]
-            for j in range(width):
-                turned[j] += unit * weigh[i, j]
-        for j in range(size):
-            by_phi += turned[j] * slopes[0, t, j]
-            by_share += turned[j] * slopes[1, t, j]
+    turned = np.empty(n)
+    bends = np.empty((2, size, n))
+    lay_columns(slopes[0], size, bends[0])
+    lay_columns(slopes[1], size, bends[1])
+    for j in range(size):
+        for t in range(n):
+            turned[t] = 0.0
+        for i in range(0, len(columns), 4):
+            one, two = weigh[j, i], weigh[j, i + 1]
+            three, four = weigh[j, i + 2], weigh[j, i + 3]
+            for t in range(n):
+                turned[t] += (
+                    one * columns[i, t]
+                    + two * columns[i + 1, t]
+                    + three * columns[i + 2, t]
+                    + four * columns[i + 3, t]
+                )
+        for t in range(n):
+            by_phi += turned[t] * bends[0, j, t]
+            by_share += turned[t] * bends[1, j, t]
     d_phi = -0.5 * d_phi - by_phi
     d_share = -0.5 * d_share - by_share
     d_sd = along - n
