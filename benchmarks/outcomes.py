@@ -183,13 +183,15 @@ def main() -> None:
     given = parser.parse_args()
     all_kinds = IDLE_KINDS if given.idle else KINDS
     kinds = [k for k in all_kinds if not given.kinds or k.name.startswith(tuple(given.kinds))]
-    rows = [
-        vars(answer)
-        for kind in kinds
-        for n in given.lengths
-        for noise in NOISES
-        for answer in answers(kind, noise, n, given.series)
-    ]
+    rows: list[dict[str, object]] = []
+    for kind in kinds:
+        for n in given.lengths:
+            cell = [
+                vars(answer) for noise in NOISES for answer in answers(kind, noise, n, given.series)
+            ]
+            rows += cell
+            # A run takes long: each cell is told as it is done.
+            print(table(pd.DataFrame(cell)).splitlines()[-1], flush=True)
     text = "\n".join(
         [
             "## Counts with idle days" if given.idle else "## Counts, yes/no and times",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,9 +20,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks._memory import in_fresh_process
 from benchmarks._store import folder_bytes, make_store, write_daily
 from benchmarks._table import machine, write_table
-from benchmarks.night import cpu_seconds, resident_mb
+from benchmarks.night import cpu_seconds
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.shard_plan import plan_shards
 from its_pipeline.experiments.shard_runs import mark_told, refresh_shards, stale_shards
@@ -48,6 +48,16 @@ def night(settings: Settings, n: int) -> dict[str, int]:
         for name, count in summary.counts.items():
             counts[name] = counts.get(name, 0) + count
     return {name: count for name, count in counts.items() if count}
+
+
+def timed_plan(settings: Settings, n: int) -> tuple[Any, float, float]:
+    """Return the planned shards, and the wall-clock and CPU seconds of planning them."""
+    return timed(lambda: plan_shards(settings, shards_of(settings, n)))
+
+
+def timed_night(settings: Settings, n: int) -> tuple[dict[str, int], float, float]:
+    """Return the counts of a night, and its wall-clock and CPU seconds."""
+    return timed(lambda: night(settings, n))
 
 
 def main() -> None:
@@ -89,13 +99,13 @@ def measure(root: Path, arguments: argparse.Namespace) -> None:
         )
         print(lines[-1], flush=True)
 
-    before = resident_mb()
-    planned, wall, cpu = timed(lambda: plan_shards(settings, shards))
+    planning = in_fresh_process(timed_plan, settings, n)
+    planned, wall, cpu = planning.found
     line(f"planned, {len(shards)} shards", sum(each.people for each in planned), wall, cpu)
     inputs = folder_bytes(root / "shards")
     if not arguments.plan_only:
-        counts, wall, cpu = timed(lambda: night(settings, n))
-        line("all changed", counts, wall, cpu)
+        first = in_fresh_process(timed_night, settings, n)
+        line("all changed", *first.found)
         stored = folder_bytes(root / "results")
         passed_over(settings, n, line)
         lines.append(
@@ -103,11 +113,12 @@ def measure(root: Path, arguments: argparse.Namespace) -> None:
             f"{len(open_store(settings).sets.paths())} files; looks and interventions "
             f"{folder_bytes(root / 'interventions.sqlite') / n / 1024:.1f} KB."
         )
-    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    lines.append(
-        f"\nInputs {inputs / n / 1024:.1f} KB an experiment while they are needed. Memory ahead "
-        f"{before:.0f} MiB, at most {resident_mb():.0f} MiB; largest worker {worker:.0f} MiB."
-    )
+        lines.append(
+            "\nMemory, each in a process of its own: planning at most "
+            f"{planning.peak_mib:.0f} MiB; the night in which all changed "
+            f"{first.peak_mib:.0f} MiB, and {first.worker_mib:.0f} MiB of a worker's own."
+        )
+    lines.append(f"\nInputs {inputs / n / 1024:.1f} KB an experiment while they are needed.")
     write_table("shards", "\n".join(lines) + "\n")
 
 

@@ -120,24 +120,31 @@ def history(
     status: Annotated[str | None, typer.Option(help="Only with this verdict.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
 ) -> None:
-    """Show a person's past analyses from the run store, newest first."""
+    """Show a person's past analyses, newest first."""
+    from its_pipeline.experiments.service import open_store
     from its_pipeline.settings import get_settings
+    from its_pipeline.stores.past_analyses import past_analyses
     from its_pipeline.stores.runs import RunStore
 
     settings = get_settings()
     check_known(settings, user_id)
-    page = RunStore.from_settings(settings).history(
-        user_id, intervention_id, status, page_size=limit
+    page = past_analyses(
+        RunStore.from_settings(settings),
+        open_store(settings),
+        user_id,
+        intervention_id,
+        status,
+        page_size=limit,
     )
     rows = [
         (
-            run.started_at.isoformat(sep=" ", timespec="minutes"),
-            run.intervention_id,
-            run.status,
-            _interval(run.numbers),
-            run.run_id,
+            each.recorded_at.isoformat(sep=" ", timespec="minutes"),
+            each.intervention_id,
+            each.status,
+            _interval(each.numbers),
+            each.mlflow_run_id or "in its shard",
         )
-        for run in page.runs
+        for each in page.analyses
     ]
     print_table("Analyses", ("when (UTC)", "intervention", "verdict", "effect", "run"), rows)
 

@@ -59,13 +59,13 @@ def days_to_ingest(
     """
     if given is not None:
         return sorted({date.fromisoformat(day) for day in given})
-    from its_pipeline.ingest.ahead import untold_days
     from its_pipeline.ingest.steps import (
         changed_days,
         first_open_day,
         open_lake,
         unvalidated_days,
     )
+    from its_pipeline.ingest.untold import untold_days
 
     today_on = settings.utc_today()
     late = (today_on - timedelta(days=ago) for ago in range(settings.late_window_days + 1))

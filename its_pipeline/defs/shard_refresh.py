@@ -143,10 +143,15 @@ def shards_to_do(settings: Settings, shards: Sequence[Shard]) -> list[Shard]:
     shards
         All of the store, or of a run.
     """
-    from its_pipeline.experiments.shard_runs import stale_shards
+    from its_pipeline.experiments.shard_runs import stale_shards, untold
 
     stale = set(stale_shards(settings, shards))
-    return [shard for shard in shards if shard in stale or not is_recorded(settings, shard.name)]
+    return [
+        shard
+        for shard in shards
+        # One of nobody is never stale, but whoever recorded it may have been killed before telling.
+        if shard in stale or untold(settings, shard) or not is_recorded(settings, shard.name)
+    ]
 
 
 class _Teller:

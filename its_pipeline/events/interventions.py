@@ -34,6 +34,7 @@ from its_pipeline.events.intervention_rows import (
     utc,
 )
 from its_pipeline.events.intervention_schema import bring_up_to_date
+from its_pipeline.events.intervention_search import versions_beginning_with
 from its_pipeline.events.intervention_table import VERSIONS, open_engine, writing
 from its_pipeline.events.keys import validate_id
 from its_pipeline.events.log_copies import check_log
@@ -204,6 +205,13 @@ class InterventionLog:
         """Return those that began last, the last one first, withdrawn ones too; at most `count`."""
         ordered = (VERSIONS.c.started_on.desc(), VERSIONS.c.user_id, VERSIONS.c.intervention_id)
         return self._read(newest_versions().order_by(*ordered).limit(count))
+
+    def beginning_with(
+        self, text: str, count: int, user_id: str | None = None
+    ) -> list[Intervention]:
+        """Return those that `intervention_search.versions_beginning_with` finds."""
+        query = versions_beginning_with(text, count, user_id)
+        return [] if query is None else self._read(query)
 
     def history(self, user_id: str, intervention_id: str) -> tuple[Intervention, ...]:
         """Return every version of one intervention, oldest first; empty if it is unknown."""

@@ -147,6 +147,28 @@ def key_of_id(kind: str, text: str) -> str:
     return key
 
 
+def beginning_of_key(text: str) -> str:
+    """Return what identifiers begin with that people know by this beginning.
+
+    Parameters
+    ----------
+    text
+        The beginning of a person's id or an intervention's, or a whole person's id, the separator
+        and the beginning of an intervention's id.
+
+    Raises
+    ------
+    ValueError
+        Nobody's id can begin so.
+    """
+    user_id, separator, intervention_id = text.strip().partition(SEPARATOR)
+    if intervention_id:
+        validate_id("intervention_id", intervention_id)
+    if not is_valid_id(user_id):
+        user_id = key_of_id("user_id", user_id)
+    return f"{user_id}{separator}{intervention_id}"
+
+
 def shown_id(key: str) -> str:
     """Return the id that a key of `key_of_id` stands for, as people know it."""
     if ESCAPE not in key:

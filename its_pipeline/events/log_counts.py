@@ -31,7 +31,7 @@ def count_interventions(settings: Settings) -> int:
         The installation.
     """
     query = sa.select(sa.func.count()).where(VERSIONS.c.version == 1)
-    with _connection(settings) as connection:
+    with open_log(settings) as connection:
         return int(connection.scalar(query) or 0)
 
 
@@ -48,7 +48,7 @@ def count_since(settings: Settings, sequence: int) -> tuple[int, int]:
     query = sa.select(sa.func.count(), sa.func.max(VERSIONS.c.sequence)).where(
         VERSIONS.c.sequence > sequence
     )
-    with _connection(settings) as connection:
+    with open_log(settings) as connection:
         count, newest = connection.execute(query).one()
     return int(count), int(newest or sequence)
 
@@ -77,12 +77,13 @@ def has_kind_of(settings: Settings, people: int, until_on: date) -> bool:
         .having(sa.func.count(sa.distinct(tried.c.user_id)) >= people)
         .limit(1)
     )
-    with _connection(settings) as connection:
+    with open_log(settings) as connection:
         return connection.execute(query).first() is not None
 
 
 @contextmanager
-def _connection(settings: Settings) -> Iterator[sa.Connection]:
+def open_log(settings: Settings) -> Iterator[sa.Connection]:
+    """Give a connection to the log for reading, its schema up to date."""
     url = settings.resolved_intervention_log_url
     check_log(url)
     engine = open_engine(url)

@@ -76,7 +76,7 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
     snapshot
         Reused where given.
     """
-    from its_pipeline.report.cent import compliance_table
+    from its_pipeline.report.cent_compliance import compliance_table
     from its_pipeline.report.index import render_index
 
     snapshot = snapshot or Snapshot(settings)

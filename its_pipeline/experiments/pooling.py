@@ -36,6 +36,7 @@ from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.sharding import has_shards
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.settings import Settings
+from its_pipeline.stores.many_analyses import read_analyses
 from its_pipeline.stores.outlines import Outline
 from its_pipeline.stores.pooled_likelihoods import Source
 from its_pipeline.stores.pooled_results import (
@@ -263,9 +264,12 @@ def _made(
     own: dict[str, Estimate] = {}
     pooled_as: dict[str, Estimate] = {}
     standardised = metric.pooled_in == "baseline_sd"
+    estimates = _estimates(settings, membership, before)
     for user_id, (_, verdict) in membership.estimated.items():
         try:
-            found = before.get(_source(verdict)) or _own(settings, verdict)
+            found = estimates[_source(verdict)]
+            if isinstance(found, ValueError):
+                raise found
             told = found.standardised() if found is not None and standardised else found
         except ValueError:
             # Their days say nothing of the effect, or do not vary where sds of them are the unit.
@@ -327,16 +331,24 @@ def _source(verdict: Outline) -> Source:
     return Source(verdict.key, str(verdict.fingerprint))
 
 
-def _own(settings: Settings, verdict: Outline) -> Estimate | None:
-    """Return what a member's stored analysis says; None where there is none.
+def _estimates(
+    settings: Settings, membership: Membership, before: Mapping[Source, Estimate]
+) -> dict[Source, Estimate | ValueError | None]:
+    """Return what the stored analysis of every member says.
 
-    Raises
-    ------
-    ValueError
-        Its days say nothing of the effect.
+    None where there is none, and an error where its days say nothing of the effect.
     """
     from its_pipeline.its.effect_likelihood import estimate_of
 
-    store = open_store(settings)
-    analysis = store.analysis(verdict.key, str(verdict.fingerprint), with_trace=False)
-    return None if analysis is None else estimate_of(analysis, verdict.user_id)
+    sources = {_source(verdict): user_id for user_id, (_, verdict) in membership.estimated.items()}
+    found: dict[Source, Estimate | ValueError | None] = {
+        source: before[source] for source in sources if source in before
+    }
+    left = sources.keys() - found.keys()
+    for place, analysis in read_analyses(open_store(settings), left):
+        source = Source(*place)
+        try:
+            found[source] = None if analysis is None else estimate_of(analysis, sources[source])
+        except ValueError as error:
+            found[source] = error
+    return found

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from its_pipeline.events.schema import pc
 from its_pipeline.experiments.shard_input import DAY_COLUMNS
 
-_ROWS_AT_A_TIME: Final = 500_000
+_ROWS_AT_A_TIME: Final = 100_000
+"""A night holds several copies of so many rows while it plans; more of them make it no faster."""
 
 
 def people_days(

@@ -156,3 +156,18 @@ def workshop(folder: Path) -> Iterator[Path]:
     with exclusive(folder / "lock"):
         remove_unfinished(folder)
         yield folder
+
+
+def held_by_nobody(lock_path: Path) -> bool:
+    """Tell whether no process holds a lock of `exclusive`; whoever held it may have been killed."""
+    try:
+        file = lock_path.open("rb")
+    except FileNotFoundError:
+        return True
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(file, fcntl.LOCK_UN)
+        return True

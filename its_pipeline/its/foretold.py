@@ -13,8 +13,8 @@ import numpy as np
 from scipy import special
 
 from its_pipeline.its.inference import compiled
-from its_pipeline.its.likelihoods.latent import Observations
 from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.likelihoods.observations import Observations
 
 _LEAST = 1e-300
 _FLATTER = 0.3458

@@ -21,10 +21,11 @@ from its_pipeline.its.inference.diagnostics import assess, assess_weighed
 from its_pipeline.its.inference.draws import row_quantiles
 from its_pipeline.its.inference.nuts import Chains, SamplerSettings
 from its_pipeline.its.inference.problem import Problem
-from its_pipeline.its.likelihoods.latent import Observations, weighed
+from its_pipeline.its.likelihoods.latent import weighed
 from its_pipeline.its.likelihoods.latent_draws import Weighed
 from its_pipeline.its.likelihoods.latent_sampled import sampled
 from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.likelihoods.observations import Observations
 from its_pipeline.its.posterior import (
     INNER_INTERVAL,
     INTERVAL,

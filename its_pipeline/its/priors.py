@@ -13,7 +13,9 @@ LEVEL_SD = 3.0
 TREND_SDS = (0.1, 2.0)
 """Normal sds of the change that a straight trend makes over the whole pre-period: a mixture, small
 unless the data insist. People drift and come back; an interval that extrapolates every drift as a
-straight line is twice as wide and no truer (benchmarks/placebo.py)."""
+straight line is twice as wide and no truer (benchmarks/placebo.py). Those are windows of at most
+180 days: counts of months, quarters and years have the wide one alone
+(benchmarks/outcomes_monthly.py)."""
 
 LEVEL_CHANGE_SD = 10.0
 """Normal sd of the level change at the intervention."""
@@ -60,9 +62,11 @@ SIGMA_SCALE = 1.0
 SIGMA_DF = 3.0
 """sigma ~ half-Student-t(df, scale): heavy enough for a trend that swells the pre-period sd."""
 
-DISPERSION_SCALE = 0.5
+DISPERSION_SCALE = 1.0
 """dispersion ~ half-Student-t(SIGMA_DF, scale): of counts and successes beyond the noise that
-lasts, the sd by which one day's rate is multiplied."""
+lasts, the sd by which one day's rate is multiplied. Rare events come in bouts: with a variance of
+three times the mean at one every other day it is 2, which half the scale all but rules out
+(benchmarks/outcomes.py); where there are many events the data tell."""
 
 NU_SHAPE = 2.0
 NU_RATE = 0.1

@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from its_pipeline.its.designs.base import post_rows
-from its_pipeline.its.likelihoods.latent import Observations
 from its_pipeline.its.likelihoods.latent_draws import Weighed
 from its_pipeline.its.likelihoods.linked import LinkedLikelihood
+from its_pipeline.its.likelihoods.observations import Observations
 from its_pipeline.its.posterior import Fit
 from its_pipeline.its.series import PRE
 

@@ -20,7 +20,7 @@ MODEL_VERSION = "ar1-white-1"
 YEARLY_VERSION = 1
 """Part of the fingerprint where `AnalysisSpec.has_yearly_season`: changes with anything of the
 yearly season, so that only answers with one in their model are computed again."""
-LINKED_VERSION = 3
+LINKED_VERSION = 4
 """Part of the fingerprint of counts, yes/no and shares: changes with their inference."""
 FEWEST_DAYS_WITH_A_YEAR = 548
 """A year and a half. Where each day of the year was seen once, a season cannot be told from a drift
@@ -178,6 +178,15 @@ class AnalysisSpec:
     def is_share(self) -> bool:
         """Whether the outcome is yes/no, or a share of trials."""
         return self.likelihood == "binomial"
+
+    @property
+    def has_secular_trend(self) -> bool:
+        """Whether these are counts or shares of months, quarters or years.
+
+        Over years, populations and what is counted in them grow and shrink; the small trend that
+        people's days have (`priors.TREND_SDS`) would count such a change as the intervention's.
+        """
+        return (self.is_count or self.is_share) and self.calendar.unit == "month"
 
     @property
     def possible(self) -> tuple[float, float]:

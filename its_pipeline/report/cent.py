@@ -1,31 +1,30 @@
 """The CENT 2015 checklist of an experiment, and how its design stands against standards.
 
-Here belong reading the checklist, filling it, the table over all experiments and the What Works
-Clearinghouse rating. What the system can answer by itself is in `cent_answers`; the items with
-their sources are in `cent.yaml`.
+Here belong reading the checklist, filling it and the What Works Clearinghouse rating. What the
+system can answer by itself is in `cent_answers`; the items with their sources are in `cent.yaml`;
+what is told of many experiments together is in `cent_compliance`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import Final, Literal, cast
 
 import yaml
 
 from its_pipeline.report.cent_answers import ANSWERS
 from its_pipeline.report.facts import Facts
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 ItemStatus = Literal["reported", "partial", "blank", "not_applicable"]
 Source = Literal["data", "system", "protocol", "data and protocol", ""]
 
 N_ITEMS: Final = 25
 N_SUB_ITEMS: Final = 44
+#: Asks for absolute and relative effects of a yes-or-no outcome.
+_OF_RATES: Final = "17b"
 
 #: What Works Clearinghouse, Single-Case Design Technical Documentation 1.0 (Kratochwill et al.
 #: 2010), section B: at least three attempts at three points in time, and in each phase at least 5
@@ -158,31 +157,66 @@ def checklist(facts: Facts) -> tuple[CentAnswer, ...]:
 def _fill(item: CentItem, facts: Facts, protocol: Mapping[str, str]) -> CentAnswer:
     told = protocol.get(item.field) or protocol.get(item.id)
     known = ANSWERS[item.id](facts) if item.id in ANSWERS else None
-    if item.id == "17b" and (facts.metric is None or facts.metric.aggregation != "rate"):
-        return CentAnswer(item, "not_applicable", "The outcome is not a yes-or-no outcome.", "")
-    if told and known:
-        return CentAnswer(item, "reported", f"{known} {told}", "data and protocol")
-    if told:
-        return CentAnswer(item, "reported", told, "protocol")
-    if item.series:
-        return CentAnswer(item, "not_applicable", "This is a single trial, not a series.", "")
-    if known and item.partial:
-        missing = f"{known} Still missing: protocol field “{item.field}”."
-        return CentAnswer(item, "partial", missing, "data")
-    if known:
-        return CentAnswer(item, "reported", known, "system" if item.source == "system" else "data")
-    if item.needs and not protocol.get(item.needs) and not _is_said_by_a_lot(item, facts):
-        reason = f"Applies only where the protocol field “{item.needs}” is filled."
-        return CentAnswer(item, "not_applicable", reason, "")
-    if item.field:
-        return CentAnswer(item, "blank", f"Not known. Protocol field “{item.field}” is empty.", "")
-    return CentAnswer(item, "blank", "Not known: there is no published result.", "")
-
-
-def _is_said_by_a_lot(item: CentItem, facts: Facts) -> bool:
-    """Tell whether a lot in the log stands for the protocol field that an item needs."""
     schedule = facts.intervention.schedule
-    return item.needs == "randomisation" and schedule is not None and bool(schedule.mechanism)
+    status, source = judged(
+        item,
+        {name for name, text in protocol.items() if text},
+        is_known=bool(known),
+        is_rate=facts.metric is not None and facts.metric.aggregation == "rate",
+        has_lot=schedule is not None and bool(schedule.mechanism),
+    )
+    if status == "not_applicable":
+        text = _why_not_applicable(item)
+    elif status == "blank":
+        text = "Not known: there is no published result."
+        if item.field:
+            text = f"Not known. Protocol field “{item.field}” is empty."
+    elif status == "partial":
+        text = f"{known} Still missing: protocol field “{item.field}”."
+    else:
+        text = " ".join(each for each in (known, told) if each)
+    return CentAnswer(item, status, text, source)
+
+
+def judged(
+    item: CentItem, filled: Collection[str], *, is_known: bool, is_rate: bool, has_lot: bool
+) -> tuple[ItemStatus, Source]:
+    """Return how an item is answered, and where its answer comes from.
+
+    Parameters
+    ----------
+    item
+        The item.
+    filled
+        Fields of the protocol that have a text.
+    is_known
+        Whether the system has an answer of its own.
+    is_rate
+        Whether the outcome is a yes-or-no outcome.
+    has_lot
+        Whether a lot in the log stands for the protocol field on randomisation.
+    """
+    told = item.field in filled or item.id in filled
+    if item.id == _OF_RATES and not is_rate:
+        return "not_applicable", ""
+    if told:
+        return "reported", "data and protocol" if is_known else "protocol"
+    if item.series:
+        return "not_applicable", ""
+    if is_known and item.partial:
+        return "partial", "data"
+    if is_known:
+        return "reported", "system" if item.source == "system" else "data"
+    is_needed = item.needs in filled or (item.needs == "randomisation" and has_lot)
+    return ("not_applicable" if item.needs and not is_needed else "blank"), ""
+
+
+def _why_not_applicable(item: CentItem) -> str:
+    if item.id == _OF_RATES:
+        return "The outcome is not a yes-or-no outcome."
+    if item.series:
+        return "This is a single trial, not a series."
+    return f"Applies only where the protocol field “{item.needs}” is filled."
 
 
 def plain_answers(answers: Iterable[CentAnswer]) -> list[dict[str, str]]:
@@ -216,30 +250,6 @@ def reported_count(answers: Iterable[CentAnswer]) -> tuple[int, int]:
     """Return how many items are fully reported, and how many apply."""
     applicable = [answer for answer in answers if answer.status != "not_applicable"]
     return sum(answer.status == "reported" for answer in applicable), len(applicable)
-
-
-def compliance_table(filled: Mapping[str, Iterable[CentAnswer]]) -> pd.DataFrame:
-    """Return the checklist over many experiments, as one row an experiment and item.
-
-    Parameters
-    ----------
-    filled
-        Experiment key to its filled checklist.
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns experiment, item, section, status, source, field, text.
-    """
-    import pandas as pd
-
-    columns = ["experiment", "item", "section", "status", "source", "field", "text"]
-    rows = [
-        (key, a.item.id, a.item.section, a.status, a.source, a.item.field, a.text)
-        for key, answers in filled.items()
-        for a in answers
-    ]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def wwc_rating(

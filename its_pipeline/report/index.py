@@ -20,9 +20,9 @@ from its_pipeline.report.cent import (
     CentAnswer,
     cent_caveat,
     cent_citation,
-    cent_items,
     cent_scope,
 )
+from its_pipeline.report.cent_compliance import CentCount, cent_counts
 from its_pipeline.report.drawing import TONES, Span, interval_svg, status_tone
 from its_pipeline.report.finding import Finding
 from its_pipeline.report.html import own_direction, render_page, safe_href
@@ -84,18 +84,6 @@ class Forest:
 
 
 @dataclass(frozen=True)
-class CentCount:
-    """How often one checklist item has which status."""
-
-    id: str
-    text: str
-    reported: int
-    partial: int
-    blank: int
-    not_applicable: int
-
-
-@dataclass(frozen=True)
 class IndexView:
     """What the template shows."""
 
@@ -152,7 +140,9 @@ def render_index(
         verdicts=tuple(verdicts.most_common()),
         outcomes=tuple(sorted({line.outcome for line in lines})),
         forests=_forests(ordered, lines, reaches),
-        cent=_cent_counts(checklists or {}),
+        cent=cent_counts(
+            ([answer.status for answer in answers], 1) for answers in (checklists or {}).values()
+        ),
         cent_experiments=len(checklists or {}),
         cent_scope=cent_scope(),
         cent_citation=f"{cent_citation()} {cent_caveat()}",
@@ -279,21 +269,3 @@ def _forests(
         scale = number_text(reach, decimals_for(reach))
         forests.append(Forest(shown[0].name, shown[0].outcome, unit, shown, len(members), scale))
     return tuple(forests)
-
-
-def _cent_counts(checklists: Mapping[str, Sequence[CentAnswer]]) -> tuple[CentCount, ...]:
-    """Count each item's statuses over all experiments."""
-    if not checklists:
-        return ()
-    counts: dict[str, Counter[str]] = {item.id: Counter() for item in cent_items()}
-    for answers in checklists.values():
-        for answer in answers:
-            counts[answer.item.id][answer.status] += 1
-    return tuple(
-        CentCount(
-            item.id,
-            item.text,
-            *(counts[item.id][s] for s in ("reported", "partial", "blank", "not_applicable")),
-        )
-        for item in cent_items()
-    )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from its_pipeline.events.keys import shown_id
+from its_pipeline.report.cent import cent_caveat, cent_citation, cent_scope
+from its_pipeline.report.cent_compliance import CentCount
 from its_pipeline.report.html import own_direction, render_page, safe_href
 from its_pipeline.report.inputs import STATUS_LABELS
 from its_pipeline.report.kind_page import KindLine, kind_lines
@@ -53,11 +55,15 @@ class Overview:
         Of the analysed: what their looks come to, to number.
     problems
         The first of those that crashed or did not converge.
+    cent, cent_experiments
+        How often each item of the CENT checklist has which status, and of how many experiments.
     """
 
     states: Mapping[str, int]
     standings: Mapping[str, int]
     problems: tuple[Problem, ...]
+    cent: tuple[CentCount, ...] = ()
+    cent_experiments: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class OverviewView:
     trust_href: str | None
     nobodys: int
     kinds: tuple[KindLine, ...]
+    cent: tuple[CentCount, ...]
+    cent_experiments: int
+    cent_scope: str
+    cent_citation: str
 
 
 def render_overview(
@@ -121,6 +131,10 @@ def render_overview(
         trust_href=safe_href(trust_href),
         nobodys=nobodys_events,
         kinds=kind_lines(kinds),
+        cent=overview.cent,
+        cent_experiments=overview.cent_experiments,
+        cent_scope=cent_scope(),
+        cent_citation=f"{cent_citation()} {cent_caveat()}",
     )
     return render_page("overview.html", view)
 

@@ -13,7 +13,7 @@ import heapq
 import json
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
@@ -104,6 +104,27 @@ class ResultFile:
                 if row.place == (key, fingerprint):
                     return self._read(group, [_ANALYSIS]).column(0)[at].as_py()
         return None
+
+    def analyses(
+        self, places: Collection[tuple[str, str]]
+    ) -> Iterator[tuple[tuple[str, str], bytes]]:
+        """Yield the packed analyses of many places, each group of rows read once.
+
+        Parameters
+        ----------
+        places
+            Keys and fingerprints; those that are not here are passed over.
+        """
+        keys = sorted({key for key, _ in places})
+        for group, (first, last) in enumerate(zip(self._first, self._last, strict=True)):
+            at = bisect_left(keys, first)
+            if at == len(keys) or keys[at] > last:
+                continue
+            found = self._read(group, ["key", "fingerprint", _ANALYSIS])
+            columns = (found.column(name).to_pylist() for name in ("key", "fingerprint"))
+            for row, place in enumerate(zip(*columns, strict=True)):
+                if place in places:
+                    yield place, found.column(_ANALYSIS)[row].as_py()
 
     def has(self, key: str, fingerprint: str) -> bool:
         """Tell whether there is such a row."""

@@ -8,7 +8,9 @@ other pages.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from its_pipeline.api.http.identification import Identification
@@ -16,30 +18,49 @@ from its_pipeline.api.http.page_requests import SIGN_IN, SIGN_OUT, cookie
 from its_pipeline.api.pages.forms import read_form
 from its_pipeline.api.pages.kinds import listed_kinds
 from its_pipeline.api.pages.rendering import page, see_other
-from its_pipeline.api.pages.views import MOST_LISTED, listed, upload_bound
+from its_pipeline.api.pages.views import MOST_FOUND, MOST_LISTED, listed, upload_bound
+from its_pipeline.api.questions.services import Services
 from its_pipeline.api.routes.dependencies import Asked, Parts
+from its_pipeline.events.intervention import Intervention
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def home(services: Parts, exchange: Asked) -> Response:
-    """Show where a file can be dropped, and the interventions that the caller may see."""
+async def home(
+    services: Parts, exchange: Asked, find: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    """Show where a file can be dropped, and interventions that the caller may see.
+
+    Those are the ones that began last or, with `find`, those whose person or name begins so.
+    """
     own = exchange.caller.user_id if exchange.caller is not None else None
     if own is not None:
         exchange.authorise(own)
-    if own is None:
-        logged = await run_in_threadpool(services.log.newest, MOST_LISTED)
-    else:
-        logged = await run_in_threadpool(services.log.list, own, True)
+    find = find.strip()
+    logged = await run_in_threadpool(_shown, services, own, find)
     view = {
         "message": "",
-        "experiments": await run_in_threadpool(listed, services, logged),
+        "find": find,
+        "most_found": MOST_FOUND,
+        "are_more": bool(find) and len(logged) > MOST_FOUND,
+        "experiments": await run_in_threadpool(
+            listed, services, logged[:MOST_FOUND] if find else logged, in_order=bool(find)
+        ),
         # Kinds are of everybody.
         "kinds": await run_in_threadpool(listed_kinds, services) if own is None else (),
         **upload_bound(services.server_settings),
     }
     return page("home.html", view, exchange)
+
+
+def _shown(services: Services, own: str | None, find: str) -> list[Intervention]:
+    if find:
+        # One more than are shown tells that there are more.
+        return services.log.beginning_with(find, MOST_FOUND + 1, own)
+    if own is not None:
+        return services.log.list(own, include_withdrawn=True)
+    return services.log.newest(MOST_LISTED)
 
 
 @router.get(SIGN_IN)

@@ -33,6 +33,8 @@ from its_pipeline.schedules.as_text import schedule_text
 from its_pipeline.schedules.cadence import DAYS, Cadence
 
 MOST_LISTED: Final = 200
+MOST_FOUND: Final = 50
+"""Of what is looked for: whoever finds more types more, and each takes some milliseconds."""
 _MOST_LOOKS: Final = 10
 _CHOICES: Final = {
     "dmy": "day, month, year",
@@ -145,9 +147,22 @@ def _chart(read: FileRead, form: Mapping[str, str]) -> Any:
     return days_svg(read.days, marked_on, words, calendar)
 
 
-def listed(services: Services, logged: Iterable[Intervention]) -> list[dict[str, Any]]:
-    """Return interventions with their states and answers, the ones that began last first."""
-    entries = sorted(logged, key=lambda entry: entry.started_on, reverse=True)[:MOST_LISTED]
+def listed(
+    services: Services, logged: Iterable[Intervention], *, in_order: bool = False
+) -> list[dict[str, Any]]:
+    """Return interventions with their states and answers.
+
+    Parameters
+    ----------
+    services, logged
+        The server's parts, and the interventions; at most `MOST_LISTED` of them are shown.
+    in_order
+        In the order given, not the ones that began last first.
+    """
+    entries = list(logged)
+    if not in_order:
+        entries.sort(key=lambda entry: entry.started_on, reverse=True)
+    entries = entries[:MOST_LISTED]
     snapshot = Snapshot(services.settings, logged=entries)
     verdicts = [services.store.verdict(str(entry.key)) for entry in entries]
     rows = [index_row(services.settings, snapshot, v) for v in verdicts if v is not None]

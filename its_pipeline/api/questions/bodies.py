@@ -40,7 +40,7 @@ from its_pipeline.experiments.links import mlflow_run_url
 from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.its.estimand_names import ESTIMANDS, HEADLINE
 from its_pipeline.settings import Settings
-from its_pipeline.stores.run_fields import RunSummary
+from its_pipeline.stores.past_analyses import PastAnalysis
 from its_pipeline.stores.verdict import Verdict
 
 _RUNS = "/analytics/its/runs"
@@ -262,18 +262,18 @@ def _by_schedule(verdict: Verdict, found: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def run_entry(settings: Settings, run: RunSummary) -> RunEntry:
+def run_entry(settings: Settings, run: PastAnalysis) -> RunEntry:
     """Return one line of a history."""
-    numbers, params = run.numbers, run.params
+    numbers = run.numbers
     n_pre, n_post = numbers.get("n_pre"), numbers.get("n_post")
     return RunEntry(
-        mlflow_run_id=run.run_id,
+        mlflow_run_id=run.mlflow_run_id,
         user_id=run.user_id,
         intervention_id=run.intervention_id,
         status=run.status,  # type: ignore[arg-type] - validated here
-        recorded_at=run.started_at,
-        outcome_metric=params.get("outcome_metric"),
-        intervention_date=_day(params.get("started_on")),
+        recorded_at=run.recorded_at,
+        outcome_metric=run.outcome_metric,
+        intervention_date=_day(run.started_on),
         n_pre=None if n_pre is None else int(n_pre),
         n_post=None if n_post is None else int(n_post),
         counterfactual_effect_estimate=numbers.get(f"{HEADLINE.name}.mean"),
@@ -284,7 +284,7 @@ def run_entry(settings: Settings, run: RunSummary) -> RunEntry:
         links=run_links(
             settings,
             run.user_id,
-            run.run_id,
+            run.mlflow_run_id,
             converged=run.status == "analysed",
             key=f"{run.user_id}|{run.intervention_id}",
         ),

@@ -6,7 +6,6 @@ addresses (`routes.analyses`), or writing.
 
 from __future__ import annotations
 
-import base64
 import json
 import tempfile
 from collections.abc import Mapping
@@ -25,14 +24,13 @@ from its_pipeline.api.questions.preparing import invalid
 from its_pipeline.api.questions.responses import HistoryAnswer, KeptAnswer
 from its_pipeline.api.questions.services import Services
 from its_pipeline.events.keys import experiment_key
+from its_pipeline.stores.past_analyses import offsets_of, past_analyses
 from its_pipeline.stores.run_fields import RunSummary
 from its_pipeline.stores.runs import UnknownRunError
 from its_pipeline.stores.verdict import Verdict
 
 REPORT_ARTIFACT: Final = "report/report.html"
 VERDICT_ARTIFACT: Final = "verdict.json"
-
-_LARGEST_OFFSET = 1_000_000
 
 
 def read_history(
@@ -50,27 +48,22 @@ def read_history(
     Problem
         ``unknown_user``; ``validation`` where the page is not one that was given out.
     """
-    if page is not None and not _is_page(page):
-        raise invalid("query.page", "is not a `next_page` of an answer", page)
+    if page is not None:
+        try:
+            offsets_of(page)
+        except ValueError as error:
+            raise invalid("query.page", "is not a `next_page` of an answer", page) from error
     services.settle(user_id)
-    found = services.runs.history(user_id, intervention_id, status, page, limit)
-    if not found.runs:
+    found = past_analyses(
+        services.runs, services.store, user_id, intervention_id, status, page, limit
+    )
+    if not found.analyses:
         services.require_user(user_id)
     return HistoryAnswer(
         user_id=user_id,
-        runs=[run_entry(services.settings, run) for run in found.runs],
+        runs=[run_entry(services.settings, each) for each in found.analyses],
         next_page=found.next_page,
     )
-
-
-def _is_page(page: str) -> bool:
-    """Tell whether this is a page token of MLflow, with an offset that a database can take."""
-    try:
-        content = json.loads(base64.b64decode(page, altchars=b"-_", validate=True))
-    except (ValueError, RecursionError):
-        return False
-    offset = content.get("offset") if isinstance(content, dict) else None
-    return type(offset) is int and 0 <= offset <= _LARGEST_OFFSET
 
 
 def find_run(services: Services, exchange: Exchange, run_id: str) -> RunSummary:

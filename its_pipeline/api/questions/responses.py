@@ -345,7 +345,9 @@ class RunEntry(BaseModel):
 
     model_config = with_example(**_RUN)
 
-    mlflow_run_id: str
+    mlflow_run_id: str | None = Field(
+        description="The run that records it; null of one that was computed in a shard."
+    )
     user_id: str
     intervention_id: str
     status: Status

@@ -125,7 +125,7 @@ async def history(
         ),
     ] = None,
 ) -> HistoryAnswer:
-    """Return a person's past analyses from MLflow, newest first."""
+    """Return a person's past analyses, newest first, in whatever way they were computed."""
     exchange.authorise(user_id)
     return await run_in_threadpool(
         read_history, services, user_id, intervention_id, status, limit, page

@@ -210,7 +210,7 @@ def build_design(
             (t - middle) / span,
             t / period,
             period / span,
-            *priors.TREND_SDS,
+            *(priors.TREND_SDS[-1:] if spec.has_secular_trend else priors.TREND_SDS),
         )
         # the reported level is the one at the intervention, not in the middle of the pre-period
         columns.entries.append((0, len(columns.internal) - 1, -middle / span))

@@ -49,6 +49,27 @@ def log_base(family, y, trials, dispersion):
 
 
 @numba.njit(**OPTIONS)
+def log_base_of_days(family, kinds_of_days, dispersion):
+    """Return the sum of `log_base` over days.
+
+    Parameters
+    ----------
+    family
+        Its number.
+    kinds_of_days
+        Outcome, trials and number of days of each kind that there is, shape (p, 3): its functions
+        are dear, and days are often alike.
+    dispersion
+        As above.
+    """
+    value = 0.0
+    for i in range(len(kinds_of_days)):
+        y, trials, count = kinds_of_days[i]
+        value += count * log_base(family, y, trials, dispersion)
+    return value
+
+
+@numba.njit(**OPTIONS)
 def log_part(family, y, trials, eta, dispersion):
     """Return the part of an outcome's log probability that its predictor enters."""
     eta = min(max(eta, -FARTHEST), FARTHEST)

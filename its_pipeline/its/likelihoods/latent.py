@@ -39,6 +39,7 @@ from its_pipeline.its.likelihoods.latent_grid import (
     error_of_halves,
 )
 from its_pipeline.its.likelihoods.latent_surface import Surface, proposed
+from its_pipeline.its.likelihoods.observations import Observations
 
 PROPOSALS = (4000, 12_000, 40_000)
 """Draws that are weighed; the more where the fewer are worth less than `ENOUGH`."""
@@ -51,14 +52,16 @@ _ZOOMS = 4
 """How often the first of them are laid anew at most, until so many lie near the peak."""
 _NEAR, _RESOLVED = 9.0, 0.2
 """Log of how far below the peak that is, and the share that shows the peak's shape."""
-_WORTH_A_LOOK = 12.0
-"""Log of how far below the peak a knot may lie, by the knots before it, and still be improved."""
-_SCOUTS = (150, 400)
-"""Nodes that tell where the mass lies between the knots; the more are enough where half of them
-agree with all."""
-_NODES = (1200, 2000, 4000)
-"""Ends of the sequence of nodes where they do not; the more by the same rule. No two of all these
-nodes are the same."""
+_WORTH_A_LOOK = 30.0
+"""Log of how far below the peak a knot may lie, by the knots before it, and still be improved: by
+straight lines between those, which cut off the bends of a ridge (a long time constant with a large
+sd explains the same days as a short one with a small sd)."""
+_SCOUTS = (150, 550, 950)
+"""Ends of a sequence of nodes. The first tell where the mass lies between the knots; those to the
+second end, or to the third, are enough where half of them agree with all."""
+_NODES = (1700, 2500, 4500)
+"""Ends of the sequence of nodes where they do not, laid by all before them; the more by the same
+rule. No two of all these nodes are the same."""
 _ROUNDS, _LAST_ROUNDS = 2, 1
 """How often the Gaussians are improved, at knots and at nodes between them."""
 _NEGLIGIBLE = 1e-4
@@ -67,39 +70,6 @@ _START_VARIANCE = 0.2
 _Masses = tuple[np.ndarray, np.ndarray, np.ndarray]
 _HERMITE, _HERMITE_WEIGHTS = special.roots_hermitenorm(5)
 _WEIGHED_STREAM = 5
-
-
-@dataclass(frozen=True)
-class Observations:
-    """What a likelihood with a link is told of the outcome on the fitted rows.
-
-    Parameters
-    ----------
-    family
-        Its number in `family_kernel`.
-    dispersed
-        Whether it has a dispersion of its own.
-    y, trials, offset
-        Outcome, number of trials (1 for counts) and what is known of the predictor; shape (n,).
-    centre, scale
-        The predictor is `offset + centre + scale * h`.
-    start
-        A first guess of h, shape (n,).
-    """
-
-    family: int
-    dispersed: bool
-    y: np.ndarray
-    trials: np.ndarray
-    offset: np.ndarray
-    centre: float
-    scale: float
-    start: np.ndarray
-
-    @property
-    def shift(self) -> np.ndarray:
-        """Return the predictor at h = 0, shape (n,)."""
-        return self.offset + self.centre
 
 
 def weighed(
@@ -252,6 +222,7 @@ class _Work:
             seen.family,
             seen.y,
             seen.trials,
+            seen.kinds_of_days,
             seen.shift,
             seen.scale,
             _HERMITE,
@@ -290,14 +261,16 @@ class _Work:
 
     def integrated(self, knots: _Knots, contrasts: np.ndarray) -> _Integral:
         """Return nodes between knots with their masses, as many as tell the contrasts well."""
-        few, enough = _SCOUTS
         surface = Surface(knots.grid, knots.heights)
-        surface = self.among(knots, surface, 0, few, contrasts).known_to(surface)
-        integral = self.among(knots, surface, few, few + enough, contrasts)
+        first, n, more = _SCOUTS
+        surface = self.among(knots, surface, 0, first, contrasts).known_to(surface)
+        integral = self.among(knots, surface, first, n, contrasts)
+        if not integral.is_fine:
+            integral = integral.and_more(self.among(knots, surface, n, more, contrasts))
         if integral.is_fine:
             return integral
         surface = integral.known_to(surface)
-        integral = self.among(knots, surface, few + enough, _NODES[0], contrasts)
+        integral = self.among(knots, surface, more, _NODES[0], contrasts)
         for first, n in pairwise(_NODES):
             if integral.is_fine:
                 break
@@ -356,6 +329,7 @@ class _Work:
             seen.family,
             seen.y,
             seen.trials,
+            seen.kinds_of_days,
             seen.shift,
             seen.scale,
             at_node,

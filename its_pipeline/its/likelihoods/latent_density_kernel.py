@@ -6,8 +6,9 @@ What belongs here: the density and its gradient, for the sampler that audits the
 (`family_kernel`). Loaded through `compiled`.
 
 Positions: whitened coefficients and normal scores as with Student-t innovations
-(`noise.ar1_white_student_t_kernel`), the logit of the log time constant, log sd, log dispersion
-where there is one, and a standard normal shock a row.
+(`noise.ar1_white_student_t_kernel`), the axes of `latent_grid` (time constant, sd, and the
+dispersion's share of the variance where there is one), and a standard normal shock a row. The time
+constant and the sd have bounds, the same as there: the logit of where their logs lie between them.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from its_pipeline.its.noise.ar1_white_student_t_kernel import (
     with_prior_of_coefficients,
 )
 
-FAMILY, SCALE, DISPERSED, DISPERSION_SCALE, LOG_TAU_LOW, SETTINGS = range(6)
+FAMILY, SCALE, DISPERSED, DISPERSION_SCALE = range(4)
+LOG_TAU_LOW, LOG_SD_LOW, LOG_SD_HIGH, SETTINGS = range(4, 8)
 """What is laid behind the problem, then trials and the predictor's shift, a number a row each."""
 
 
@@ -50,14 +52,11 @@ def _half_student_t(log_value, scale, df):
 
 
 @numba.njit(**OPTIONS)
-def noise_of(position, data, settings):
-    """Return phi, sd and dispersion, and the slope of phi, at positions of the noise."""
-    low, high = settings[LOG_TAU_LOW], data[LOG_TAU_HIGH]
-    a = 1.0 / (1.0 + math.exp(-position[0]))
-    rate = math.exp(-(low + (high - low) * a))
-    phi = math.exp(-rate)
-    dispersion = math.exp(position[2]) if settings[DISPERSED] > 0.0 else 1.0
-    return phi, math.exp(position[1]), dispersion, phi * rate * (high - low) * a * (1.0 - a)
+def _between(position, low, high):
+    """Return what a logit says between two bounds, its slope, and the log of the slope with its."""
+    share = 1.0 / (1.0 + math.exp(-position))
+    slope = (high - low) * share * (1.0 - share)
+    return low + (high - low) * share, slope, math.log(share * (1.0 - share)), 1.0 - 2.0 * share
 
 
 @numba.njit(**FAST_OPTIONS)
@@ -82,18 +81,31 @@ def latent_log_density(position, data, gradient):
     beta, bends = np.empty(k), np.empty(f)
     coefficients_at(position, data, beta, bends)
     value = with_prior_of_coefficients(0.0, position, shared, beta)
-    noise = position[k : k + 3]
-    phi, sd, dispersion, by_logit = noise_of(noise, data, settings)
-    share = 1.0 / (1.0 + math.exp(-noise[0]))
-    value += math.log(share * (1.0 - share))
-    told, d_sd = _half_student_t(noise[1], data[SD_SCALE], data[SD_DF])
+    log_tau, by_constant, told, bend_constant = _between(
+        position[k], settings[LOG_TAU_LOW], data[LOG_TAU_HIGH]
+    )
     value += told
-    first = k + 2
+    rate = math.exp(-log_tau)
+    phi = math.exp(-rate)
+    log_sd, by_sd, told, bend_sd = _between(
+        position[k + 1], settings[LOG_SD_LOW], settings[LOG_SD_HIGH]
+    )
+    value += told
+    first, dispersed, dispersion = k + 2, 0.0, 1.0
     d_dispersion = 0.0
     if settings[DISPERSED] > 0.0:
-        told, d_dispersion = _half_student_t(noise[2], settings[DISPERSION_SCALE], data[SD_DF])
-        value += told
         first += 1
+        dispersed = 1.0 / (1.0 + math.exp(-position[k + 2]))
+        dispersion = scale * math.exp(log_sd) * math.sqrt(dispersed)
+        log_dispersion = math.log(dispersion)
+        told, d_dispersion = _half_student_t(
+            log_dispersion, settings[DISPERSION_SCALE], data[SD_DF]
+        )
+        value += told
+        log_sd -= 0.5 * math.log1p(math.exp(position[k + 2]))
+    sd = math.exp(log_sd)
+    told, d_sd = _half_student_t(log_sd, data[SD_SCALE], data[SD_DF])
+    value += told
     errors, by_h = np.empty(n), np.empty(n)
     error = 0.0
     by_beta = np.zeros(k)
@@ -130,10 +142,10 @@ def latent_log_density(position, data, gradient):
             bend = fade_slope(phi, gaps[t - 1])
             d_phi += back * bend * (errors[t - 1] - factor / new * shock)
         back *= factor
-    gradient[k] = 1.0 - 2.0 * share + d_phi * by_logit
-    gradient[k + 1] = d_sd
+    gradient[k] = bend_constant + d_phi * phi * rate * by_constant
+    gradient[k + 1] = bend_sd + (d_sd + d_dispersion) * by_sd
     if settings[DISPERSED] > 0.0:
-        gradient[k + 2] = d_dispersion
+        gradient[k + 2] = 0.5 * ((1.0 - dispersed) * d_dispersion - dispersed * d_sd)
     carry_back(position, shared, across, lower, beta, bends, by_beta, gradient)
     return value
 

@@ -21,7 +21,7 @@ from its_pipeline.its.likelihoods.family_kernel import (
     FARTHEST,
     NEGATIVE_BINOMIAL,
     POISSON,
-    log_base,
+    log_base_of_days,
     log_part,
 )
 from its_pipeline.its.likelihoods.stand_in_kernel import stand_in
@@ -122,6 +122,7 @@ def improve(
     family,
     y,
     trials,
+    kinds_of_days,
     shift,
     scale,
     nodes,
@@ -141,8 +142,8 @@ def improve(
         Prior precisions by component, shape (m, k), and log prior weights, shape (m,).
     points, dispersions
         Of each node phi and sd, shape (g, 2), and the dispersion, shape (g,).
-    family, y, trials, shift, scale
-        The outcome; its predictor is `shift + scale * h`.
+    family, y, trials, kinds_of_days, shift, scale
+        The outcome (see `family_kernel`); its predictor is `shift + scale * h`.
     nodes, weights
         Of a rule for a standard normal variable.
     rounds
@@ -195,8 +196,7 @@ def improve(
                 number == rounds - 1,
                 work,
             )
-        for t in range(n):
-            rests[g] += log_base(family, y[t], trials[t], dispersions[g])
+        rests[g] += log_base_of_days(family, kinds_of_days, dispersions[g])
 
 
 @numba.njit(nogil=True, **OPTIONS)
@@ -225,6 +225,7 @@ def draw_and_weigh(
     family,
     y,
     trials,
+    kinds_of_days,
     shift,
     scale,
     nodes,
@@ -244,7 +245,7 @@ def draw_and_weigh(
         As in `improve`.
     where
         Which of the consecutive steps of `paths` each row is, shape (n,).
-    family, y, trials, shift, scale
+    family, y, trials, kinds_of_days, shift, scale
         As in `improve`.
     nodes
         Number of each draw's node, shape (d,).
@@ -261,9 +262,8 @@ def draw_and_weigh(
     m = paths.shape[1]
     bases = np.empty(len(dispersions))
     for g in range(len(dispersions)):
-        bases[g] = 0.0
+        bases[g] = log_base_of_days(family, kinds_of_days, dispersions[g])
         for t in range(n):
-            bases[g] += log_base(family, y[t], trials[t], dispersions[g])
             bases[g] += 0.5 * math.log(2.0 * math.pi * errors[g, t])
     expected = np.empty(n)
     seen = np.zeros(m)

@@ -8,15 +8,20 @@ computing the likelihood (`latent`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from its_pipeline.its.inference import compiled
 from its_pipeline.its.likelihoods.latent_grid import WHOLE, Grid, Nodes, log_prior
 
 _CELLS = (16, 32, 16)
 """Of a box, in which the nodes' density is constant."""
-_NEAR = 12.0
-"""Log of how far below the peak what is known still shapes the surface there."""
+_SHAPING = 12.0
+"""Log of how far below the peak what is known still shapes the surface."""
+_SMOOTH = 30.0
+"""Log of how far below the peak the grid may put a point that the surface is asked for: the mass
+lies along a bent ridge, and a straight line from node to node cuts its bends off."""
 _FEWEST, _MOST = 60, 400
 """So many of the highest that are known, however far below the peak."""
 _ABOVE = 6.0
@@ -32,7 +37,7 @@ class Surface:
     """A log likelihood over nodes, smooth between those at which it is known.
 
     A sum of cubes of distances to them and a plane (radial basis functions: Wendland 2005, chapter
-    8), where the grid alone puts it near the peak; else what the grid says.
+    8), where the grid does not put it far below the peak; else what the grid says.
 
     Parameters
     ----------
@@ -58,38 +63,36 @@ class Surface:
     def __call__(self, at: np.ndarray) -> np.ndarray:
         """Return the log likelihood at points, shape (g, 3)."""
         told = self.grid.between(self.heights, at)
-        if not len(self.others):
-            return told
-        near = np.flatnonzero(told > told.max() - _NEAR)
+        near = np.flatnonzero(told > told.max() - _SMOOTH)
         known = np.vstack([self.grid.nodes.at, self.others])
         heights = np.concatenate([self.heights, self.others_heights])
         highest = heights.max()
-        enough = np.clip(np.sum(heights > highest - _NEAR), _FEWEST, _MOST)
+        enough = np.clip(np.sum(heights > highest - _SHAPING), _FEWEST, _MOST)
         kept = np.argsort(-heights)[:enough]
-        axes = [number for number, axis in enumerate(self.grid.axes) if len(axis) > 1]
-        steps = np.array([self.grid.axes[number][1] - self.grid.axes[number][0] for number in axes])
-        known, wanted = known[kept][:, axes] / steps, at[near][:, axes] / steps
-        smooth = _interpolated(known, heights[kept], wanted)
+        # An axis of one node is the same everywhere.
+        steps = [axis[1] - axis[0] if len(axis) > 1 else 1.0 for axis in self.grid.axes]
+        smooth = _interpolated(known[kept] / steps, heights[kept], at[near] / steps)
         told[near] = np.minimum(smooth, highest + _ABOVE)
         return told
 
 
 def _interpolated(known: np.ndarray, heights: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    n, size = len(known), known.shape[1] + 1
+    """Return the smooth surface at points, (g, 3), from its heights at others, (p, 3)."""
+    kernel: Any = compiled.load("its_pipeline.its.likelihoods.latent_surface_kernel")
     middle = known.mean(axis=0)
+    n, varies = len(known), np.ptp(known, axis=0) > 0.0
+    size = 1 + int(varies.sum())
     system = np.zeros((n + size, n + size))
-    system[:n, :n] = _cubes(known, known)
-    system[:n, n], system[:n, n + 1 :] = 1.0, known - middle
+    away = known - middle
+    lengths = np.sum(away**2, axis=1)
+    squares = np.maximum(lengths[:, None] + lengths - 2.0 * away @ away.T, 0.0)
+    system[:n, :n] = squares * np.sqrt(squares)
+    system[:n, n], system[:n, n + 1 :] = 1.0, away[:, varies]
     system[n:, :n] = system[:n, n:].T
     found = np.linalg.solve(system, np.concatenate([heights, np.zeros(size)]))
-    plane = found[n] + (wanted - middle) @ found[n + 1 :]
-    return _cubes(wanted, known) @ found[:n] + plane
-
-
-def _cubes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    squares = np.sum(first**2, axis=1)[:, None] + np.sum(second**2, axis=1) - 2.0 * first @ second.T
-    np.maximum(squares, 0.0, out=squares)
-    return squares * np.sqrt(squares)
+    told = found[n] + (wanted - middle)[:, varies] @ found[n + 1 :]
+    kernel.add_cubes(known, found[:n], np.ascontiguousarray(wanted.T), told)
+    return told
 
 
 def spread_evenly(mass: np.ndarray, first: int, n: int) -> tuple[np.ndarray, np.ndarray]:

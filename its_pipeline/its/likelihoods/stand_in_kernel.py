@@ -23,6 +23,9 @@ from its_pipeline.its.likelihoods.family_kernel import (
 )
 
 _LEAST_INFORMATION = 1e-9
+_FARTHEST_ABOVE = 4.0
+"""How far above the predictor, in logs, a count may be said to lie: its slope grows with the count
+while its bend does not, and one large count among none threw all days out of the world."""
 
 
 @numba.njit(**FAST_OPTIONS)
@@ -123,8 +126,10 @@ def stand_in(
         sd[t] = scale * math.sqrt(variances[t])
     _curves(family, y, trials, dispersion, nodes, weights, is_told, work)
     rest = 0.0
+    is_count = 1.0 if family in (POISSON, NEGATIVE_BINOMIAL) else 0.0
     for t in range(n):
-        information = max(-bend[t] * scale * scale, _LEAST_INFORMATION)
+        information = max(-bend[t], is_count * slope[t] / _FARTHEST_ABOVE) * scale * scale
+        information = max(information, _LEAST_INFORMATION)
         errors[t] = 1.0 / information
         away = slope[t] * scale * errors[t]
         told[t] = means[t] + away

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -23,6 +24,7 @@ from its_pipeline.experiments.placebo_windows import PretendedWindow
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path, publish_experiment
 from its_pipeline.experiments.service import fit_experiment, is_stale
+from its_pipeline.experiments.trust import people_of
 from its_pipeline.its import analyze
 from its_pipeline.its.spec import MODEL_VERSION
 from its_pipeline.schedules.schedule import Schedule
@@ -278,3 +280,13 @@ def test_the_command_prints_what_was_found(tmp_path, monkeypatch):
     assert result.exit_code == 0, (result.output, result.exception)
     assert f"{METRIC}: too few people to tell (2 of at least 12)" in result.output
     assert "trust.html" in result.output
+
+
+def test_people_are_counted_once_whatever_groups_their_days_lie_in(tmp_path):
+    settings = make_store(tmp_path, 5)
+    assert people_of(settings) == [f"p{n:02d}" for n in range(5)]
+    table = pq.read_table(settings.daily_outcomes_path)
+    pq.write_table(table, settings.daily_outcomes_path, row_group_size=7)
+    assert people_of(settings) == [f"p{n:02d}" for n in range(5)]
+    settings.daily_outcomes_path.unlink()
+    assert people_of(settings) == []

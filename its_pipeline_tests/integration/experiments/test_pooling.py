@@ -276,11 +276,11 @@ def test_one_more_member_costs_one_analysis(settings, monkeypatch):
     whole = kept(settings, WALK)
     read = []
 
-    def own(chosen, verdict, as_before=pooling._own):
-        read.append(verdict.user_id)
-        return as_before(chosen, verdict)
+    def some(chosen, places, as_before=pooling.read_analyses):
+        read.extend(key.partition("|")[0] for key, _ in places)
+        return as_before(chosen, places)
 
-    monkeypatch.setattr(pooling, "_own", own)
+    monkeypatch.setattr(pooling, "read_analyses", some)
     people = days()
     people[late] = with_another_last_day(people[late])
     write_daily(settings, people)

@@ -16,8 +16,9 @@ from its_pipeline.defs.recording import told_together
 from its_pipeline.events.people import Defects, Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
-from its_pipeline.ingest.ahead import ingest_ahead, untold_days
+from its_pipeline.ingest.ahead import ingest_ahead
 from its_pipeline.ingest.steps import changed_days, ingest_days
+from its_pipeline.ingest.untold import untold_days
 from tools.stores import log_intervention, short_settings
 
 DAYS, START_ON = 12, date(2026, 5, 1)

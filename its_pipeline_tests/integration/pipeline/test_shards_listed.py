@@ -14,7 +14,10 @@ from its_pipeline.defs.home import open_instance
 from its_pipeline.defs.local import LocalRunner
 from its_pipeline.experiments import evidence_files
 from its_pipeline.experiments.doctor import findings
-from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.preparation import Snapshot
+from its_pipeline.experiments.publish import page_facts
+from its_pipeline.experiments.service import load_analysis, open_store
+from its_pipeline.report.cent import checklist
 from its_pipeline.stores import standing
 from its_pipeline_tests.integration.pipeline.conftest import make_store, moody_analyze, people
 from its_pipeline_tests.integration.pipeline.test_refresh import key
@@ -31,7 +34,14 @@ from tools.stores import (
 def settings(tmp_path_factory: pytest.TempPathFactory):
     """Two nights' results; of ada another day came in between."""
     chosen = make_store(short_settings(tmp_path_factory.mktemp("listed"), partition_limit=0))
-    log_intervention(chosen, "ada", intervention_id="evening", name="Study in the evening")
+    log_intervention(
+        chosen,
+        "ada",
+        intervention_id="evening",
+        name="Study in the evening",
+        hypothesis="It calms me",
+        protocol={"background": "Evenings are quiet"},
+    )
     with pytest.MonkeyPatch.context() as patch, open_instance(chosen) as instance:
         patch.setattr(engine, "analyze", moody_analyze)
         runner = LocalRunner(chosen, instance, "test")
@@ -65,7 +75,22 @@ def test_the_evidence_has_every_experiment_in_order_and_effects_of_converged_one
         assert (row["fingerprint"] or None) == verdict.fingerprint or pd.isna(row["fingerprint"])
     # Its types do not hang on what happens to be empty.
     assert str(table["n_looks"].dtype) == "float64"
-    assert not settings.compliance_path.exists()
+
+
+def test_the_checklists_have_the_statuses_that_every_page_has(settings):
+    table = pd.read_parquet(settings.compliance_path)
+    store, snapshot = open_store(settings), Snapshot(settings)
+    keys = sorted([*(key(user) for user in people()), "ada|evening"])
+    assert sorted(set(table["experiment"])) == keys
+    for name in keys:
+        verdict = store.verdict(name)
+        assert verdict is not None
+        analysis = load_analysis(settings, verdict)
+        answers = checklist(page_facts(verdict, analysis, snapshot, {}, None))
+        own = table[table["experiment"] == name]
+        wanted = [(each.item.id, each.status, each.source) for each in answers]
+        assert list(zip(own["item"], own["status"], own["source"], strict=True)) == wanted
+    assert table["text"].isna().all()
 
 
 def test_the_front_page_counts_and_shows_what_failed(settings):
@@ -75,6 +100,7 @@ def test_the_front_page_counts_and_shows_what_failed(settings):
     assert "the model fell over" in html
     assert "stuck" in html
     assert "its-pipeline status PERSON" in html
+    assert "Reporting checklist (CENT 2015) over 7 experiments" in html
 
 
 def test_a_batch_of_any_size_gives_the_same_table(settings, monkeypatch):

@@ -40,6 +40,7 @@ from its_pipeline_tests.integration.pipeline.conftest import (
     people,
 )
 from its_pipeline_tests.integration.pipeline.test_refresh import checks, key
+from tools.faults.world import give_shards
 from tools.leftovers import leftovers
 from tools.stores import log_intervention, series, short_settings, write_daily
 
@@ -220,6 +221,31 @@ def test_a_table_of_mlflows_that_is_no_good_is_made_again(sharded, way):
     # One that was moved, with another time, is no reason to record anything.
     os.utime(again)
     assert is_recorded(settings, shard)
+
+
+def test_a_shard_of_nobody_that_was_recorded_and_not_told_of_is_told(
+    tmp_path, moody_engine, monkeypatch
+):
+    settings = short_settings(tmp_path, partition_limit=0, mlflow_url="http://mlflow")
+    write_daily(settings, {"ada": series(seed=4)})
+    log_intervention(settings, "ada")
+    give_shards(settings, 1)
+
+    def broken(*_):
+        raise OSError(5, "Dagster's disk is gone")
+
+    with open_instance(settings) as instance:
+        runner = LocalRunner(settings, instance, "test")
+        with monkeypatch.context() as patch:
+            patch.setattr(shard_refresh, "log_event", broken)
+            assert not runner.refresh().success
+        shards = known_shards(settings)
+        assert len(shards) == 4
+        assert all(is_recorded(settings, shard.name) for shard in shards)
+        assert runner.refresh().success
+        told = instance.get_materialized_partitions(dg.AssetKey("its_fit"))
+    assert told == {shard.name for shard in shards}
+    assert shard_refresh.shards_to_do(settings, shards) == []
 
 
 def test_whoever_leaves_is_in_no_table_that_cannot_be_read(tmp_path, moody_engine):

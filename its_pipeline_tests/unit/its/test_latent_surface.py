@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from its_pipeline.its.likelihoods.latent_grid import Grid, Nodes
+from its_pipeline.its.likelihoods.latent_grid import Grid, Nodes, log_prior
 from its_pipeline.its.likelihoods.latent_surface import Surface, proposed, spread_evenly
 
 BOX = ((1.0, 4.0), (-2.0, 1.0), (-4.0, 4.0))
@@ -63,3 +63,25 @@ def test_a_box_goes_on_where_mass_lies_at_its_side():
     (_, (low, high), _) = grid.with_mass(at_side)
     assert low == pytest.approx(-3.5)
     assert high == pytest.approx(-0.5)
+
+
+def _bent(at: np.ndarray) -> np.ndarray:
+    """Tell the dispersion well, and next to nothing of what lasts: a ridge that bends."""
+    nodes = _nodes(at)
+    return -0.5 * np.square(np.log(nodes.dispersions / 0.4) / 0.1) - 1.5 * nodes.points[:, 1]
+
+
+def test_mass_beyond_the_bend_of_a_ridge_is_not_missed():
+    box = (BOX[0], (np.log(0.3), np.log(2.0)), (-4.5, 9.0))
+    grid = Grid.over(box, (3, 7, 5), 0.5)
+    fine = Grid.over(box, (5, 150, 150), 0.5).nodes
+    mass = np.exp(_bent(fine.at) + log_prior(fine))
+    mass /= mass.sum()
+    truth = mass[fine.points[:, 1] > 1.0].sum()
+    surface = Surface(grid, _bent(grid.nodes.at))
+    first = proposed(grid, surface, 0, 150)
+    nodes = proposed(grid, surface.knowing(first, first.log_weights + _bent(first.at)), 150, 550)
+    weights = np.exp(nodes.log_weights + _bent(nodes.at))
+    told = weights[nodes.points[:, 1] > 1.0].sum() / weights.sum()
+    assert truth > 0.02
+    assert told == pytest.approx(truth, rel=0.3)

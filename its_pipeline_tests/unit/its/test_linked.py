@@ -125,6 +125,62 @@ def test_nothing_at_all_after_the_start_is_an_answer():
     assert effects.ratio.ci_upper < 0.2
 
 
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0)])
+def test_a_phase_without_any_event_has_a_ratio_of_its_own(before, after):
+    values = np.repeat([before, after], 14) * np.tile([2.0, 0.0, 1.0, 0.0], 7)
+    outcome = pd.Series(values, pd.date_range("2026-01-01", periods=28))
+    effects = effects_of(asked(outcome, "negative_binomial"))
+    assert effects.ratio is not None
+    assert effects.relative is not None
+    # 10 events against none: far off from 1, and how far nobody knows.
+    assert effects.ratio.ci_upper > 15.0 * effects.ratio.ci_lower > 0.0
+    assert (effects.ratio.ci_lower > 1.0) == (after > before)
+    assert (effects.ratio.ci_upper < 1.0) == (after < before)
+    told = [effects.ratio.ci_upper, effects.relative.ci_lower, effects.relative.ci_upper]
+    assert np.isfinite(told).all()
+
+
+def test_days_off_without_any_event_say_nothing_of_how_rates_differ():
+    is_off = np.arange(20) < 10
+    none, one = np.where(is_off, 0.0, 1.0), np.where(is_off, 0.0, 1.0)
+    one[3] = 1.0
+    scales = [POISSON_COUNTS.observations(y, None, is_off).scale for y in (none, one)]
+    assert scales[0] == scales[1] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("freq", "likelihood", "has_small"),
+    [
+        ("D", "negative_binomial", True),
+        ("7D", "negative_binomial", True),
+        ("MS", "negative_binomial", False),
+        ("MS", "normal", True),
+    ],
+)
+def test_counts_of_months_have_a_trend_that_is_not_small(freq, likelihood, has_small):
+    days = pd.date_range("2020-01-01", periods=48, freq=freq)
+    outcome = pd.Series(np.random.default_rng(2).poisson(40.0, 48).astype(float), days)
+    analysis = analyze(outcome, days[30], AnalysisSpec(likelihood=likelihood), audited=False)
+    spec = analysis.spec
+    assert spec.has_secular_trend is not has_small
+
+
+def test_a_trend_of_months_is_not_taken_for_an_effect():
+    rng, months = np.random.default_rng(7), np.arange(59)
+    days = pd.date_range("2002-01-01", periods=59, freq="MS")
+    told = []
+    for slope in (0.0025, -0.0025):
+        rate = 850.0 * np.exp(slope * (months - 18.0))
+        events = pd.Series(rng.poisson(rate).astype(float), days)
+        found = analyze(events, days[36], AnalysisSpec(likelihood="poisson"), audited=False)
+        ratio = effects_of(found).ratio
+        assert ratio is not None
+        told.append(np.log(ratio.mean))
+    # With the trend of people's days they lie .05 apart, the one above 0 and the other below.
+    assert told == pytest.approx([0.0, 0.0], abs=0.045)
+    assert told[0] - told[1] < 0.03
+
+
 def test_a_change_of_probability_is_told_as_one_with_its_odds_ratio():
     outcome = outcome_of("binomial", n=160, seed=4, base=0.2, effect=2.0, sd=0.2)
     effects = effects_of(asked(outcome, "binomial"))

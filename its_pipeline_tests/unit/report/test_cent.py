@@ -18,8 +18,6 @@ from its_pipeline.report.cent import (
     cent_items,
     cent_scope,
     checklist,
-    compliance_table,
-    reported_count,
     wwc_rating,
 )
 from its_pipeline.report.cent_answers import ANSWERS
@@ -176,17 +174,6 @@ def test_states_without_a_result_leave_the_results_blank():
         answers = by_id(make_state(state))
         for item in ("1b", "13a.1", "16", "17a.1", "17a.2", "18", "20", "22"):
             assert answers[item].status == "blank", (state, item)
-
-
-def test_compliance_table_has_one_row_an_experiment_and_item():
-    filled = {"ada|a": checklist(make_report()), "bob|b": checklist(make_state())}
-    table = compliance_table(filled)
-    assert len(table) == 2 * N_SUB_ITEMS
-    ada = table[table["experiment"] == "ada|a"]
-    reported, applicable = reported_count(filled["ada|a"])
-    assert (ada["status"] == "reported").sum() == reported
-    assert (ada["status"] != "not_applicable").sum() == applicable
-    assert 15 <= reported < applicable <= 44
 
 
 def test_single_change_never_meets_the_clearinghouse_standards():
