@@ -242,6 +242,8 @@ def test_a_shard_of_nobody_that_was_recorded_and_not_told_of_is_told(
         shards = known_shards(settings)
         assert len(shards) == 4
         assert all(is_recorded(settings, shard.name) for shard in shards)
+        # As the next night's aggregation leaves it: nobody is known to be settled any more.
+        os.utime(settings.daily_outcomes_path)
         assert runner.refresh().success
         told = instance.get_materialized_partitions(dg.AssetKey("its_fit"))
     assert told == {shard.name for shard in shards}
