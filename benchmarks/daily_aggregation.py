@@ -46,7 +46,7 @@ def main() -> None:
 
         def bare() -> tuple[float, ...]:
             began = time.perf_counter()
-            with in_memory(arguments.memory) as connection:
+            with in_memory(arguments.memory, spill_to=root) as connection:
                 query = BARE.format(pattern=lake.pattern(VALID_EVENTS))
                 rows = connection.sql(query).to_arrow_table().num_rows
             return time.perf_counter() - began, rows, time.process_time()

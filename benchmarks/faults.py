@@ -4,7 +4,8 @@
 crowd for five minutes, another one among attackers of a server, 20 killed ticks, three bad
 experiments among 100, every kind of file of a store of 20 damaged in five ways, and a thousand
 foreign files; it prints what each came to and keeps it in ``benchmarks/tables/faults.md``. A part
-with 0 is left out.
+with 0 is left out. With ``--partition-limit 0`` the stores have shards; ticks and foreign files,
+which know none, are as before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from typing import Any
 from benchmarks._table import machine, write_table
 
 PACKAGE = "tools.faults"
+
+
+#: What every part is told of the store that it is to make.
+Store = tuple[object, ...]
 
 
 def run(module: str, *arguments: object) -> tuple[dict[str, Any], float]:
@@ -45,8 +50,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("ITS_")}
 
 
-def kills(times: int) -> str:
-    found, _ = run("kills", "--kills", times, "--seed", 1, "--people", 2)
+def kills(times: int, store: Store) -> str:
+    found, _ = run("kills", "--kills", times, "--seed", 1, "--people", 2, *store)
     return (
         f"| `kill -9` of a night at a random one of its {found['operations']} file operations or "
         f"moments | {found['kills']} kills, each on a fresh store, and one more night | "
@@ -54,8 +59,8 @@ def kills(times: int) -> str:
     )
 
 
-def worker_kills(times: int) -> str:
-    found, _ = run("kills", "--kills", times, "--seed", 2, "--people", 3, "--workers", 2)
+def worker_kills(times: int, store: Store) -> str:
+    found, _ = run("kills", "--kills", times, "--seed", 2, "--people", 3, "--workers", 2, *store)
     return (
         "| `kill -9` of a night with two worker processes, of one of those in every other | "
         f"{found['kills']} kills, each on a fresh store; one more night where the run died | "
@@ -63,8 +68,8 @@ def worker_kills(times: int) -> str:
     )
 
 
-def disks(times: int) -> str:
-    found, _ = run("full_disk", "--times", times, "--people", 1)
+def disks(times: int, store: Store) -> str:
+    found, _ = run("full_disk", "--times", times, "--people", 1, *store)
     how = "a small disk (tmpfs)" if found["mounted"] else "files that may not grow"
     return (
         f"| disk full at a random write of a night: {how} | {found['times']} times | "
@@ -72,8 +77,8 @@ def disks(times: int) -> str:
     )
 
 
-def crowd(seconds: int) -> str:
-    found, _ = run("crowd", "--seconds", seconds)
+def crowd(seconds: int, store: Store) -> str:
+    found, _ = run("crowd", "--seconds", seconds, *store)
     times = ", ".join(f"{count} {name}" for name, count in found["times"].items())
     return (
         f"| nights, single runs, amendments, reads, an analyst at once for {seconds} s | {times} | "
@@ -81,8 +86,8 @@ def crowd(seconds: int) -> str:
     )
 
 
-def attackers(seconds: int) -> str:
-    found, _ = run("crowd", "--seconds", seconds, "--attackers")
+def attackers(seconds: int, store: Store) -> str:
+    found, _ = run("crowd", "--seconds", seconds, "--attackers", *store)
     memory = " / ".join(f"{value:g}" for value in found["resident_mb"])
     return (
         f"| the same crowd and a server among attackers of six kinds for {seconds} s | "
@@ -93,7 +98,7 @@ def attackers(seconds: int) -> str:
     )
 
 
-def ticks(times: int) -> str:
+def ticks(times: int, store: Store) -> str:
     found, _ = run("ticks", "--kills", times)
     return (
         f"| sensor tick killed while interventions are logged | {found['kills']} kills, "
@@ -101,8 +106,8 @@ def ticks(times: int) -> str:
     )
 
 
-def bad_apples(people: int) -> str:
-    found, _ = run("bad_apples", "--people", people)
+def bad_apples(people: int, store: Store) -> str:
+    found, _ = run("bad_apples", "--people", people, *store)
     counts = ", ".join(f"{n} {name}" for name, n in sorted(found["counts"].items()))
     return (
         f"| a crash, a sampler cut short, poisoned data among {people} | {counts} | "
@@ -114,8 +119,8 @@ def _problems(found: dict[str, Any]) -> str:
     return f"**{len(found['problems'])} problems**"
 
 
-def damages(people: int) -> str:
-    found, _ = run("damage", "--people", people)
+def damages(people: int, store: Store) -> str:
+    found, _ = run("damage", "--people", people, *store)
     ways = ", ".join(f"{count} {way}" for way, count in found["by_way"].items())
     return (
         f"| one file of each of {found['kinds']} kinds damaged, and one run | {ways} | "
@@ -123,7 +128,7 @@ def damages(people: int) -> str:
     )
 
 
-def fuzz(files: int) -> str:
+def fuzz(files: int, store: Store) -> str:
     found, _ = run("fuzz", "--files", files)
     counts = ", ".join(f"{count} {name}" for name, count in found["counts"].items())
     return (
@@ -152,8 +157,11 @@ def main() -> None:
         ("ticks", 20), ("people", 100), ("damaged_people", 20), ("files", 1000),
     ):  # fmt: skip
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+    parser.add_argument("--partition-limit", type=int, default=20_000, help="0: stores have shards")
     arguments = vars(parser.parse_args())
-    command = " ".join(
+    limit = arguments.pop("partition_limit")
+    store: Store = ("--partition-limit", limit)
+    command = f"--partition-limit {limit} " + " ".join(
         f"--{name.replace('_', '-')} {value}" for name, value in arguments.items() if value
     )
     lines = [
@@ -161,7 +169,7 @@ def main() -> None:
         f"`python -m benchmarks.faults {command}`, {machine()}\n",
         "| fault | how often | what came of it |",
         "|---|---|---|",
-        *(part(arguments[name]) for name, part in PARTS.items() if arguments[name]),
+        *(part(arguments[name], store) for name, part in PARTS.items() if arguments[name]),
     ]
     write_table("faults", "\n".join(lines) + "\n")
 

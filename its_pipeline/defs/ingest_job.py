@@ -20,7 +20,7 @@ from its_pipeline.defs.partitions import register_experiments, register_shards
 from its_pipeline.defs.progress import ProgressLog
 from its_pipeline.defs.recording import log_check, told_together
 from its_pipeline.defs.resources import Installation
-from its_pipeline.defs.shard_refresh import runs_of_night
+from its_pipeline.defs.shard_refresh import runs_of_night, shards_to_do
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.sharding import shards_now
 from its_pipeline.settings import Settings
@@ -277,10 +277,8 @@ def _count_stale_shards(
     context: dg.OpExecutionContext, settings: Settings, shards: list[Shard], experiments: int
 ) -> dg.Output[None]:
     """Count the shards with anything to do, in a store that has shards."""
-    from its_pipeline.experiments.shard_runs import stale_shards
-
     registered = register_shards(context.instance, shards)
-    stale = stale_shards(settings, shards)
+    stale = shards_to_do(settings, shards)
     runs = runs_of_night(settings, shards, len(stale), experiments)
     context.instance.add_run_tags(context.run_id, {TAG_SHARDS: str(runs)})
     context.log.info(

@@ -23,7 +23,8 @@ from its_pipeline.experiments.bulk import RefreshSummary, Select
 from its_pipeline.experiments.shard_tables import standing_of_shard
 from its_pipeline.experiments.sharding import shard_of_key
 from its_pipeline.settings import Settings
-from its_pipeline.stores.shard_newest import recorded_experiments, recorded_shard_run
+from its_pipeline.stores.shard_newest import recorded_experiments
+from its_pipeline.stores.shard_records import is_recorded
 from its_pipeline.stores.verdict import RunContext
 
 #: Shards that are told of at once: most of what telling of one takes is waiting for the disk.
@@ -125,19 +126,31 @@ def _todo(
     settings: Settings, shards: Sequence[Shard], select: Select, keys: Collection[str] | None
 ) -> list[Shard]:
     """Return the shards with anything to do: to evaluate, to tell of, or to record."""
-    from its_pipeline.experiments.shard_runs import stale_shards
-
     if keys is not None:
         count = shards[0].count if shards else 1
         own = {shard_of_key(key, count) for key in keys}
         return [shard for shard in shards if shard in own]
-    if select == "all":
-        return list(shards)
+    return list(shards) if select == "all" else shards_to_do(settings, shards)
+
+
+def shards_to_do(settings: Settings, shards: Sequence[Shard]) -> list[Shard]:
+    """Return the shards of a night: those that have anything to evaluate, to tell of, or to record.
+
+    Parameters
+    ----------
+    settings
+        The installation.
+    shards
+        All of the store, or of a run.
+    """
+    from its_pipeline.experiments.shard_runs import stale_shards, untold
+
     stale = set(stale_shards(settings, shards))
     return [
         shard
         for shard in shards
-        if shard in stale or recorded_shard_run(settings, shard.name) is None
+        # One of nobody is never stale, but whoever recorded it may have been killed before telling.
+        if shard in stale or untold(settings, shard) or not is_recorded(settings, shard.name)
     ]
 
 

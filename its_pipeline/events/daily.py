@@ -117,7 +117,7 @@ def _write(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute(sql("write_outcomes", **parts))
 
 
-def write_without(daily_parquet: Path, user_id: str) -> None:
+def write_without(daily_parquet: Path, user_id: str, *, within: Path | None = None) -> None:
     """Write the daily outcomes anew without one person; the others' rows stay as they are.
 
     Parameters
@@ -126,8 +126,10 @@ def write_without(daily_parquet: Path, user_id: str) -> None:
         The file, as `build_daily_outcomes` wrote it.
     user_id
         Who is left out.
+    within
+        As in `files.parquet.unfinished_file`.
     """
-    with unfinished_file(daily_parquet) as unfinished:
+    with unfinished_file(daily_parquet, within=within) as unfinished:
         _write_where(daily_parquet, unfinished, "user_id <> $value", user_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,13 +24,18 @@ def in_memory(
     Parameters
     ----------
     memory
-        Limit, as DuckDB writes it (`"1GB"`); what does not fit is spilled.
+        Limit, as DuckDB writes it (`"1GB"`).
     threads
         Number of threads; None is DuckDB's default.
     spill_to
-        Folder for what does not fit; None is the system's temporary folder.
+        Folder for what does not fit, whose next writer removes what a killed one left there; None:
+        nothing is spilled, for questions that need little memory whatever they are asked of.
     """
-    with TemporaryDirectory(prefix=f"{UNFINISHED_PREFIX}spill-", dir=spill_to) as spill:
+    with ExitStack() as stack:
+        spill = ""
+        if spill_to is not None:
+            prefix = f"{UNFINISHED_PREFIX}spill-"
+            spill = stack.enter_context(TemporaryDirectory(prefix=prefix, dir=spill_to))
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": spill,

@@ -117,6 +117,8 @@ def delete_from_imports(settings: Settings, user_id: str) -> int:
 
 def _delete(version: Path, user_id: str) -> tuple[int, int]:
     """Delete a person from one version; return how many events they had in it, and others have."""
+    # A deletion that was killed leaves it beside what it was writing anew.
+    remove_unfinished(version)
     record, events, contents = read_record(version), version / EVENTS_FILE, version / CONTENTS_FILE
     if user_id in people_of(events):
         # Without it, whoever is killed below leaves a version that is whole, and not a damaged one.

@@ -21,9 +21,7 @@ from its_pipeline.events.metrics import IMPORTED_FOLDER, read_metrics_file
 from its_pipeline.experiments.own_files import keys_with_files
 from its_pipeline.experiments.publish import page_contents, page_path
 from its_pipeline.experiments.service import open_store
-from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
-from its_pipeline.experiments.shard_state import KNOWN_FOLDER
-from its_pipeline.experiments.sharding import SHARDS_FILE
+from its_pipeline.experiments.sharding import KNOWN_FOLDER, SHARDS_FILE, SHARDS_FOLDER
 from its_pipeline.files.contents import CONTENTS_FILE, differing, read_contents
 from its_pipeline.files.damage import DAMAGE, set_aside
 from its_pipeline.files.parquet import file_batches

@@ -29,9 +29,9 @@ from its_pipeline.experiments.publish import (
 from its_pipeline.experiments.rejections import Rejections
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.sharding import has_shards
+from its_pipeline.experiments.shared_files import write_shared
 from its_pipeline.experiments.shown_runs import shown_run
 from its_pipeline.experiments.trust import publish_trust
-from its_pipeline.files.atomic import write_bytes
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.its.estimand_names import HEADLINE
 from its_pipeline.settings import Settings
@@ -88,11 +88,11 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
     table = evidence_table(verdicts)
     buffer = BytesIO()
     table.to_parquet(buffer, index=False)
-    write_bytes(settings.evidence_path, buffer.getvalue())
+    write_shared(settings, settings.evidence_path, buffer.getvalue())
     checklists = _checklists(settings, verdicts)
     buffer = BytesIO()
     compliance_table(checklists).to_parquet(buffer, index=False)
-    write_bytes(settings.compliance_path, buffer.getvalue())
+    write_shared(settings, settings.compliance_path, buffer.getvalue())
     index_path = settings.reports_dir / INDEX_FILE
     publish_kinds(settings, snapshot)
     rows = [
@@ -107,7 +107,7 @@ def collect_evidence(settings: Settings, snapshot: Snapshot | None = None) -> Ev
         nobodys_events=nobodys,
         kinds=kind_rows(settings, snapshot),
     )
-    write_bytes(index_path, index.encode())
+    write_shared(settings, index_path, index.encode())
     return _evidence(settings, Counter(verdict.status for verdict in verdicts))
 
 
@@ -125,7 +125,7 @@ def _collect_many(settings: Settings, snapshot: Snapshot) -> Evidence:
         nobodys_events=Rejections(settings.lake_dir).of_nobody(),
         kinds=kind_rows(settings, snapshot),
     )
-    write_bytes(settings.reports_dir / INDEX_FILE, html.encode())
+    write_shared(settings, settings.reports_dir / INDEX_FILE, html.encode())
     return _evidence(settings, Counter(counted.states))
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.shared_files import shared_workshop
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
@@ -44,7 +45,10 @@ def write_evidence(settings: Settings) -> Overview:
     from its_pipeline.report.cent_compliance import compliance_schema
 
     targets = [settings.evidence_path, settings.compliance_path]
-    with unfinished_files(targets) as (unfinished, checklists):
+    with (
+        shared_workshop(settings) as folder,
+        unfinished_files(targets, within=folder) as (unfinished, checklists),
+    ):
         unsorted = unfinished.with_name(f"{unfinished.stem}-unsorted{unfinished.suffix}")
         sink = ParquetSink(checklists, compliance_schema())
         counting = _Counting(ChecklistsOfMany(settings), sink)

@@ -26,7 +26,7 @@ import numpy as np
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.prepared import Prepared
 from its_pipeline.experiments.service import open_store
-from its_pipeline.files.atomic import write_bytes
+from its_pipeline.experiments.shared_files import write_shared
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.its.estimand_names import ESTIMANDS
 
@@ -167,7 +167,8 @@ def audit_by_peers(settings: Settings, now: datetime, keys: list[str] | None = N
         "candidates": audit.candidates,
         "answers": [asdict(each) for each in audit.answers],
     }
-    write_bytes(settings.peer_audit_path, json.dumps(told, indent=1, allow_nan=False).encode())
+    content = json.dumps(told, indent=1, allow_nan=False)
+    write_shared(settings, settings.peer_audit_path, content.encode())
     return audit
 
 

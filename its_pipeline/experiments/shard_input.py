@@ -58,6 +58,8 @@ _WRITING: Final[dict[str, Any]] = {
     "compression": "lz4",
     "use_dictionary": False,
     "write_statistics": False,
+    # A flipped bit would be another series, and its answer would be taken for this one's.
+    "write_page_checksum": True,
 }
 _SHARED: Final = "shared"
 _ABOUT: Final = "about"
@@ -121,7 +123,7 @@ class ShardInput:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path)
+        self._file = pq.ParquetFile(path, page_checksum_verification=True)
         metadata = self._file.metadata.metadata or {}
         try:
             self.shared = metadata[_SHARED.encode()].decode()
@@ -135,6 +137,20 @@ class ShardInput:
         """Yield the people, a chunk at a time; only some columns, where they are given."""
         for number in range(self._file.num_row_groups):
             yield self._file.read_row_group(number, columns=columns, use_threads=False)
+
+
+def whole_input(path: Path) -> ShardInput:
+    """Open an input file and read it to its end.
+
+    Raises
+    ------
+    OSError, ValueError
+        It cannot be opened, or anything of it is not as it was written.
+    """
+    content = ShardInput(path)
+    for _ in content.chunks():
+        pass
+    return content
 
 
 def write_input(path: Path, shared: str, about: InputAbout, people: Iterable[pa.Table]) -> None:

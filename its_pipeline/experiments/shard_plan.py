@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
@@ -27,14 +27,12 @@ from its_pipeline.experiments.shard_input import (
 from its_pipeline.experiments.shard_people import People
 from its_pipeline.experiments.shard_shared import SharedInput
 from its_pipeline.experiments.shard_standing import Standing
+from its_pipeline.experiments.sharding import SHARDS_FOLDER
 from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
 from its_pipeline.stores.gathering import is_loose
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
-
-SHARDS_FOLDER: Final = "shards"
-"""Folder of the store for the inputs of shards, and for what is known of each."""
 
 Select = Literal["stale", "all"]
 

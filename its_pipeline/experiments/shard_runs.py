@@ -27,9 +27,8 @@ from its_pipeline.experiments.evaluate import Crash
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.shard_chunks import Chunk
 from its_pipeline.experiments.shard_engines import run_chunks
-from its_pipeline.experiments.shard_input import LOOKS, ShardInput
+from its_pipeline.experiments.shard_input import LOOKS, ShardInput, whole_input
 from its_pipeline.experiments.shard_plan import (
-    SHARDS_FOLDER,
     PlannedShard,
     input_path,
     plan_shards,
@@ -44,6 +43,7 @@ from its_pipeline.experiments.shard_state import (
     write_state,
 )
 from its_pipeline.experiments.shard_work import ChunkResult, ChunkSettings
+from its_pipeline.experiments.sharding import SHARDS_FOLDER
 from its_pipeline.files.atomic import exclusive
 from its_pipeline.files.damage import read_or_set_aside
 from its_pipeline.stores.look_log import LookLog
@@ -191,6 +191,7 @@ class _Night:
         self._forgotten = Forgotten(settings.store_root)
         # Ahead of any plan: what is logged after this is not settled by it.
         self._identity = store_identity(settings, SharedInput.of_store(settings))
+        self._decided_at: str | None = None
         self._left: deque[_Open] = deque()
         self._chunks_out: dict[int, tuple[_Open, int]] = {}
         self._done = self._total = 0
@@ -204,6 +205,7 @@ class _Night:
 
     def plan(self, shards: Sequence[Shard], decided_at: str | None) -> None:
         """Plan what has no input that stands."""
+        self._decided_at = decided_at
         standing = {shard: self._standing_input(shard) for shard in shards}
         todo = [shard for shard, content in standing.items() if content is None]
         planned = plan_shards(
@@ -273,7 +275,16 @@ class _Night:
             own.is_complete = False
             self._pass_over(own, own.planned.experiments)
             return
-        content = ShardInput(path)
+        content = read_or_set_aside(path, whole_input, settings.store_root)
+        if content is None:
+            keys, select = self._keys, self._select
+            [own.planned] = plan_shards(
+                settings, [shard], select=select, keys=keys, decided_at=self._decided_at
+            )
+            if not own.planned.people:
+                self._pass_over(own, own.planned.experiments)
+                return
+            content = ShardInput(path)
         own.settled_with = content.about.store.whole
         done, left = frozenset[str](), own.planned.experiments - own.planned.unchanged
         if self._select == "stale":

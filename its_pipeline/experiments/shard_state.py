@@ -12,19 +12,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.service import open_store
-from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
+from its_pipeline.experiments.sharding import KNOWN_FOLDER, SHARDS_FOLDER
 from its_pipeline.files.atomic import exclusive, remove_unfinished, write_json
 from its_pipeline.files.damage import read_or_set_aside
 
 if TYPE_CHECKING:
     from its_pipeline.settings import Settings
-
-
-KNOWN_FOLDER: Final = "known"
 
 
 @dataclass(frozen=True)

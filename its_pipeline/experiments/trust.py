@@ -17,7 +17,7 @@ from its_pipeline.experiments.audit_numbers import (
 )
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import TRUST_FILE
-from its_pipeline.files.atomic import write_bytes
+from its_pipeline.experiments.shared_files import write_shared
 from its_pipeline.settings import Settings, checkout_root
 from its_pipeline.stores.placebo_audit import Audit, AuditStore, IntervalFactor, Measured
 
@@ -56,7 +56,7 @@ def publish_trust(settings: Settings, snapshot: Snapshot | None = None) -> Path:
         ),
     )
     path = settings.reports_dir / TRUST_FILE
-    write_bytes(path, render_trust(facts).encode())
+    write_shared(settings, path, render_trust(facts).encode())
     return path
 
 

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final
 UNFINISHED_PREFIX: Final = ".unfinished-"
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, within: Path | None = None) -> None:
     """Write a file whole or not at all, and durably.
 
     Parameters
@@ -29,6 +29,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         Where the file is to lie; its folder is made where it is missing.
     content
         All of it.
+    within
+        Folder on the same disk for the unfinished file, such as a `workshop`; None: beside `path`.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         The disk is full or not writable; `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.parent / f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}"
+    unfinished = (within or path.parent) / f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}"
     try:
         with unfinished.open("wb") as file:
             file.write(content)
@@ -61,10 +63,10 @@ def close_to_others(folder: Path) -> None:
         folder.chmod(mode & 0o700)
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, *, within: Path | None = None) -> None:
     """Write JSON whole or not at all; NaN and infinities are refused because JSON has none."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1, sort_keys=True)
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), within=within)
 
 
 @contextmanager
@@ -142,6 +144,18 @@ def exclusive(lock_path: Path, *, among_others: bool = False) -> Iterator[None]:
             yield
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)
+
+
+@contextmanager
+def workshop(folder: Path) -> Iterator[Path]:
+    """Hold a folder to build files in; what interrupted builders left in it is removed.
+
+    For files of a folder whose writers hold no lock together: nobody could tell there what was left
+    from what is being written.
+    """
+    with exclusive(folder / "lock"):
+        remove_unfinished(folder)
+        yield folder
 
 
 def held_by_nobody(lock_path: Path) -> bool:

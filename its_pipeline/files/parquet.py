@@ -25,27 +25,37 @@ _SYNCS_AT_ONCE = 16
 
 
 @contextmanager
-def unfinished_file(target: Path) -> Iterator[Path]:
-    """Give a path beside `target` to write to; it replaces `target` when the body has ended.
+def unfinished_file(target: Path, *, within: Path | None = None) -> Iterator[Path]:
+    """Give a path to write to; the file replaces `target` when the body has ended.
 
-    If the body raises, `target` is as it was and nothing is left beside it.
+    If the body raises, `target` is as it was and nothing is left.
+
+    Parameters
+    ----------
+    target
+        The file.
+    within
+        Folder on the same disk for the unfinished file, such as a `files.atomic.workshop`; None:
+        beside `target`.
     """
-    with unfinished_files([target]) as (unfinished,):
+    with unfinished_files([target], within=within) as (unfinished,):
         yield unfinished
 
 
 @contextmanager
-def unfinished_files(targets: Sequence[Path]) -> Iterator[list[Path]]:
-    """Give a path beside each target to write to; all are safe on disk before one is replaced.
+def unfinished_files(
+    targets: Sequence[Path], *, within: Path | None = None
+) -> Iterator[list[Path]]:
+    """Give a path for each target to write to; all are safe on disk before one is replaced.
 
     Each is replaced whole or not at all, one after the other. If the body raises, every target is
-    as it was and nothing is left beside it.
+    as it was and nothing is left. `within` is as in `unfinished_file`.
     """
     unfinished = []
     for target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)
         name = f"{UNFINISHED_PREFIX}{uuid.uuid4().hex}{target.suffix}"
-        unfinished.append(target.parent / name)
+        unfinished.append((within or target.parent) / name)
     try:
         yield unfinished
         _sync(unfinished)

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from its_pipeline.events.closed_days import closed_days
 from its_pipeline.events.daily import OutcomeCount, build_daily_outcomes
 from its_pipeline.events.metrics import registered_metrics
-from its_pipeline.files.atomic import UNFINISHED_PREFIX, exclusive, remove_unfinished
+from its_pipeline.files import atomic
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.files.damage import read_or_set_aside, set_aside
 from its_pipeline.ingest.steps import open_lake, validate_day_partition
 from its_pipeline.stores.lake import VALID_EVENTS, Lake
@@ -147,7 +148,5 @@ def refresh_warehouse(settings: Settings) -> Warehouse:
 @contextmanager
 def workshop(settings: Settings, name: str) -> Iterator[Path]:
     """Hold a folder of the store to build in; what interrupted builders left in it is removed."""
-    folder = settings.store_root / f".{name}"
-    with exclusive(folder / "lock"):
-        remove_unfinished(folder)
+    with atomic.workshop(settings.store_root / f".{name}") as folder:
         yield folder

@@ -81,9 +81,10 @@ def delete_from_daily(settings: Settings, user_id: str) -> int:
         whose = [("user_id", "=", user_id)]
         return pq.read_table(file, columns=["user_id"], filters=whose).num_rows
 
-    rows = read_or_set_aside(path, count, settings.store_root) or 0
-    if rows:
-        write_without(path, user_id)
+    with workshop(settings, "daily") as folder:
+        rows = read_or_set_aside(path, count, settings.store_root) or 0
+        if rows:
+            write_without(path, user_id, within=folder)
     return rows
 
 

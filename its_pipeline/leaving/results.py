@@ -24,6 +24,7 @@ from its_pipeline.experiments.peer_audit import read_peer_audit
 from its_pipeline.experiments.pooling import kinds_of, refresh_kinds
 from its_pipeline.experiments.service import open_store
 from its_pipeline.experiments.shard_plan import drop_inputs
+from its_pipeline.experiments.shared_files import shared_workshop
 from its_pipeline.experiments.trust import people_of
 from its_pipeline.files.atomic import exclusive, write_json
 from its_pipeline.files.damage import read_or_set_aside
@@ -77,6 +78,8 @@ def delete_from_tables(settings: Settings, user_id: str) -> None:
     user_id
         The person.
     """
+    with shared_workshop(settings):
+        pass  # What a killed writer left there is gone, with whoever was in it.
     _delete_from_placebo_audit(settings, user_id)
     _delete_from_peer_audit(settings, user_id)
     publish_kinds(settings)
@@ -132,4 +135,6 @@ def _delete_from_peer_audit(settings: Settings, user_id: str) -> None:
     if len(kept) == len(audit.answers):
         return
     told = json.loads(settings.peer_audit_path.read_bytes())
-    write_json(settings.peer_audit_path, {**told, "answers": [asdict(each) for each in kept]})
+    answers = {**told, "answers": [asdict(each) for each in kept]}
+    with shared_workshop(settings) as folder:
+        write_json(settings.peer_audit_path, answers, within=folder)

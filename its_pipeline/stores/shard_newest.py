@@ -36,11 +36,15 @@ class NewestRun:
         Of its table.
     experiments
         How many the table has.
+    file
+        Size and time of the table's file where it lies in the store; empty elsewhere, and of runs
+        of earlier versions.
     """
 
     mlflow_run_id: str
     digest: str
     experiments: int
+    file: str = ""
 
 
 def read_newest(settings: Settings, shard: str) -> NewestRun | None:

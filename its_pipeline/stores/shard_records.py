@@ -10,6 +10,7 @@ newest, `shard_newest` remembers.
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import tempfile
 import time
@@ -20,8 +21,9 @@ import pyarrow as pa
 
 from its_pipeline.events.schema import pc
 from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from its_pipeline.files.damage import DAMAGE, is_of_the_machine
 from its_pipeline.files.parquet import write_parquet
-from its_pipeline.stores.artifacts import local_folder
+from its_pipeline.stores.artifacts import drop_artifacts, local_artifacts, local_folder
 from its_pipeline.stores.run_database import sqlite_path
 from its_pipeline.stores.run_fields import TAG_DAGSTER_RUN, TAG_PARENT, TAG_STATUS, tag_equals
 from its_pipeline.stores.shard_newest import (
@@ -58,6 +60,7 @@ TABLE_SCHEMA: Final = pa.schema(
         pa.field("page", pa.string()),
     ]
 )
+_log = logging.getLogger(__name__)
 _AT_ONCE: Final = 1000
 #: More than a million shards there never were.
 _MOST_DOUBLINGS: Final = 21
@@ -94,9 +97,48 @@ def record_shard(
     with recording(settings, shard):
         # Nobody else writes one now: what is unfinished, a killed process left.
         _forget_unfinished(store, shard)
+        known = read_newest(settings, shard)
+        if known is not None and not _has_table(settings, known):
+            store.forget(known.mlflow_run_id)
         run_id = _recorded(store, settings, shard, table, numbers, context)
-        write_newest(settings, shard, NewestRun(run_id, _digest(table), table.num_rows))
+        newest = NewestRun(run_id, _digest(table), table.num_rows, _file_of(settings, run_id))
+        write_newest(settings, shard, newest)
     return run_id
+
+
+def is_recorded(settings: Settings, shard: str) -> bool:
+    """Tell whether a shard's newest run is known, and has its table.
+
+    A table that lies with a tracking server is taken to be there; one in the store of another size
+    or time than when it was written is read.
+    """
+    known = read_newest(settings, shard)
+    return known is not None and _has_table(settings, known)
+
+
+def _has_table(settings: Settings, known: NewestRun) -> bool:
+    import pyarrow.parquet as pq
+
+    folder = local_artifacts(settings, known.mlflow_run_id)
+    if folder is None or not known.file or known.file == _file_of(settings, known.mlflow_run_id):
+        return True
+    try:
+        pq.read_table(folder / TABLE_FILE)
+    except DAMAGE as error:
+        if is_of_the_machine(error):
+            raise
+        _log.warning("%s is lost or damaged: %s", folder / TABLE_FILE, error)
+        return False
+    return True
+
+
+def _file_of(settings: Settings, run_id: str) -> str:
+    """Return size and time of a run's table in the store; empty where it is not there."""
+    folder = local_artifacts(settings, run_id)
+    path = None if folder is None else folder / TABLE_FILE
+    if path is None or not path.is_file():
+        return ""
+    return f"{path.stat().st_size} {path.stat().st_mtime_ns}"
 
 
 def _recorded(
@@ -152,7 +194,9 @@ def _forget_unfinished(store: RunStore, shard: str) -> None:
 def recorded_same(settings: Settings, shard: str, table: pa.Table) -> str | None:
     """Return the shard's newest run if it has this very table, else None."""
     known = read_newest(settings, shard)
-    return None if known is None or known.digest != _digest(table) else known.mlflow_run_id
+    if known is None or known.digest != _digest(table) or not _has_table(settings, known):
+        return None
+    return known.mlflow_run_id
 
 
 def delete_from_shards(settings: Settings, user_id: str) -> int:
@@ -174,7 +218,19 @@ def delete_from_shards(settings: Settings, user_id: str) -> int:
     client, experiment_id = store.open()
     changed = 0
     for run in _runs_with(client, experiment_id, user_id):
-        table = _table_of(client, run)
+        try:
+            table = _table_of(client, run)
+        except DAMAGE as error:
+            if is_of_the_machine(error):
+                raise
+            # Nobody can be taken out of it. A newest one is made again by the next night.
+            _log.warning(
+                "the table of %s is deleted, for it is damaged: %s", run.info.run_id, error
+            )
+            is_own = local_artifacts(settings, str(run.info.run_id)) is not None
+            drop_artifacts(run, [TABLE_FILE], settings.mlflow_artifact_dir if is_own else None)
+            changed += 1
+            continue
         if table is None:
             continue
         kept = table.filter(pc.not_equal(table.column("user_id"), user_id))

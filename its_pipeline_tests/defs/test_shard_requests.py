@@ -17,7 +17,9 @@ from its_pipeline.defs.shard_refresh import RUN_TIMES, runs_of_night, shards_of_
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import fit_experiment
-from its_pipeline.experiments.sharding import has_shards, known_shards, shards_now
+from its_pipeline.experiments.shard_state import ShardState, write_state
+from its_pipeline.experiments.sharding import SHARDS_FILE, has_shards, known_shards, shards_now
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
 from its_pipeline.settings import Settings
 from tools.stores import log_intervention, series, short_settings, write_daily
 
@@ -120,3 +122,30 @@ def test_the_number_of_shards_stays_while_they_are_not_too_large(tmp_path):
     assert len(shards_now(settings, 8_000)) == 4
     assert len(known_shards(settings)) == 4
     assert len(shards_now(settings, 8_001)) == 16
+
+
+@pytest.mark.parametrize("way", ["damaged", "lost"])
+def test_the_number_of_shards_is_found_again_where_its_file_is_no_good(tmp_path, way):
+    settings = Settings(store_root=tmp_path, partition_limit=0)
+    # As many as it had are not as many as it would begin with now.
+    shards = shards_now(settings, 3_000)
+    write_state(settings, shards[-1], ShardState("told"))
+    file = tmp_path / SHARDS_FILE
+    if way == "damaged":
+        file.write_text("{")
+        # Whoever only reads comes first, and decides nothing.
+        assert known_shards(settings) == shards
+    else:
+        file.unlink()
+    assert shards_now(settings, 1_000) == shards
+    assert known_shards(settings) == shards
+
+
+def test_a_killed_writer_of_the_number_of_shards_leaves_nothing_for_long(tmp_path):
+    settings = Settings(store_root=tmp_path, partition_limit=0)
+    left = tmp_path / "shards" / "known" / f"{UNFINISHED_PREFIX}killed"
+    left.parent.mkdir(parents=True)
+    left.write_text("{")
+    assert shards_now(settings, 1_000)
+    assert not left.exists()
+    assert not list(tmp_path.glob(f"{UNFINISHED_PREFIX}*"))

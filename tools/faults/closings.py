@@ -3,7 +3,8 @@
 ``python -m tools.faults.closings --kills 40 --seed 0`` prints a line a kill and ends with a JSON
 summary; ``--kills 0`` takes every operation in turn. Right after each kill the daily outcomes, made
 anew, must be the bytes that they were; after one more closing the store must be as an undisturbed
-one is, with nothing left beside it. The same is asked of closings for which the disk was too small.
+one is, with nothing left beside it or in the folder for temporary files. The same is asked of
+closings for which the disk was too small.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     """Kill `kills` closings, each on its own copy of a store; return what was found."""
     _import_everything()
     store, calm, scratch = folder / "store", folder / "calm", folder / "scratch"
+    outside = folder / "tmp"
+    outside.mkdir()
+    tempfile.tempdir = str(outside)
     made = run_child(lambda: str(build(store).store_root), scratch)
     if made.error:
         raise RuntimeError(f"the store could not be made: {made.error}")
@@ -59,6 +63,7 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         after = run_child(lambda place=copy: _outcomes(place), scratch)
         if after.error or after.result != outcomes:
             found.append(after.error or "after the kill the daily outcomes are others")
+        found += [f"{path.name} is left outside the store" for path in outside.iterdir()]
         again = run_child(lambda place=copy: _close(place), scratch)
         end = run_child(lambda place=copy: _state(place), scratch)
         found += [text for text in (again.error, end.error) if text]

@@ -27,12 +27,14 @@ import duckdb
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.service import load_analysis, open_store
-from its_pipeline.experiments.sharding import known_shards
+from its_pipeline.experiments.shard_runs import untold
+from its_pipeline.experiments.sharding import has_shards, known_shards, shard_of_key
+from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 from tools.faults.attackers import ATTACKERS, Attack, Target
 from tools.faults.forked import run_child, wait_for
 from tools.faults.served import ask_known, ask_new, looked_at, serving
-from tools.faults.state import leftovers, mlflow_state, page_is_whole
+from tools.faults.state import leftovers, look_rows, mlflow_state, page_is_whole
 from tools.faults.world import (
     COMMON,
     STARTED_ON,
@@ -221,6 +223,8 @@ def _settled(root: Path, count: int) -> dict[str, Any]:
     settings = settings_of(root)
     problems = night(settings)
     snapshot = Snapshot(settings)
+    if has_shards(settings):
+        return _settled_in_shards(settings, snapshot, problems)
     recorded = mlflow_state(settings)["recorded"]
     for person in people(count):
         key = f"{person.user_id}|mornings"
@@ -244,6 +248,38 @@ def _settled(root: Path, count: int) -> dict[str, Any]:
     problems += [f"{name} is recorded {n} times" for name, n in recorded.items() if n != 1]
     problems += leftovers(root)
     return {"problems": problems, "analyses": len(recorded)}
+
+
+def _settled_in_shards(
+    settings: Settings, snapshot: Snapshot, problems: list[str]
+) -> dict[str, Any]:
+    """Look at what is there after the last night in a store with shards."""
+    store, told = open_store(settings), mlflow_state(settings)
+    shards = known_shards(settings)
+    problems += [f"{shard.name} has untold results" for shard in shards if untold(settings, shard)]
+    if told["open_shards"]:
+        problems.append(f"{told['open_shards']} runs of shards are not finished")
+    analyses = 0
+    for key in snapshot.experiment_keys():
+        verdict = store.verdict(key)
+        wanted = snapshot.prepare(key).fingerprint
+        if verdict is None or verdict.fingerprint != wanted:
+            problems.append(f"{key} does not show its newest analysis")
+        table = told["shards"][shard_of_key(key, len(shards)).name] or ""
+        lines = [line for line in table.splitlines() if line.startswith(f"{key},")]
+        if len(lines) != 1 or f",{wanted}," not in lines[0]:
+            problems.append(f"{key} is told of in MLflow as {lines}")
+        history = store.history(key)
+        analyses += len(history)
+        lost = [each for each in history if load_analysis(settings, each) is None]
+        problems += [f"{key} has lost the analysis {each.fingerprint}" for each in lost]
+        # A look is taken once, whoever asked: the last one is what the verdict stands by.
+        if verdict is not None and verdict.standing is not None:
+            numbers = [row["number"] for row in look_rows(settings, verdict.user_id)]
+            if sorted(numbers) != list(range(1, len(numbers) + 1)):
+                problems.append(f"{key} has the looks {numbers}")
+    problems += [f"{name} is left" for name in leftovers(settings.store_root)]
+    return {"problems": problems, "analyses": analyses}
 
 
 def main() -> None:

@@ -7,8 +7,10 @@ bit, but for what nothing can make again: the simulated events themselves, and t
 interventions, which must refuse with its name and the command that restores it, and be as it was
 after that command.
 
-``python -m tools.faults.damage --people 2`` takes one file of every kind (people, days and runs
-alike are one kind); ``--every`` takes all files.
+``python -m tools.faults.damage --people 2`` takes one file of every kind (people, days, shards and
+runs alike are one kind); ``--every`` takes all files. With ``--partition-limit 0`` the store has
+shards, and a second one follows, whose night was killed after its first shard was computed: every
+kind of file that such a night goes on from is damaged there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,15 +31,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+from its_pipeline.experiments.sharding import has_shards, known_shards
 from its_pipeline.settings import Settings
 from tools.faults import state
 from tools.faults.forked import give_up_override, run_child
-from tools.faults.world import build_world, import_everything, night
+from tools.faults.world import COMMON, build_world, import_everything, ingest, night
 
 WAYS: Final = ("truncated", "emptied", "garbage", "deleted", "unreadable")
+#: Of what a night goes on from, which nobody compares with anything: one bit is another as well.
+ITS_WAYS: Final = (*WAYS, "flipped")
 #: Nothing can make these again; they must be named.
 ORIGINALS: Final = re.compile(r"simulated/.*")
 LOG: Final = "interventions.sqlite"
+#: Folders of what a night goes on from, in a store with shards.
+GOES_ON_FROM: Final = ("shards", "results/")
 #: Held, written to by running processes, or never read by us.
 PASSED_OVER: Final = re.compile(r"dagster/storage/.*|.*-(wal|shm|journal)")
 
@@ -52,6 +60,10 @@ def damage(path: Path, way: str, seed: int) -> None:
         path.write_bytes(random.Random(seed).randbytes(max(size, 64)))
     elif way == "deleted":
         path.unlink()
+    elif way == "flipped":
+        content = bytearray(path.read_bytes())
+        content[size // 2 : size // 2 + 1] = bytes(byte ^ 4 for byte in content[size // 2 :][:1])
+        path.write_bytes(bytes(content))
     else:
         path.chmod(0)
 
@@ -60,6 +72,7 @@ def kind_of(name: str) -> str:
     """Return a file's name with people, days, runs and fingerprints left out."""
     name = re.sub(r"person-\d+", "PERSON", name)
     name = re.sub(r"day=[\d-]+", "DAY", name)
+    name = re.sub(r"\d{6}of\d{6}|shard-\d+-of-\d+", "SHARD", name)
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}", "ID", name)
 
 
@@ -115,6 +128,8 @@ def read_as_others_do(settings: Settings) -> list[str]:
             verdict = store.verdict(key)
             if verdict is not None:
                 load_analysis(settings, verdict)
+                if has_shards(settings) and not state.page_is_whole(settings, key):
+                    found.append(f"{key}: half a page")
         except LostAnalysisError:
             pass  # Said to whoever asks for it, and made again.
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
@@ -132,25 +147,37 @@ def run_trials(
     only: str = "",
 ) -> dict[str, Any]:
     """Damage the files of a store one after the other; return what went wrong."""
-    root, kept = folder / "store", folder / "kept"
+    root, scratch = folder / "store", folder / "scratch"
     settings = build_world(root, people, gather_from=gather_from)
-    scratch = folder / "scratch"
+    bases = {"": folder / "kept"}
+    if settings.partition_limit < people:
+        dead = run_child(lambda: broken_off(settings), scratch)
+        if not dead.killed:
+            raise RuntimeError(f"no night was broken off: {dead.error or dead.result}")
+        bases["broken off"] = folder / "broken-off"
+        subprocess.run(["cp", "-a", str(root), str(bases["broken off"])], check=True)
     first = run_child(lambda: night(settings) + night(settings), scratch)
     if first.error or first.result:
         raise RuntimeError(f"the undisturbed night failed: {first.error or first.result}")
     expected = run_child(lambda: state.whole_state(settings), scratch).result
-    subprocess.run(["cp", "-a", str(root), str(kept)], check=True)
-    trials = [(name, way) for name in files_of(root, every) if only in name for way in WAYS]
+    root.rename(bases[""])
+    trials = [
+        (base, name, way)
+        for base, kept in bases.items()
+        for name in files_of(kept, every)
+        if only in name and (not base or name.startswith(GOES_ON_FROM))
+        for way in (ITS_WAYS if base else WAYS)
+    ]
     if most is not None:
         # Locks and outputs of runs hold nothing; a short form has better to do.
-        trials = [one for one in trials if not one[0].endswith("lock")]
+        trials = [one for one in trials if not one[1].endswith("lock")]
         trials = random.Random(seed).sample(trials, min(most, len(trials)))
     problems: list[str] = []
     counts: Counter[str] = Counter()
     started = time.perf_counter()
-    for number, (name, way) in enumerate(trials):
-        shutil.rmtree(root)
-        subprocess.run(["cp", "-a", str(kept), str(root)], check=True)
+    for number, (base, name, way) in enumerate(trials):
+        shutil.rmtree(root, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(bases[base]), str(root)], check=True)
         damage(root / name, way, seed + number)
 
         def body(name: str = name) -> dict[str, Any]:
@@ -159,17 +186,36 @@ def run_trials(
 
         ending = run_child(body, scratch)
         counts[way] += 1
-        print(f"{number + 1} of {len(trials)}: {name} {way}", file=sys.stderr, flush=True)
+        what = " ".join(part for part in (base, name, way) if part)
+        print(f"{number + 1} of {len(trials)}: {what}", file=sys.stderr, flush=True)
         wrong = _wrong(name, ending, settings, expected, scratch)
-        problems += [f"{name} {way}: {text}" for text in wrong]
+        problems += [f"{what}: {text}" for text in wrong]
         print(*wrong, sep="\n", file=sys.stderr, flush=True)
     return {
         "trials": len(trials),
-        "kinds": len({kind_of(name) for name, _ in trials}),
+        "kinds": len({(base, kind_of(name)) for base, name, _ in trials}),
         "by_way": dict(counts),
         "seconds": round(time.perf_counter() - started),
         "problems": problems,
     }
+
+
+def broken_off(settings: Settings) -> None:
+    """Run a night of a store with shards, and die when its first shard was computed.
+
+    What the next one goes on from is there then: inputs, and results of which nobody was told.
+    """
+    from its_pipeline.experiments import shard_runs
+
+    failed = ingest(settings)
+    if failed:
+        raise RuntimeError(f"the ingest failed: {failed}")
+    shards = known_shards(settings)
+    shard_runs.stale_shards(settings, shards)
+    for _ in shard_runs.refresh_shards(
+        settings, shards, on_progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    ):
+        raise RuntimeError("a shard was done before anything of it was")
 
 
 def _wrong(
@@ -202,10 +248,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--gather-from", type=int, default=100)
     parser.add_argument("--only", default="", help="files alone that have this in their path")
-    given = parser.parse_args()
+    parser.add_argument(
+        "--partition-limit", type=int, default=20_000, help="0: the store has shards"
+    )
+    given = vars(parser.parse_args())
+    COMMON["partition_limit"] = given.pop("partition_limit")
     import_everything()
     with tempfile.TemporaryDirectory() as folder:
-        found = run_trials(Path(folder), **vars(given))
+        found = run_trials(Path(folder), **given)
     print("\n" + json.dumps(found, indent=1))
 
 

@@ -15,8 +15,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from its_pipeline.experiments.service import open_store
+from its_pipeline.settings import Settings
 from tools import departures
-from tools.departures import NUMBERS, TEXTS, WHO, settings_of
+from tools.departures import NUMBERS, OTHERS, TEXTS, WHO, settings_of
+from tools.faults import state
 from tools.faults.forked import run_child
 from tools.faults.world import import_everything, night
 from tools.leftovers import leftovers
@@ -37,6 +40,8 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         raise RuntimeError(f"the undisturbed deletion failed: {ending.error}")
     rng, killed, problems = random.Random(seed), 0, leftovers(calm, TEXTS, NUMBERS)
     expected = _of_others(calm)
+    if not any(key.startswith(OTHERS) for key in expected):
+        raise RuntimeError("there is no result of anybody else to look after")
     for number in range(kills):
         copy = folder / f"killed-{number}"
         shutil.copytree(store, copy)
@@ -48,6 +53,7 @@ def kill_repeatedly(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         found = [each for each in (dead.error, shown.error, after.error) if each]
         found += shown.result or []
         found += leftovers(copy, TEXTS, NUMBERS) if not found else []
+        found += [f"{name} is left unfinished" for name in state.leftovers(copy)]
         found += [] if found or _of_others(copy) == expected else ["the others are not the same"]
         where = dead.where.replace(str(copy), "")
         print(f"{number + 1}: {at}; {where}; {'; '.join(found) or 'nothing is left'}", flush=True)
@@ -123,7 +129,7 @@ def _of_others(root: Path) -> dict[str, bytes]:
     settings = settings_of(root)
     own = [
         path
-        for user in departures.OTHERS
+        for user in OTHERS
         for folder in (settings.experiments_dir / user, settings.reports_dir / user)
         for path in folder.rglob("*")
         if path.is_file()
@@ -131,11 +137,29 @@ def _of_others(root: Path) -> dict[str, bytes]:
     ]
     shared = [settings.daily_outcomes_path, *settings.lake_dir.rglob("*.parquet")]
     found = {str(path.relative_to(root)): path.read_bytes() for path in sorted([*own, *shared])}
+    found |= _results_of_others(settings)
     closed = closed_days(settings)
     if closed is not None:
         # Its folder has a number that tells how often it was begun, and no more.
         found |= {path.name: path.read_bytes() for path in (closed.outcomes, closed.people)}
     return found
+
+
+def _results_of_others(settings: Settings) -> dict[str, bytes]:
+    """Return what sets of results and MLflow's tables of shards hold of others."""
+    sets, found = open_store(settings).sets, {}
+    for key in sorted(sets.experiments()):
+        if key.startswith(OTHERS):
+            for row in sets.rows(key):
+                analysis = sets.analysis(key, row.fingerprint) or b""
+                found[f"{key} {row.fingerprint}"] = row.verdict.encode() + analysis
+    told = [
+        line
+        for table in state.shard_tables(settings).values()
+        for line in (table or "").splitlines()
+        if line.startswith(OTHERS)
+    ]
+    return found | {"told of shards": "\n".join(sorted(told)).encode()}
 
 
 def main() -> None:

@@ -19,13 +19,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from its_pipeline.experiments.shard_plan import SHARDS_FOLDER
+from its_pipeline.experiments.sharding import SHARDS_FOLDER
 from tools.faults.forked import run_child
 from tools.faults.state import differences, whole_state
 from tools.faults.world import (
     COMMON,
     build_world,
     import_everything,
+    ingest,
     night,
     settings_of,
 )
@@ -41,17 +42,21 @@ def kill_repeatedly(
     people: int = 3,
     workers: int = 1,
     gather_from: int = 100,
+    ingested: bool = False,
 ) -> dict[str, Any]:
     """Kill `kills` nights, each on its own copy of a fresh store; return what was found.
 
-    With several workers, every other night loses one of them and must end well by itself. With at
-    least `gather_from` people their results end up in a set.
+    With `ingested` that store has its days already, so that all kills come where experiments are
+    evaluated, recorded and told of. With several workers, every other night loses one of them and
+    must end well by itself. With at least `gather_from` people their results end up in a set.
     """
     changes = {"refresh_workers": workers, "gather_from": gather_from}
     import_everything()
     fresh, calm = folder / "fresh", folder / "calm"
     scratch = folder / "scratch"
-    run_child(lambda: str(build_world(fresh, people)), scratch)
+    made = run_child(lambda: _made(fresh, people, ingested), scratch)
+    if made.error or made.result:
+        raise RuntimeError(f"the store could not be made: {made.error or made.result}")
     shutil.copytree(fresh, calm)
     started = time.perf_counter()
     ending = run_child(
@@ -101,6 +106,12 @@ def kill_repeatedly(
     }
 
 
+def _made(root: Path, people: int, ingested: bool) -> list[str]:
+    """Make the store that every night starts from; return what failed."""
+    settings = build_world(root, people)
+    return ingest(settings) if ingested else []
+
+
 def _night_of(root: Path, changes: dict[str, Any]) -> Any:
     return lambda: night(settings_of(root, **changes))
 
@@ -146,6 +157,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--gather-from", type=int, default=100)
+    parser.add_argument("--ingested", action="store_true", help="kills come after the ingest")
     parser.add_argument(
         "--partition-limit", type=int, default=20_000, help="0: the store has shards"
     )

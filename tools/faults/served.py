@@ -129,7 +129,8 @@ def serving(folder: Path, settings: Settings, users: list[str], day: str) -> Ite
 
 
 def _until_ready(served: Served) -> None:
-    deadline = time.monotonic() + 180
+    # Where nobody has compiled the model yet, on a busy machine.
+    deadline = time.monotonic() + 600
     while True:
         if served.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the server did not get ready: {served.log[-2000:]}")

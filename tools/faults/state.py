@@ -17,6 +17,7 @@ import duckdb
 import pandas as pd
 
 from its_pipeline.defs.home import open_instance
+from its_pipeline.events.keys import SEPARATOR
 from its_pipeline.events.shards import Shard
 from its_pipeline.experiments.pages import draw_page, open_page
 from its_pipeline.experiments.preparation import Snapshot
@@ -26,6 +27,7 @@ from its_pipeline.experiments.shard_runs import untold
 from its_pipeline.experiments.sharding import has_shards, known_shards, shard_of_key
 from its_pipeline.its.packing import packed
 from its_pipeline.settings import Settings
+from its_pipeline.stores.look_log import LookLog
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.shard_newest import recorded_shard_run
 from its_pipeline.stores.shard_records import TABLE_FILE, TAG_SHARD
@@ -134,7 +136,7 @@ def mlflow_state(settings: Settings) -> dict[str, Any]:
     }
     shards = [run for run in runs if TAG_SHARD in run.data.tags]
     return {
-        "shards": _shard_tables(settings),
+        "shards": shard_tables(settings),
         "open_shards": sum(run.info.status != "FINISHED" for run in shards),
         "recorded": {"|".join(key): count for key, count in sorted(recorded.items())},
         "open": sum(run.info.status == "RUNNING" for run in children),
@@ -148,7 +150,7 @@ def mlflow_state(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _shard_tables(settings: Settings) -> dict[str, Any]:
+def shard_tables(settings: Settings) -> dict[str, Any]:
     """Return what MLflow's newest run of each shard tells of its experiments."""
     client, _ = RunStore.from_settings(settings).open()
     found = {}
@@ -203,12 +205,34 @@ def table_state(settings: Settings) -> dict[str, Any]:
     return {"evidence": table.to_csv(index=False), "daily_rows": rows[0][0]}
 
 
+def look_state(settings: Settings) -> dict[str, Any]:
+    """Return every look that was taken, by person, as it is kept."""
+    users = {key.partition(SEPARATOR)[0] for key in Snapshot(settings).experiment_keys()}
+    return {
+        user: [
+            {name: str(value) for name, value in row.items() if name != "taken_at"}
+            for row in look_rows(settings, user)
+        ]
+        for user in sorted(users)
+    }
+
+
+def look_rows(settings: Settings, user_id: str) -> list[dict[str, Any]]:
+    """Return every look that was taken at a person's interventions, as it is kept."""
+    log = LookLog(settings.resolved_intervention_log_url)
+    try:
+        return log.rows_of(user_id)
+    finally:
+        log.close()
+
+
 def whole_state(settings: Settings) -> dict[str, Any]:
     """Return everything that a night must come to, however it got there."""
     return {
         "leftovers": leftovers(settings.store_root),
         "lake": lake_state(settings),
         "experiments": experiment_state(settings),
+        "looks": look_state(settings),
         "mlflow": mlflow_state(settings),
         "dagster": dagster_state(settings),
         "tables": table_state(settings),

@@ -11,19 +11,23 @@ import pkgutil
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from its_pipeline.events.intervention import Intervention
 from its_pipeline.events.interventions import InterventionLog
 from its_pipeline.events.people import Person
 from its_pipeline.events.simulator import simulate
 from its_pipeline.events.sources.opening import simulation_dir
+from its_pipeline.experiments.sharding import SHARDS_FILE
+from its_pipeline.files.atomic import write_json
 from its_pipeline.settings import Settings
 from tools.stores import short_settings
 
 START_ON = date(2026, 3, 1)
 DAYS = 44
 STARTED_ON = START_ON + timedelta(days=22)
+#: Shards of a store that has them.
+SHARDS: Final = 4
 
 
 #: Settings of every store of this process and of those it forks; fault programs set them once.
@@ -63,7 +67,17 @@ def build_world(root: Path, count: int = 3, **changes: Any) -> Settings:
     settings = settings_of(root, **changes)
     simulate(people(count), simulation_dir(settings), seed=3, start_on=START_ON, days=DAYS)
     log_interventions(settings, [person.user_id for person in people(count)])
+    give_shards(settings, count)
     return settings
+
+
+def give_shards(settings: Settings, count: int) -> None:
+    """Give a new store of so many experiments the shards of one of thousands, if it is to have any.
+
+    Some of them are empty.
+    """
+    if settings.partition_limit < count:
+        write_json(settings.store_root / SHARDS_FILE, {"count": SHARDS})
 
 
 def log_interventions(
@@ -88,14 +102,23 @@ def log_interventions(
 
 def night(settings: Settings) -> list[str]:
     """Run a night with the real jobs (ingest, refresh, evidence); return what failed."""
+    return _run(settings, "ingest", "refresh", "evidence")
+
+
+def ingest(settings: Settings) -> list[str]:
+    """Run the first job of a night alone; return what failed."""
+    return _run(settings, "ingest")
+
+
+def _run(settings: Settings, *steps: str) -> list[str]:
     from its_pipeline.defs.local import local_runner
 
     failures = []
     with local_runner(settings, "night") as runner:
-        for step in (runner.ingest, runner.refresh, runner.evidence):
-            outcome = step()
+        for step in steps:
+            outcome = getattr(runner, step)()
             if not outcome.success:
-                failures.append(f"{step.__name__}: {outcome.message}")
+                failures.append(f"{step}: {outcome.message}")
                 break
     return failures
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from its_pipeline.experiments.evidence import collect_evidence
 from its_pipeline.experiments.evidence_rows import evidence_table
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import publish_experiment
 from its_pipeline.experiments.service import fit_experiment
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from tools.faults.state import leftovers
+from tools.faults.world import give_shards
 from tools.stores import log_intervention, series, short_settings, write_daily
 
 
@@ -57,3 +62,29 @@ def test_the_table_has_its_columns_and_types_without_any_experiment(tmp_path):
     assert empty.index_path.is_file()
     assert "counterfactual_ci_lower" in evidence_table([]).columns
     assert str(evidence_table([]).dtypes["counterfactual_mean"]) == "float64"
+
+
+@pytest.mark.parametrize("partition_limit", [0, 20_000])
+def test_what_a_killed_collection_left_is_removed_by_the_next_one(
+    tmp_path, monkeypatch, partition_limit
+):
+    settings = short_settings(tmp_path, partition_limit=partition_limit)
+    give_shards(settings, 1)
+    written: dict[str, str] = {}
+    replace = Path.replace
+
+    def watched(path: Path, target: Path) -> Path:
+        written[target.name] = path.relative_to(tmp_path).as_posix()
+        return replace(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", watched)
+        collect_evidence(settings)
+    assert {"evidence.parquet", "index.html", "trust.html"} <= written.keys()
+    left = tmp_path / ".evidence" / f"{UNFINISHED_PREFIX}killed.parquet"
+    left.write_bytes(b"rows of everybody")
+    assert leftovers(tmp_path)
+    collect_evidence(settings)
+    assert leftovers(tmp_path) == []
+    # Nothing that a kill can leave lies anywhere but there.
+    assert {Path(place).parent.as_posix() for place in written.values()} == {".evidence"}

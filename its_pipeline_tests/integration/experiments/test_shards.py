@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import date
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from its_pipeline.experiments.shard_runs import (
     refresh_shards,
     stale_shards,
 )
+from its_pipeline.files.atomic import UNFINISHED_PREFIX
+from its_pipeline.files.damage import set_aside_files
 from its_pipeline.its.packing import packed
 from its_pipeline.leaving.results import delete_results
 from its_pipeline.settings import Settings
@@ -30,6 +33,7 @@ from its_pipeline.stores.external_series import write_external
 from its_pipeline.stores.result_rows import STANDING
 from its_pipeline_tests.integration.experiments.shard_nights import (
     ANALYSED,
+    DECIDED_AT,
     PEOPLE,
     SHARDS,
     contents,
@@ -232,6 +236,33 @@ def test_a_lost_set_is_made_again(settings):
     night(settings)
     assert all(verdict_of(settings, user) for user in PEOPLE)
     assert len(kept) == len(SHARDS)
+
+
+def test_the_next_plan_takes_away_what_a_killed_one_left(settings):
+    folder = settings.store_root / "shards"
+    left = folder / f"{UNFINISHED_PREFIX}killed"
+    left.mkdir(parents=True)
+    (left / "days-0.arrow").write_bytes(b"rows of everybody")
+    (folder / f"{UNFINISHED_PREFIX}input.parquet").write_bytes(b"half an input")
+    plan_shards(settings, SHARDS)
+    assert not list(folder.glob(f"{UNFINISHED_PREFIX}*"))
+    assert all(input_path(settings, shard).is_file() for shard in SHARDS)
+
+
+def test_a_flipped_bit_of_an_input_is_nobodys_other_answer(settings, tmp_path):
+    whole = copied(settings, tmp_path / "whole")
+    night(whole)
+    plan_shards(settings, SHARDS, decided_at=DECIDED_AT)
+    for user in ("ada", "dee"):
+        path = input_path(settings, Shard.of_person(user, len(SHARDS)))
+        content = bytearray(path.read_bytes())
+        # A bit of what somebody measured on one day.
+        value = struct.pack("<d", PEOPLE[user]["value"].iloc[40])
+        content[content.index(value) + 5] ^= 2
+        path.write_bytes(bytes(content))
+    assert counts(night(settings)) == {"analysed": 4, "waiting": 1, "refused": 1}
+    assert contents(settings) == contents(whole)
+    assert len(set_aside_files(settings.store_root)) == len(SHARDS)
 
 
 def test_comparison_series_cross_with_the_input(settings, tmp_path):

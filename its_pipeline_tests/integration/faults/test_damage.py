@@ -25,6 +25,13 @@ def test_a_damaged_set_stops_nobody_and_is_made_again(tmp_path: Path) -> None:
     assert found["trials"] == 1
 
 
+def test_a_damaged_input_of_a_shard_stops_nobody_and_is_made_again(tmp_path: Path) -> None:
+    asked = ("--people", "2", "--only", "shards/0", "--most", "1", "--partition-limit", "0")
+    found = run_fault("damage", tmp_path, *asked)
+    assert found["problems"] == []
+    assert found["trials"] == 1
+
+
 def test_foreign_files_end_in_no_traceback(tmp_path: Path) -> None:
     found = run_fault("fuzz", tmp_path, "--files", "40", "--seed", "8")
     assert found["problems"] == []

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 PACKAGE = "tools.faults"
+IN_SHARDS = ("--partition-limit", "0")
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -47,11 +48,26 @@ def test_killed_nights_whose_results_go_into_a_set_end_there_too(tmp_path: Path)
     assert (found["analysed"], found["sets"]) == (1, 1)
 
 
+def test_killed_nights_of_a_store_with_shards_end_in_the_undisturbed_state(tmp_path: Path) -> None:
+    asked = ("--kills", "2", "--seed", "7", "--people", "2", "--ingested", *IN_SHARDS)
+    found = run_fault("kills", tmp_path, *asked)
+    assert found["problems"] == []
+    # Two people in two of four shards: no run an analysis, but a set a shard.
+    assert (found["analysed"], found["sets"]) == (0, 2)
+    assert found["operations"] > 100
+
+
 def test_a_killed_compaction_loses_nothing(tmp_path: Path) -> None:
     found = run_fault("compactions", tmp_path, "--kills", "6", "--people", "2", "--seed", "1")
     assert found["problems"] == []
     assert found["kills"] == 6
     assert found["operations"] > 30
+
+
+def test_a_killed_compaction_of_a_store_with_shards_loses_nothing(tmp_path: Path) -> None:
+    found = run_fault("compactions", tmp_path, "--kills", "3", "--seed", "1", *IN_SHARDS)
+    assert found["problems"] == []
+    assert (found["kills"], found["sets"]) == (3, 3)
 
 
 def test_killed_closings_of_old_days_lose_no_outcome(tmp_path: Path) -> None:
@@ -72,6 +88,13 @@ def test_a_crowd_meets_no_lock_and_no_double_result(tmp_path: Path) -> None:
     assert all(times > 0 for times in found["times"].values()), found["times"]
 
 
+def test_a_crowd_over_shards_meets_no_lock_and_no_double_result(tmp_path: Path) -> None:
+    found = run_fault("crowd", tmp_path, "--seconds", "12", "--people", "2", *IN_SHARDS)
+    assert found["problems"] == []
+    assert found["analyses"] >= 2
+    assert all(times > 0 for times in found["times"].values()), found["times"]
+
+
 def test_ticks_killed_while_logging_ask_for_each_experiment_once(tmp_path: Path) -> None:
     found = run_fault("ticks", tmp_path, "--kills", "2", "--seed", "1")
     assert found["problems"] == []
@@ -79,8 +102,14 @@ def test_ticks_killed_while_logging_ask_for_each_experiment_once(tmp_path: Path)
     assert found["logged"] == 12
 
 
-def test_bad_apples_do_not_spoil_the_night(tmp_path: Path) -> None:
-    found = run_fault("bad_apples", tmp_path, "--people", "6")
+@pytest.mark.parametrize("shards", [0, 4])
+def test_bad_apples_do_not_spoil_the_night(tmp_path: Path, shards: int) -> None:
+    asked = IN_SHARDS if shards else ()
+    found = run_fault("bad_apples", tmp_path, "--people", "6", *asked)
+    assert found["shards"] == shards
+    assert found["told"] == (found["counts"] if shards else {})
+    assert found["untold"] == []
+    assert found["pages"] == 6
     assert found["counts"]["analysed"] == 3
     crashed, unconverged, poisoned = found["bad"].values()
     assert crashed[0] == "crashed"
@@ -99,8 +128,11 @@ def test_bad_apples_do_not_spoil_the_night(tmp_path: Path) -> None:
     assert found["unchanged_again"] == 5
 
 
-def test_a_killed_deletion_is_gone_on_with_and_leaves_no_byte(tmp_path: Path) -> None:
-    found = run_fault("departures", tmp_path, "--kills", "2", "--seed", "3")
+@pytest.mark.parametrize("asked", [(), IN_SHARDS])
+def test_a_killed_deletion_is_gone_on_with_and_leaves_no_byte(
+    tmp_path: Path, asked: tuple[str, ...]
+) -> None:
+    found = run_fault("departures", tmp_path, "--kills", "2", "--seed", "3", *asked)
     assert found["problems"] == []
     assert found["kills"] == 2
     assert found["operations"] > 200

@@ -5,6 +5,7 @@ Four people a shard at most, so that a few people are several shards.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,12 @@ from its_pipeline.leaving.forget import forget
 from its_pipeline.settings import Settings
 from its_pipeline.stores.runs import RunStore
 from its_pipeline.stores.shard_newest import recorded_shard_run
-from its_pipeline.stores.shard_records import TABLE_FILE, TAG_SHARD
+from its_pipeline.stores.shard_records import (
+    TABLE_FILE,
+    TAG_SHARD,
+    delete_from_shards,
+    is_recorded,
+)
 from its_pipeline_tests.integration.pipeline.conftest import (
     Night,
     make_store,
@@ -34,6 +40,7 @@ from its_pipeline_tests.integration.pipeline.conftest import (
     people,
 )
 from its_pipeline_tests.integration.pipeline.test_refresh import checks, key
+from tools.faults.world import give_shards
 from tools.leftovers import leftovers
 from tools.stores import log_intervention, series, short_settings, write_daily
 
@@ -187,6 +194,76 @@ def test_what_was_told_is_passed_over_and_what_was_not_is_told(sharded, moody_en
     assert not untold(settings, settled)
     assert len(sharded.materializations("its_fit", settled.name)) > after[settled.name]
     assert shown(sharded, "its_fit", settled.name)["experiments"] >= 2
+
+
+@pytest.mark.parametrize("way", ["damaged", "lost"])
+def test_a_table_of_mlflows_that_is_no_good_is_made_again(sharded, way):
+    settings = sharded.settings
+    sharded.runner().refresh()
+    shard = shard_of_key(key("bob"), 4).name
+    before = recorded_shard_run(settings, shard)
+    path = settings.mlflow_artifact_dir / str(before) / "artifacts" / TABLE_FILE
+    told = pq.read_table(path).drop_columns(["decided_at"])
+    if way == "damaged":
+        content = bytearray(path.read_bytes())
+        path.write_bytes(bytes(content[: len(content) // 2]))
+    else:
+        path.unlink()
+    assert not is_recorded(settings, shard)
+    sharded.runner().refresh()
+    after = recorded_shard_run(settings, shard)
+    assert after != before
+    again = settings.mlflow_artifact_dir / str(after) / "artifacts" / TABLE_FILE
+    assert pq.read_table(again).drop_columns(["decided_at"]).equals(told)
+    client, experiment_id = RunStore.from_settings(settings).open()
+    runs = [str(run.info.run_id) for run in client.search_runs([experiment_id])]
+    assert str(before) not in runs
+    # One that was moved, with another time, is no reason to record anything.
+    os.utime(again)
+    assert is_recorded(settings, shard)
+
+
+def test_a_shard_of_nobody_that_was_recorded_and_not_told_of_is_told(
+    tmp_path, moody_engine, monkeypatch
+):
+    settings = short_settings(tmp_path, partition_limit=0, mlflow_url="http://mlflow")
+    write_daily(settings, {"ada": series(seed=4)})
+    log_intervention(settings, "ada")
+    give_shards(settings, 1)
+
+    def broken(*_):
+        raise OSError(5, "Dagster's disk is gone")
+
+    with open_instance(settings) as instance:
+        runner = LocalRunner(settings, instance, "test")
+        with monkeypatch.context() as patch:
+            patch.setattr(shard_refresh, "log_event", broken)
+            assert not runner.refresh().success
+        shards = known_shards(settings)
+        assert len(shards) == 4
+        assert all(is_recorded(settings, shard.name) for shard in shards)
+        # As the next night's aggregation leaves it: nobody is known to be settled any more.
+        os.utime(settings.daily_outcomes_path)
+        assert runner.refresh().success
+        told = instance.get_materialized_partitions(dg.AssetKey("its_fit"))
+    assert told == {shard.name for shard in shards}
+    assert shard_refresh.shards_to_do(settings, shards) == []
+
+
+def test_whoever_leaves_is_in_no_table_that_cannot_be_read(tmp_path, moody_engine):
+    settings = short_settings(tmp_path, partition_limit=0, mlflow_url="http://mlflow")
+    write_daily(settings, {"ada": series(seed=4), "ben": series(seed=2)})
+    for user in ("ada", "ben"):
+        log_intervention(settings, user)
+    with open_instance(settings) as instance:
+        LocalRunner(settings, instance, "test").refresh()
+    paths = list(settings.mlflow_artifact_dir.rglob(TABLE_FILE))
+    for path in paths:
+        os.truncate(path, path.stat().st_size // 2)
+    assert delete_from_shards(settings, "ada") == 1
+    gone = [path for path in paths if not path.exists()]
+    assert len(gone) == 1
+    assert not is_recorded(settings, shard_of_key(key("ada"), len(known_shards(settings))).name)
 
 
 def test_a_shard_is_brought_up_to_date_from_dagsters_own_page(sharded):
