@@ -123,7 +123,7 @@ class ShardInput:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path, page_checksum_verification=True)
+        self._file = pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False)
         metadata = self._file.metadata.metadata or {}
         try:
             self.shared = metadata[_SHARED.encode()].decode()
