@@ -24,7 +24,6 @@ from its_pipeline.experiments.shard_tables import standing_of_shard
 from its_pipeline.experiments.sharding import shard_of_key
 from its_pipeline.settings import Settings
 from its_pipeline.stores.shard_newest import recorded_experiments
-from its_pipeline.stores.shard_records import is_recorded
 from its_pipeline.stores.verdict import RunContext
 
 #: Shards that are told of at once: most of what telling of one takes is waiting for the disk.
@@ -144,6 +143,7 @@ def shards_to_do(settings: Settings, shards: Sequence[Shard]) -> list[Shard]:
         All of the store, or of a run.
     """
     from its_pipeline.experiments.shard_runs import stale_shards, untold
+    from its_pipeline.stores.shard_records import is_recorded
 
     stale = set(stale_shards(settings, shards))
     return [
