@@ -333,12 +333,19 @@ def standardisation(pre: np.ndarray, post: np.ndarray | None = None) -> tuple[fl
     Raises
     ------
     InvalidSeries
-        If the outcome does not vary within its phases.
+        If the outcome does not vary within its phases, or is so large that its squares are
+        infinite.
     """
     phases = [pre] if post is None else [pre, post]
     size = max(float(np.max(np.abs(values))) for values in phases)
     squares = sum(float(np.sum((values - values.mean()) ** 2)) for values in phases)
     pooled = float(np.sqrt(squares / (sum(map(len, phases)) - len(phases))))
+    if not np.isfinite(pooled):
+        raise InvalidSeries(
+            "outcome_too_large",
+            f"the outcome has a value of size {size:.3g}, and no variance can be told of such; is "
+            "it wrong? Correct it or leave it out",
+        )
     if not pooled > _NO_VARIATION * size:
         means = [float(values.mean()) for values in phases]
         raise InvalidSeries(
