@@ -105,9 +105,9 @@ def delete_from_imports(settings: Settings, user_id: str) -> int:
         with exclusive(lock):
             remove_unfinished(each)
             found = [_delete(each / version, user_id) for version in import_versions(each)]
-            deleted += sum(out for out, _ in found)
-            is_theirs = any(out for out, _ in found) and not any(left for _, left in found)
-            if is_theirs:
+            deleted += sum(out for out, _, _ in found)
+            # Not only by what was left out now: whoever did it before may have been killed here.
+            if any(gone for _, _, gone in found) and not any(left for _, left, _ in found):
                 shutil.rmtree(each)
                 # It may be called by their id, and nobody else's days are of its metrics.
                 metrics_file(settings, each.name).unlink(missing_ok=True)
@@ -115,8 +115,14 @@ def delete_from_imports(settings: Settings, user_id: str) -> int:
     return deleted
 
 
-def _delete(version: Path, user_id: str) -> tuple[int, int]:
-    """Delete a person from one version; return how many events they had in it, and others have."""
+def _delete(version: Path, user_id: str) -> tuple[int, int, int]:
+    """Delete a person from one version.
+
+    Returns
+    -------
+    tuple
+        How many events they had in it, how many others have, and how many were ever left out.
+    """
     # A deletion that was killed leaves it beside what it was writing anew.
     remove_unfinished(version)
     record, events, contents = read_record(version), version / EVENTS_FILE, version / CONTENTS_FILE
@@ -129,7 +135,7 @@ def _delete(version: Path, user_id: str) -> tuple[int, int]:
     if out or _names(record, user_id) or not contents.is_file():
         write_json(version / RECORD_FILE, _record_without(record, out, left, days, user_id))
         write_contents(version, (RECORD_FILE, EVENTS_FILE))
-    return out, left
+    return out, left, record["left_out"] + out
 
 
 def _names(record: dict[str, Any], user_id: str) -> bool:

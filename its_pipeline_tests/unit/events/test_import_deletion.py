@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from its_pipeline.events import import_deletion
 from its_pipeline.events.import_deletion import delete_from_imports, people_of
 from its_pipeline.events.import_folders import EVENTS_FILE, import_versions, imports_dir
 from its_pipeline.events.importing import import_file
@@ -29,3 +33,22 @@ def test_what_a_killed_deletion_left_is_gone_when_it_is_gone_on_with(tmp_path: P
     assert delete_from_imports(settings, "ada") == 1
     assert not any(path.exists() for path in left)
     assert people_of(folder / version / EVENTS_FILE) == ["bob"]
+
+
+def test_an_import_of_nobody_else_goes_although_its_deletion_was_killed(tmp_path, monkeypatch):
+    settings = Settings(store_root=tmp_path / "store")
+    file = tmp_path / "ada.csv"
+    file.write_text("day,who,hours\n2026-04-01,ada,7.5\n")
+    import_file(settings, file, MAPPING, "ada")
+    folder = imports_dir(settings) / "ada"
+    with monkeypatch.context() as patched:
+        patched.setattr(import_deletion, "shutil", SimpleNamespace(rmtree=_killed))
+        with pytest.raises(KeyboardInterrupt):
+            delete_from_imports(settings, "ada")
+    assert folder.is_dir()
+    delete_from_imports(settings, "ada")
+    assert not folder.exists()
+
+
+def _killed(path: Path) -> None:
+    raise KeyboardInterrupt(path)
