@@ -80,7 +80,8 @@ class InvalidSeries(ValueError):  # noqa: N818 - a public name of the contract
         Which rule, as a stable word: "constant_outcome", "not_finite", "duplicate_days",
         "not_increasing", "one_sided", "not_days", "not_month_starts", "not_numeric",
         "empty", "time_zone", "covariate_missing", "covariate_index", "too_many_columns",
-        "forecast_of_schedule", "slope_of_schedule", "schedules", "irregular_dates".
+        "forecast_of_schedule", "slope_of_schedule", "schedules", "irregular_dates",
+        "outcome_too_large".
     message
         Value, rule and remedy.
     numbers

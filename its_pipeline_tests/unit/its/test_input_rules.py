@@ -28,6 +28,8 @@ def _broken(kind):
         return pd.Series(np.where(index < day, 5.0, 9.0), index=index), day
     if kind == "infinite":
         values[7] = np.inf
+    if kind == "huge":
+        values[7] = 1e300
     if kind == "all_nan":
         values[:] = np.nan
     if kind == "duplicate":
@@ -63,6 +65,7 @@ def _broken(kind):
         ("constant", "constant_outcome", "does not vary within its phases"),
         ("step", "constant_outcome", "does not vary within its phases"),
         ("infinite", "not_finite", "1 infinite values"),
+        ("huge", "outcome_too_large", "1e+300"),
         ("all_nan", "empty", "all 40 days"),
         ("duplicate", "duplicate_days", "2024-01-01 occurs again"),
         ("decreasing", "not_increasing", "sort_index"),
