@@ -35,8 +35,6 @@ PHASES_OF_SCHEDULE = np.array(["off", "left_out", "on"])
 """The same where the intervention is on and off again."""
 
 _FLAT_SHARE = 0.1
-_LARGEST = 1e100
-"""Size of an outcome beyond which sums of squares, and products of those, might be infinite."""
 _NO_VARIATION = 1e-10
 _MOST_DAYS = 36_600
 
@@ -335,17 +333,10 @@ def standardisation(pre: np.ndarray, post: np.ndarray | None = None) -> tuple[fl
     Raises
     ------
     InvalidSeries
-        If the outcome does not vary within its phases, or is so large that its squares are
-        infinite.
+        If the outcome does not vary within its phases.
     """
     phases = [pre] if post is None else [pre, post]
     size = max(float(np.max(np.abs(values))) for values in phases)
-    if size > _LARGEST:
-        raise InvalidSeries(
-            "outcome_too_large",
-            f"the outcome has a value of size {size:.3g}, and no variance can be told of such; is "
-            "it wrong? Correct it or leave it out",
-        )
     squares = sum(float(np.sum((values - values.mean()) ** 2)) for values in phases)
     pooled = float(np.sqrt(squares / (sum(map(len, phases)) - len(phases))))
     if not pooled > _NO_VARIATION * size:

@@ -14,6 +14,9 @@ import pandas as pd
 from its_pipeline.its.errors import InvalidSeries
 from its_pipeline.its.spec import AnalysisSpec
 
+_LARGEST = 1e100
+"""Size of an outcome beyond which sums of squares, and products of those, might be infinite."""
+
 
 def logarithm(values: np.ndarray, days: pd.DatetimeIndex) -> np.ndarray:
     """Return the logarithm of an outcome above zero."""
@@ -83,6 +86,13 @@ def checked_values(outcome: pd.Series) -> np.ndarray:
             "not_finite",
             f"outcome has {count} infinite values; leave a missing day out or make it NaN",
             {"infinite": float(count)},
+        )
+    too_large = np.flatnonzero(np.abs(values) > _LARGEST)
+    if len(too_large):
+        raise InvalidSeries(
+            "outcome_too_large",
+            f"outcome has a value of size {values[too_large[0]]:.3g}, beyond {_LARGEST:.0e} no "
+            "variance can be told; is it wrong? Correct it or leave it out",
         )
     if np.isnan(values).all():
         raise InvalidSeries("empty", f"all {len(values)} days of the outcome are missing")

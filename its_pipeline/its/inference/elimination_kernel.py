@@ -16,12 +16,7 @@ import math
 
 import numpy as np
 
-from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, numba
-
-_LANES = 32
-"""Nodes side by side."""
-_BLOCK = 8
-"""Lanes come in whole vectors; the last node fills up."""
+from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, LANES, LANES_OF_A_VECTOR, numba
 
 
 @numba.njit(**FAST_OPTIONS)
@@ -83,13 +78,13 @@ def log_residual_sds(sums, shared, free, n):
     freedom = max(n - k, 3)
     close = 0.3 / math.sqrt(2.0 * freedom)
     found = np.empty(count)
-    noises = np.empty(_LANES, np.int64)
-    matrix = np.empty((k + 1, k + 1, _LANES))
-    log_dets = np.empty(_LANES)
+    noises = np.empty(LANES, np.int64)
+    matrix = np.empty((k + 1, k + 1, LANES))
+    log_dets = np.empty(LANES)
     nothing = np.zeros((1, 0, k))
-    for begin in range(0, count, _LANES):
-        here = min(count - begin, _LANES)
-        lanes = -(-here // _BLOCK) * _BLOCK
+    for begin in range(0, count, LANES):
+        here = min(count - begin, LANES)
+        lanes = -(-here // LANES_OF_A_VECTOR) * LANES_OF_A_VECTOR
         log_sds = np.zeros(lanes)
         is_open = np.ones(lanes, np.bool_)
         for lane in range(lanes):
@@ -137,13 +132,13 @@ def moments_at(
     for m in range(free.shape[0]):
         for i in range(free.shape[1]):
             log_prior[m] += 0.5 * math.log(free[m, i])
-    matrix = np.empty((size, size, _LANES))
-    small = np.empty((size - a, size - a, _LANES))
-    log_dets = np.empty(_LANES)
-    noise, log_sd = np.empty(_LANES, np.int64), np.empty(_LANES)
-    for begin in range(0, len(noises), _LANES):
-        here = min(len(noises) - begin, _LANES)
-        lanes = -(-here // _BLOCK) * _BLOCK
+    matrix = np.empty((size, size, LANES))
+    small = np.empty((size - a, size - a, LANES))
+    log_dets = np.empty(LANES)
+    noise, log_sd = np.empty(LANES, np.int64), np.empty(LANES)
+    for begin in range(0, len(noises), LANES):
+        here = min(len(noises) - begin, LANES)
+        lanes = -(-here // LANES_OF_A_VECTOR) * LANES_OF_A_VECTOR
         for lane in range(lanes):
             at = min(begin + lane, len(noises) - 1)
             noise[lane], log_sd[lane] = noises[at], log_sds[at]

@@ -20,6 +20,12 @@ OPTIONS = {"cache": True, "error_model": "numpy"}
 FAST_OPTIONS = {**OPTIONS, "fastmath": {"reassoc", "contract"}}
 """Lets sums become vector instructions; infinities and NaN keep their meaning."""
 
+LANES = 32
+"""Nodes or noises that are worked on side by side, so that every step is a vector instruction
+whatever the number of columns; what they need fits into a core's first caches."""
+LANES_OF_A_VECTOR = 8
+"""Lanes come in whole vectors; the last of those there are fills up."""
+
 LOGP_SIGNATURE = types.int64(
     types.uint64,
     types.CPointer(types.double),

@@ -16,12 +16,14 @@ import math
 
 import numpy as np
 
-from its_pipeline.its.inference.sampling_kernel import FAST_OPTIONS, OPTIONS, numba
+from its_pipeline.its.inference.sampling_kernel import (
+    FAST_OPTIONS,
+    LANES,
+    LANES_OF_A_VECTOR,
+    OPTIONS,
+    numba,
+)
 
-_LANES = 32
-"""Noises that are filtered side by side: what they need fits into a core's first cache."""
-_BLOCK = 8
-"""Lanes come in whole vectors; the last noise fills up."""
 _DAYS = 4
 """Days whose products are added at once."""
 _DAYS_OF_PRODUCT = 16
@@ -78,15 +80,15 @@ def cross_products(rows, gaps, points, sums, log_dets):
         shape (g,).
     """
     count, size, width = sums.shape
-    phi, share, factor = np.empty(_LANES), np.empty(_LANES), np.ones(_LANES)
-    variance, gain, scale = np.empty(_LANES), np.empty(_LANES), np.empty(_LANES)
-    product, log_det = np.empty(_LANES), np.empty(_LANES)
-    state = np.empty((width, _LANES))
-    white = np.empty((_DAYS, width, _LANES))
-    products = np.empty((size, width, _LANES))
-    for begin in range(0, count, _LANES):
-        here = min(count - begin, _LANES)
-        lanes = -(-here // _BLOCK) * _BLOCK
+    phi, share, factor = np.empty(LANES), np.empty(LANES), np.ones(LANES)
+    variance, gain, scale = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    product, log_det = np.empty(LANES), np.empty(LANES)
+    state = np.empty((width, LANES))
+    white = np.empty((_DAYS, width, LANES))
+    products = np.empty((size, width, LANES))
+    for begin in range(0, count, LANES):
+        here = min(count - begin, LANES)
+        lanes = -(-here // LANES_OF_A_VECTOR) * LANES_OF_A_VECTOR
         for lane in range(lanes):
             point = points[min(begin + lane, count - 1)]
             phi[lane], share[lane] = point[0], point[1]

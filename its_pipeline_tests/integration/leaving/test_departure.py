@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
 import shutil
-import sqlite3
 import zipfile
-from contextlib import nullcontext
 from fnmatch import fnmatch
 from types import SimpleNamespace
-from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -25,94 +20,31 @@ from typer.testing import CliRunner
 from its_pipeline.cli.main import app
 from its_pipeline.defs.build import build_defs
 from its_pipeline.defs.home import open_instance
-from its_pipeline.defs.local import local_runner
 from its_pipeline.events.forgotten import Forgotten, ForgottenPersonError
 from its_pipeline.events.importing import import_file
 from its_pipeline.events.inbox import inbox_dir, take_inbox
 from its_pipeline.events.interventions import open_log
-from its_pipeline.events.schema import EVENT_SCHEMA, as_raw, raw_schema
-from its_pipeline.events.sources.base import DayRead
 from its_pipeline.experiments.kind_pages import kind_page_path
 from its_pipeline.experiments.preparation import Snapshot
 from its_pipeline.experiments.publish import page_path
-from its_pipeline.experiments.service import open_store
 from its_pipeline.files.atomic import write_json
 from its_pipeline.ingest.steps import changed_days, export_day, open_lake
 from its_pipeline.leaving.dagster_records import runs_at_work
 from its_pipeline.leaving.forget import finish_forgetting
-from its_pipeline.report.people_like_you import with_section
 from its_pipeline.stores.pooled_results import PooledResult
 from its_pipeline.stores.pooled_store import PooledStore
-from its_pipeline.stores.runs import RunStore
+from its_pipeline_tests.integration.leaving.departing import (
+    Source,
+    events_of,
+    night,
+    others,
+    set_running,
+    traces,
+)
 from its_pipeline_tests.support import PROJECT_ROOT
 from tools import departures
 from tools.departures import NUMBERS, OTHERS, TEXTS, WHO
 from tools.leftovers import leftovers
-
-
-def night(settings):
-    with local_runner(settings, "night") as runner:
-        steps = (runner.ingest, runner.refresh, runner.pooled, runner.evidence)
-        found: list[Any] = [step() for step in steps]
-    assert [outcome.message for outcome in found] == [""] * 4
-    return found
-
-
-#: Beside a page: what it shows and what its files are, which is another once the kind is.
-BESIDE_PAGES = {".published.json", ".contents.json"}
-
-
-def kept(path):
-    """The digest of a file of somebody who stays, of a page without what it tells of the others."""
-    content = path.read_bytes()
-    if path.name == "index.html":
-        content = with_section(content.decode(), None).encode()
-    return hashlib.sha256(content).hexdigest()
-
-
-def others(settings):
-    """Everything that must be the same of those who stay, whoever leaves."""
-    store = open_store(settings)
-    own = {}
-    for user in OTHERS:
-        for folder in (
-            settings.experiments_dir / user,
-            page_path(settings, f"{user}|m").parents[1],
-        ):
-            for path in sorted(folder.rglob("*")):
-                inside = str(path.relative_to(settings.store_root))
-                is_beside = inside.startswith("reports") and path.name in BESIDE_PAGES
-                if path.is_file() and not is_beside:
-                    own[inside] = kept(path)
-    daily = pq.read_table(settings.daily_outcomes_path).to_pandas()
-    evidence = pq.read_table(settings.evidence_path).to_pandas()
-    return SimpleNamespace(
-        own=own,
-        verdicts={user: store.verdict(f"{user}|morning") for user in OTHERS},
-        daily=daily[daily["user_id"] != WHO].reset_index(drop=True),
-        evidence=evidence[evidence["user_id"] != WHO].reset_index(drop=True),
-        runs=sorted((r.user_id, r.run_id) for r in _history(settings) if r.user_id != WHO),
-    )
-
-
-def _history(settings):
-    return RunStore.from_settings(settings).history(page_size=100).runs
-
-
-def events_of(settings, user):
-    with open_instance(settings) as instance:
-        return {
-            asset: [
-                (record.storage_id, record.run_id)
-                for record in instance.fetch_materializations(
-                    dg.AssetRecordsFilter(
-                        asset_key=dg.AssetKey(asset), asset_partitions=[f"{user}|morning"]
-                    ),
-                    limit=50,
-                ).records
-            ]
-            for asset in ("its_plan", "its_fit", "its_report")
-        }
 
 
 @pytest.fixture(scope="module")
@@ -143,12 +75,6 @@ def left(tmp_path_factory):
         kept = leftovers(settings.store_root, TEXTS, NUMBERS)
         forgotten = CliRunner().invoke(app, ["forget", WHO], input=f"{WHO}\n")
     return SimpleNamespace(**locals())
-
-
-def traces(settings):
-    """What is left of them, but for the audit log, which keeps who deleted whom."""
-    found = leftovers(settings.store_root, TEXTS, NUMBERS)
-    return [each for each in found if not each.startswith("api/audit.jsonl")]
 
 
 def test_the_download_has_everything_and_says_what_it_is(left):
@@ -369,7 +295,7 @@ def test_a_source_that_still_has_them_is_read_without_them(left, tmp_path):
     settings = left.settings.model_copy(update={"store_root": tmp_path})
     Forgotten(tmp_path).begin(WHO)
     Forgotten(tmp_path).finish(WHO)
-    source = _Source()
+    source = Source()
     days = changed_days(settings, source)
     exported = [export_day(settings, day, source) for day in days]
     assert [(each.rows, each.left_out) for each in exported] == [(1, 2)]
@@ -381,7 +307,7 @@ def test_a_source_that_still_has_them_is_read_without_them(left, tmp_path):
 def test_what_ran_before_is_waited_for(left, tmp_path):
     settings = left.settings.model_copy(update={"store_root": tmp_path / "store"})
     shutil.copytree(left.settings.store_root, settings.store_root)
-    _set_running(settings, True)
+    set_running(settings, True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ITS_STORE_ROOT", str(settings.store_root))
         said = CliRunner().invoke(app, ["forget", WHO, "--yes"])
@@ -393,40 +319,10 @@ def test_what_ran_before_is_waited_for(left, tmp_path):
     [(user, since)] = forgotten.under_way().items()
     assert user == WHO
     assert len(runs_at_work(settings, since)) == 1
-    _set_running(settings, False)
+    set_running(settings, False)
     assert [each.finished for each in finish_forgetting(settings)] == [True]
     assert forgotten.under_way() == {}
     assert finish_forgetting(settings) == []
-
-
-def _set_running(settings, running):
-    """Make the last run one that is under way, or has ended."""
-    connection = sqlite3.connect(settings.dagster_home / "history" / "runs.db")
-    with connection:
-        connection.execute(
-            "UPDATE runs SET status = ? WHERE id = (SELECT max(id) FROM runs)",
-            ("STARTED" if running else "SUCCESS",),
-        )
-    connection.close()
-
-
-class _Source:
-    """One day on which three events lie, two of them theirs."""
-
-    def __init__(self):
-        at = pd.Timestamp("2026-05-01T10:00:00Z")
-        users = [WHO, OTHERS[0], f" {WHO} "]
-        columns = {name: [None] * 3 for name in EVENT_SCHEMA.names}
-        columns |= {"event_id": list("abc"), "user_id": users, "event_type": ["X"] * 3}
-        columns |= {"occurred_at": [at] * 3, "ingested_at": [at] * 3}
-        self._table = pa.table(columns).select(EVENT_SCHEMA.names)
-
-    def day_versions(self):
-        return {pd.Timestamp("2026-05-01").date(): "v1"}
-
-    def read_day(self, day):
-        schema = raw_schema()
-        return nullcontext(DayRead("v1", schema, iter([as_raw(self._table, schema)])))
 
 
 def test_the_log_goes_on_where_it_was(left):

@@ -65,7 +65,7 @@ def _broken(kind):
         ("constant", "constant_outcome", "does not vary within its phases"),
         ("step", "constant_outcome", "does not vary within its phases"),
         ("infinite", "not_finite", "1 infinite values"),
-        ("huge", "outcome_too_large", "size 1e.300, and no variance"),
+        ("huge", "outcome_too_large", "size 1e.300, beyond 1e.100 no variance"),
         ("all_nan", "empty", "all 40 days"),
         ("duplicate", "duplicate_days", "2024-01-01 occurs again"),
         ("decreasing", "not_increasing", "sort_index"),
