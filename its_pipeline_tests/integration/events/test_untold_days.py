@@ -73,6 +73,13 @@ def test_two_runs_at_once_neither_lose_nor_delete_the_others_days(settings):
     assert [path.name for path in (settings.store_root / ".ingest").iterdir()] == [".runs.lock"]
 
 
+def test_nobody_takes_over_the_days_of_a_run_that_lives(settings):
+    one, other = Run(settings, DAYS[:3]), Run(settings, DAYS[3:5])
+    other.finish()
+    one.finish()
+    assert untold_days(settings) == set()
+
+
 def test_what_a_killed_run_left_is_kept_by_those_who_make_other_days(settings):
     Run(settings, DAYS[:2]).kill()
     with UntoldDays(settings) as own:
