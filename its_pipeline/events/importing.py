@@ -225,12 +225,7 @@ def _take(
         own = metrics_file(settings, folder.name)
         try:
             with finished_folder(folder / f"{number:06d}") as unfinished:
-                written = delivery.write(unfinished / EVENTS_FILE, taken_at)
-                if delivery.signature() != before:
-                    raise ImportFileError(
-                        f"{delivery.path}: it changed while it was read; import it again when "
-                        "whatever writes it has finished"
-                    )
+                written = _written_unchanged(delivery, unfinished / EVENTS_FILE, taken_at, before)
                 left_out = leave_out_forgotten(settings, unfinished / EVENTS_FILE)
                 foretold = delivery.foretell(unfinished / EVENTS_FILE)
                 if foretold is not None and foretold.is_mostly_rejected and not anyway:
@@ -261,6 +256,28 @@ def _take(
     told = written.told + _told_of_days(newest, days)
     registered = tuple(metric.name for metric in metrics)
     return ImportResult(name, number, rows, True, len(days), registered, left_out, told, foretold)
+
+
+def _written_unchanged(
+    delivery: _Delivery, target: Path, taken_at: datetime, before: object
+) -> Written:
+    """Write a delivery's events, unless it changes meanwhile: then half a row is no fault of it."""
+    try:
+        written = delivery.write(target, taken_at)
+    except ImportFileError as error:
+        if delivery.signature() != before:
+            raise _changed(delivery.path) from error
+        raise
+    if delivery.signature() != before:
+        raise _changed(delivery.path)
+    return written
+
+
+def _changed(path: Path) -> ImportFileError:
+    return ImportFileError(
+        f"{path}: it changed while it was read; import it again when whatever writes it has "
+        "finished"
+    )
 
 
 _CONTENTS = ("rows", "day_digests", "mapping", "export", "metrics")

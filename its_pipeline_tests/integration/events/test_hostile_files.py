@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from its_pipeline.events import reading
 from its_pipeline.events.daily import read_series
 from its_pipeline.events.file_rules import ImportFileError
 from its_pipeline.events.importing import import_file
@@ -242,6 +243,23 @@ def test_16_a_file_growing_while_read(settings: Settings, tmp_path: Path) -> Non
     finally:
         stop.set()
         writer.join()
+
+
+def test_16_half_a_row_of_a_growing_file_is_no_fault_of_the_file(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "growing.csv", GOOD)
+
+    def grow(_path: Path) -> None:
+        with file.open("a") as more:
+            more.write("ada,2026-03")
+
+    monkeypatch.setattr(reading, "refuse_packed", grow)  # Between its signature and its rows.
+    with pytest.raises(ImportFileError, match="changed while it was read"):
+        import_file(settings, file, MAPPING)
+    monkeypatch.undo()
+    with pytest.raises(ImportFileError, match="Expected 3 columns, got 2"):
+        import_file(settings, file, MAPPING)
 
 
 def test_17_a_column_missing(settings: Settings, tmp_path: Path) -> None:
