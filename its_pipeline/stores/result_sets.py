@@ -51,9 +51,8 @@ from its_pipeline.stores.result_rows import ResultRow
 from its_pipeline.stores.set_merging import mergeable
 from its_pipeline.stores.set_names import (
     delete_set,
-    may_hold,
+    highest_number,
     note_of,
-    number_of,
     person_of,
     set_name,
     sets_in,
@@ -80,12 +79,11 @@ class ResultSets:
 
     def paths(self) -> list[Path]:
         """Return the files, the newest first."""
-        return [path for path, _ in sets_in(self.folder)]
+        return sets_in(self.folder)
 
     def paths_of(self, people: Shard | str | None, *, listed: bool = False) -> list[Path]:
         """Return the files in which rows of a shard or a person can lie, the newest first."""
-        found = sets_in(self.folder, listed=listed)
-        return [path for path, own in found if may_hold(own, people)]
+        return sets_in(self.folder, people, listed=listed)
 
     def rows(self, key: str) -> list[ResultRow]:
         """Return an experiment's rows without their analyses: of each place the newest one.
@@ -203,8 +201,7 @@ class ResultSets:
             kept = [row for row in rows if row.user_id not in forgotten]
             if not kept:
                 return None
-            highest = max((number_of(path) for path in self.paths()), default=0)
-            path = self.folder / set_name(highest + 1, shard)
+            path = self.folder / set_name(highest_number(self.folder) + 1, shard)
             self._write(path, [table_of(sorted(kept, key=lambda row: row.place))])
             return path
 

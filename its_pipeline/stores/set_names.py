@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from its_pipeline.events.shards import Shard
 
 #: Two changes in less than that may leave a folder with the same time.
 _STILL_NS: Final = 2_000_000_000
-_listings: dict[Path, tuple[int, list[tuple[Path, Shard | None]]]] = {}
+_listings: dict[Path, tuple[int, list[str]]] = {}
 _NAME: Final = re.compile(r"set-(\d{9})(?:-(\d{6,})of(\d{6,}))?\.parquet")
 
 
@@ -40,53 +41,36 @@ def is_set_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def sets_in(folder: Path, *, listed: bool = False) -> list[tuple[Path, Shard | None]]:
-    """Return the sets of a folder, the newest first, each with whose rows alone it has.
+def sets_in(folder: Path, people: Shard | str | None = None, *, listed: bool = False) -> list[Path]:
+    """Return the sets of a folder in which rows of some people can lie, the newest first.
 
     Parameters
     ----------
     folder
         Where they lie.
+    people
+        A shard, or one person; None: anybody.
     listed
         Whether an earlier listing will do, of a folder whose time has not changed since: of a
         thousand sets a new one takes longer than to read one person's rows. Who writes, or deletes
         a person, looks for themselves.
     """
-    try:
-        changed_ns = folder.stat().st_mtime_ns
-    except FileNotFoundError:
-        return []
-    if listed and folder in _listings and _listings[folder][0] == changed_ns:
-        return _listings[folder][1]
-    with os.scandir(folder) as entries:
-        names = [each.name for each in entries if is_set_name(each.name)]
-    found = [(folder / name, shard_of_set(folder / name)) for name in sorted(names, reverse=True)]
-    if time.time_ns() - changed_ns > _STILL_NS:
-        _listings[folder] = changed_ns, found
-    return found
+    return [folder / name for name in _names(folder, listed) if _may_hold(name, people)]
 
 
-def number_of(path: Path) -> int:
-    """Return a set's number."""
-    return int(_parts(path)[0])
+def highest_number(folder: Path) -> int:
+    """Return the number of the newest set; 0 where there is none."""
+    return max((_parts(name)[0] for name in _names(folder)), default=0)
 
 
 def shard_of_set(path: Path) -> Shard | None:
     """Return whose rows alone a set has; None: anybody's."""
-    _, number, count = _parts(path)
-    return None if number is None else Shard(int(count), int(number))
+    return _parts(path.name)[1]
 
 
 def overlap(one: Shard | None, other: Shard | None) -> bool:
     """Tell whether two sets can have rows of the same people."""
     return one is None or other is None or one.overlaps(other)
-
-
-def may_hold(own: Shard | None, people: Shard | str | None) -> bool:
-    """Tell whether a set of a shard's rows alone can have some of a shard, or of one person."""
-    if own is None or people is None:
-        return True
-    return own.overlaps(people) if isinstance(people, Shard) else own.has(people)
 
 
 def person_of(key: str) -> str:
@@ -105,8 +89,32 @@ def delete_set(path: Path) -> None:
     note_of(path).unlink(missing_ok=True)
 
 
-def _parts(path: Path) -> tuple[str, str | None, str]:
-    found = _NAME.fullmatch(path.name)
+def _names(folder: Path, listed: bool = False) -> list[str]:
+    try:
+        changed_ns = folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return []
+    if listed and folder in _listings and _listings[folder][0] == changed_ns:
+        return _listings[folder][1]
+    with os.scandir(folder) as entries:
+        found = sorted((each.name for each in entries if is_set_name(each.name)), reverse=True)
+    if time.time_ns() - changed_ns > _STILL_NS:
+        _listings[folder] = changed_ns, found
+    return found
+
+
+def _may_hold(name: str, people: Shard | str | None) -> bool:
+    own = _parts(name)[1]
+    if own is None or people is None:
+        return True
+    return own.overlaps(people) if isinstance(people, Shard) else own.has(people)
+
+
+# A night asks for the names of thousands of sets over and over.
+@lru_cache(maxsize=1 << 16)
+def _parts(name: str) -> tuple[int, Shard | None]:
+    """Return a set's number, and whose rows alone it has."""
+    found = _NAME.fullmatch(name)
     if found is None:
-        raise ValueError(f"the name of a set should look like {set_name(1, None)}: {path.name}")
-    return found[1], found[2], found[3]
+        raise ValueError(f"the name of a set should look like {set_name(1, None)}: {name}")
+    return int(found[1]), None if found[2] is None else Shard(int(found[3]), int(found[2]))
