@@ -220,6 +220,16 @@ def criteria_of(figures: Mapping[str, Any]) -> tuple[Criterion, ...]:
     return tuple(criterion for criterion in GATE if criterion.judges in judged)
 
 
+def is_short(found: Diagnostics) -> bool:
+    """Tell whether all that a verdict misses is what more chains of the same kind can mend."""
+    missed = {
+        criterion.judges
+        for criterion in criteria_of(vars(found))
+        if not criterion.is_met(getattr(found, criterion.figure))
+    }
+    return bool(missed) and missed <= {"mixing", "audit"}
+
+
 def _is_number(value: Any) -> bool:
     return value is not None and not math.isnan(value)
 

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -91,6 +91,13 @@ class Density:
     buffer: np.ndarray
     start: np.ndarray
     jitter: float
+
+
+def beside(runs: Sequence[Chains]) -> Chains:
+    """Return the chains of several runs of the same length as those of one."""
+    return Chains(
+        *(np.concatenate([getattr(each, part.name) for each in runs]) for part in fields(Chains))
+    )
 
 
 def sample(density: Density, settings: SamplerSettings, cores: int | None = None) -> Chains:
