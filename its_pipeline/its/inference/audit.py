@@ -26,7 +26,7 @@ from its_pipeline.its.inference.quadrature import Correlations, Targets
 from its_pipeline.its.results import Diagnostics
 
 AUDIT_DRAWS, AUDIT_TUNE, AUDIT_CHAINS, AUDIT_TARGET_ACCEPT = 600, 100, 4, 0.75
-"""Of one run: nine in ten audits pass with it; the density is whitened, so little is to be tuned."""
+"""Of one run: nine in ten audits pass with it. Its density is whitened: little is to be tuned."""
 MOST_RUNS = 3
 """Runs of so many chains whose draws count together, where fewer are too few to pass."""
 ESCALATION_FACTOR = 4
