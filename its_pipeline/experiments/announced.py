@@ -8,6 +8,7 @@ run tells it. What does not: the verdicts themselves (`stores.experiment_store`)
 from __future__ import annotations
 
 from its_pipeline.experiments.service import open_store
+from its_pipeline.experiments.shard_state import forget_told
 from its_pipeline.settings import Settings
 from its_pipeline.stores.verdict import Verdict
 
@@ -23,8 +24,11 @@ def mark_announced(settings: Settings, verdict: Verdict) -> None:
 
 
 def forget_announced(settings: Settings) -> int:
-    """Forget what Dagster was told, as when its database is lost; return of how many."""
-    return open_store(settings).forget_announced()
+    """Forget what Dagster was told, as when its database is lost; return of how many.
+
+    Of experiments and, in a store with shards, of these.
+    """
+    return open_store(settings).forget_announced() + forget_told(settings)
 
 
 def _mark(verdict: Verdict) -> dict[str, str | int | None]:

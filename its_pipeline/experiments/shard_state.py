@@ -10,7 +10,7 @@ what is unfinished beside the inputs, and others write here meanwhile.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,6 +60,21 @@ def write_state(settings: Settings, shard: Shard, state: ShardState) -> None:
     with exclusive(path.with_name(".lock")):
         remove_unfinished(path.parent)
         write_json(path, asdict(state))
+
+
+def forget_told(settings: Settings) -> int:
+    """Note that nobody was told of any shard's results; return of how many somebody had been.
+
+    As when Dagster's database is lost: its next run is told of all of them.
+    """
+    found = 0
+    for path in sorted((settings.store_root / SHARDS_FOLDER / KNOWN_FOLDER).glob("[!.]*.json")):
+        shard = Shard.of_slug(path.stem)
+        state = ShardState() if shard is None else read_state(settings, shard)
+        if shard is not None and state.told == "told":
+            write_state(settings, shard, replace(state, told="begun"))
+            found += 1
+    return found
 
 
 def sets_identity(settings: Settings, shard: Shard) -> str:

@@ -172,8 +172,9 @@ def test_a_night_names_the_file_of_a_simulation_that_is_damaged(tmp_path: Path, 
     assert "empty store" in failure
 
 
-def test_what_an_emptied_index_of_dagster_knew_is_told_again(tmp_path: Path) -> None:
-    settings = build_world(tmp_path / "store", 1)
+@pytest.mark.parametrize("limit", [20_000, 0], ids=["experiments", "shards"])
+def test_what_an_emptied_index_of_dagster_knew_is_told_again(tmp_path: Path, limit: int) -> None:
+    settings = build_world(tmp_path / "store", 1, partition_limit=limit)
     assert night(settings) == []
     before = whole_state(settings)
     os.truncate(settings.store_root / "dagster" / "history" / "runs" / "index.db", 0)
