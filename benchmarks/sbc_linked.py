@@ -131,8 +131,8 @@ def main() -> None:
         found = pd.DataFrame(pool.map(below, tasks, chunksize=10))
     text = (
         f"## Counts and yes/no drawn from the model's own priors\n\n{machine()}. "
-        f"{options.simulations} truths each, {BINS} bins of the truth's rank; the change on the link scale."
-        f"\n\n{table(found)}\n"
+        f"{options.simulations} truths each, {BINS} bins of the truth's rank; the change on the "
+        f"link scale.\n\n{table(found)}\n"
     )
     print(text)
     if options.write:
