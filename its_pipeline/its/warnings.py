@@ -126,8 +126,8 @@ def fitting_likelihood(values: np.ndarray) -> tuple[str, str] | None:
     if np.array_equal(values, np.rint(values)) and variance >= COUNT_DISPERSION * mean:
         return ("negative_binomial", "counts") if mean < LARGE_COUNT else None
     if (values > 0.0).all() and len(values) >= FEW_DAYS:
-        skewness, of_logs = stats.skew(values), stats.skew(np.log(values))
-        if skewness > SKEWED and abs(of_logs) < 0.5 * skewness:
+        skewness = stats.skew(values)
+        if skewness > SKEWED and abs(stats.skew(np.log(values))) < 0.5 * skewness:
             return "lognormal", "positive amounts with a long upper tail"
     return None
 
