@@ -20,7 +20,7 @@ MODEL_VERSION = "ar1-white-1"
 YEARLY_VERSION = 1
 """Part of the fingerprint where `AnalysisSpec.has_yearly_season`: changes with anything of the
 yearly season, so that only answers with one in their model are computed again."""
-LINKED_VERSION = 4
+LINKED_VERSION = 5
 """Part of the fingerprint of counts, yes/no and shares: changes with their inference."""
 FEWEST_DAYS_WITH_A_YEAR = 548
 """A year and a half. Where each day of the year was seen once, a season cannot be told from a drift
