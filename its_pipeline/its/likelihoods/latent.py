@@ -63,7 +63,7 @@ _NODES = (1700, 2500, 4500)
 """Ends of the sequence of nodes where they do not, laid by all before them; the more by the same
 rule. No two of all these nodes are the same."""
 _ROUNDS, _LAST_ROUNDS = (2, 20), (1, 1)
-"""How often the Gaussians are improved, at knots and at nodes between them: the fewest, and the most
+"""How often the Gaussians are improved, at knots and at nodes between them: at least, and at most
 where the predictor is still moving. What has not settled at a knot looks as if it had no mass, and
 the mass is then looked for elsewhere: counts that grow a hundredfold need three or four rounds."""
 _NEGLIGIBLE = 1e-4

@@ -293,7 +293,8 @@ def test_nodes_of_which_half_hold_no_mass_have_no_small_error():
     from its_pipeline.its.likelihoods.latent_grid import error_of_halves
 
     weights, means, variances = np.array([0.5, 0.5]), np.zeros((3, 1, 1)), np.ones((3, 1, 1))
-    assert error_of_halves(weights, np.array([0, 1]), means, variances) == 0.0
+    error = error_of_halves(weights, np.array([0, 1]), means, variances)
+    assert error == pytest.approx(0.0, abs=1e-12)
     assert np.isinf(error_of_halves(weights, np.array([0, 2]), means, variances))
 
 
