@@ -4,14 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its import AnalysisSpec, analyze
+from its_pipeline.its import AnalysisSpec, analyze, models
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods import latent
-from its_pipeline.its.likelihoods.linked import Counts
+from its_pipeline.its.likelihoods.linked import LinkedLikelihood
 from its_pipeline.its.linked import bounded
 from its_pipeline.its.series import PRE
-
-POISSON = Counts("poisson", dispersed=False)
 
 
 def grown(seed):
@@ -26,9 +24,11 @@ def grown(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_knots_where_the_mass_lies_have_settled(seed, monkeypatch):
     outcome = grown(seed)
+    poisson = models.likelihood("poisson")
+    assert isinstance(poisson, LinkedLikelihood)
     spec = AnalysisSpec(likelihood="poisson")
-    fit, _ = prepared_fit(outcome, outcome.index[30], spec, None, POISSON)
-    seen = POISSON.observations(fit.series.values, None, fit.series.phase == PRE)
+    fit, _ = prepared_fit(outcome, outcome.index[30], spec, None, poisson)
+    seen = poisson.observations(fit.series.values, None, fit.series.phase == PRE)
     work = latent._Work(bounded(fit.problem, seen), seen)
     found = work.coarse().heights
     monkeypatch.setattr(latent, "_ROUNDS", (60, 60))
