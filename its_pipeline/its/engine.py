@@ -207,12 +207,12 @@ def _joint(
     return JointAnalysis(found)
 
 
-def warm_up() -> None:
-    """Load or compile everything an analysis needs, so that the next one is fast."""
+def warm_up() -> Analysis:
+    """Load or compile everything an analysis needs, so that the next one is fast; return one."""
     rng = np.random.default_rng(0)
     days = pd.date_range("2024-01-01", periods=_WARM_UP_DAYS, freq="D")
     outcome = pd.Series(rng.normal(size=_WARM_UP_DAYS), index=days)
-    analyze(outcome, days[_WARM_UP_DAYS // 2])
+    return analyze(outcome, days[_WARM_UP_DAYS // 2])
 
 
 class _Timing:

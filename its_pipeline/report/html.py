@@ -54,7 +54,7 @@ FILES: Final = Site(_OWN, ("style.css",), "'none'", "no-referrer")
 
 
 @functools.lru_cache(maxsize=4)
-def _environment(package: str = _OWN) -> Environment:
+def _environment(package: str) -> Environment:
     """Return the environment: everything is escaped, an unknown name is an error."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
@@ -66,6 +66,15 @@ def _environment(package: str = _OWN) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def load_templates() -> int:
+    """Compile the templates of pages, so that the next page is fast; return how many there are."""
+    environment = _environment(_OWN)
+    names = environment.list_templates(extensions=["html"])
+    for name in names:
+        environment.get_template(name)
+    return len(names)
 
 
 @functools.lru_cache(maxsize=8)
@@ -122,7 +131,7 @@ def render_page(template: str, view: Any, script: str | None = None, site: Site 
 
 def render_macro(name: str, *args: Any) -> Markup:
     """Return one macro of `macros.html`, filled."""
-    module = _environment().get_template("macros.html").module
+    module = _environment(_OWN).get_template("macros.html").module
     return cast("Markup", getattr(module, name)(*args))
 
 

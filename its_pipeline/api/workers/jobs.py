@@ -7,6 +7,8 @@ store (`file_jobs`), the processes around it (`its_pipeline.processes`), or HTTP
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -158,15 +160,22 @@ Answer = (
 
 def start_jobs(settings: Settings) -> JobHandler:
     """Load and compile what jobs need and return their handler; takes some seconds."""
-    # Not needed before the first plot, but then it would be in somebody's way.
-    import matplotlib.figure  # noqa: F401
-
-    from its_pipeline.its import warm_up
+    from its_pipeline.its import plots, warm_up
+    from its_pipeline.report.html import load_templates
+    from its_pipeline.report.page import FIGURE_DPI
     from its_pipeline.stores.runs import RunStore
 
     runs = RunStore.from_settings(settings)
     runs.open()
-    warm_up()
+    # Not needed before the first page, but then it would be in somebody's way.
+    analysis = warm_up()
+    load_templates()
+    for drawing in plots.DRAWINGS.values():
+        drawing.png(analysis, "", FIGURE_DPI)
+    # What is loaded stays: looking through all of it for garbage takes as long as two pages.
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)
     # What is known is answered without a worker, and not later because the workers are busy.
     os.nice(_NICENESS)
     return JobHandler(settings, runs)

@@ -20,7 +20,13 @@ from its_pipeline.its import (
 )
 from its_pipeline.its.warning_codes import WARNING_CODES
 from its_pipeline.report.cent import checklist
-from its_pipeline.report.html import isolate, one_line, own_direction, safe_href
+from its_pipeline.report.html import (
+    isolate,
+    load_templates,
+    one_line,
+    own_direction,
+    safe_href,
+)
 from its_pipeline.report.inputs import DataFacts, Provenance, ReportInput, StateInput
 from its_pipeline.report.page import figure_pngs, render_report, render_state_page, report_answer
 from its_pipeline.report.views import data_rows, warning_texts
@@ -383,3 +389,11 @@ def test_open_post_period_makes_an_unclear_answer_too_early(pngs):
     assert report_answer(closed).headline == "No clear effect"
     assert report_answer(growing).headline == "Too early to tell"
     assert "until 28 October 2026" in Skeleton(render_report(growing, pngs)).words
+
+
+def test_a_page_compiles_no_template_once_they_are_loaded(monkeypatch):
+    assert load_templates() > 3
+    monkeypatch.setattr("jinja2.Environment.compile", None)
+    report = make_report()
+    assert "<!doctype html>" in render_report(report, figure_pngs(report)).lower()
+    assert "<!doctype html>" in render_state_page(make_state()).lower()
