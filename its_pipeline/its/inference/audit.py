@@ -20,7 +20,14 @@ import numpy as np
 from its_pipeline.its.inference import compiled
 from its_pipeline.its.inference.diagnostics import assess, is_short
 from its_pipeline.its.inference.mixture import Mixture
-from its_pipeline.its.inference.nuts import Chains, Density, SamplerSettings, beside, sample
+from its_pipeline.its.inference.nuts import (
+    Chains,
+    Density,
+    SamplerSettings,
+    beside,
+    sample,
+    seed_of_run,
+)
 from its_pipeline.its.inference.problem import Problem
 from its_pipeline.its.inference.quadrature import Correlations, Targets
 from its_pipeline.its.results import Diagnostics
@@ -34,7 +41,6 @@ ESCALATION_TARGET_ACCEPT = 0.95
 """How many times longer the stricter audit runs where those miss the gate, and its acceptance."""
 _TAILS = (0.025, 0.975)
 _ESTIMAND_STREAM = 4
-_CHAIN_STREAM = 5
 
 
 @dataclass(frozen=True)
@@ -128,8 +134,9 @@ def audit(
 
     runs: list[Chains] = []
     for run in range(MOST_RUNS):
-        own = seed if run == 0 else _seed_of_run(seed, run)
-        settings = SamplerSettings(draws, AUDIT_TUNE, AUDIT_CHAINS, own, AUDIT_TARGET_ACCEPT)
+        settings = SamplerSettings(
+            draws, AUDIT_TUNE, AUDIT_CHAINS, seed_of_run(seed, run), AUDIT_TARGET_ACCEPT
+        )
         runs.append(sample(collapsed.density, settings, cores))
         found = judged(beside(runs), escalated=False)
         if found.diagnostics.converged:
@@ -144,10 +151,6 @@ def audit(
         target_accept=ESCALATION_TARGET_ACCEPT,
     )
     return judged(sample(collapsed.density, longer, cores), escalated=True)
-
-
-def _seed_of_run(seed: int, run: int) -> int:
-    return int(np.random.SeedSequence([seed, _CHAIN_STREAM, run]).generate_state(1, np.uint64)[0])
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 MAX_TREE_DEPTH = 10
 """Deepest tree; nutpie's and Stan's default."""
+_RUN_STREAM = 5
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,13 @@ class Density:
     buffer: np.ndarray
     start: np.ndarray
     jitter: float
+
+
+def seed_of_run(seed: int, run: int) -> int:
+    """Return the seed of one of several runs, from 0: a run again begins and goes elsewhere."""
+    if run == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, _RUN_STREAM, run]).generate_state(1, np.uint64)[0])
 
 
 def beside(runs: Sequence[Chains]) -> Chains:

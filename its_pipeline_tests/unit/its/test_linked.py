@@ -1,10 +1,12 @@
 """Counts and yes/no outcomes through `analyze`: what is told, and that two methods tell it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from its_pipeline.its import Analysis, AnalysisSpec, InvalidSeries, analyze, models
+from its_pipeline.its import Analysis, AnalysisSpec, InvalidSeries, analyze, linked, models
 from its_pipeline.its.fitting import prepared_fit
 from its_pipeline.its.likelihoods.linked import POISSON_COUNTS
 from its_pipeline.its.linked import linked_posterior
@@ -314,3 +316,25 @@ def test_the_shift_and_the_spike_of_published_counts_are_found():
     assert effects.counterfactual.probability_positive > 0.95
     [odd] = [each for each in found.warnings if each.code == "outlier_days"]
     assert f"{outcome.index[99]:%Y-%m-%d}" in odd.text
+
+
+def test_an_audit_that_fails_is_asked_again_elsewhere(monkeypatch):
+    runs = []
+    real, judge = linked.sampled, linked._audited
+
+    def sampled(problem, seen, near, steps, settings, cores):
+        runs.append(settings)
+        return real(problem, seen, near, steps, settings, cores)
+
+    def audited(*options, escalated):
+        found = judge(*options, escalated=escalated)
+        return found if len(runs) == 3 else replace(found, converged=False)
+
+    monkeypatch.setattr(linked, "sampled", sampled)
+    monkeypatch.setattr(linked, "_audited", audited)
+    monkeypatch.setattr(linked, "AUDIT_DRAWS", 300)
+    outcome = outcome_of("binomial", n=28, seed=2, base=0.3)
+    found = analyze(outcome, outcome.index[14], AnalysisSpec(likelihood="binomial"))
+    assert len({each.seed for each in runs}) == 3
+    assert [each.target_accept for each in runs] == [0.9, 0.98, 0.98]
+    assert found.diagnostics.escalated
