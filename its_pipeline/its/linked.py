@@ -304,8 +304,8 @@ def linked_posterior(
     if verdict.converged and not audited:
         return LinkedPosterior(response, verdict, factor=spec.interval_factor)
     settings = SamplerSettings(AUDIT_DRAWS, AUDIT_TUNE, CHAINS, spec.seed, AUDIT_ACCEPT)
-    # The later ones begin elsewhere, too: on some shares one chain in fifteen finds no step size at a
-    # bound of the noise's sd, and stays where it began.
+    # The later ones begin elsewhere, too: on some shares one chain in fifteen finds no step size at
+    # a bound of the noise's sd, and stays where it began.
     for run in (0, 1, 2):
         stricter = run > 0
         if stricter:
