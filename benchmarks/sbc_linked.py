@@ -53,7 +53,8 @@ def below(task: tuple[str, int, int]) -> dict[str, Any]:
     rng = np.random.default_rng([number, n, list(KINDS).index(name)])
     days = pd.date_range("2026-01-01", periods=n)
     usual = np.random.default_rng(0)
-    values = usual.poisson(2.0, n) if likelihood.is_count else usual.random(n) < KINDS[name]
+    rate = KINDS[name]
+    values = usual.poisson(rate, n) if likelihood.is_count else usual.random(n) < rate
     outcome = pd.Series(np.asarray(values, dtype=float), days)
     fit, _ = prepared_fit(outcome, days[n // 2], AnalysisSpec(likelihood=name), None, likelihood)
     series = fit.series

@@ -70,8 +70,10 @@ def forget_told(settings: Settings) -> int:
     found = 0
     for path in sorted((settings.store_root / SHARDS_FOLDER / KNOWN_FOLDER).glob("[!.]*.json")):
         shard = Shard.of_slug(path.stem)
-        state = ShardState() if shard is None else read_state(settings, shard)
-        if shard is not None and state.told == "told":
+        if shard is None:
+            continue
+        state = read_state(settings, shard)
+        if state.told == "told":
             write_state(settings, shard, replace(state, told="begun"))
             found += 1
     return found

@@ -303,19 +303,18 @@ def linked_posterior(
     verdict = assess_weighed(found.worth, found.error, found.edge)
     if verdict.converged and not audited:
         return LinkedPosterior(response, verdict, factor=spec.interval_factor)
-    settings = SamplerSettings(AUDIT_DRAWS, AUDIT_TUNE, CHAINS, spec.seed, AUDIT_ACCEPT)
     # The later ones begin elsewhere, too: on some shares one chain in fifteen finds no step size at
     # a bound of the noise's sd, and stays where it began.
     for run in (0, 1, 2):
         stricter = run > 0
-        if stricter:
-            settings = SamplerSettings(
-                ESCALATION_FACTOR * AUDIT_DRAWS,
-                ESCALATION_FACTOR * AUDIT_TUNE,
-                CHAINS,
-                seed_of_run(spec.seed, run),
-                ESCALATION_ACCEPT,
-            )
+        longer = ESCALATION_FACTOR if stricter else 1
+        settings = SamplerSettings(
+            longer * AUDIT_DRAWS,
+            longer * AUDIT_TUNE,
+            CHAINS,
+            seed_of_run(spec.seed, run),
+            ESCALATION_ACCEPT if stricter else AUDIT_ACCEPT,
+        )
         chains, drawn = sampled(problem, seen, found, series.steps, settings, cores)
         other = Response(fit, seen, likelihood, drawn)
         trace = _by_chain(other.noise, chains)

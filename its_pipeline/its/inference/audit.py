@@ -147,8 +147,8 @@ def audit(
         ESCALATION_FACTOR * draws,
         ESCALATION_FACTOR * AUDIT_TUNE,
         AUDIT_CHAINS,
-        seed,
-        target_accept=ESCALATION_TARGET_ACCEPT,
+        seed_of_run(seed, MOST_RUNS),
+        ESCALATION_TARGET_ACCEPT,
     )
     return judged(sample(collapsed.density, longer, cores), escalated=True)
 

@@ -71,6 +71,7 @@ def test_what_too_few_chains_cannot_reach_is_asked_of_a_stricter_run(integrated,
     found = audited(integrated, draws=60)
     assert [each.draws for each in asked] == [60] * auditor.MOST_RUNS + [240]
     assert asked[-1].target_accept == auditor.ESCALATION_TARGET_ACCEPT
+    assert len({each.seed for each in asked}) == len(asked)
     assert found.diagnostics.escalated
     assert found.trace["phi"].shape == (auditor.AUDIT_CHAINS, 240)
 
