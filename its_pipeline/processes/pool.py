@@ -238,10 +238,12 @@ class WorkerPool:
                 self._changed.notify_all()
             work.abandoned_at = None
             work.waiting.add(request)
-        request.add_done_callback(lambda _: self._left(request, work))
+        # The one it is called with: a request that held itself would keep its answer until the
+        # collector of cycles comes by, which in a long night of few objects is hardly ever.
+        request.add_done_callback(lambda done: self._left(done, work))
         return request
 
-    def _left(self, request: PoolRequest, work: _Work) -> None:
+    def _left(self, request: Future[Any], work: _Work) -> None:
         """Give work up that nobody waits for any more, unless its answer was given already."""
         with self._changed:
             work.waiting.discard(request)

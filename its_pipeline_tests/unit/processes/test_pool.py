@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -64,6 +66,19 @@ def test_the_same_question_is_computed_once(tmp_path):
         assert [request.coalesced for request in requests] == [False] + [True] * 19
         assert len(log(tmp_path)) == 1
         assert not pool.submit("same", ("say", 1)).coalesced
+
+
+def test_an_answer_is_held_by_nobody_but_its_waiter(tmp_path):
+    with running(tmp_path) as pool:
+        gc.disable()
+        try:
+            request = pool.submit("a", ("say", 1))
+            request.result(10)
+            held = weakref.ref(request)
+            del request
+            eventually(lambda: held() is None)
+        finally:
+            gc.enable()
 
 
 def test_a_full_queue_refuses_at_once(tmp_path):
