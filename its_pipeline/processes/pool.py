@@ -238,8 +238,7 @@ class WorkerPool:
                 self._changed.notify_all()
             work.abandoned_at = None
             work.waiting.add(request)
-        # The one it is called with: a request that held itself would keep its answer until the
-        # collector of cycles comes by, which in a long night of few objects is hardly ever.
+        # Not `request`: it would hold itself and its answer until the collector of cycles comes by.
         request.add_done_callback(lambda done: self._left(done, work))
         return request
 
